@@ -1,0 +1,156 @@
+//! Typed ids, so that an order's id is never taken for a payment's.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::{NoContext, Timestamp, Uuid};
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+        #[serde(transparent)]
+        #[schema(value_type = String, format = Uuid)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A new id (UUID version 7, RFC 9562): it sorts by `now`, to the millisecond; the rest is random.
+            #[must_use]
+            pub fn generate(now: DateTime<Utc>) -> Self {
+                let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
+                Self(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos())))
+            }
+
+            /// Takes over an id that was made elsewhere.
+            #[must_use]
+            pub const fn from_uuid(id: Uuid) -> Self {
+                Self(id)
+            }
+
+            /// The bare UUID.
+            #[must_use]
+            pub const fn as_uuid(&self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    };
+}
+
+macro_rules! integer_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+        #[serde(transparent)]
+        #[schema(value_type = i64)]
+        pub struct $name(i64);
+
+        impl $name {
+            /// Takes over the number that the store gave.
+            #[must_use]
+            pub const fn new(id: i64) -> Self {
+                Self(id)
+            }
+
+            /// The bare number.
+            #[must_use]
+            pub const fn get(self) -> i64 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = std::num::ParseIntError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// A person known to the user service.
+    UserId
+);
+uuid_id!(
+    /// An order; made before anything is reserved or written for it.
+    OrderId
+);
+uuid_id!(
+    /// A line of an order.
+    ItemId
+);
+uuid_id!(
+    /// A payment of an order.
+    PaymentId
+);
+uuid_id!(
+    /// A refund of a payment.
+    RefundId
+);
+uuid_id!(
+    /// An event; the same wherever and however often it is delivered.
+    EventId
+);
+integer_id!(
+    /// A product of the catalogue.
+    ProductId
+);
+integer_id!(
+    /// A picture of a product.
+    ImageId
+);
+integer_id!(
+    /// A review of a product.
+    ReviewId
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_sort_by_the_time_they_were_made_at() {
+        let early = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
+        let late = DateTime::from_timestamp_millis(1_700_000_000_001).unwrap();
+        assert!(OrderId::generate(early) < OrderId::generate(late));
+        assert_eq!(OrderId::generate(early).as_uuid().get_version_num(), 7);
+        assert_ne!(OrderId::generate(early), OrderId::generate(early));
+    }
+
+    #[test]
+    fn an_id_is_written_as_its_bare_value() {
+        let id: UserId = "0190163d-8694-739b-aea5-966c26f8ad91".parse().unwrap();
+        assert_eq!(serde_json::to_string(&id).unwrap(), "\"0190163d-8694-739b-aea5-966c26f8ad91\"");
+        assert_eq!(serde_json::to_string(&ProductId::new(7)).unwrap(), "7");
+        assert!("7".parse::<UserId>().is_err());
+    }
+}

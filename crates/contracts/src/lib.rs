@@ -1,0 +1,15 @@
+//! What crosses a service boundary: ids, money, events with their topology, the bodies of the calls between services,
+//! the error body and the one list of codes. Types and rules only, no I/O.
+
+pub mod calls;
+pub mod error;
+pub mod event;
+pub mod ids;
+pub mod limits;
+pub mod money;
+pub mod topology;
+
+pub use error::{ErrorCode, FieldError, Problem};
+pub use event::{Envelope, Event, EventType};
+pub use ids::{EventId, ImageId, ItemId, OrderId, PaymentId, ProductId, RefundId, ReviewId, UserId};
+pub use money::{Money, MoneyError};
