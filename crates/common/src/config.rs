@@ -1,0 +1,360 @@
+//! Configuration from the environment: every problem is told at once, each with the variable's name and an example.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+
+use crate::bus::BusUrl;
+use crate::cache::CacheUrl;
+use crate::discovery::Peers;
+
+/// Variables by name: the process's own, or those that a host of several services makes.
+#[derive(Clone, Default)]
+pub struct Env(BTreeMap<String, String>);
+
+impl Env {
+    /// The process's environment; an empty value counts as none.
+    #[must_use]
+    pub fn process() -> Self {
+        Self::from_pairs(std::env::vars())
+    }
+
+    /// Variables made by the caller; an empty value counts as none.
+    pub fn from_pairs<I, K, V>(pairs: I) -> Self
+    where
+        I: IntoIterator<Item = (K, V)>,
+        K: Into<String>,
+        V: Into<String>,
+    {
+        let pairs = pairs.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Self(pairs.filter(|(_, value): &(String, String)| !value.is_empty()).collect())
+    }
+
+    /// The value of `name`, if it is set.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+impl fmt::Debug for Env {
+    /// Names alone: values may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Why a service cannot start with these variables: one line a problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    problems: Vec<String>,
+}
+
+impl ConfigError {
+    /// The problems, a line each.
+    #[must_use]
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+}
+
+impl Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problems.join("\n"))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Reads variables and collects what is wrong with them. Each reading method answers `None` once it has noted a problem.
+#[derive(Debug)]
+pub struct Settings<'a> {
+    env: &'a Env,
+    problems: Vec<String>,
+}
+
+impl<'a> Settings<'a> {
+    /// Begins to read.
+    #[must_use]
+    pub const fn new(env: &'a Env) -> Self {
+        Self { env, problems: Vec::new() }
+    }
+
+    /// A variable that must be set.
+    pub fn required<T>(&mut self, name: &'static str, example: &str) -> Option<T>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        match self.env.get(name) {
+            Some(text) => self.parse(name, text, example),
+            None => {
+                self.problem(name, format!("is missing; set it, for example {name}={example}"));
+                None
+            }
+        }
+    }
+
+    /// A variable with a default.
+    pub fn or<T>(&mut self, name: &'static str, default: T) -> Option<T>
+    where
+        T: FromStr + Display,
+        T::Err: Display,
+    {
+        match self.env.get(name) {
+            Some(text) => self.parse(name, text, &default.to_string()),
+            None => Some(default),
+        }
+    }
+
+    /// A variable that may be left out: `Some(None)` then.
+    pub fn optional<T>(&mut self, name: &'static str, example: &str) -> Option<Option<T>>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        match self.env.get(name) {
+            Some(text) => self.parse(name, text, example).map(Some),
+            None => Some(None),
+        }
+    }
+
+    /// A secret: the value of `name`, or the content of the file that `name_FILE` names, without the line's end.
+    pub fn secret(&mut self, name: &'static str, example: &str) -> Option<SecretString> {
+        match self.optional_secret(name) {
+            Some(None) => {
+                self.problem(name, format!("is missing; set it or {name}_FILE, for example {name}={example}"));
+                None
+            }
+            found => found.flatten(),
+        }
+    }
+
+    /// A secret that may be left out: `Some(None)` then.
+    pub fn optional_secret(&mut self, name: &'static str) -> Option<Option<SecretString>> {
+        if let Some(value) = self.env.get(name) {
+            return Some(Some(value.to_owned().into()));
+        }
+        let Some(path) = self.env.get(&format!("{name}_FILE")) else { return Some(None) };
+        match std::fs::read_to_string(path) {
+            Ok(text) => Some(Some(text.trim_end_matches(['\r', '\n']).to_owned().into())),
+            Err(error) => {
+                self.problem(name, format!("cannot be read from {name}_FILE={path}: {error}"));
+                None
+            }
+        }
+    }
+
+    /// A list, separated by commas; empty if it is not set.
+    pub fn list(&mut self, name: &'static str) -> Vec<String> {
+        let text = self.env.get(name).unwrap_or_default();
+        text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// A list of values of one type.
+    fn parsed_list<T>(&mut self, name: &'static str, default: &str) -> Option<Vec<T>>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let text = self.env.get(name).unwrap_or(default);
+        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        let items: Vec<_> = items.map(|item| self.parse(name, item, default)).collect();
+        items.into_iter().collect()
+    }
+
+    /// Notes a problem with `name`.
+    pub fn problem(&mut self, name: &'static str, message: impl Into<String>) {
+        self.problems.push(format!("{name} {}", message.into()));
+    }
+
+    /// Says what became of a variable of the older services, if it is set and the new one is not.
+    pub fn became(&mut self, old: &'static str, new: &'static str) {
+        let secret_file = format!("{new}_FILE");
+        if self.env.get(old).is_some() && self.env.get(new).is_none() && self.env.get(&secret_file).is_none() {
+            self.problem(old, format!("is no longer read: it became {new}"));
+        }
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// If any problem was noted.
+    pub fn finish<T>(mut self, value: Option<T>) -> Result<T, ConfigError> {
+        match value {
+            Some(value) if self.problems.is_empty() => Ok(value),
+            _ => {
+                self.problems.dedup();
+                Err(ConfigError { problems: self.problems })
+            }
+        }
+    }
+
+    fn parse<T>(&mut self, name: &'static str, text: &str, example: &str) -> Option<T>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        text.parse().map_err(|error| self.problem(name, format!("is wrong: {error}; for example {name}={example}"))).ok()
+    }
+}
+
+/// Networks whose `X-Forwarded-For` counts, unless `TRUSTED_PROXIES` says otherwise.
+const TRUSTED_PROXIES: &str = "127.0.0.0/8,::1/128";
+
+/// What every service reads.
+#[derive(Clone, Debug)]
+pub struct PlatformConfig {
+    /// The service's name, such as `order-service`.
+    pub service: &'static str,
+    /// `HOST`: the address to listen on.
+    pub host: IpAddr,
+    /// `PORT`: the port to listen on; 0 takes a free one.
+    pub port: u16,
+    /// `REDIS_URL`: the cache.
+    pub cache: CacheUrl,
+    /// `RABBITMQ_URL`: the bus.
+    pub bus: BusUrl,
+    /// `…_SERVICE_URL`: where the other services are.
+    pub peers: Peers,
+    /// `JWT_ISSUER`: who signs tokens.
+    pub issuer: String,
+    /// `TRUSTED_PROXIES`: networks whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `ALLOWED_ORIGINS`: for CORS where no gateway does it.
+    pub allowed_origins: Vec<String>,
+    /// `SERVICE_VERSION`: shown by the health calls.
+    pub version: String,
+    /// `ENVIRONMENT`: such as `production`.
+    pub environment: String,
+}
+
+impl PlatformConfig {
+    /// Reads it, noting problems in `settings`.
+    pub fn read(settings: &mut Settings<'_>, service: &'static str, default_port: u16) -> Option<Self> {
+        for (old, new) in [
+            ("REDIS_HOST", "REDIS_URL"),
+            ("REDIS_PORT", "REDIS_URL"),
+            ("RABBITMQ_HOST", "RABBITMQ_URL"),
+            ("RABBITMQ_PORT", "RABBITMQ_URL"),
+            ("RABBITMQ_USER", "RABBITMQ_URL"),
+            ("RABBITMQ_PASSWORD", "RABBITMQ_URL"),
+            ("CONSUL_HOST", "CONSUL_URL"),
+            ("CONSUL_PORT", "CONSUL_URL"),
+            ("JAEGER_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ] {
+            settings.became(old, new);
+        }
+        let host = settings.or("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let port = settings.or("PORT", default_port);
+        let cache = settings.required("REDIS_URL", "memory:");
+        let bus = settings.required("RABBITMQ_URL", "sqlite://.shopfleet/bus.db");
+        let peers = Peers::read(settings);
+        let issuer = settings.or("JWT_ISSUER", "shopfleet".to_owned());
+        let trusted_proxies = settings.parsed_list("TRUSTED_PROXIES", TRUSTED_PROXIES);
+        let allowed_origins = settings.list("ALLOWED_ORIGINS");
+        let version = settings.or("SERVICE_VERSION", env!("CARGO_PKG_VERSION").to_owned());
+        let environment = settings.or("ENVIRONMENT", "development".to_owned());
+        Some(Self {
+            service,
+            host: host?,
+            port: port?,
+            cache: cache?,
+            bus: bus?,
+            peers: peers?,
+            issuer: issuer?,
+            trusted_proxies: trusted_proxies?,
+            allowed_origins,
+            version: version?,
+            environment: environment?,
+        })
+    }
+}
+
+/// The address of a service's own store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// `sqlite://<file>`: a file, made if there is none.
+    Sqlite(PathBuf),
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        sqlite_path(text).map(Self::Sqlite)
+    }
+}
+
+/// The file that a `sqlite://<file>` address names: `sqlite://data/x.db` is relative, `sqlite:///data/x.db` absolute.
+///
+/// # Errors
+/// For another scheme, or if no file is named.
+pub fn sqlite_path(text: &str) -> Result<PathBuf, String> {
+    match text.split_once("://") {
+        Some(("sqlite", "")) => Err("it names no file".to_owned()),
+        Some(("sqlite", path)) => Ok(PathBuf::from(path)),
+        Some((scheme, _)) => Err(format!("`{scheme}://` is not supported by this build; use sqlite://<file>")),
+        None => Err("it has no scheme; use sqlite://<file>".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+
+    #[test]
+    fn all_problems_are_told_at_once_with_examples() {
+        let env = Env::from_pairs([("PORT", "many"), ("EMPTY", "")]);
+        let mut settings = Settings::new(&env);
+        let port = settings.or("PORT", 3003_u16);
+        let url = settings.required::<DatabaseUrl>("DATABASE_URL", "sqlite://orders.db");
+        let key = settings.secret("STRIPE_SECRET_KEY", "sk_test_123");
+        let empty = settings.required::<String>("EMPTY", "something");
+        let error = settings.finish(port.zip(url).zip(key).zip(empty)).unwrap_err();
+        assert_eq!(error.problems().len(), 4, "{error}");
+        assert!(error.to_string().contains("PORT is wrong"), "{error}");
+        assert!(error.to_string().contains("DATABASE_URL=sqlite://orders.db"), "{error}");
+        assert!(error.to_string().contains("STRIPE_SECRET_KEY_FILE"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_may_stand_in_a_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "hidden\n").unwrap();
+        let env = Env::from_pairs([("KEY_FILE", file.path().to_str().unwrap()), ("GONE_FILE", "/nonexistent/x")]);
+        let mut settings = Settings::new(&env);
+        assert_eq!(settings.secret("KEY", "x").unwrap().expose_secret(), "hidden");
+        assert!(settings.secret("GONE", "x").is_none());
+        assert!(settings.finish(Some(())).unwrap_err().to_string().contains("GONE_FILE=/nonexistent/x"));
+    }
+
+    #[test]
+    fn a_variable_of_the_older_services_is_told_what_it_became() {
+        let env = Env::from_pairs([("DB_HOST", "localhost")]);
+        let mut settings = Settings::new(&env);
+        settings.became("DB_HOST", "DATABASE_URL");
+        settings.became("DB_PORT", "DATABASE_URL");
+        let error = settings.finish(Some(())).unwrap_err();
+        assert_eq!(error.problems(), ["DB_HOST is no longer read: it became DATABASE_URL"]);
+    }
+
+    #[test]
+    fn a_database_address_names_its_file() {
+        assert_eq!("sqlite://a/b.db".parse(), Ok(DatabaseUrl::Sqlite("a/b.db".into())));
+        assert_eq!("sqlite:///a/b.db".parse(), Ok(DatabaseUrl::Sqlite("/a/b.db".into())));
+        assert!("postgres://x".parse::<DatabaseUrl>().unwrap_err().contains("not supported"));
+        assert!("orders.db".parse::<DatabaseUrl>().is_err());
+    }
+
+    #[test]
+    fn debug_output_shows_no_value() {
+        assert!(!format!("{:?}", Env::from_pairs([("KEY", "hidden")])).contains("hidden"));
+    }
+}

@@ -1,0 +1,166 @@
+//! The outbox: events that were committed with the data, and the relay that publishes them.
+//!
+//! A relay claims rows by a lease, publishes them, and marks them. Several may run at once; one that dies leaves rows
+//! that the next claims when the lease has run out. An event may so be published twice, never zero times.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use contracts::calls::OutboxState;
+use contracts::{Envelope, EventId, EventType, topology};
+use prometheus::{GaugeVec, IntGaugeVec};
+use tokio::sync::Notify;
+
+use crate::bus::{Bus, Message};
+use crate::clock::SharedClock;
+use crate::metrics::Metrics;
+use crate::store::StoreError;
+use crate::worker::{Next, Worker, WorkerError};
+
+pub mod sqlite;
+
+/// Events that a relay claims and publishes at once.
+const BATCH: u32 = 200;
+/// How long a claim lasts: far longer than a batch takes, and as long as events of a relay that died wait at the most.
+const LEASE: Duration = Duration::from_secs(5);
+/// How long published events are kept, to look at.
+const KEEP_PUBLISHED: Duration = Duration::from_secs(24 * 3600);
+/// How long a message that was handled is known to have been: far longer than any queue keeps one.
+pub const KEEP_HANDLED: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// An event that waits to be published.
+#[derive(Clone, Debug)]
+pub struct OutboxRow {
+    /// The event as it will travel.
+    pub envelope: Envelope,
+    /// The trace that it belongs to.
+    pub traceparent: Option<String>,
+}
+
+/// What a store has to do for the relay.
+#[async_trait]
+pub trait OutboxStore: Send + Sync + 'static {
+    /// Claims up to `n` events, oldest first, that nobody has claimed, until `now + lease`.
+    async fn claim(&self, n: u32, lease: Duration, now: DateTime<Utc>) -> Result<Vec<OutboxRow>, StoreError>;
+    /// Notes that they were published.
+    async fn mark_published(&self, ids: &[EventId], now: DateTime<Utc>) -> Result<(), StoreError>;
+    /// Gives them back, not before `retry_at`.
+    async fn mark_failed(&self, ids: &[EventId], retry_at: DateTime<Utc>) -> Result<(), StoreError>;
+    /// How many wait, and since when.
+    async fn state(&self, now: DateTime<Utc>) -> Result<OutboxState, StoreError>;
+    /// Removes events that were published before `before`, and what is kept of messages that were handled
+    /// [`KEEP_HANDLED`] before that.
+    async fn purge(&self, before: DateTime<Utc>) -> Result<(), StoreError>;
+}
+
+/// A service's outbox. Clones share it.
+#[derive(Clone)]
+pub struct Outbox {
+    store: Arc<dyn OutboxStore>,
+    wake: Arc<Notify>,
+}
+
+impl Outbox {
+    /// The outbox in `store`; `wake` is notified after each commit that wrote to it.
+    #[must_use]
+    pub fn new(store: Arc<dyn OutboxStore>, wake: Arc<Notify>) -> Self {
+        Self { store, wake }
+    }
+
+    /// How many events wait, and since when.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn state(&self, now: DateTime<Utc>) -> Result<OutboxState, StoreError> {
+        self.store.state(now).await
+    }
+
+    /// The worker that publishes what is in it.
+    #[must_use]
+    pub fn relay(&self, bus: Bus, clock: SharedClock, metrics: &Metrics) -> Arc<dyn Worker> {
+        Arc::new(Relay {
+            outbox: self.clone(),
+            bus,
+            clock,
+            pending: metrics.gauge_vec("outbox_pending_events", "Events that are not published yet.", &[]),
+            oldest: metrics.float_gauge_vec("outbox_oldest_event_seconds", "Age of the oldest of them.", &[]),
+        })
+    }
+}
+
+struct Relay {
+    outbox: Outbox,
+    bus: Bus,
+    clock: SharedClock,
+    pending: IntGaugeVec,
+    oldest: GaugeVec,
+}
+
+impl Relay {
+    async fn report(&self) -> Result<(), StoreError> {
+        let state = self.outbox.state(self.clock.now()).await?;
+        self.pending.with_label_values::<&str>(&[]).set(i64::try_from(state.pending).unwrap_or(i64::MAX));
+        let oldest = u32::try_from(state.oldest_seconds).unwrap_or(u32::MAX);
+        self.oldest.with_label_values::<&str>(&[]).set(f64::from(oldest));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Worker for Relay {
+    fn name(&self) -> &'static str {
+        "outbox-relay"
+    }
+
+    async fn step(&self) -> Result<Next, WorkerError> {
+        let store = &self.outbox.store;
+        let rows = store.claim(BATCH, LEASE, self.clock.now()).await?;
+        if rows.is_empty() {
+            store.purge(self.clock.now() - KEEP_PUBLISHED).await?;
+            self.report().await?;
+            return Ok(Next::Idle);
+        }
+        let ids: Vec<_> = rows.iter().map(|row| row.envelope.id).collect();
+        let messages = rows.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
+        let outcomes = match self.bus.publish(&messages).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                store.mark_failed(&ids, self.clock.now()).await?;
+                self.report().await?;
+                return Err(error.into());
+            }
+        };
+        let (published, failed): (Vec<_>, Vec<_>) = ids.into_iter().zip(outcomes).partition(|(_, outcome)| outcome.is_ok());
+        let published: Vec<_> = published.into_iter().map(|(id, _)| id).collect();
+        store.mark_published(&published, self.clock.now()).await?;
+        let refusal = failed.iter().find_map(|(_, outcome)| outcome.as_ref().err()).map(|error| crate::chain(error));
+        let failed: Vec<_> = failed.into_iter().map(|(id, _)| id).collect();
+        if let Some(refusal) = refusal {
+            store.mark_failed(&failed, self.clock.now()).await?;
+            return Err(format!("{} events were not taken by the bus: {refusal}", failed.len()).into());
+        }
+        Ok(Next::Again)
+    }
+
+    fn wake(&self) -> Option<Arc<Notify>> {
+        Some(self.outbox.wake.clone())
+    }
+}
+
+fn message(row: OutboxRow) -> Result<Message, WorkerError> {
+    let kind = EventType::ALL.iter().find(|kind| kind.as_str() == row.envelope.event_type);
+    let kind = kind.ok_or_else(|| format!("the outbox holds an unknown event `{}`", row.envelope.event_type))?;
+    Ok(Message {
+        id: row.envelope.id,
+        event_type: row.envelope.event_type.clone(),
+        exchange: kind.exchange().to_owned(),
+        body: Bytes::from(serde_json::to_vec(&row.envelope)?),
+        app_id: row.envelope.service.clone(),
+        timestamp: row.envelope.timestamp,
+        traceparent: row.traceparent,
+        mandatory: topology::has_consumer(*kind),
+    })
+}

@@ -1,0 +1,197 @@
+//! Outbox and inbox in a service's SQLite file.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use contracts::calls::OutboxState;
+use contracts::event::SCHEMA_VERSION;
+use contracts::{Envelope, EventId};
+use serde_json::value::RawValue;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, SqliteConnection, SqlitePool};
+
+use super::{KEEP_HANDLED, OutboxRow, OutboxStore};
+use crate::effects::Effects;
+use crate::sqlite::{from_ms, ms, parse_col};
+use crate::store::StoreError;
+
+/// The tables; `seq` gives the order in which events were committed, since a SQLite file has one writer.
+pub const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    event_type TEXT NOT NULL,
+    schema_version INTEGER NOT NULL,
+    aggregate_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    service TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    data TEXT NOT NULL,
+    traceparent TEXT,
+    claimed_until INTEGER NOT NULL DEFAULT 0,
+    published_at INTEGER
+);
+CREATE INDEX IF NOT EXISTS outbox_pending ON outbox (seq) WHERE published_at IS NULL;
+CREATE INDEX IF NOT EXISTS outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS event_sequences (
+    aggregate_id TEXT PRIMARY KEY,
+    sequence INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS inbox (
+    consumer TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    PRIMARY KEY (consumer, event_id)
+) WITHOUT ROWID;
+";
+
+/// Writes the effects' rows within a transaction.
+///
+/// # Errors
+/// [`StoreError::AlreadyHandled`] if the message was handled before: the transaction must not be committed then.
+pub(crate) async fn write_effects(
+    tx: &mut SqliteConnection,
+    service: &str,
+    effects: &Effects,
+) -> Result<(), StoreError> {
+    if let Some(handled) = &effects.handled {
+        let written = sqlx::query("INSERT INTO inbox (consumer, event_id) VALUES (?, ?) ON CONFLICT DO NOTHING")
+            .bind(handled.consumer)
+            .bind(handled.event_id.to_string())
+            .execute(&mut *tx)
+            .await?;
+        if written.rows_affected() == 0 {
+            return Err(StoreError::AlreadyHandled);
+        }
+    }
+    for new in &effects.events {
+        let aggregate_id = new.event.aggregate_id();
+        let data = new.event.data().map_err(|error| StoreError::Fault(error.into()))?;
+        let sequence: i64 = sqlx::query_scalar(
+            "INSERT INTO event_sequences (aggregate_id, sequence) VALUES (?, 1)
+             ON CONFLICT (aggregate_id) DO UPDATE SET sequence = sequence + 1 RETURNING sequence",
+        )
+        .bind(&aggregate_id)
+        .fetch_one(&mut *tx)
+        .await?;
+        sqlx::query(
+            "INSERT INTO outbox (id, event_type, schema_version, aggregate_id, sequence, service, at, data, traceparent)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(new.id.to_string())
+        .bind(new.event.event_type().as_str())
+        .bind(SCHEMA_VERSION)
+        .bind(aggregate_id)
+        .bind(sequence)
+        .bind(service)
+        .bind(ms(new.at))
+        .bind(data.get())
+        .bind(&new.traceparent)
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// The outbox in a SQLite file.
+#[derive(Clone)]
+pub(crate) struct SqliteOutbox {
+    read: SqlitePool,
+    write: SqlitePool,
+}
+
+impl SqliteOutbox {
+    pub(crate) const fn new(read: SqlitePool, write: SqlitePool) -> Self {
+        Self { read, write }
+    }
+
+    async fn update(&self, set: &'static str, value: i64, ids: &[EventId]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut query = QueryBuilder::new(set);
+        query.push_bind(value).push(" WHERE published_at IS NULL AND id IN (");
+        let mut list = query.separated(", ");
+        for id in ids {
+            list.push_bind(id.to_string());
+        }
+        query.push(")");
+        query.build().execute(&self.write).await?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl OutboxStore for SqliteOutbox {
+    async fn claim(&self, n: u32, lease: Duration, now: DateTime<Utc>) -> Result<Vec<OutboxRow>, StoreError> {
+        let waiting = "SELECT 1 FROM outbox WHERE published_at IS NULL AND claimed_until <= ? LIMIT 1";
+        if sqlx::query(waiting).bind(ms(now)).fetch_optional(&self.read).await?.is_none() {
+            return Ok(Vec::new());
+        }
+        let until = ms(now).saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
+        let rows = sqlx::query(
+            "UPDATE outbox SET claimed_until = ? WHERE seq IN (
+                 SELECT seq FROM outbox WHERE published_at IS NULL AND claimed_until <= ? ORDER BY seq LIMIT ?)
+             RETURNING *",
+        )
+        .bind(until)
+        .bind(ms(now))
+        .bind(n)
+        .fetch_all(&self.write)
+        .await?;
+        let mut claimed = Vec::with_capacity(rows.len());
+        for row in &rows {
+            claimed.push((row.try_get::<i64, _>("seq")?, read(row)?));
+        }
+        claimed.sort_unstable_by_key(|(seq, _)| *seq);
+        Ok(claimed.into_iter().map(|(_, row)| row).collect())
+    }
+
+    async fn mark_published(&self, ids: &[EventId], now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.update("UPDATE outbox SET published_at = ", ms(now), ids).await
+    }
+
+    async fn mark_failed(&self, ids: &[EventId], retry_at: DateTime<Utc>) -> Result<(), StoreError> {
+        self.update("UPDATE outbox SET claimed_until = ", ms(retry_at), ids).await
+    }
+
+    async fn state(&self, now: DateTime<Utc>) -> Result<OutboxState, StoreError> {
+        let (pending, oldest): (i64, Option<i64>) =
+            sqlx::query_as("SELECT count(*), min(at) FROM outbox WHERE published_at IS NULL")
+                .fetch_one(&self.read)
+                .await?;
+        let age = oldest.map_or(0, |oldest| (ms(now) - oldest).max(0) / 1000);
+        Ok(OutboxState {
+            pending: u64::try_from(pending).unwrap_or_default(),
+            oldest_seconds: u64::try_from(age).unwrap_or_default(),
+        })
+    }
+
+    async fn purge(&self, before: DateTime<Utc>) -> Result<(), StoreError> {
+        let old = sqlx::query("SELECT 1 FROM outbox WHERE published_at < ? LIMIT 1").bind(ms(before));
+        if old.fetch_optional(&self.read).await?.is_some() {
+            sqlx::query("DELETE FROM outbox WHERE published_at < ?").bind(ms(before)).execute(&self.write).await?;
+            // Event ids begin with their time (UUID version 7), so the oldest are those that sort first.
+            let oldest_kept = EventId::generate(before - KEEP_HANDLED).to_string();
+            sqlx::query("DELETE FROM inbox WHERE event_id < ?").bind(oldest_kept).execute(&self.write).await?;
+        }
+        Ok(())
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<OutboxRow, StoreError> {
+    let data = RawValue::from_string(row.try_get("data")?).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    Ok(OutboxRow {
+        envelope: Envelope {
+            id: parse_col(row.try_get("id")?, "event id")?,
+            event_type: row.try_get("event_type")?,
+            schema_version: row.try_get("schema_version")?,
+            aggregate_id: row.try_get("aggregate_id")?,
+            sequence: row.try_get("sequence")?,
+            service: row.try_get("service")?,
+            timestamp: from_ms(row.try_get("at")?)?,
+            data,
+        },
+        traceparent: row.try_get("traceparent")?,
+    })
+}

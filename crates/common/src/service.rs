@@ -1,0 +1,281 @@
+//! The life of a service: build, listen, serve, drain.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::BoxError;
+use crate::clock::{SharedClock, system};
+use crate::config::{ConfigError, Env, PlatformConfig};
+use crate::consumer::Consumer;
+use crate::platform::Platform;
+use crate::store::StoreError;
+use crate::telemetry;
+use crate::worker::{self, Worker};
+
+/// How long requests and background steps that are under way may take once the shutdown began.
+pub const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why a service cannot start. Its text names what to do.
+#[derive(Debug)]
+pub enum StartError {
+    /// Variables are missing or wrong.
+    Config(ConfigError),
+    /// The service's own store cannot be opened.
+    Store {
+        /// Where it is.
+        address: String,
+        /// Why not.
+        source: StoreError,
+    },
+    /// The address cannot be listened on.
+    Listen {
+        /// Which one.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Something else that it needs cannot be had.
+    Other {
+        /// What.
+        what: &'static str,
+        /// Why not.
+        source: BoxError,
+    },
+}
+
+impl StartError {
+    /// Something that the service needs cannot be had.
+    pub fn other(what: &'static str, source: impl Into<BoxError>) -> Self {
+        Self::Other { what, source: source.into() }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Store { address, source } => {
+                write!(f, "cannot open the store {address}: {}; check that it can be written", crate::chain(source))
+            }
+            Self::Listen { address, source } => {
+                write!(f, "cannot listen on {address}: {source}; stop what uses the port or set PORT to another")
+            }
+            Self::Other { what, source } => write!(f, "cannot start {what}: {}", crate::chain(&**source)),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<ConfigError> for StartError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+/// Tells everything that runs when to end. Clones are one.
+///
+/// First softly: take nothing new, finish what is under way. Then, after [`DRAIN`], hard: stop at once.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown {
+    soft: CancellationToken,
+    hard: CancellationToken,
+}
+
+impl Shutdown {
+    /// One that is triggered by hand.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One that SIGINT or SIGTERM triggers; a second signal ends at once.
+    #[must_use]
+    pub fn on_signals() -> Self {
+        let shutdown = Self::new();
+        let triggered = shutdown.clone();
+        tokio::spawn(async move {
+            if let Err(error) = signal().await {
+                tracing::error!(%error, "signals cannot be heard, end the process by SIGKILL");
+                return;
+            }
+            tracing::info!("shutting down: requests that are under way are finished");
+            triggered.trigger();
+            tokio::select! {
+                _ = signal() => {}
+                () = tokio::time::sleep(DRAIN) => {}
+            }
+            triggered.hard.cancel();
+        });
+        shutdown
+    }
+
+    /// Begins the shutdown.
+    pub fn trigger(&self) {
+        self.soft.cancel();
+    }
+
+    /// Waits until the shutdown begins.
+    pub async fn soft(&self) {
+        self.soft.cancelled().await;
+    }
+
+    /// Waits until everything must stop at once.
+    pub async fn hard(&self) {
+        self.hard.cancelled().await;
+    }
+
+    /// Whether the shutdown has begun.
+    #[must_use]
+    pub fn is_triggered(&self) -> bool {
+        self.soft.is_cancelled()
+    }
+
+    /// The token of the soft part, for libraries that take one.
+    #[must_use]
+    pub fn token(&self) -> CancellationToken {
+        self.soft.clone()
+    }
+}
+
+async fn signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// A service that is ready to be served.
+pub struct Service {
+    /// What it stands on.
+    pub platform: Platform,
+    /// Its HTTP side, with all layers.
+    pub router: Router,
+    /// What it does by itself.
+    pub workers: Vec<Arc<dyn Worker>>,
+    /// What it hears.
+    pub consumers: Vec<Consumer>,
+}
+
+/// Why a service ended otherwise than by its shutdown.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The listener failed.
+    #[error("the server failed")]
+    Server(#[source] std::io::Error),
+    /// A background task ended or panicked.
+    #[error("the background task `{0}` died")]
+    Died(String),
+}
+
+impl Service {
+    /// Serves until the shutdown, then drains.
+    ///
+    /// # Errors
+    /// If the server or a background task dies.
+    pub async fn serve(self, listener: TcpListener, shutdown: Shutdown) -> Result<(), ServeError> {
+        let mut tasks = JoinSet::new();
+        for one in self.workers {
+            let (name, clock, shutdown) = (one.name().to_owned(), self.platform.clock.clone(), shutdown.clone());
+            tasks.spawn(async move {
+                worker::run(one, clock, shutdown).await;
+                name
+            });
+        }
+        for consumer in self.consumers {
+            let (name, shutdown) = (consumer.queue().to_owned(), shutdown.clone());
+            tasks.spawn(async move {
+                consumer.run(shutdown).await;
+                name
+            });
+        }
+        let (stop, app) = (shutdown.clone(), self.router.into_make_service_with_connect_info::<SocketAddr>());
+        let server = axum::serve(listener, app).with_graceful_shutdown(async move { stop.soft().await });
+        let mut server = std::pin::pin!(server.into_future());
+
+        let mut outcome = tokio::select! {
+            served = &mut server => served.map_err(ServeError::Server),
+            Some(ended) = tasks.join_next(), if !tasks.is_empty() => died(&shutdown, ended),
+            () = shutdown.soft() => Ok(()),
+        };
+        shutdown.trigger();
+        let drained = async {
+            if outcome.is_ok() {
+                outcome = server.await.map_err(ServeError::Server);
+            }
+            while let Some(ended) = tasks.join_next().await {
+                outcome = std::mem::replace(&mut outcome, Ok(())).and_then(|()| died(&shutdown, ended));
+            }
+        };
+        tokio::select! {
+            () = drained => {}
+            () = shutdown.hard() => {}
+            () = tokio::time::sleep(DRAIN) => tracing::warn!("requests were cut off, they took too long to end"),
+        }
+        outcome
+    }
+}
+
+fn died(shutdown: &Shutdown, ended: Result<String, tokio::task::JoinError>) -> Result<(), ServeError> {
+    match ended {
+        Ok(_) if shutdown.is_triggered() => Ok(()),
+        Ok(name) => Err(ServeError::Died(name)),
+        Err(error) => Err(ServeError::Died(error.to_string())),
+    }
+}
+
+/// The whole of a service's `main`: reads the environment, sets up logs and traces, listens, serves.
+///
+/// The exit code is 0 after a shutdown by signal, 1 if the service could not start or died.
+pub fn main<C, F, Fut>(
+    service: &'static str,
+    read: fn(&Env) -> Result<C, ConfigError>,
+    platform: fn(&C) -> &PlatformConfig,
+    build: F,
+) -> ExitCode
+where
+    F: FnOnce(C, SharedClock) -> Fut,
+    Fut: Future<Output = Result<Service, StartError>>,
+{
+    let env = Env::process();
+    let run = async {
+        let _telemetry = telemetry::init(&telemetry::Options::from_env(&env, service))
+            .map_err(|source| StartError::other("telemetry", source))?;
+        let config = read(&env)?;
+        let address = SocketAddr::new(platform(&config).host, platform(&config).port);
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+        let address = listener.local_addr().unwrap_or(address);
+        let service = build(config, system()).await?;
+        tracing::info!(%address, version = service.platform.version, "{} listens", service.platform.service);
+        service.serve(listener, Shutdown::on_signals()).await.map_err(|error| StartError::other("serving", error))
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(service, &error),
+    };
+    match runtime.block_on(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(service, &error),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "what stops a start is told where the operator looks, with or without logs")]
+fn fail(service: &str, error: &dyn fmt::Display) -> ExitCode {
+    for line in error.to_string().lines() {
+        eprintln!("{service}: {line}");
+    }
+    ExitCode::FAILURE
+}

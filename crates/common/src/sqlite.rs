@@ -1,0 +1,133 @@
+//! A SQLite file as a service's own store: one writer, several readers, and the outbox beside the data.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::SqlitePool;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use tokio::sync::Notify;
+
+use crate::effects::Effects;
+use crate::outbox::Outbox;
+use crate::outbox::sqlite::{SCHEMA, SqliteOutbox, write_effects};
+use crate::store::StoreError;
+
+/// A transaction that writes.
+pub type SqliteTx = sqlx::Transaction<'static, sqlx::Sqlite>;
+
+/// Connections that read; each is a thread.
+const READERS: u32 = 3;
+/// How long a caller waits for a connection, and SQLite for another process's lock.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A service's SQLite file. Clones share its connections.
+#[derive(Clone)]
+pub struct Sqlite {
+    read: SqlitePool,
+    write: SqlitePool,
+    service: &'static str,
+    wake: Arc<Notify>,
+}
+
+impl Sqlite {
+    /// Opens the file, which is made if there is none, and brings its tables up to date.
+    ///
+    /// Writes are durable when they are answered (`synchronous=FULL`). All writes of this process go through one
+    /// connection, so that they wait for each other in a fair queue and not by SQLite's polling.
+    ///
+    /// # Errors
+    /// If the file cannot be opened or a migration fails.
+    pub async fn open(path: &Path, service: &'static str, migrations: &Migrator) -> Result<Self, StoreError> {
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory).map_err(|error| StoreError::Unavailable(error.into()))?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(ACQUIRE_TIMEOUT);
+        let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(None).max_lifetime(None);
+        let write = pool().max_connections(1).min_connections(1).connect_with(options.clone()).await?;
+        sqlx::raw_sql(SCHEMA).execute(&write).await?;
+        migrations.run(&write).await.map_err(|error| StoreError::Fault(error.into()))?;
+        let read = pool().max_connections(READERS).connect_with(options.read_only(true)).await?;
+        Ok(Self { read, write, service, wake: Arc::default() })
+    }
+
+    /// For statements that only read; they see what was committed before.
+    #[must_use]
+    pub const fn reader(&self) -> &SqlitePool {
+        &self.read
+    }
+
+    /// Begins a transaction that writes (`BEGIN IMMEDIATE`: it never has to be upgraded, so it never fails for that).
+    ///
+    /// # Errors
+    /// If another process holds the file for longer than five seconds.
+    pub async fn begin(&self) -> Result<SqliteTx, StoreError> {
+        Ok(self.write.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// Writes the effects and commits: all of it or nothing. Wakes the relay if there is something to publish.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyHandled`] if the message was handled before, [`StoreError::OutcomeUnknown`] if the commit
+    /// itself failed.
+    pub async fn commit(&self, mut tx: SqliteTx, effects: &Effects) -> Result<(), StoreError> {
+        write_effects(&mut tx, self.service, effects).await?;
+        tx.commit().await.map_err(|error| StoreError::OutcomeUnknown(error.into()))?;
+        if !effects.events.is_empty() {
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// The events of this file that wait to be published.
+    #[must_use]
+    pub fn outbox(&self) -> Outbox {
+        Outbox::new(Arc::new(SqliteOutbox::new(self.read.clone(), self.write.clone())), self.wake.clone())
+    }
+
+    /// Whether the file can be read.
+    ///
+    /// # Errors
+    /// If not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1 FROM outbox LIMIT 1").fetch_optional(&self.read).await?;
+        Ok(())
+    }
+
+    /// Closes all connections, once what they do is done.
+    pub async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+}
+
+/// A time as it is stored: milliseconds since 1970.
+#[must_use]
+pub fn ms(time: DateTime<Utc>) -> i64 {
+    time.timestamp_millis()
+}
+
+/// A stored time.
+///
+/// # Errors
+/// If it is out of range.
+pub fn from_ms(millis: i64) -> Result<DateTime<Utc>, StoreError> {
+    DateTime::from_timestamp_millis(millis).ok_or_else(|| StoreError::Corrupt(format!("{millis} is no time")))
+}
+
+/// A value that is stored as text, such as an id or a status.
+///
+/// # Errors
+/// If the text is not one of the type's.
+pub fn parse_col<T: FromStr>(text: &str, what: &'static str) -> Result<T, StoreError> {
+    text.parse().map_err(|_| StoreError::Corrupt(format!("`{text}` is no {what}")))
+}

@@ -1,0 +1,76 @@
+//! Why a store refuses, the same for every adapter.
+
+use crate::BoxError;
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store does not answer; nothing was changed.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] BoxError),
+    /// The connection was lost during the commit: it may have been done or not.
+    #[error("the store was lost during a commit")]
+    OutcomeUnknown(#[source] BoxError),
+    /// The message was handled before; nothing was changed.
+    #[error("the message was handled before")]
+    AlreadyHandled,
+    /// A value that must be unique is there already; nothing was changed.
+    #[error("`{constraint}` must be unique")]
+    Unique {
+        /// The constraint: its name, or for SQLite its columns, such as `users.email`.
+        constraint: String,
+    },
+    /// The lease ran out and somebody else has it; nothing was changed.
+    #[error("the lease was lost")]
+    LeaseLost,
+    /// What is stored cannot be read.
+    #[error("stored data cannot be read: {0}")]
+    Corrupt(String),
+    /// The statement or the schema is wrong: a fault of the program.
+    #[error("the store refused a statement")]
+    Fault(#[source] BoxError),
+}
+
+impl StoreError {
+    /// Whether the same call may do better later.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::OutcomeUnknown(_) | Self::LeaseLost)
+    }
+
+    /// The constraint that was broken, if it is one of uniqueness.
+    #[must_use]
+    pub fn unique(&self) -> Option<&str> {
+        match self {
+            Self::Unique { constraint } => Some(constraint),
+            _ => None,
+        }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(refusal) if refusal.is_unique_violation() => {
+                // SQLite names the columns in its message: "UNIQUE constraint failed: users.email".
+                let message = refusal.message();
+                let columns = message.rsplit_once("failed: ").map(|(_, columns)| columns.to_owned());
+                let constraint = refusal.constraint().map(str::to_owned).or(columns);
+                Self::Unique { constraint: constraint.unwrap_or_else(|| message.to_owned()) }
+            }
+            // SQLITE_BUSY and SQLITE_LOCKED (with their extended codes), SQLITE_FULL, SQLITE_IOERR, SQLITE_CANTOPEN.
+            sqlx::Error::Database(refusal) if refusal.code().is_some_and(|code| is_transient(&code)) => {
+                Self::Unavailable(error.into())
+            }
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+                Self::Unavailable(error.into())
+            }
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt(error.to_string()),
+            _ => Self::Fault(error.into()),
+        }
+    }
+}
+
+fn is_transient(code: &str) -> bool {
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
+}

@@ -1,0 +1,117 @@
+//! `shopfleet gateway` and `shopfleet stripe-sandbox`: what stands in front of, and behind, separate services.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use common::config::{Env, Settings};
+use common::discovery::{Peers, ServiceName};
+use common::service::Shutdown;
+use common::telemetry;
+use gateway::GatewayConfig;
+use tokio::net::TcpListener;
+
+use crate::{Failure, say};
+
+#[derive(clap::Args)]
+pub(crate) struct GatewayArgs {
+    /// The routes and plugins, in Kong's declarative form.
+    #[arg(long, default_value = "kong/kong.yml")]
+    config: PathBuf,
+    /// The address to listen on.
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    host: IpAddr,
+    /// The port to listen on; 0 takes a free one.
+    #[arg(long, default_value_t = 8000)]
+    port: u16,
+    /// A port for the gateway's own /metrics; none unless it is given.
+    #[arg(long)]
+    status_port: Option<u16>,
+    /// Lets clients call as often as they like.
+    #[arg(long)]
+    no_rate_limit: bool,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct SandboxArgs {
+    /// The address to listen on.
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    host: IpAddr,
+    /// The port to listen on; 0 takes a free one.
+    #[arg(long, default_value_t = 3010)]
+    port: u16,
+    /// Where the ledger is kept.
+    #[arg(long, default_value = ".shopfleet")]
+    data_dir: PathBuf,
+    /// Where webhooks go: the payment service's /api/webhooks/stripe.
+    #[arg(long)]
+    webhook_url: String,
+    /// The payment methods that the account has, separated by commas.
+    #[arg(long, value_delimiter = ',', default_value = "card,paypal")]
+    payment_method_types: Vec<String>,
+}
+
+pub(crate) async fn gateway(args: GatewayArgs) -> Result<(), Failure> {
+    let env = Env::process();
+    let _telemetry = logs(&env, "gateway")?;
+    let path = args.config.display();
+    let text = std::fs::read_to_string(&args.config)
+        .map_err(|error| Failure::new(format!("cannot read {path}: {error}; name the file by --config")))?;
+    let config = GatewayConfig::parse(&text).map_err(|errors| Failure::new(format!("{path} is refused:\n{errors}")))?;
+    let mut settings = Settings::new(&env);
+    let peers = Peers::read(&mut settings);
+    let peers = settings.finish(peers).map_err(|error| Failure::new(error.to_string()))?;
+    let upstreams: BTreeMap<_, _> = ServiceName::ALL
+        .iter()
+        .filter_map(|name| Some((name.as_str().to_owned(), peers.get(*name)?.to_string())))
+        .collect();
+    let listener = bind(args.host, args.port, "--port").await?;
+    let status = match args.status_port {
+        Some(port) => Some(bind(args.host, port, "--status-port").await?),
+        None => None,
+    };
+    if let Ok(address) = listener.local_addr() {
+        say(format_args!("gateway          http://{address}"));
+    }
+    let options = gateway::Options { rate_limit: !args.no_rate_limit, upstreams, extra_routes: Vec::new() };
+    gateway::serve(config, options, listener, status, Shutdown::on_signals().token())
+        .await
+        .map_err(|error| Failure::doing("the gateway failed", &error))
+}
+
+pub(crate) async fn stripe_sandbox(args: SandboxArgs) -> Result<(), Failure> {
+    let env = Env::process();
+    let _telemetry = logs(&env, "stripe-sandbox")?;
+    let mut settings = Settings::new(&env);
+    let secret_key = settings.secret("STRIPE_SECRET_KEY", "sk_test_123");
+    let webhook_secret = settings.secret("STRIPE_WEBHOOK_SECRET", "whsec_123");
+    let (secret_key, webhook_secret) =
+        settings.finish(secret_key.zip(webhook_secret)).map_err(|error| Failure::new(error.to_string()))?;
+    std::fs::create_dir_all(&args.data_dir)
+        .map_err(|error| Failure::doing(format!("cannot write to {}", args.data_dir.display()), &error))?;
+    let listener = bind(args.host, args.port, "--port").await?;
+    let address = listener.local_addr().map_err(|error| Failure::doing("the listener has no address", &error))?;
+    say(format_args!("stripe-sandbox   http://{address}"));
+    let config = stripe_sandbox::Config {
+        database: args.data_dir.join("stripe.db"),
+        secret_key,
+        webhook_secret,
+        webhook_url: Some(args.webhook_url),
+        payment_method_types: args.payment_method_types,
+        public_url: format!("http://{address}"),
+    };
+    stripe_sandbox::serve(config, listener, Shutdown::on_signals().token())
+        .await
+        .map_err(|error| Failure::doing("the sandbox failed", &error))
+}
+
+fn logs(env: &Env, service: &'static str) -> Result<telemetry::Guard, Failure> {
+    telemetry::init(&telemetry::Options::from_env(env, service)).map_err(|error| Failure::new(common::chain(&*error)))
+}
+
+/// Listens; a port that is taken is told with the flag that chooses another.
+pub(crate) async fn bind(host: IpAddr, port: u16, flag: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(SocketAddr::new(host, port)).await.map_err(|error| {
+        Failure::new(format!("cannot listen on {host}:{port}: {error}; stop what uses it or choose another by {flag}"))
+    })
+}

@@ -1,0 +1,290 @@
+//! The data directory: who may use it, the credentials, and the settings that follow from where it is.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use common::auth::keys;
+use common::config::Env;
+use rand::RngExt as _;
+use rand::distr::Alphanumeric;
+use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Serialize};
+
+use super::{Environments, Options};
+use crate::Failure;
+
+/// What a running fleet tells of itself (`run.json`).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunFile {
+    /// Its process.
+    pub pid: u32,
+    /// The gateway's address.
+    pub gateway: String,
+    /// The services' addresses, by name.
+    pub services: BTreeMap<String, String>,
+    /// The Stripe sandbox's address.
+    pub stripe: String,
+}
+
+/// Keys and passwords, made at the first start (`credentials.json`).
+#[derive(Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of the file")]
+pub struct Credentials {
+    pub admin: Admin,
+    pub client: Client,
+    pub stripe: Stripe,
+}
+
+/// The first admin's account.
+#[derive(Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of the file")]
+pub struct Admin {
+    pub email: String,
+    pub password: String,
+}
+
+/// A client that may ask for a service token.
+#[derive(Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of the file")]
+pub struct Client {
+    pub id: String,
+    pub secret: String,
+}
+
+/// The Stripe sandbox's keys.
+#[derive(Clone, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of the file")]
+pub struct Stripe {
+    pub secret_key: String,
+    pub publishable_key: String,
+    pub webhook_secret: String,
+}
+
+/// A data directory that this process alone uses.
+pub struct DataDir {
+    path: PathBuf,
+    /// Holds the lock until it is dropped; the system frees it also when the process is killed.
+    _lock: File,
+}
+
+impl DataDir {
+    /// Makes the directory if there is none, and takes it for this process.
+    ///
+    /// # Errors
+    /// If it cannot be written, or another process uses it.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        let unusable = |error: std::io::Error| {
+            let path = path.display();
+            Failure::new(format!("cannot write to {path}: {error}; mend its permissions or choose another by --data-dir"))
+        };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
+        let path = path.canonicalize().map_err(unusable)?;
+        let lock = path.join("lock");
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(lock).map_err(unusable)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: file }),
+            Err(TryLockError::WouldBlock) => {
+                let owner = RunFile::read(&path).map_or(String::new(), |run| format!(" (process {})", run.pid));
+                let path = path.display();
+                Err(Failure::new(format!(
+                    "{path} is in use by another shopfleet{owner}; stop it or choose another by --data-dir"
+                )))
+            }
+            Err(TryLockError::Error(error)) => Err(unusable(error)),
+        }
+    }
+
+    /// A file in it.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The keys and passwords, which are made at the first call.
+    ///
+    /// # Errors
+    /// If they can be neither read nor written.
+    pub fn credentials(&self) -> Result<Credentials, Failure> {
+        let path = self.file("credentials.json");
+        if path.exists() {
+            return Credentials::read(&self.path);
+        }
+        let credentials = Credentials::generate();
+        let text = serde_json::to_vec_pretty(&credentials)
+            .map_err(|error| Failure::doing("cannot write the credentials", &error))?;
+        write_private(&path, &text)?;
+        Ok(credentials)
+    }
+
+    /// The key that signs tokens, which is made at the first call.
+    fn signing_key(&self) -> Result<PathBuf, Failure> {
+        let path = self.file("jwt-key.pem");
+        if !path.exists() {
+            write_private(&path, keys::generate_pem().expose_secret().as_bytes())?;
+        }
+        Ok(path)
+    }
+
+    /// The variables of each service.
+    pub(super) fn environments(
+        &self,
+        run: &RunFile,
+        credentials: &Credentials,
+        options: &Options,
+    ) -> Result<Environments, Failure> {
+        let sqlite = |name: &str| format!("sqlite://{}", self.file(name).display());
+        let service = |name: &str| run.services.get(name).cloned().unwrap_or_default();
+        let user = service(user_service::NAME);
+        let mut shared = vec![
+            ("REDIS_URL".to_owned(), "memory:".to_owned()),
+            ("RABBITMQ_URL".to_owned(), sqlite("bus.db")),
+            ("USER_SERVICE_URL".to_owned(), user.clone()),
+            ("PRODUCT_SERVICE_URL".to_owned(), service(product_service::NAME)),
+            ("ORDER_SERVICE_URL".to_owned(), service(order_service::NAME)),
+            ("PAYMENT_SERVICE_URL".to_owned(), service(payment_service::NAME)),
+            ("JWKS_URL".to_owned(), format!("{user}/.well-known/jwks.json")),
+            ("CLIENT_ID".to_owned(), credentials.client.id.clone()),
+            ("CLIENT_SECRET".to_owned(), credentials.client.secret.clone()),
+        ];
+        shared.extend(options.settings.iter().cloned());
+        let env = |own: &[(&str, String)]| {
+            let own = own.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+            Env::from_pairs(shared.iter().cloned().chain(own))
+        };
+        Ok(BTreeMap::from([
+            (
+                user_service::NAME,
+                env(&[
+                    ("MONGODB_URL", sqlite("users.db")),
+                    ("JWT_PRIVATE_KEY_FILE", self.signing_key()?.display().to_string()),
+                    ("CLIENT_CREDENTIALS", format!("{}:{}", credentials.client.id, credentials.client.secret)),
+                    ("ADMIN_EMAIL", credentials.admin.email.clone()),
+                    ("ADMIN_PASSWORD", credentials.admin.password.clone()),
+                ]),
+            ),
+            (
+                product_service::NAME,
+                env(&[("DATABASE_URL", sqlite("products.db")), ("SAMPLE_DATA", options.sample_data.to_string())]),
+            ),
+            (order_service::NAME, env(&[("DATABASE_URL", sqlite("orders.db"))])),
+            (
+                payment_service::NAME,
+                env(&[
+                    ("DATABASE_URL", sqlite("payments.db")),
+                    ("STRIPE_API_URL", run.stripe.clone()),
+                    ("STRIPE_SECRET_KEY", credentials.stripe.secret_key.clone()),
+                    ("STRIPE_WEBHOOK_SECRET", credentials.stripe.webhook_secret.clone()),
+                ]),
+            ),
+        ]))
+    }
+
+    /// Tells others where the fleet is. The file appears whole or not at all.
+    pub(super) fn write_run(&self, run: &RunFile) -> Result<(), Failure> {
+        let text = serde_json::to_vec_pretty(run).map_err(|error| Failure::doing("cannot write run.json", &error))?;
+        let new = self.file("run.json.new");
+        fs::write(&new, text)
+            .and_then(|()| fs::rename(&new, self.file("run.json")))
+            .map_err(|error| Failure::doing("cannot write run.json", &error))
+    }
+
+    pub(super) fn remove_run(&self) {
+        if let Err(error) = fs::remove_file(self.file("run.json"))
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "run.json cannot be removed");
+        }
+    }
+}
+
+impl RunFile {
+    /// Of the fleet that runs in this directory; `None` if none does, or it was killed before it could tell.
+    #[must_use]
+    pub fn read(data_dir: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(data_dir.join("run.json")).ok()?).ok()
+    }
+}
+
+impl Credentials {
+    /// Of the fleet in this directory.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn read(data_dir: &Path) -> Result<Self, Failure> {
+        let path = data_dir.join("credentials.json");
+        let unreadable = |error: &(dyn std::error::Error + 'static)| {
+            Failure::doing(format!("cannot read {}; mend it, or remove it with the data beside it", path.display()), error)
+        };
+        let text = fs::read(&path).map_err(|error| unreadable(&error))?;
+        serde_json::from_slice(&text).map_err(|error| unreadable(&error))
+    }
+
+    fn generate() -> Self {
+        Self {
+            admin: Admin { email: "admin@shopfleet.local".to_owned(), password: random(24) },
+            client: Client { id: "shopfleet".to_owned(), secret: random(40) },
+            stripe: Stripe {
+                secret_key: format!("sk_test_{}", random(32)),
+                publishable_key: format!("pk_test_{}", random(32)),
+                webhook_secret: format!("whsec_{}", random(32)),
+            },
+        }
+    }
+}
+
+fn random(length: usize) -> String {
+    rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect()
+}
+
+/// Writes a file that its owner alone may read. It appears whole or not at all, so that a kill leaves no half of it.
+fn write_private(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let new = path.with_extension("new");
+    let written = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&new)
+        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&new, path));
+    written.map_err(|error| Failure::doing(format!("cannot write {}", path.display()), &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_directory_has_one_user_at_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = DataDir::open(directory.path()).unwrap();
+        let refusal = DataDir::open(directory.path()).err().unwrap().to_string();
+        assert!(refusal.contains("in use by another shopfleet"), "{refusal}");
+        drop(first);
+        DataDir::open(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn credentials_are_made_once_for_their_owner_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::open(directory.path()).unwrap();
+        let made = data_dir.credentials().unwrap();
+        let mode = fs::metadata(data_dir.file("credentials.json")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let again = data_dir.credentials().unwrap();
+        assert_eq!(made.admin.password, again.admin.password);
+        assert_ne!(made.admin.password, Credentials::generate().admin.password);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_made_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let refusal = DataDir::open(&file.path().join("data")).err().unwrap().to_string();
+        assert!(refusal.contains("--data-dir") && !refusal.contains('\n'), "{refusal}");
+    }
+}

@@ -1,0 +1,7 @@
+//! The command line of Shopfleet.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shopfleet::run()
+}
