@@ -1,0 +1,120 @@
+//! A payment method: a test method that a caller used, under an id of its own.
+
+use serde_json::{Value, json};
+use sqlx::FromRow;
+
+use crate::ids;
+use crate::model::test_methods::{self, Outcome, REDIRECT, RefundOutcome, TestMethod};
+
+/// A row of `payment_methods`.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct Method {
+    pub(crate) id: String,
+    pub(crate) created: i64,
+    pub(crate) token: String,
+    pub(crate) r#type: String,
+}
+
+impl Method {
+    /// A method that behaves as `test` does.
+    pub(crate) fn of_test(test: &TestMethod, created: i64) -> Self {
+        Self { id: ids::new("pm"), created, token: test.token.to_owned(), r#type: test.kind.to_owned() }
+    }
+
+    /// A method of a type that sends the customer to a page.
+    pub(crate) fn redirect(kind: &str, created: i64) -> Self {
+        Self { id: ids::new("pm"), created, token: REDIRECT.to_owned(), r#type: kind.to_owned() }
+    }
+
+    /// What happens when it is charged. A token that an older ledger has and this version lacks needs a page.
+    pub(crate) fn outcome(&self) -> Outcome {
+        test_methods::behaviour(&self.token).map_or(Outcome::NeedsAction, |test| test.outcome)
+    }
+
+    /// What becomes of a refund to it.
+    pub(crate) fn refund_outcome(&self) -> RefundOutcome {
+        test_methods::behaviour(&self.token).map_or(RefundOutcome::Succeeds, |test| test.refund)
+    }
+
+    /// Stripe's payment method object.
+    pub(crate) fn to_json(&self) -> Value {
+        let mut object = json!({
+            "id": self.id,
+            "object": "payment_method",
+            "allow_redisplay": "unspecified",
+            "billing_details": billing_details(),
+            "created": self.created,
+            "customer": null,
+            "customer_account": null,
+            "livemode": false,
+            "metadata": {},
+            "type": self.r#type,
+        });
+        object[self.r#type.as_str()] = self.type_details(json!({
+            "display_brand": self.brand(),
+            "exp_month": 12,
+            "exp_year": 2034,
+            "generated_from": null,
+            "networks": { "available": [self.brand()], "preferred": null },
+            "three_d_secure_usage": { "supported": true },
+        }));
+        object
+    }
+
+    /// `payment_method_details` of a charge.
+    pub(crate) fn details(&self) -> Value {
+        let mut details = json!({ "type": self.r#type });
+        details[self.r#type.as_str()] = self.type_details(json!({
+            "exp_month": 12,
+            "exp_year": 2034,
+            "installments": null,
+            "mandate": null,
+            "network": self.brand(),
+            "network_transaction_id": null,
+            "three_d_secure": null,
+        }));
+        details
+    }
+
+    fn brand(&self) -> &'static str {
+        test_methods::behaviour(&self.token).map_or("", |test| test.brand)
+    }
+
+    fn last4(&self) -> &'static str {
+        test_methods::behaviour(&self.token).map_or("", |test| test.last4)
+    }
+
+    /// What Stripe tells about a card, with `more`; of other types it tells next to nothing here.
+    fn type_details(&self, more: Value) -> Value {
+        if self.r#type != "card" {
+            return json!({});
+        }
+        let mut card = json!({
+            "brand": self.brand(),
+            "checks": { "address_line1_check": null, "address_postal_code_check": null, "cvc_check": "pass" },
+            "country": "US",
+            "funding": if self.token.ends_with("_debit") { "debit" } else { "credit" },
+            "fingerprint": format!("sandbox{}", self.last4()),
+            "last4": self.last4(),
+            "regulated_status": "unregulated",
+            "wallet": null,
+        });
+        if let (Value::Object(card), Value::Object(more)) = (&mut card, more) {
+            card.extend(more);
+        }
+        card
+    }
+}
+
+/// Stripe's billing details of a customer who gave none.
+pub(crate) fn billing_details() -> Value {
+    json!({
+        "address": {
+            "city": null, "country": null, "line1": null, "line2": null, "postal_code": null, "state": null,
+        },
+        "email": null,
+        "name": null,
+        "phone": null,
+        "tax_id": null,
+    })
+}

@@ -1,0 +1,63 @@
+//! The endpoints, one file each.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderName, StatusCode};
+use axum::middleware;
+use axum::routing::{get, post};
+use tower_http::cors::{Any, CorsLayer};
+
+use crate::http::answer::ApiError;
+use crate::http::trace;
+use crate::sandbox::App;
+
+mod cancel_payment_intent;
+mod confirm_payment_intent;
+mod create_payment_intent;
+mod create_refund;
+mod get_payment_intent;
+mod get_refund;
+mod health;
+mod list_events;
+mod list_payment_intents;
+mod list_refunds;
+mod three_d_secure;
+
+/// All endpoints.
+pub(crate) fn router(app: App) -> Router {
+    Router::new()
+        .route("/v1/payment_intents", post(create_payment_intent::handle).get(list_payment_intents::handle))
+        .route("/v1/payment_intents/{id}", get(get_payment_intent::handle))
+        .route("/v1/payment_intents/{id}/confirm", post(confirm_payment_intent::handle))
+        .route("/v1/payment_intents/{id}/cancel", post(cancel_payment_intent::handle))
+        .route("/v1/refunds", post(create_refund::handle).get(list_refunds::handle))
+        .route("/v1/refunds/{id}", get(get_refund::handle))
+        .route("/v1/events", get(list_events::handle))
+        .route("/sandbox/3ds/{id}", get(three_d_secure::page).post(three_d_secure::complete))
+        .route("/health", get(health::handle))
+        .fallback(unrecognized)
+        .method_not_allowed_fallback(unrecognized)
+        // Outermost: an id and Stripe's headers are on every answer, refusals and preflights too.
+        .layer(cors())
+        .layer(middleware::from_fn(trace::layer))
+        .with_state(app)
+}
+
+/// Any page may call, as at Stripe: what a browser may do hangs on the client secret, not on where it comes from.
+fn cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods(Any)
+        .allow_headers(Any)
+        .expose_headers([HeaderName::from_static("request-id"), HeaderName::from_static("idempotent-replayed")])
+}
+
+async fn unrecognized(request: Request) -> ApiError {
+    ApiError::invalid(format!(
+        "Unrecognized request URL ({}: {}). Please see https://stripe.com/docs or we can help at \
+         https://support.stripe.com/.",
+        request.method(),
+        request.uri().path()
+    ))
+    .status(StatusCode::NOT_FOUND)
+}

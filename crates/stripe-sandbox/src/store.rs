@@ -1,0 +1,65 @@
+//! The ledger on disk: one SQLite file, one writer.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, SqlitePool, Transaction};
+
+use crate::error::Error;
+
+pub(crate) mod charges;
+pub(crate) mod deliveries;
+pub(crate) mod events;
+pub(crate) mod intents;
+pub(crate) mod keys;
+pub(crate) mod methods;
+pub(crate) mod pages;
+pub(crate) mod refunds;
+
+const READERS: u32 = 4;
+/// How long a write waits for another process that has the file, such as a backup.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// The ledger: what writes waits for the one writing connection, reads go on beside it.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    writer: SqlitePool,
+    pub(crate) reader: SqlitePool,
+}
+
+impl Store {
+    /// Opens the file, makes it where there is none, and brings its tables up to date.
+    pub(crate) async fn open(file: &Path) -> Result<Self, Error> {
+        if let Some(directory) = file.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+            tokio::fs::create_dir_all(directory).await?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY);
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        sqlx::migrate!().run(&writer).await?;
+        let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
+        Ok(Self { writer, reader })
+    }
+
+    /// Begins to write; nobody else writes until it is committed or dropped.
+    pub(crate) async fn write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    /// Closes all connections, so that the file is whole without its write-ahead log.
+    pub(crate) async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// A write that must change one row did: else what was read before no longer holds.
+fn one_row(changed: u64) -> Result<(), sqlx::Error> {
+    if changed == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
+}

@@ -1,0 +1,51 @@
+//! Charges in the ledger.
+
+use sqlx::SqliteConnection;
+
+use crate::model::charge::Charge;
+
+/// The charge with this id.
+pub(crate) async fn find(conn: &mut SqliteConnection, id: &str) -> Result<Option<Charge>, sqlx::Error> {
+    sqlx::query_as("SELECT * FROM charges WHERE id = ?").bind(id).fetch_optional(conn).await
+}
+
+/// The charge that took the intent's money, if one did.
+pub(crate) async fn successful(conn: &mut SqliteConnection, intent: &str) -> Result<Option<Charge>, sqlx::Error> {
+    sqlx::query_as("SELECT * FROM charges WHERE payment_intent = ? AND status = 'succeeded'")
+        .bind(intent)
+        .fetch_optional(conn)
+        .await
+}
+
+/// Adds a new charge.
+pub(crate) async fn insert(conn: &mut SqliteConnection, charge: &Charge) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO charges (id, created, payment_intent, payment_method, amount, currency, status, failure_code,
+             failure_message, description, metadata)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(&charge.id)
+    .bind(charge.created)
+    .bind(&charge.payment_intent)
+    .bind(&charge.payment_method)
+    .bind(charge.amount)
+    .bind(&charge.currency)
+    .bind(charge.status)
+    .bind(&charge.failure_code)
+    .bind(&charge.failure_message)
+    .bind(&charge.description)
+    .bind(&charge.metadata)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Counts `amount` more as refunded, or less where it is negative. The table refuses more than was taken.
+pub(crate) async fn add_refunded(conn: &mut SqliteConnection, id: &str, amount: i64) -> Result<(), sqlx::Error> {
+    let changed = sqlx::query("UPDATE charges SET amount_refunded = amount_refunded + ? WHERE id = ?")
+        .bind(amount)
+        .bind(id)
+        .execute(conn)
+        .await?;
+    super::one_row(changed.rows_affected())
+}

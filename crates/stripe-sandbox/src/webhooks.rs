@@ -1,0 +1,116 @@
+//! Sends webhooks until they are taken: at least once, several at a time, across restarts.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::RetrySchedule;
+use crate::sandbox::App;
+use crate::store::deliveries;
+
+pub(crate) mod attempt;
+pub(crate) mod signature;
+
+use attempt::Sender;
+
+/// How many webhooks are under way at once. One that hangs takes one place for as long as an attempt may last.
+const AT_ONCE: usize = 32;
+/// How long the worker sleeps at most: a clock that is set, or another process's row, is seen by then.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+/// The rest after the ledger could not be read.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// How long attempts that are under way may go on when the sandbox ends. What is cut off is sent again at the next start.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// The worker that sends webhooks.
+#[derive(Debug)]
+pub(crate) struct Deliveries {
+    app: App,
+    sender: Arc<Sender>,
+    schedule: RetrySchedule,
+    places: Arc<Semaphore>,
+    under_way: HashSet<i64>,
+    attempts: JoinSet<i64>,
+}
+
+impl Deliveries {
+    /// A worker that has not begun.
+    pub(crate) fn new(app: App, sender: Sender, schedule: RetrySchedule) -> Self {
+        Self {
+            app,
+            sender: Arc::new(sender),
+            schedule,
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            under_way: HashSet::new(),
+            attempts: JoinSet::new(),
+        }
+    }
+
+    /// Sends until `shutdown`, then lets what is under way end.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        while !shutdown.is_cancelled() {
+            let rest = match self.step().await {
+                Ok(rest) => rest,
+                Err(error) => {
+                    tracing::error!(%error, "the sandbox cannot read which webhooks are due");
+                    AFTER_FAILURE
+                }
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = self.app.deliveries_wake.notified() => {}
+                Some(ended) = self.attempts.join_next() => self.ended(ended),
+                () = sleep(rest) => {}
+            }
+        }
+        let drained = timeout(DRAIN, async { while self.attempts.join_next().await.is_some() {} });
+        if drained.await.is_err() {
+            self.attempts.shutdown().await;
+        }
+    }
+
+    /// Begins an attempt for each webhook that is due, as far as there are places; tells how long to rest.
+    async fn step(&mut self) -> Result<Duration, sqlx::Error> {
+        while let Some(ended) = self.attempts.try_join_next() {
+            self.ended(ended);
+        }
+        let now = self.app.clock.now();
+        let (due, next) = {
+            let mut conn = self.app.store.reader.acquire().await?;
+            // Those under way are still due in the ledger, so they are read too.
+            let due = deliveries::due(&mut conn, now, AT_ONCE + self.under_way.len()).await?;
+            (due, deliveries::next_after(&mut conn, now).await?)
+        };
+        for delivery in due {
+            if self.under_way.contains(&delivery.id) {
+                continue;
+            }
+            let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+                break;
+            };
+            self.under_way.insert(delivery.id);
+            let (app, sender, schedule) = (self.app.clone(), Arc::clone(&self.sender), self.schedule);
+            self.attempts.spawn(async move {
+                attempt::attempt(&app, &sender, &schedule, &delivery).await;
+                drop(place);
+                delivery.id
+            });
+        }
+        let wait = next.map_or(LONGEST_SLEEP, |next| Duration::from_millis(u64::try_from(next.0 - now.0).unwrap_or(0)));
+        Ok(wait.min(LONGEST_SLEEP))
+    }
+
+    fn ended(&mut self, ended: Result<i64, tokio::task::JoinError>) {
+        match ended {
+            Ok(id) => {
+                self.under_way.remove(&id);
+            }
+            Err(error) => tracing::error!(%error, "an attempt to send a webhook broke off"),
+        }
+    }
+}
