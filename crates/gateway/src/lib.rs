@@ -1,1 +1,93 @@
-//! gateway
+//! A reverse proxy that runs Kong's declarative file (`kong/kong.yml`, format 3.0, without a database) for local use.
+//!
+//! The file is the one that Kong 3.4.2 reads in production, and what is done here is what Kong does with it: the same
+//! routing, the same plugins in the same order, the same headers and the same bodies of errors. What Kong knows and this
+//! gateway does not do is refused when the file is read, by name and line, so that nothing in it is ever ignored.
+//!
+//! Where it differs, on purpose: rate limits are counted in memory whatever the `policy`; bodies are always streamed;
+//! an upstream that refuses the connection is 503 (nothing was sent, a client may try again), and an answer of the gateway
+//! itself carries no correlation id.
+
+mod access;
+mod answer;
+mod body;
+mod config;
+mod connect;
+mod headers;
+mod metrics;
+mod path;
+mod plugins;
+mod proxy;
+mod router;
+mod server;
+mod status;
+mod upstream;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use config::{ConfigErrors, GatewayConfig};
+
+/// The gateway's file of this repository, `kong/kong.yml`.
+pub const KONG_YML: &str = include_str!("../../../kong/kong.yml");
+
+/// How long requests in flight may take to finish once a shutdown was asked for.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What the file does not say: how it is run here.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether the rate limits of the file count. `true` by default.
+    pub rate_limit: bool,
+    /// Addresses that win over those of the file: host as in the file (`user-service`) to base URL
+    /// (`http://127.0.0.1:3001`, without a path).
+    pub upstreams: BTreeMap<String, String>,
+    /// Routes beside those of the file.
+    pub extra_routes: Vec<ExtraRoute>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { rate_limit: true, upstreams: BTreeMap::new(), extra_routes: Vec::new() }
+    }
+}
+
+/// A route that the file does not have; the global plugins of the file apply to it.
+#[derive(Clone, Debug)]
+pub struct ExtraRoute {
+    /// First segments of the path, such as `/sandbox`; `/sandboxes` does not match it. Taken off before the
+    /// request is passed on.
+    pub prefix: String,
+    /// Where it leads: a base URL, which may have a path.
+    pub url: String,
+}
+
+/// Runs the gateway on `listener` until `shutdown` is cancelled, then stops accepting and lets the requests in flight
+/// finish, for 10 seconds at most.
+///
+/// `status` is a second listener for `GET /metrics` and `GET /status`, as Kong has them on `status_listen`.
+///
+/// # Errors
+/// [`std::io::ErrorKind::InvalidInput`] when an address in `options` is not one of the form `http://host:port`.
+pub async fn serve(
+    config: GatewayConfig,
+    options: Options,
+    listener: TcpListener,
+    status: Option<TcpListener>,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    let gateway = Arc::new(proxy::Gateway::build(config, &options)?);
+    let proxy = server::run(listener, Arc::clone(&gateway), shutdown.clone(), DRAIN);
+    match status {
+        Some(listener) => {
+            let pages = status::run(listener, gateway, shutdown, DRAIN);
+            tokio::join!(proxy, pages);
+        }
+        None => proxy.await,
+    }
+    Ok(())
+}

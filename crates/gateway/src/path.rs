@@ -1,0 +1,130 @@
+//! Paths as Kong sees them: normalised before they are matched and passed on, so that no other spelling of a path
+//! leads anywhere that the file does not name.
+
+/// Decodes what needs no encoding, writes the rest of it in capitals, takes out `.`, `..` and empty segments.
+/// `None` if it is no absolute path.
+pub(crate) fn normalise(path: &str) -> Option<String> {
+    if !path.starts_with('/') {
+        return None;
+    }
+    let decoded = decode(path);
+    let mut segments: Vec<&str> = Vec::new();
+    let mut directory = false;
+    for segment in decoded.split('/') {
+        directory = matches!(segment, "" | "." | "..");
+        match segment {
+            "" | "." => {}
+            ".." => {
+                segments.pop();
+            }
+            segment => segments.push(segment),
+        }
+    }
+    let mut normal = String::with_capacity(decoded.len());
+    for segment in &segments {
+        normal.push('/');
+        normal.push_str(segment);
+    }
+    if directory || normal.is_empty() {
+        normal.push('/');
+    }
+    Some(normal)
+}
+
+/// Decodes percent-encoded characters that are unreserved in RFC 3986, section 2.3.
+fn decode(path: &str) -> String {
+    let mut decoded = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some(at) = rest.find('%') {
+        let (before, from) = rest.split_at(at);
+        decoded.push_str(before);
+        let code = from.get(1..3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match code {
+            Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
+                decoded.push(char::from(byte));
+                rest = &from[3..];
+            }
+            Some(byte) => {
+                decoded.push_str(&format!("%{byte:02X}"));
+                rest = &from[3..];
+            }
+            None => {
+                decoded.push('%');
+                rest = &from[1..];
+            }
+        }
+    }
+    decoded.push_str(rest);
+    decoded
+}
+
+/// The path that an upstream gets (Kong's `path_handling` v0): the service's own path, then what is left of the request's
+/// after `matched` bytes were taken off, if the route strips.
+pub(crate) fn upstream(base: &str, path: &str, matched: usize, strip: bool) -> String {
+    let joined = |rest: &str| {
+        let base = base.strip_suffix('/').unwrap_or(base);
+        if rest.starts_with('/') { format!("{base}{rest}") } else { format!("{base}/{rest}") }
+    };
+    if !strip {
+        // A base with a path gets no slash of its own for the request's `/`.
+        return if path == "/" && !base.ends_with('/') { base.to_owned() } else { joined(path) };
+    }
+    match path.get(matched..).unwrap_or_default() {
+        "" if base == "/" => "/".to_owned(),
+        "" if path.len() > 1 && path.ends_with('/') => joined("/"),
+        "" => base.strip_suffix('/').unwrap_or(base).to_owned(),
+        rest => joined(rest),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_spelling_of_each_path() {
+        let spellings = [
+            ("/", "/"),
+            ("/api/users", "/api/users"),
+            ("/api/users/", "/api/users/"),
+            ("/api//users", "/api/users"),
+            ("//api/./users/.", "/api/users/"),
+            ("/api/x/../users", "/api/users"),
+            ("/api/users/..", "/api/"),
+            ("/../../ops", "/ops"),
+            ("/docs/user/../../ops/audit", "/ops/audit"),
+            ("/docs/user/%2e%2e/%2E./ops", "/ops"),
+            ("/api/%75sers/%7ebob", "/api/users/~bob"),
+            ("/api/users/a%2fb", "/api/users/a%2Fb"),
+            ("/a%20b%zz%", "/a%20b%zz%"),
+        ];
+        for (path, normal) in spellings {
+            assert_eq!(normalise(path).as_deref(), Some(normal), "{path}");
+        }
+        assert_eq!(normalise("*"), None);
+        assert_eq!(normalise(""), None);
+    }
+
+    #[test]
+    fn joins_as_kong_does() {
+        let docs = "/docs/user".len();
+        let cases = [
+            ("/", "/api/users/1", 10, false, "/api/users/1"),
+            ("/", "/", 1, false, "/"),
+            ("/base", "/", 1, false, "/base"),
+            ("/base/", "/x", 1, false, "/base/x"),
+            ("/docs", "/docs/user", docs, true, "/docs"),
+            ("/docs", "/docs/user/", docs, true, "/docs/"),
+            ("/docs", "/docs/user/openapi.json", docs, true, "/docs/openapi.json"),
+            ("/docs", "/docs/user/", docs + 1, true, "/docs/"),
+            ("/docs", "/docs/userx", docs, true, "/docs/x"),
+            ("/docs/", "/docs/user", docs, true, "/docs"),
+            ("/docs/", "/docs/user/a", docs, true, "/docs/a"),
+            ("/", "/sandbox", 8, true, "/"),
+            ("/", "/sandbox/v1", 8, true, "/v1"),
+        ];
+        for (base, path, matched, strip, expected) in cases {
+            assert_eq!(upstream(base, path, matched, strip), expected, "{base} {path}");
+        }
+    }
+}

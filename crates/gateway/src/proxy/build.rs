@@ -1,0 +1,63 @@
+//! Makes the running gateway of a file and of what stands beside it.
+
+use std::io;
+use std::sync::Arc;
+
+use super::Gateway;
+use crate::Options;
+use crate::config::GatewayConfig;
+use crate::metrics::Metrics;
+use crate::router::{Matcher, Router, Target};
+use crate::upstream::{Addresses, Upstream};
+
+impl Gateway {
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`] when an address in `options` is none.
+    pub(crate) fn build(config: GatewayConfig, options: &Options) -> io::Result<Self> {
+        let addresses = Addresses::new(&options.upstreams)?;
+        let mut router = Router::default();
+        let GatewayConfig { services, plugins } = config;
+        for service in services {
+            let upstream = Arc::new(Upstream::new(&service));
+            for route in service.routes {
+                let target = Arc::new(Target {
+                    name: route.name,
+                    service: service.name.clone(),
+                    strip_path: route.strip_path,
+                    preserve_host: route.preserve_host,
+                    plugins: route.plugins.over(&service.plugins).over(&plugins),
+                    upstream: Arc::clone(&upstream),
+                });
+                for path in route.paths {
+                    router.add(Matcher::Path(path), route.methods.clone(), route.regex_priority, Arc::clone(&target));
+                }
+            }
+        }
+        for extra in &options.extra_routes {
+            let prefix = extra.prefix.trim_end_matches('/');
+            if !prefix.starts_with('/') {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("`{}` is not a prefix such as /sandbox", extra.prefix),
+                ));
+            }
+            let name = prefix.trim_start_matches('/').to_owned();
+            let target = Target {
+                name: name.clone(),
+                service: name,
+                strip_path: true,
+                preserve_host: false,
+                plugins: plugins.clone(),
+                upstream: Arc::new(Upstream::extra(&extra.url)?),
+            };
+            router.add(Matcher::Segments(prefix.to_owned()), None, 0, Arc::new(target));
+        }
+        Ok(Self {
+            router,
+            global: plugins,
+            addresses,
+            rate_limit: options.rate_limit,
+            metrics: Arc::new(Metrics::new().map_err(io::Error::other)?),
+        })
+    }
+}
