@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Whom the body of a request waits for.
@@ -23,6 +24,7 @@ pub(crate) struct Transfer {
     /// When something last happened, in milliseconds after `begun`.
     moved: AtomicU64,
     stage: AtomicU8,
+    moves: Notify,
     bytes: AtomicU64,
     too_large: AtomicBool,
 }
@@ -33,6 +35,7 @@ impl Transfer {
             begun: Instant::now(),
             moved: AtomicU64::new(0),
             stage: AtomicU8::new(stage as u8),
+            moves: Notify::new(),
             bytes: AtomicU64::new(0),
             too_large: AtomicBool::new(false),
         }
@@ -47,6 +50,11 @@ impl Transfer {
         };
         let moved = Duration::from_millis(self.moved.load(Ordering::Acquire));
         (self.begun + moved, stage)
+    }
+
+    /// Ends when something happened since it last ended. One at a time may wait.
+    pub(crate) async fn moves(&self) {
+        self.moves.notified().await;
     }
 
     /// Bytes of the body that came from the client so far.
@@ -67,6 +75,7 @@ impl Transfer {
         let moved = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.moved.store(moved, Ordering::Release);
         self.stage.store(stage as u8, Ordering::Release);
+        self.moves.notify_one();
     }
 
     pub(super) fn refuse(&self) {

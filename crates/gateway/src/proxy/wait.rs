@@ -25,6 +25,7 @@ pub(super) async fn for_answer(
 ) -> Result<Response<Incoming>, Refusal<'static>> {
     let mut answer = std::pin::pin!(answer);
     loop {
+        let moves = transfer.moves();
         let (moved, stage) = transfer.last();
         let patience = match stage {
             Stage::Client => CLIENT_PAUSE,
@@ -32,14 +33,15 @@ pub(super) async fn for_answer(
             Stage::Done => timeouts.read,
         };
         tokio::select! {
+            biased;
             answer = &mut answer => return answer.map_err(|error| refusal(&error, transfer)),
+            // Another stage has another patience.
+            () = moves => {}
             () = sleep_until(moved + patience) => {
-                if transfer.last() == (moved, stage) {
-                    return Err(match stage {
-                        Stage::Client => Refusal::ClientTimeout,
-                        Stage::Upstream | Stage::Done => Refusal::GatewayTimeout,
-                    });
-                }
+                return Err(match stage {
+                    Stage::Client => Refusal::ClientTimeout,
+                    Stage::Upstream | Stage::Done => Refusal::GatewayTimeout,
+                });
             }
         }
     }

@@ -1,0 +1,124 @@
+//! Answers of the gateway itself when an upstream gives none.
+
+use reqwest::Response;
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::harness::{ALL, header, json_of, nobody, raw_upstream, read_until, start_one, within};
+
+const ID: &str = "{name: correlation-id, config: {header_name: X-Request-ID, echo_downstream: true}}";
+
+async fn expect(response: Response, status: u16, message: &str) {
+    assert_eq!(response.status(), status);
+    assert_eq!(header(&response, "content-type"), Some("application/json; charset=utf-8"));
+    assert_eq!(header(&response, "server"), Some("shopfleet-gateway"));
+    assert_eq!(header(&response, "x-request-id"), None);
+    assert_eq!(json_of(response).await, json!({ "message": message }));
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_down_is_503() {
+    let gateway = start_one(nobody().await, ALL, ID).await;
+    expect(gateway.get("/").await, 503, "failure to get a peer from the ring-balancer").await;
+    let body = gateway.request("POST", "/").body("x".repeat(100_000));
+    expect(within(body.send()).await.unwrap(), 503, "failure to get a peer from the ring-balancer").await;
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_has_is_503() {
+    let yaml = "_format_version: \"3.0\"\nservices:\n- name: s\n  url: http://no-such-host.invalid:1\n  retries: 0\n  \
+                routes: [{name: all, paths: [/]}]\n";
+    let gateway = crate::harness::start(yaml, gateway::Options::default()).await;
+    expect(gateway.get("/").await, 503, "failure to get a peer from the ring-balancer").await;
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_502() {
+    for answer in ["", "garbage\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Len"] {
+        let (address, _upstream) = raw_upstream(answer).await;
+        let gateway = start_one(address, ALL, ID).await;
+        expect(gateway.get("/").await, 502, "An invalid response was received from the upstream server").await;
+    }
+}
+
+#[tokio::test]
+async fn no_answer_in_time_is_504() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let service = format!("  read_timeout: 50\n{ALL}");
+    let yaml = format!(
+        "_format_version: \"3.0\"\nservices:\n- name: s\n  host: 127.0.0.1\n  port: {}\n{service}\nplugins: [{ID}]\n",
+        listener.local_addr().unwrap().port()
+    );
+    let gateway = crate::harness::start(&yaml, gateway::Options::default()).await;
+    expect(gateway.get("/").await, 504, "The upstream server is timing out").await;
+}
+
+#[tokio::test]
+async fn an_upstream_that_stops_reading_is_504() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let service = format!("  write_timeout: 50\n{ALL}");
+    let gateway = start_one(listener.local_addr().unwrap(), &service, ID).await;
+    let body = gateway.request("POST", "/").body(vec![b'x'; 64 << 20]);
+    expect(within(body.send()).await.unwrap(), 504, "The upstream server is timing out").await;
+}
+
+#[tokio::test]
+async fn an_answer_that_stalls_is_cut_off() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let service = format!("  read_timeout: 50\n{ALL}");
+    let gateway = start_one(listener.local_addr().unwrap(), &service, "").await;
+    let upstream = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_until(&mut stream, "\r\n\r\n").await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf").await.unwrap();
+        stream
+    });
+    let response = gateway.get("/").await;
+    assert_eq!(response.status(), 200);
+    assert!(within(response.bytes()).await.is_err());
+    drop(upstream);
+}
+
+#[tokio::test]
+async fn an_upstream_that_comes_back_is_reached_again() {
+    let address = nobody().await;
+    let gateway = start_one(address, ALL, "").await;
+    assert_eq!(gateway.get("/").await.status(), 503);
+    let listener = TcpListener::bind(address).await.unwrap();
+    for _ in 0..2 {
+        // Each answer is followed by the end of the connection, which the pool has to notice.
+        let answer = gateway.request("GET", "/").send();
+        let upstream = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_until(&mut stream, "\r\n\r\n").await;
+            stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").await.unwrap();
+        };
+        let (answer, ()) = within(async { tokio::join!(answer, upstream) }).await;
+        assert_eq!(answer.unwrap().status(), 204);
+    }
+}
+
+#[tokio::test]
+async fn errors_of_the_upstream_pass_as_they_are() {
+    let (address, _upstream) = raw_upstream(
+        "HTTP/1.1 500 Oops\r\nContent-Type: application/problem+json\r\nContent-Length: 15\r\n\r\n{\"title\":\"Oops\"}",
+    )
+    .await;
+    let gateway = start_one(address, ALL, ID).await;
+    let response = gateway.get("/").await;
+    assert_eq!(response.status(), 500);
+    assert_eq!(header(&response, "content-type"), Some("application/problem+json"));
+    assert!(header(&response, "x-request-id").is_some());
+}
+
+#[tokio::test]
+async fn an_early_answer_reaches_a_client_that_still_sends() {
+    let gateway = start_one(nobody().await, ALL, "").await;
+    let mut client = TcpStream::connect(gateway.address).await.unwrap();
+    client.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n").await.unwrap();
+    let answer = read_until(&mut client, "}").await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    // The rest is still taken, so that the connection is not torn down over the answer.
+    within(client.write_all(&vec![b'x'; 1_000_000])).await.unwrap();
+}

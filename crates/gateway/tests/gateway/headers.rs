@@ -1,0 +1,108 @@
+use serde_json::json;
+
+use crate::harness::{ALL, echo, header, json_of, raw_upstream, serve, start_fleet, start_one, within};
+
+#[tokio::test]
+async fn headers_of_one_connection_do_not_pass_to_the_upstream() {
+    let (address, upstream) = raw_upstream("HTTP/1.1 204 No Content\r\n\r\n").await;
+    let gateway = start_one(address, ALL, "").await;
+    gateway
+        .raw(
+            "POST /x HTTP/1.1\r\nHost: x\r\nConnection: close, X-Mine\r\nX-Mine: 1\r\nX-Yours: 2\r\nKeep-Alive: 5\r\n\
+             Proxy-Connection: close\r\nTE: trailers\r\nTrailer: X-T\r\nUpgrade: h2c\r\nProxy-Authorization: Basic x\r\n\
+             Expect: 100-continue\r\nContent-Length: 2\r\n\r\nhi",
+        )
+        .await;
+    let head = within(upstream).await.unwrap().to_ascii_lowercase();
+    for name in [
+        "connection",
+        "x-mine",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "upgrade",
+        "proxy-authorization",
+        "expect",
+    ] {
+        assert!(!head.contains(&format!("\r\n{name}:")), "{name}: {head}");
+    }
+    assert!(head.contains("\r\nx-yours: 2\r\n"), "{head}");
+    assert!(head.contains("\r\ncontent-length: 2\r\n"), "{head}");
+    assert!(head.starts_with("post /x http/1.1\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn headers_of_one_connection_do_not_pass_to_the_client() {
+    let (address, _upstream) = raw_upstream(
+        "HTTP/1.1 200 OK\r\nConnection: close, X-Mine\r\nX-Mine: 1\r\nX-Yours: 2\r\nKeep-Alive: timeout=5\r\n\
+         Proxy-Authenticate: Basic\r\nUpgrade: h2c\r\nTrailer: X-T\r\nContent-Length: 2\r\n\r\nhi",
+    )
+    .await;
+    let gateway = start_one(address, ALL, "").await;
+    let response = gateway.get("/x").await;
+    for name in ["connection", "x-mine", "keep-alive", "proxy-authenticate", "upgrade", "trailer"] {
+        assert_eq!(header(&response, name), None, "{name}");
+    }
+    assert_eq!(header(&response, "x-yours"), Some("2"));
+    assert_eq!(header(&response, "via"), Some("1.1 shopfleet-gateway"));
+    assert_eq!(response.text().await.unwrap(), "hi");
+}
+
+#[tokio::test]
+async fn the_upstream_is_told_who_asked_and_for_what() {
+    let gateway = start_fleet(true).await;
+    let port = gateway.address.port().to_string();
+    let request = gateway
+        .request("GET", "/api/users/me?x=1")
+        .header("x-forwarded-for", "203.0.113.9")
+        .header("x-forwarded-proto", "https")
+        .header("x-forwarded-host", "evil.example")
+        .header("x-forwarded-prefix", "/evil");
+    let said = json_of(within(request.send()).await.unwrap()).await;
+    let headers = &said["headers"];
+    assert_eq!(headers["x-forwarded-for"], json!(["203.0.113.9, 127.0.0.1"]));
+    assert_eq!(headers["x-real-ip"], json!(["127.0.0.1"]));
+    assert_eq!(headers["x-forwarded-proto"], json!(["http"]));
+    assert_eq!(headers["x-forwarded-host"], json!(["127.0.0.1"]));
+    assert_eq!(headers["x-forwarded-port"], json!([port]));
+    assert_eq!(headers["x-forwarded-path"], json!(["/api/users/me"]));
+    assert!(headers.get("x-forwarded-prefix").is_none());
+    let said = json_of(gateway.get("/docs/user/x").await).await;
+    assert_eq!(said["headers"]["x-forwarded-prefix"], json!(["/docs/user"]));
+    assert_eq!(said["headers"]["x-forwarded-path"], json!(["/docs/user/x"]));
+}
+
+#[tokio::test]
+async fn the_host_is_the_upstreams_unless_the_route_keeps_it() {
+    let address = serve(echo("s")).await;
+    let routes = "  routes:\n  - {name: keeps, paths: [/keeps], preserve_host: true}\n  - {name: not, paths: [/not]}";
+    let gateway = start_one(address, routes, "").await;
+    let host = async |path| {
+        let request = gateway.request("GET", path).header("host", "shop.example:8000");
+        json_of(within(request.send()).await.unwrap()).await["headers"]["host"].clone()
+    };
+    assert_eq!(host("/keeps").await, json!(["shop.example:8000"]));
+    assert_eq!(host("/not").await, json!([address.to_string()]));
+}
+
+#[tokio::test]
+async fn credentials_and_conditions_pass() {
+    let gateway = start_fleet(true).await;
+    let sent = [
+        ("authorization", "Bearer abc"),
+        ("idempotency-key", "k"),
+        ("if-none-match", "\"1\""),
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    ];
+    let mut request = gateway.request("PATCH", "/api/products/1/stock").body("{}");
+    for (name, value) in sent {
+        request = request.header(name, value);
+    }
+    let said = json_of(within(request.send()).await.unwrap()).await;
+    for (name, value) in sent {
+        assert_eq!(said["headers"][name], json!([value]));
+    }
+    assert_eq!(said["method"], "PATCH");
+    assert_eq!(said["body"], "{}");
+}

@@ -1,0 +1,59 @@
+use serde_json::Value;
+
+use crate::harness::{Running, eventually, start_fleet};
+
+async fn metrics(gateway: &Running) -> String {
+    let response = reqwest::get(format!("http://{}/metrics", gateway.status)).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/plain"));
+    response.text().await.unwrap()
+}
+
+/// Waits for a line: a request is measured when its last byte was sent, which the client may see first.
+async fn wait_for(gateway: &Running, line: &str) {
+    eventually(async || metrics(gateway).await.lines().any(|found| found == line).then_some(())).await;
+}
+
+#[tokio::test]
+async fn requests_are_measured_under_kongs_names() {
+    let gateway = start_fleet(true).await;
+    for _ in 0..2 {
+        gateway.get("/api/users/secret-id?token=secret").await.bytes().await.unwrap();
+    }
+    let body = vec![b'x'; 300_000];
+    let refused = gateway.request("POST", "/api/orders").body(body).send().await.unwrap();
+    assert_eq!(refused.status(), 413);
+    gateway.get("/nowhere").await;
+    let user = r#"route="user-routes",service="user-service""#;
+    let requests = format!("kong_http_requests_total{{code=\"200\",consumer=\"\",{user},source=\"service\"}} 2");
+    wait_for(&gateway, &requests).await;
+    wait_for(
+        &gateway,
+        r#"kong_http_requests_total{code="413",consumer="",route="order-routes",service="order-service",source="exit"} 1"#,
+    )
+    .await;
+    let text = metrics(&gateway).await;
+    for line in [
+        format!("kong_kong_latency_ms_count{{{user}}} 2"),
+        format!("kong_upstream_latency_ms_count{{{user}}} 2"),
+        format!("kong_request_latency_ms_count{{{user}}} 2"),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    assert!(text.contains("kong_bandwidth_bytes{consumer=\"\",direction=\"egress\""), "{text}");
+    assert!(text.contains("kong_kong_latency_ms_bucket{"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+    assert!(!text.contains("nowhere"), "{text}");
+}
+
+#[tokio::test]
+async fn the_status_page() {
+    let gateway = start_fleet(true).await;
+    gateway.get("/api/users").await;
+    let response = reqwest::get(format!("http://{}/status", gateway.status)).await.unwrap();
+    let status: Value = response.json().await.unwrap();
+    assert_eq!(status["database"]["reachable"], true);
+    assert_eq!(status["server"]["total_requests"], 1);
+    let response = reqwest::get(format!("http://{}/api/users", gateway.status)).await.unwrap();
+    assert_eq!(response.status(), 404);
+}

@@ -1,0 +1,104 @@
+//! Windows of a year, so that none ends while a test runs.
+
+use serde_json::json;
+
+use crate::harness::{echo, header, json_of, serve, start, start_fleet, start_one, within};
+
+fn limit(year: u32) -> String {
+    format!("{{name: rate-limiting, config: {{year: {year}, limit_by: ip, policy: redis, redis_host: redis}}}}")
+}
+
+#[tokio::test]
+async fn what_is_too_much_is_429() {
+    let routes = format!("  routes: [{{name: r, paths: [/], plugins: [{}]}}]", limit(2));
+    let gateway = start_one(serve(echo("s")).await, &routes, "").await;
+    for left in ["1", "0"] {
+        let response = gateway.get("/").await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(header(&response, "x-ratelimit-remaining-year"), Some(left));
+        assert_eq!(header(&response, "retry-after"), None);
+    }
+    // A client cannot pass for another.
+    let request =
+        gateway.request("GET", "/").header("x-forwarded-for", "203.0.113.1").header("x-real-ip", "203.0.113.1");
+    let response = within(request.send()).await.unwrap();
+    assert_eq!(response.status(), 429);
+    assert_eq!(header(&response, "ratelimit-limit"), Some("2"));
+    assert_eq!(header(&response, "ratelimit-remaining"), Some("0"));
+    assert_eq!(header(&response, "x-ratelimit-limit-year"), Some("2"));
+    assert_eq!(header(&response, "x-ratelimit-remaining-year"), Some("0"));
+    assert_eq!(header(&response, "retry-after"), header(&response, "ratelimit-reset"));
+    assert!(header(&response, "retry-after").unwrap().parse::<u32>().unwrap() >= 1);
+    assert_eq!(header(&response, "content-type"), Some("application/json; charset=utf-8"));
+    assert_eq!(json_of(response).await, json!({ "message": "API rate limit exceeded" }));
+}
+
+#[tokio::test]
+async fn each_route_counts_for_itself() {
+    let route = |name: &str| format!("{{name: {name}, paths: [/{name}], plugins: [{}]}}", limit(1));
+    let routes = format!("  routes: [{}, {}]", route("a"), route("b"));
+    let gateway = start_one(serve(echo("s")).await, &routes, "").await;
+    for (path, status) in [("/a", 200), ("/a", 429), ("/b", 200), ("/b", 429)] {
+        assert_eq!(gateway.get(path).await.status(), status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_routes_limit_wins_over_the_services_and_that_over_the_global_one() {
+    let (service, route) = (limit(20), limit(10));
+    let fields = format!(
+        "  plugins: [{service}]\n  routes: [{{name: r, paths: [/route], plugins: [{route}]}}, {{name: s, paths: [/service]}}]"
+    );
+    let address = serve(echo("s")).await;
+    let yaml = format!(
+        "_format_version: \"3.0\"\nservices:\n- name: s\n  url: http://{address}\n{fields}\n- name: t\n  url: http://{address}\n  \
+         routes: [{{name: t, paths: [/global]}}]\nplugins: [{}]\n",
+        limit(30)
+    );
+    let gateway = start(&yaml, gateway::Options::default()).await;
+    for (path, limit) in [("/route", "10"), ("/service", "20"), ("/global", "30")] {
+        let response = gateway.get(path).await;
+        assert_eq!(header(&response, "ratelimit-limit"), Some(limit), "{path}");
+        // One verdict, not three.
+        assert_eq!(response.headers().get_all("ratelimit-limit").iter().count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_fleets_limits() {
+    let gateway = start_fleet(true).await;
+    let limits = [
+        ("/api/users", "100", "1000"),
+        ("/api/auth/login", "100", "1000"),
+        ("/api/products", "200", "2000"),
+        ("/api/orders", "50", "500"),
+        ("/api/payments", "30", "300"),
+    ];
+    for (path, minute, hour) in limits {
+        let response = gateway.get(path).await;
+        assert_eq!(header(&response, "x-ratelimit-limit-minute"), Some(minute), "{path}");
+        assert_eq!(header(&response, "x-ratelimit-limit-hour"), Some(hour), "{path}");
+        assert_eq!(header(&response, "ratelimit-limit"), Some(minute), "{path}");
+        for name in
+            ["ratelimit-remaining", "ratelimit-reset", "x-ratelimit-remaining-minute", "x-ratelimit-remaining-hour"]
+        {
+            assert!(header(&response, name).is_some(), "{path} {name}");
+        }
+    }
+    for path in ["/api/webhooks/stripe", "/docs/user/"] {
+        assert_eq!(header(&gateway.get(path).await, "ratelimit-limit"), None, "{path}");
+    }
+    for _ in 0..320 {
+        assert_eq!(gateway.get("/api/webhooks/stripe").await.status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn limits_can_be_switched_off() {
+    let gateway = start_fleet(false).await;
+    for _ in 0..60 {
+        let response = gateway.get("/api/payments").await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(header(&response, "ratelimit-limit"), None);
+    }
+}

@@ -1,0 +1,73 @@
+use reqwest::Body;
+use serde_json::json;
+
+use crate::harness::{Running, echo, header, json_of, serve, start_fleet, start_one, within};
+
+const LIMIT: usize = 256 * 1024;
+
+fn chunked(length: usize) -> Body {
+    let pieces = vec![vec![b'x'; 1024]; length / 1024];
+    let rest = vec![vec![b'x'; length % 1024]];
+    let pieces = pieces.into_iter().chain(rest).filter(|piece| !piece.is_empty());
+    Body::wrap_stream(futures::stream::iter(pieces.map(Ok::<_, std::io::Error>)))
+}
+
+async fn post(gateway: &Running, body: impl Into<Body>) -> reqwest::Response {
+    within(gateway.request("POST", "/api/orders").body(body).send()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_body_of_the_limit_passes() {
+    let gateway = start_fleet(true).await;
+    for body in [Body::from(vec![b'x'; LIMIT]), chunked(LIMIT)] {
+        let response = post(&gateway, body).await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(json_of(response).await["body"].as_str().unwrap().len(), LIMIT);
+    }
+}
+
+#[tokio::test]
+async fn a_larger_one_is_413() {
+    let gateway = start_fleet(true).await;
+    for length in [LIMIT + 1, 4 << 20] {
+        for body in [Body::from(vec![b'x'; length]), chunked(length)] {
+            let response = post(&gateway, body).await;
+            assert_eq!(response.status(), 413);
+            assert_eq!(header(&response, "content-type"), Some("application/json; charset=utf-8"));
+            assert_eq!(json_of(response).await, json!({ "message": "Request size limit exceeded" }));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_asked_is_not_asked_for_too_much() {
+    let gateway = start_fleet(true).await;
+    let answer = gateway
+        .raw("POST /api/orders HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 300000\r\nConnection: close\r\n\r\n")
+        .await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_asked_is_asked() {
+    let gateway = start_fleet(true).await;
+    let head = "POST /api/orders HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n";
+    let mut client = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut client, head.as_bytes()).await.unwrap();
+    assert_eq!(crate::harness::read_until(&mut client, "\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
+    tokio::io::AsyncWriteExt::write_all(&mut client, b"hi").await.unwrap();
+    let answer = crate::harness::read_until(&mut client, "}").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_length_can_be_asked_for() {
+    let plugin = "{name: request-size-limiting, config: {allowed_payload_size: 10, size_unit: bytes, require_content_length: true}}";
+    let gateway = start_one(serve(echo("s")).await, crate::harness::ALL, plugin).await;
+    let response = within(gateway.request("POST", "/").body(chunked(5)).send()).await.unwrap();
+    assert_eq!(response.status(), 411);
+    let response = within(gateway.request("POST", "/").body("12345").send()).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let response = within(gateway.request("POST", "/").body("12345678901").send()).await.unwrap();
+    assert_eq!(response.status(), 413);
+}
