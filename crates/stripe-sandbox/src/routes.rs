@@ -5,7 +5,7 @@ use axum::extract::Request;
 use axum::http::{HeaderName, StatusCode};
 use axum::middleware;
 use axum::routing::{get, post};
-use tower_http::cors::{Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use crate::http::answer::ApiError;
 use crate::http::trace;
@@ -48,7 +48,8 @@ fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods(Any)
-        .allow_headers(Any)
+        // Not `*`, which by the Fetch standard does not include `Authorization`.
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([HeaderName::from_static("request-id"), HeaderName::from_static("idempotent-replayed")])
 }
 

@@ -1,11 +1,10 @@
 //! Sends webhooks until they are taken: at least once, several at a time, across restarts.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +17,7 @@ pub(crate) mod signature;
 
 use attempt::Sender;
 
-/// How many webhooks are under way at once. One that hangs takes one place for as long as an attempt may last.
+/// How many webhooks are under way at once. One that hangs takes room for as long as an attempt may last.
 const AT_ONCE: usize = 32;
 /// How long the worker sleeps at most: a clock that is set, or another process's row, is seen by then.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
@@ -33,22 +32,15 @@ pub(crate) struct Deliveries {
     app: App,
     sender: Arc<Sender>,
     schedule: RetrySchedule,
-    places: Arc<Semaphore>,
-    under_way: HashSet<i64>,
-    attempts: JoinSet<i64>,
+    /// The deliveries that are being attempted, by the task that does it.
+    under_way: HashMap<Id, i64>,
+    attempts: JoinSet<()>,
 }
 
 impl Deliveries {
     /// A worker that has not begun.
     pub(crate) fn new(app: App, sender: Sender, schedule: RetrySchedule) -> Self {
-        Self {
-            app,
-            sender: Arc::new(sender),
-            schedule,
-            places: Arc::new(Semaphore::new(AT_ONCE)),
-            under_way: HashSet::new(),
-            attempts: JoinSet::new(),
-        }
+        Self { app, sender: Arc::new(sender), schedule, under_way: HashMap::new(), attempts: JoinSet::new() }
     }
 
     /// Sends until `shutdown`, then lets what is under way end.
@@ -64,7 +56,7 @@ impl Deliveries {
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = self.app.deliveries_wake.notified() => {}
-                Some(ended) = self.attempts.join_next() => self.ended(ended),
+                Some(ended) = self.attempts.join_next_with_id() => self.ended(&ended),
                 () = sleep(rest) => {}
             }
         }
@@ -74,10 +66,10 @@ impl Deliveries {
         }
     }
 
-    /// Begins an attempt for each webhook that is due, as far as there are places; tells how long to rest.
+    /// Begins an attempt for each webhook that is due, as far as there is room; tells how long to rest.
     async fn step(&mut self) -> Result<Duration, sqlx::Error> {
-        while let Some(ended) = self.attempts.try_join_next() {
-            self.ended(ended);
+        while let Some(ended) = self.attempts.try_join_next_with_id() {
+            self.ended(&ended);
         }
         let now = self.app.clock.now();
         let (due, next) = {
@@ -87,30 +79,30 @@ impl Deliveries {
             (due, deliveries::next_after(&mut conn, now).await?)
         };
         for delivery in due {
-            if self.under_way.contains(&delivery.id) {
+            if self.under_way.values().any(|id| *id == delivery.id) {
                 continue;
             }
-            let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            if self.under_way.len() == AT_ONCE {
                 break;
-            };
-            self.under_way.insert(delivery.id);
+            }
             let (app, sender, schedule) = (self.app.clone(), Arc::clone(&self.sender), self.schedule);
-            self.attempts.spawn(async move {
-                attempt::attempt(&app, &sender, &schedule, &delivery).await;
-                drop(place);
-                delivery.id
-            });
+            let id = delivery.id;
+            let task = self.attempts.spawn(async move { attempt::attempt(&app, &sender, &schedule, &delivery).await });
+            self.under_way.insert(task.id(), id);
         }
         let wait = next.map_or(LONGEST_SLEEP, |next| Duration::from_millis(u64::try_from(next.0 - now.0).unwrap_or(0)));
         Ok(wait.min(LONGEST_SLEEP))
     }
 
-    fn ended(&mut self, ended: Result<i64, tokio::task::JoinError>) {
-        match ended {
-            Ok(id) => {
-                self.under_way.remove(&id);
+    /// Forgets an attempt. One that broke off left its delivery due.
+    fn ended(&mut self, ended: &Result<(Id, ()), JoinError>) {
+        let task = match ended {
+            Ok((task, ())) => *task,
+            Err(error) => {
+                tracing::error!(%error, "an attempt to send a webhook broke off");
+                error.id()
             }
-            Err(error) => tracing::error!(%error, "an attempt to send a webhook broke off"),
-        }
+        };
+        self.under_way.remove(&task);
     }
 }
