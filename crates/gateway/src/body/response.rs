@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 
 use super::BodyError;
 use crate::access::Record;
@@ -103,13 +103,7 @@ impl Source {
                     return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)));
                 }
                 let timer = timer.get_or_insert_with(|| Box::pin(sleep(*patience)));
-                match timer.as_mut().poll(cx) {
-                    Poll::Ready(()) => {
-                        timer.as_mut().reset(Instant::now() + *patience);
-                        Poll::Ready(Some(Err(Stalled.into())))
-                    }
-                    Poll::Pending => Poll::Pending,
-                }
+                timer.as_mut().poll(cx).map(|()| Some(Err(Stalled.into())))
             }
         }
     }

@@ -8,12 +8,12 @@ mod window;
 
 use std::net::IpAddr;
 
+use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use counters::Counters;
 use window::Period;
 
-pub(crate) const RETRY_AFTER: HeaderName = http::header::RETRY_AFTER;
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
@@ -57,11 +57,7 @@ impl RateLimiting {
         };
         let (used, stop) = self.counters.count(client, &starts, full);
         let headers = if self.hide_headers { HeaderMap::new() } else { self.headers(&starts, &used, stop, now) };
-        let mut verdict = Verdict { headers, refused: stop.is_some() };
-        if stop.is_some() && self.hide_headers {
-            verdict.headers.remove(RETRY_AFTER);
-        }
-        verdict
+        Verdict { headers, refused: stop.is_some() }
     }
 
     /// `used` counts the requests before this one. The three short headers speak of the window with the least left, of

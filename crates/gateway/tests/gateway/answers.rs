@@ -19,7 +19,8 @@ async fn expect(response: Response, status: u16, message: &str) {
 
 #[tokio::test]
 async fn an_upstream_that_is_down_is_503() {
-    let gateway = start_one(nobody().await, ALL, ID).await;
+    let (address, _held) = nobody();
+    let gateway = start_one(address, ALL, ID).await;
     expect(gateway.get("/").await, 503, "failure to get a peer from the ring-balancer").await;
     let body = gateway.request("POST", "/").body("x".repeat(100_000));
     expect(within(body.send()).await.unwrap(), 503, "failure to get a peer from the ring-balancer").await;
@@ -27,9 +28,12 @@ async fn an_upstream_that_is_down_is_503() {
 
 #[tokio::test]
 async fn a_name_that_nobody_has_is_503() {
-    let yaml = "_format_version: \"3.0\"\nservices:\n- name: s\n  url: http://no-such-host.invalid:1\n  retries: 0\n  \
-                routes: [{name: all, paths: [/]}]\n";
-    let gateway = crate::harness::start(yaml, gateway::Options::default()).await;
+    // Too long a label: no server needs to be asked.
+    let host = "x".repeat(64);
+    let yaml = format!(
+        "_format_version: \"3.0\"\nservices:\n- {{name: s, url: 'http://{host}.invalid:1', routes: [{{name: all, paths: [/]}}]}}\n"
+    );
+    let gateway = crate::harness::start(&yaml, gateway::Options::default()).await;
     expect(gateway.get("/").await, 503, "failure to get a peer from the ring-balancer").await;
 }
 
@@ -82,10 +86,10 @@ async fn an_answer_that_stalls_is_cut_off() {
 
 #[tokio::test]
 async fn an_upstream_that_comes_back_is_reached_again() {
-    let address = nobody().await;
+    let (address, socket) = nobody();
     let gateway = start_one(address, ALL, "").await;
     assert_eq!(gateway.get("/").await.status(), 503);
-    let listener = TcpListener::bind(address).await.unwrap();
+    let listener = socket.listen(8).unwrap();
     for _ in 0..2 {
         // Each answer is followed by the end of the connection, which the pool has to notice.
         let answer = gateway.request("GET", "/").send();
@@ -114,7 +118,8 @@ async fn errors_of_the_upstream_pass_as_they_are() {
 
 #[tokio::test]
 async fn an_early_answer_reaches_a_client_that_still_sends() {
-    let gateway = start_one(nobody().await, ALL, "").await;
+    let (address, _held) = nobody();
+    let gateway = start_one(address, ALL, "").await;
     let mut client = TcpStream::connect(gateway.address).await.unwrap();
     client.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n").await.unwrap();
     let answer = read_until(&mut client, "}").await;

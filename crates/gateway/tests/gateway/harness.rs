@@ -11,7 +11,7 @@ use gateway::{GatewayConfig, Options};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -74,6 +74,7 @@ pub(crate) async fn eventually<T>(mut check: impl AsyncFnMut() -> Option<T>) -> 
 }
 
 pub(crate) async fn start(yaml: &str, options: Options) -> Running {
+    crate::log::listen();
     let config = GatewayConfig::parse(yaml).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let status = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -168,10 +169,11 @@ pub(crate) async fn read_until(stream: &mut TcpStream, end: &str) -> String {
     String::from_utf8(read).unwrap()
 }
 
-/// A port where nobody listens.
-pub(crate) async fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
+/// A port where nobody listens, and that nobody else is given while the socket is held.
+pub(crate) fn nobody() -> (SocketAddr, TcpSocket) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    (socket.local_addr().unwrap(), socket)
 }
 
 pub(crate) async fn json_of(response: Response) -> Value {

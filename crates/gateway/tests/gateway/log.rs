@@ -1,44 +1,31 @@
+use std::cell::RefCell;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::harness::{ALL, eventually, nobody, read_until, start_fleet, start_one, within};
 
-/// Collects what this thread logs; each test has a runtime of one thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn collect() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let subscriber =
-            tracing_subscriber::fmt().json().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    fn requests(&self) -> Vec<Value> {
-        let text = self.text();
-        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.filter(|line| line["target"] == "gateway::access").collect()
-    }
-
-    async fn wait_for(&self, requests: usize) -> Vec<Value> {
-        eventually(async || Some(self.requests()).filter(|found| found.len() >= requests)).await
-    }
+thread_local! {
+    /// What this test's gateway logged: a test has a thread, and its runtime has no other.
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Write for Log {
+/// Logs of the whole process go to the log of their thread. One subscriber for all, set before anything is logged: a
+/// subscriber of one thread alone may miss what other threads log for the first time at the same moment.
+pub(crate) fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing_subscriber::fmt().json().with_writer(|| Writer).init());
+    LOG.with_borrow_mut(Vec::clear);
+}
+
+struct Writer;
+
+impl Write for Writer {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LOG.with_borrow_mut(|log| log.extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
@@ -47,17 +34,19 @@ impl Write for Log {
     }
 }
 
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
+/// Waits until so many requests were logged, and answers all that were.
+async fn logged(requests: usize) -> Vec<Value> {
+    eventually(async || {
+        let text = LOG.with_borrow(|log| String::from_utf8(log.clone()).unwrap());
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let found: Vec<Value> = lines.filter(|line| line["target"] == "gateway::access").collect();
+        (found.len() >= requests).then_some(found)
+    })
+    .await
 }
 
 #[tokio::test]
 async fn one_line_a_request_without_secrets() {
-    let (log, _guard) = Log::collect();
     let gateway = start_fleet(true).await;
     let request = gateway
         .request("POST", "/api/users/1234?token=query-secret")
@@ -66,7 +55,7 @@ async fn one_line_a_request_without_secrets() {
         .body("body-secret");
     within(request.send()).await.unwrap().bytes().await.unwrap();
     gateway.get("/nowhere").await.bytes().await.unwrap();
-    let lines = log.wait_for(2).await;
+    let lines = logged(2).await;
     assert_eq!(lines.len(), 2);
     let fields = &lines[0]["fields"];
     assert_eq!(lines[0]["level"], "INFO");
@@ -87,17 +76,16 @@ async fn one_line_a_request_without_secrets() {
 
 #[tokio::test]
 async fn a_request_that_fails_has_its_line_too() {
-    let (log, _guard) = Log::collect();
-    let gateway = start_one(nobody().await, ALL, "").await;
+    let (address, _held) = nobody();
+    let gateway = start_one(address, ALL, "").await;
     gateway.get("/").await;
-    let lines = log.wait_for(1).await;
+    let lines = logged(1).await;
     assert_eq!(lines[0]["fields"]["http.response.status_code"], 503);
     assert_eq!(lines[0]["fields"]["http.response.source"], "error");
 }
 
 #[tokio::test]
 async fn a_client_that_leaves_is_499() {
-    let (log, _guard) = Log::collect();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let gateway = start_one(listener.local_addr().unwrap(), ALL, "").await;
     let mut client = TcpStream::connect(gateway.address).await.unwrap();
@@ -105,7 +93,7 @@ async fn a_client_that_leaves_is_499() {
     let (mut upstream, _) = within(listener.accept()).await.unwrap();
     read_until(&mut upstream, "\r\n\r\n").await;
     drop(client);
-    let lines = log.wait_for(1).await;
+    let lines = logged(1).await;
     assert_eq!(lines[0]["fields"]["http.response.status_code"], 499);
     assert_eq!(lines[0]["fields"]["http.response.complete"], false);
     // The upstream is let go as well.
