@@ -1,0 +1,90 @@
+//! The composition root: the one file that names adapters.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use common::auth::{ServiceTokens, TokenVerifier};
+use common::client::ServiceClient;
+use common::clock::SharedClock;
+use common::config::DatabaseUrl;
+use common::consumer::Consumer;
+use common::http::{self, Health, OpenApiInfo, ops};
+use common::platform::Platform;
+use common::service::{Service, StartError};
+use common::sqlite::Sqlite;
+
+use crate::config::Config;
+use crate::events::OrderEvents;
+use crate::jobs::Reconciler;
+use crate::orders::Orders;
+use crate::store::Ledger;
+use crate::store::sqlite::{MIGRATIONS, SqlitePayments};
+use crate::stripe::{Stripe, StripeSettings, WebhookSecrets};
+use crate::till::Till;
+use crate::{NAME, routes};
+
+/// What handlers work with.
+#[derive(Clone)]
+pub(crate) struct AppState {
+    pub(crate) till: Till,
+    pub(crate) orders: Orders,
+    pub(crate) currency: Arc<str>,
+    pub(crate) webhook_secrets: WebhookSecrets,
+    verifier: TokenVerifier,
+}
+
+impl FromRef<AppState> for TokenVerifier {
+    fn from_ref(state: &AppState) -> Self {
+        state.verifier.clone()
+    }
+}
+
+/// Builds the service.
+///
+/// # Errors
+/// If its store or the bus cannot be opened.
+pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
+    let platform = Platform::start(&config.platform, clock.clone()).await?;
+    let DatabaseUrl::Sqlite(path) = &config.database;
+    let db = Sqlite::open(path, NAME, &MIGRATIONS)
+        .await
+        .map_err(|source| StartError::Store { address: path.display().to_string(), source })?;
+    let outbox = db.outbox();
+    let ledger = Ledger::new(Arc::new(SqlitePayments::new(db)), clock.clone(), &platform.metrics);
+
+    let stripe = StripeSettings { url: config.stripe_url, key: config.stripe_key, metrics: platform.metrics.clone() };
+    let stripe = Stripe::new(stripe).map_err(|source| StartError::other("the payment provider's client", source))?;
+    let till = Till::new(ledger.clone(), stripe);
+
+    let client = ServiceClient::new(NAME, platform.discovery.clone(), &platform.metrics);
+    let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
+    let verifier = TokenVerifier::remote(config.jwks_url, &config.platform.issuer, clock.clone(), client.clone());
+    let state = AppState {
+        till: till.clone(),
+        orders: Orders::new(client, tokens.clone()),
+        currency: config.currency.into(),
+        webhook_secrets: config.webhook_secrets,
+        verifier: verifier.clone(),
+    };
+
+    let store = ledger.clone();
+    let health = Health::new().critical("database", move || {
+        let store = store.clone();
+        async move { Ok(store.ping().await?) }
+    });
+    let docs = OpenApiInfo {
+        title: "Payment service",
+        description: "Takes an order's money through Stripe's API and gives it back.",
+    };
+    let router = routes::router(state).merge(ops::outbox(outbox.clone(), verifier, clock.clone()));
+    let router = http::finish(router, docs, &platform.http, health);
+
+    let relay = outbox.relay(platform.bus.clone(), clock.clone(), &platform.metrics);
+    let orders = Arc::new(OrderEvents::new(ledger));
+    Ok(Service {
+        workers: vec![relay, Arc::new(Reconciler::new(till)), tokens.renewer()],
+        consumers: vec![Consumer::new(platform.bus.clone(), orders, clock)],
+        platform,
+        router,
+    })
+}

@@ -1,0 +1,155 @@
+//! The payment service's settings.
+
+use common::config::{ConfigError, DatabaseUrl, Env, PlatformConfig, Settings};
+use common::discovery::ServiceName;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::NAME;
+use crate::stripe::WebhookSecrets;
+
+const DEFAULT_PORT: u16 = 3004;
+/// Stripe's own server.
+const STRIPE: &str = "https://api.stripe.com";
+
+/// All that the payment service reads from the environment.
+#[derive(Clone)]
+pub struct Config {
+    /// What every service reads.
+    pub platform: PlatformConfig,
+    /// `DATABASE_URL`: the payments.
+    pub database: DatabaseUrl,
+    /// `CURRENCY`: the shop's one currency (ISO 4217).
+    pub currency: String,
+    /// `STRIPE_API_URL`: the payment provider.
+    pub stripe_url: Url,
+    /// `STRIPE_SECRET_KEY`: who we are there.
+    pub stripe_key: SecretString,
+    /// `STRIPE_WEBHOOK_SECRET`: what its webhooks are signed with.
+    pub webhook_secrets: WebhookSecrets,
+    /// `JWKS_URL`: the keys that tokens are signed with.
+    pub jwks_url: Url,
+    /// `CLIENT_ID`: for calls to other services.
+    pub client_id: String,
+    /// `CLIENT_SECRET`: for calls to other services.
+    pub client_secret: SecretString,
+}
+
+impl Config {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// All problems at once: variables that are missing or wrong, or that became others.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let mut settings = Settings::new(env);
+        for old in ["DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME"] {
+            settings.became(old, "DATABASE_URL");
+        }
+        settings.became("JWT_SECRET", "JWKS_URL");
+        let platform = PlatformConfig::read(&mut settings, NAME, DEFAULT_PORT);
+        let database = settings.required("DATABASE_URL", "sqlite://.shopfleet/payment.db");
+        let currency = currency(&mut settings);
+        let stripe_url = stripe_url(&mut settings);
+        let stripe_key = settings.secret("STRIPE_SECRET_KEY", "sk_test_123");
+        let webhook_secrets = settings.secret("STRIPE_WEBHOOK_SECRET", "whsec_123").and_then(|text| {
+            let secrets = WebhookSecrets::parse(&text);
+            if secrets.is_none() {
+                settings.problem("STRIPE_WEBHOOK_SECRET", "names no secret; for example STRIPE_WEBHOOK_SECRET=whsec_123");
+            }
+            secrets
+        });
+        let jwks_url = settings.required("JWKS_URL", "http://127.0.0.1:3001/.well-known/jwks.json");
+        let client_id = settings.required("CLIENT_ID", "payment-service");
+        let client_secret = settings.secret("CLIENT_SECRET", "a-long-random-text");
+        if let Some(platform) = &platform {
+            platform.peers.require(&mut settings, ServiceName::User);
+            platform.peers.require(&mut settings, ServiceName::Order);
+        }
+        let config = || {
+            Some(Self {
+                platform: platform?,
+                database: database?,
+                currency: currency?,
+                stripe_url: stripe_url?,
+                stripe_key: stripe_key?,
+                webhook_secrets: webhook_secrets?,
+                jwks_url: jwks_url?,
+                client_id: client_id?,
+                client_secret: client_secret?,
+            })
+        };
+        let config = config();
+        settings.finish(config)
+    }
+}
+
+fn currency(settings: &mut Settings<'_>) -> Option<String> {
+    let currency = settings.or("CURRENCY", "USD".to_owned())?;
+    let valid = currency.len() == 3 && currency.bytes().all(|letter| letter.is_ascii_uppercase());
+    if !valid {
+        settings.problem("CURRENCY", "must be three capital letters (ISO 4217); for example CURRENCY=USD");
+    }
+    valid.then_some(currency)
+}
+
+fn stripe_url(settings: &mut Settings<'_>) -> Option<Url> {
+    let url = settings.optional::<Url>("STRIPE_API_URL", STRIPE)?.or_else(|| STRIPE.parse().ok())?;
+    let valid = matches!(url.scheme(), "http" | "https") && url.has_host();
+    if !valid {
+        settings.problem("STRIPE_API_URL", format!("must be an http or https address; for example STRIPE_API_URL={STRIPE}"));
+    }
+    valid.then_some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMPLETE: &[(&str, &str)] = &[
+        ("DATABASE_URL", "sqlite://payment.db"),
+        ("REDIS_URL", "memory:"),
+        ("RABBITMQ_URL", "sqlite://bus.db"),
+        ("STRIPE_SECRET_KEY", "sk_test_1"),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_1,whsec_2"),
+        ("JWKS_URL", "http://127.0.0.1:3001/.well-known/jwks.json"),
+        ("USER_SERVICE_URL", "http://127.0.0.1:3001"),
+        ("ORDER_SERVICE_URL", "http://127.0.0.1:3003"),
+        ("CLIENT_ID", "payment"),
+        ("CLIENT_SECRET", "hidden"),
+    ];
+
+    fn read(changes: &[(&'static str, &'static str)]) -> Result<Config, ConfigError> {
+        Config::from_env(&Env::from_pairs(COMPLETE.iter().chain(changes).copied()))
+    }
+
+    #[test]
+    fn a_complete_environment_is_read() {
+        let config = read(&[]).unwrap();
+        assert_eq!((config.platform.port, config.currency.as_str()), (3004, "USD"));
+        assert_eq!(config.stripe_url.as_str(), "https://api.stripe.com/");
+    }
+
+    #[test]
+    fn an_empty_environment_is_told_all_it_lacks() {
+        let error = Config::from_env(&Env::from_pairs([("DB_HOST", "localhost"), ("JWT_SECRET", "x")])).err().unwrap();
+        let text = error.to_string();
+        for (name, _) in COMPLETE {
+            assert!(text.contains(name), "{name} is not named in\n{text}");
+        }
+        assert!(text.contains("DB_HOST is no longer read") && text.contains("JWT_SECRET is no longer read"), "{text}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        for (name, value) in [
+            ("CURRENCY", "dollars"),
+            ("STRIPE_API_URL", "ftp://x"),
+            ("STRIPE_WEBHOOK_SECRET", ","),
+            ("DATABASE_URL", "mysql://x"),
+            ("PORT", "many"),
+        ] {
+            let error = read(&[(name, value)]).err().unwrap().to_string();
+            assert!(error.starts_with(name), "{error}");
+        }
+    }
+}

@@ -1,0 +1,546 @@
+use chrono::{DateTime, Duration, Utc};
+use contracts::calls::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
+use contracts::{Event, Money, OrderId, PaymentId, RefundId, UserId};
+
+use crate::domain::*;
+
+const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
+const TOTAL: Money = Money::from_cents(10_000);
+
+fn usd(cents: i64) -> Captured {
+    Captured { amount: Money::from_cents(cents), currency: "USD".to_owned() }
+}
+
+fn succeeded(cents: i64) -> Fact {
+    Fact::Succeeded(usd(cents))
+}
+
+fn declined() -> Fact {
+    Fact::Declined { reason: "Your card was declined.".to_owned() }
+}
+
+/// An order's account with a clock beside it.
+struct Story {
+    account: Account,
+    user: UserId,
+    now: DateTime<Utc>,
+}
+
+impl Story {
+    fn new() -> Self {
+        let account = Account::unknown(OrderId::generate(START));
+        Self { account, user: UserId::generate(START), now: START }
+    }
+
+    fn later(&mut self, seconds: i64) -> &mut Self {
+        self.now += Duration::seconds(seconds);
+        self
+    }
+
+    fn token(&self) -> LeaseToken {
+        LeaseToken::generate(self.now)
+    }
+
+    fn begin(&mut self, amount: Money, token: LeaseToken) -> Result<Begin, Refusal> {
+        let terms = Terms { user_id: self.user, total: TOTAL, currency: "USD".to_owned() };
+        let request = NewPayment {
+            user_id: self.user,
+            amount,
+            currency: "USD".to_owned(),
+            method: PaymentMethod::Card,
+            description: None,
+            metadata: None,
+        };
+        self.account.begin(terms, request, token, self.now)
+    }
+
+    /// A payment that waits for the customer, with the intent `pi_<n>`.
+    fn opened(&mut self) -> PaymentId {
+        let token = self.token();
+        let Begin::Opened(payment) = self.begin(TOTAL, token).unwrap() else { panic!("another one is open") };
+        let intent = format!("pi_{}", self.account.payments.len());
+        let seen = IntentSeen { id: intent, payment: Some(payment.id), fact: Fact::Waiting };
+        self.account.report(payment.id, token, &Report::Seen(seen), self.now).unwrap();
+        payment.id
+    }
+
+    fn completed(&mut self) -> PaymentId {
+        let id = self.opened();
+        self.hear(&format!("pi_{}", self.account.payments.len()), None, succeeded(10_000));
+        id
+    }
+
+    fn confirmed(&mut self, transaction: &str) -> PaymentId {
+        let (id, token) = (self.opened(), self.token());
+        assert!(matches!(self.account.confirm(id, transaction, token, self.now), Ok(Confirm::Settle(_))));
+        self.report(id, token, Fact::Canceled);
+        id
+    }
+
+    fn hear(&mut self, intent: &str, payment: Option<PaymentId>, fact: Fact) {
+        self.account.hear_intent(&IntentSeen { id: intent.to_owned(), payment, fact }, self.now);
+    }
+
+    fn report(&mut self, id: PaymentId, token: LeaseToken, fact: Fact) {
+        let intent = self.payment(id).intent.clone().unwrap();
+        let seen = IntentSeen { id: intent, payment: Some(id), fact };
+        self.account.report(id, token, &Report::Seen(seen), self.now).unwrap();
+    }
+
+    fn grant(&mut self, id: PaymentId, cents: Option<i64>) -> Result<RefundId, Refusal> {
+        let (amount, token) = (cents.map(Money::from_cents), self.token());
+        match self.account.grant_refund(id, amount, None, token, self.now)? {
+            Granted::Send(refund) => Ok(refund),
+            Granted::Booked => Ok(self.payment(id).refunds.last().unwrap().id),
+        }
+    }
+
+    fn hear_refund(&mut self, id: &str, ours: Option<RefundId>, cents: i64, fact: RefundFact) {
+        let seen = RefundSeen {
+            id: id.to_owned(),
+            intent: "pi_1".to_owned(),
+            ours,
+            amount: Money::from_cents(cents),
+            fact,
+            failure: None,
+        };
+        self.account.hear_refund(&seen, self.now);
+    }
+
+    fn payment(&self, id: PaymentId) -> &Payment {
+        self.account.payment(id).unwrap()
+    }
+
+    fn status(&self, id: PaymentId) -> PaymentStatus {
+        self.payment(id).status()
+    }
+
+    fn refunds(&self, id: PaymentId) -> Vec<(i64, RefundStatus, RefundCause)> {
+        self.payment(id).refunds.iter().map(|one| (one.amount.cents(), one.status, one.cause)).collect()
+    }
+
+    /// Kinds of events with the versions of the payment, and sums that went back.
+    fn events(&mut self) -> Vec<String> {
+        let told = |(_, event): (_, Event)| match event {
+            Event::PaymentRefunded(data) => format!("refunded {}", data.refunded_total),
+            Event::PaymentCreated(data) => format!("created {}", data.version),
+            Event::PaymentProcessing(data) => format!("processing {}", data.version),
+            Event::PaymentCompleted(data) if data.counts => format!("completed {}", data.version),
+            Event::PaymentCompleted(data) => format!("completed {}, does not count", data.version),
+            Event::PaymentFailed(data) => format!("failed {}", data.version),
+            Event::PaymentCancelled(data) => format!("cancelled {}", data.version),
+            other => format!("{other:?}"),
+        };
+        self.account.take_events().into_iter().map(told).collect()
+    }
+}
+
+#[test]
+fn a_payment_by_webhook() {
+    let mut story = Story::new();
+    let id = story.opened();
+    assert_eq!((story.status(id), story.account.owed()), (PaymentStatus::Pending, TOTAL));
+    story.hear("pi_1", None, succeeded(10_000));
+    story.hear("pi_1", None, succeeded(10_000));
+    story.hear("pi_1", None, declined());
+    story.hear("pi_1", None, Fact::Canceled);
+    assert_eq!((story.status(id), story.account.owed()), (PaymentStatus::Completed, Money::ZERO));
+    assert_eq!(story.events(), ["created 1", "completed 2"]);
+    let token = story.token();
+    assert_eq!(story.begin(TOTAL, token), Err(Refusal::OrderPaid));
+}
+
+#[test]
+fn the_amount_must_be_what_is_owed() {
+    let mut story = Story::new();
+    let token = story.token();
+    for cents in [9_999, 10_001] {
+        let refusal = story.begin(Money::from_cents(cents), token);
+        assert_eq!(refusal, Err(Refusal::AmountMismatch { owed: TOTAL }));
+    }
+}
+
+#[test]
+fn an_open_payment_is_replaced_once_it_is_closed() {
+    let mut story = Story::new();
+    let (first, token) = (story.opened(), story.token());
+    assert!(matches!(story.begin(TOTAL, token), Ok(Begin::Replace(payment)) if payment.id == first));
+    let other = story.token();
+    assert_eq!(story.begin(TOTAL, other), Err(Refusal::InProgress), "somebody is at it");
+    story.report(first, token, Fact::Canceled);
+    let second = story.opened();
+    assert_eq!((story.status(first), story.status(second)), (PaymentStatus::Cancelled, PaymentStatus::Pending));
+    assert_eq!(story.events(), ["created 1", "cancelled 2", "created 1"]);
+}
+
+#[test]
+fn a_webhook_that_overtakes_the_answer_finds_its_payment() {
+    let mut story = Story::new();
+    let token = story.token();
+    let Ok(Begin::Opened(payment)) = story.begin(TOTAL, token) else { panic!("not opened") };
+    story.hear("pi_1", Some(payment.id), succeeded(10_000));
+    story.hear("pi_1", Some(payment.id), Fact::Waiting);
+    assert_eq!(story.status(payment.id), PaymentStatus::Completed);
+    story.report(payment.id, token, Fact::Waiting);
+    assert_eq!(story.status(payment.id), PaymentStatus::Completed);
+    assert_eq!(story.payment(payment.id).work.due_at, None);
+}
+
+#[test]
+fn a_decline_fails_and_asks_that_the_intent_is_cancelled() {
+    let mut story = Story::new();
+    let id = story.opened();
+    story.hear("pi_1", None, declined());
+    assert_eq!(story.status(id), PaymentStatus::Failed);
+    assert_eq!(story.payment(id).failure_reason.as_deref(), Some("Your card was declined."));
+    assert_eq!(story.payment(id).work.due_at, Some(story.now));
+    let token = story.token();
+    let (need, _) = story.account.take_payment(id, token, story.now).unwrap().unwrap();
+    assert_eq!(need, Need::Close);
+    story.report(id, token, Fact::Canceled);
+    assert_eq!((story.status(id), story.payment(id).work.due_at), (PaymentStatus::Failed, None));
+    let second = story.opened();
+    story.hear("pi_2", None, succeeded(10_000));
+    assert_eq!(story.status(second), PaymentStatus::Completed);
+    assert_eq!(story.events(), ["created 1", "failed 2", "created 1", "completed 2"]);
+}
+
+#[test]
+fn a_success_after_a_decline_is_kept_if_the_order_still_wants_it() {
+    let mut story = Story::new();
+    let first = story.opened();
+    story.hear("pi_1", None, declined());
+    let second = story.opened();
+    story.hear("pi_1", None, succeeded(10_000));
+    assert_eq!(story.status(first), PaymentStatus::Completed);
+    assert_eq!(story.payment(first).failure_reason, None);
+    assert!(story.payment(second).stop, "the order is paid");
+    story.hear("pi_2", None, succeeded(10_000));
+    assert_eq!(story.refunds(second), [(10_000, RefundStatus::Pending, RefundCause::Doubled)]);
+    assert_eq!(story.account.owed(), Money::ZERO);
+    assert_eq!(
+        story.events(),
+        ["created 1", "failed 2", "created 1", "completed 3", "completed 2, does not count"]
+    );
+}
+
+#[test]
+fn a_success_of_a_cancelled_order_goes_back() {
+    let mut story = Story::new();
+    let id = story.opened();
+    story.account.cancel_order(story.now);
+    assert!(story.payment(id).stop);
+    assert_eq!(story.status(id), PaymentStatus::Pending);
+    story.hear("pi_1", None, succeeded(10_000));
+    assert_eq!(story.status(id), PaymentStatus::Completed);
+    assert_eq!(story.refunds(id), [(10_000, RefundStatus::Pending, RefundCause::Late)]);
+    let refund = story.payment(id).refunds[0].id;
+    story.hear_refund("re_1", Some(refund), 10_000, RefundFact::Succeeded);
+    assert_eq!(story.status(id), PaymentStatus::Refunded);
+    assert_eq!(story.events(), ["created 1", "completed 2, does not count", "refunded 100.00"]);
+    let token = story.token();
+    assert_eq!(story.begin(TOTAL, token), Err(Refusal::OrderCancelled));
+}
+
+#[test]
+fn a_cancelled_order_closes_its_open_payment() {
+    let mut story = Story::new();
+    let id = story.opened();
+    story.account.cancel_order(story.now);
+    let token = story.token();
+    assert_eq!(story.account.confirm(id, "txn", token, story.now), Err(Refusal::NotConfirmable));
+    let (need, _) = story.account.take_payment(id, token, story.now).unwrap().unwrap();
+    assert_eq!(need, Need::Close);
+    story.report(id, token, Fact::Canceled);
+    assert_eq!(story.events(), ["created 1", "cancelled 2"]);
+}
+
+#[test]
+fn a_cancelled_order_gives_back_what_was_not_given_back_before() {
+    let mut story = Story::new();
+    let id = story.completed();
+    let granted = story.grant(id, Some(2_500)).unwrap();
+    story.account.cancel_order(story.now);
+    story.account.cancel_order(story.now);
+    let expected = [
+        (2_500, RefundStatus::Pending, RefundCause::Granted),
+        (7_500, RefundStatus::Pending, RefundCause::Cancelled),
+    ];
+    assert_eq!(story.refunds(id), expected);
+    // The granted one is refused late: now it is owed because the order was cancelled.
+    story.hear_refund("re_1", Some(granted), 2_500, RefundFact::Failed);
+    let token = story.later(10).token();
+    assert_eq!(story.account.take_payment(id, token, story.now), Ok(None));
+    assert_eq!(story.refunds(id)[2], (2_500, RefundStatus::Pending, RefundCause::Cancelled));
+}
+
+#[test]
+fn another_amount_or_currency_is_recorded_and_goes_back() {
+    let wrong = [usd(9_999), usd(10_001), Captured { currency: "EUR".to_owned(), ..usd(10_000) }];
+    for captured in wrong {
+        let mut story = Story::new();
+        let id = story.opened();
+        story.hear("pi_1", None, Fact::Succeeded(captured.clone()));
+        assert_eq!(story.payment(id).shown_amount(), captured.amount);
+        assert_eq!(story.payment(id).shown_currency(), captured.currency);
+        assert_eq!(story.refunds(id), [(captured.amount.cents(), RefundStatus::Pending, RefundCause::Late)]);
+        assert_eq!(story.account.owed(), TOTAL);
+    }
+}
+
+#[test]
+fn a_confirmation_settles_then_completes() {
+    let mut story = Story::new();
+    let (id, token) = (story.opened(), story.token());
+    assert!(matches!(story.account.confirm(id, "txn_1", token, story.now), Ok(Confirm::Settle(_))));
+    assert_eq!((story.status(id), story.payment(id).state), (PaymentStatus::Processing, State::Settling));
+    assert_eq!(story.payment(id).shown_transaction(), Some("pi_1"));
+    story.hear("pi_1", None, Fact::Canceled);
+    assert_eq!(story.payment(id).state, State::Settling, "a webhook never changes it");
+    let other = story.token();
+    assert_eq!(story.account.confirm(id, "txn_1", other, story.now), Ok(Confirm::Busy));
+    assert_eq!(story.account.confirm(id, "txn_2", other, story.now), Err(Refusal::AlreadyConfirmed));
+    assert_eq!(story.begin(TOTAL, other), Err(Refusal::InProgress));
+    story.report(id, token, Fact::Canceled);
+    assert_eq!(story.status(id), PaymentStatus::Completed);
+    assert_eq!(story.payment(id).shown_transaction(), Some("txn_1"));
+    assert!(matches!(story.account.confirm(id, "txn_1", other, story.now), Ok(Confirm::Done(_))));
+    assert_eq!(story.account.confirm(id, "txn_2", other, story.now), Err(Refusal::AlreadyConfirmed));
+    assert_eq!(story.events(), ["created 1", "processing 2", "completed 3"]);
+}
+
+#[test]
+fn the_provider_wins_over_a_confirmation() {
+    let mut story = Story::new();
+    let (id, token) = (story.opened(), story.token());
+    story.account.confirm(id, "txn_1", token, story.now).unwrap();
+    story.report(id, token, succeeded(10_000));
+    assert_eq!((story.status(id), story.payment(id).external), (PaymentStatus::Completed, false));
+    assert_eq!(story.payment(id).shown_transaction(), Some("pi_1"));
+    let other = story.token();
+    assert_eq!(story.account.confirm(id, "txn_1", other, story.now), Err(Refusal::AlreadyConfirmed));
+}
+
+#[test]
+fn what_failed_or_was_cancelled_cannot_be_confirmed() {
+    let mut story = Story::new();
+    let id = story.opened();
+    story.hear("pi_1", None, declined());
+    let token = story.token();
+    assert_eq!(story.account.confirm(id, "txn", token, story.now), Err(Refusal::NotConfirmable));
+    let id = story.opened();
+    story.hear("pi_2", None, Fact::Canceled);
+    assert_eq!(story.account.confirm(id, "txn", token, story.now), Err(Refusal::NotConfirmable));
+    let unknown = PaymentId::generate(START);
+    assert_eq!(story.account.confirm(unknown, "txn", token, story.now), Err(Refusal::NotFound));
+}
+
+#[test]
+fn a_settling_payment_of_a_cancelled_order_completes_and_is_owed_back() {
+    let mut story = Story::new();
+    let (id, token) = (story.opened(), story.token());
+    story.account.confirm(id, "txn_1", token, story.now).unwrap();
+    story.account.cancel_order(story.now);
+    story.report(id, token, Fact::Canceled);
+    assert_eq!(story.refunds(id), [(10_000, RefundStatus::Pending, RefundCause::Late)]);
+    assert_eq!(story.payment(id).refunds[0].work.due_at, None, "people pay it back");
+    story.grant(id, Some(4_000)).unwrap();
+    assert_eq!(story.grant(id, Some(6_001)), Err(Refusal::RefundTooLarge { rest: Money::from_cents(6_000) }));
+    story.grant(id, None).unwrap();
+    assert_eq!(story.status(id), PaymentStatus::Refunded);
+    assert_eq!(
+        story.events(),
+        ["created 1", "processing 2", "completed 3, does not count", "refunded 40.00", "refunded 100.00"]
+    );
+}
+
+#[test]
+fn money_of_the_provider_beside_a_confirmation_is_a_payment_of_its_own() {
+    let mut story = Story::new();
+    let id = story.confirmed("txn_1");
+    story.hear("pi_1", None, succeeded(10_000));
+    story.hear("pi_1", None, succeeded(10_000));
+    assert_eq!((story.account.payments.len(), story.status(id)), (2, PaymentStatus::Completed));
+    let stray = story.account.payments[1].id;
+    assert_eq!(story.payment(stray).intent.as_deref(), Some("pi_1"));
+    assert_eq!(story.refunds(stray), [(10_000, RefundStatus::Pending, RefundCause::Doubled)]);
+    assert!(story.refunds(id).is_empty());
+}
+
+#[test]
+fn money_by_a_second_intent_of_a_payment_is_a_payment_of_its_own() {
+    let mut story = Story::new();
+    let id = story.opened();
+    story.hear("pi_other", Some(id), Fact::Canceled);
+    assert_eq!(story.status(id), PaymentStatus::Pending, "not its intent");
+    story.hear("pi_other", Some(id), succeeded(10_000));
+    assert_eq!(story.account.owed(), Money::ZERO);
+    assert!(story.payment(id).stop);
+    assert_eq!(story.status(story.account.payments[1].id), PaymentStatus::Completed);
+}
+
+#[test]
+fn what_is_not_ours_changes_nothing() {
+    let mut story = Story::new();
+    story.opened();
+    let before = story.account.clone();
+    story.hear("pi_unknown", Some(PaymentId::generate(START)), succeeded(10_000));
+    assert_eq!(story.account, before);
+}
+
+#[test]
+fn partial_refunds_never_exceed_what_was_captured() {
+    let mut story = Story::new();
+    let id = story.completed();
+    let first = story.grant(id, Some(6_000)).unwrap();
+    assert_eq!(story.grant(id, Some(4_001)), Err(Refusal::RefundTooLarge { rest: Money::from_cents(4_000) }));
+    story.hear_refund("re_1", Some(first), 6_000, RefundFact::Succeeded);
+    assert_eq!(story.status(id), PaymentStatus::Completed);
+    let second = story.grant(id, None).unwrap();
+    assert_eq!(story.grant(id, None), Err(Refusal::RefundTooLarge { rest: Money::ZERO }));
+    story.hear_refund("re_2", Some(second), 4_000, RefundFact::Succeeded);
+    assert_eq!((story.status(id), story.payment(id).refunded()), (PaymentStatus::Refunded, TOTAL));
+    assert_eq!(story.grant(id, None), Err(Refusal::NotRefundable { status: PaymentStatus::Refunded }));
+    assert_eq!(story.events(), ["created 1", "completed 2", "refunded 60.00", "refunded 100.00"]);
+    assert_eq!(story.account.owed(), Money::ZERO, "what was granted back is not owed again");
+}
+
+#[test]
+fn only_what_is_captured_can_be_refunded() {
+    let mut story = Story::new();
+    let id = story.opened();
+    assert_eq!(story.grant(id, None), Err(Refusal::NotRefundable { status: PaymentStatus::Pending }));
+}
+
+#[test]
+fn a_refund_that_is_refused_gives_its_amount_back() {
+    let mut story = Story::new();
+    let id = story.completed();
+    let token = story.token();
+    let Ok(Granted::Send(refund)) = story.account.grant_refund(id, None, None, token, story.now) else {
+        panic!("not sent")
+    };
+    let report = RefundReport::Refused { reason: "no".to_owned() };
+    story.account.report_refund(id, refund, token, &report, story.now).unwrap();
+    assert_eq!((story.payment(id).rest(), story.payment(id).refunded()), (TOTAL, Money::ZERO));
+    assert!(story.payment(id).sync_refunds, "perhaps the provider gave it back by itself");
+    assert_eq!(story.payment(id).owed_back(false), Money::ZERO, "nobody was told that it went back");
+    let again = story.account.report_refund(id, refund, token, &report, story.now);
+    assert_eq!(again, Err(Refusal::LeaseLost));
+}
+
+#[test]
+fn a_refund_that_was_announced_and_fails_is_made_again_with_growing_delay() {
+    let mut story = Story::new();
+    let id = story.completed();
+    let mut refund = story.grant(id, Some(3_000)).unwrap();
+    for (round, seconds) in [10, 20, 40].into_iter().enumerate() {
+        story.hear_refund(&format!("re_{round}"), Some(refund), 3_000, RefundFact::Succeeded);
+        assert_eq!(story.payment(id).refunded(), Money::from_cents(3_000));
+        story.hear_refund(&format!("re_{round}"), Some(refund), 3_000, RefundFact::Failed);
+        assert_eq!(story.payment(id).refunded(), Money::ZERO);
+        assert_eq!(story.payment(id).work.due_at, Some(story.now + Duration::seconds(seconds)));
+        let token = story.later(seconds - 1).token();
+        story.account.take_payment(id, token, story.now).unwrap();
+        assert_eq!(story.refunds(id).len(), round + 1, "too early");
+        let token = story.later(1).token();
+        story.account.take_payment(id, token, story.now).unwrap();
+        assert_eq!(story.refunds(id)[round + 1], (3_000, RefundStatus::Pending, RefundCause::Granted));
+        refund = story.payment(id).refunds[round + 1].id;
+    }
+    assert_eq!(
+        story.events(),
+        ["created 1", "completed 2", "refunded 30.00", "refunded 30.00", "refunded 30.00"]
+    );
+}
+
+#[test]
+fn a_refund_at_the_provider_is_recorded_as_its_own() {
+    let mut story = Story::new();
+    let id = story.completed();
+    story.hear_refund("re_x", None, 2_000, RefundFact::Pending);
+    story.hear_refund("re_x", None, 2_000, RefundFact::Succeeded);
+    story.hear_refund("re_x", None, 2_000, RefundFact::Succeeded);
+    story.hear_refund("re_y", Some(RefundId::generate(START)), 1_000, RefundFact::Succeeded);
+    let expected = [
+        (2_000, RefundStatus::Succeeded, RefundCause::Provider),
+        (1_000, RefundStatus::Succeeded, RefundCause::Provider),
+    ];
+    assert_eq!(story.refunds(id), expected);
+    assert_eq!(story.payment(id).rest(), Money::from_cents(7_000));
+    assert_eq!(story.events(), ["created 1", "completed 2", "refunded 20.00", "refunded 30.00"]);
+}
+
+#[test]
+fn a_refund_that_overtakes_the_success_asks_for_both() {
+    let mut story = Story::new();
+    let id = story.opened();
+    story.hear_refund("re_x", None, 2_000, RefundFact::Succeeded);
+    assert!(story.refunds(id).is_empty());
+    let token = story.later(10).token();
+    let (need, _) = story.account.take_payment(id, token, story.now).unwrap().unwrap();
+    assert_eq!(need, Need::Sync);
+    let seen = IntentSeen { id: "pi_1".to_owned(), payment: Some(id), fact: succeeded(10_000) };
+    let refund = RefundSeen {
+        id: "re_x".to_owned(),
+        intent: "pi_1".to_owned(),
+        ours: None,
+        amount: Money::from_cents(2_000),
+        fact: RefundFact::Succeeded,
+        failure: None,
+    };
+    story.account.report(id, token, &Report::Refunds(seen, vec![refund]), story.now).unwrap();
+    assert_eq!(story.payment(id).refunded(), Money::from_cents(2_000));
+    assert_eq!((story.payment(id).sync_refunds, story.payment(id).work.due_at), (false, None));
+}
+
+#[test]
+fn an_open_payment_is_asked_about_with_growing_pauses() {
+    let mut story = Story::new();
+    let id = story.opened();
+    for seconds in [10, 20, 40, 80] {
+        assert_eq!(story.payment(id).work.due_at, Some(story.now + Duration::seconds(seconds)));
+        let token = story.later(seconds).token();
+        let (need, _) = story.account.take_payment(id, token, story.now).unwrap().unwrap();
+        assert_eq!(need, Need::Check);
+        story.report(id, token, Fact::Waiting);
+    }
+}
+
+#[test]
+fn a_payment_whose_maker_died_is_taken_up_and_closed() {
+    let mut story = Story::new();
+    let dead = story.token();
+    let Ok(Begin::Opened(payment)) = story.begin(TOTAL, dead) else { panic!("not opened") };
+    let token = story.later(9).token();
+    assert_eq!(story.account.take_payment(payment.id, token, story.now), Ok(None), "it may live");
+    let token = story.later(1).token();
+    let (need, taken) = story.account.take_payment(payment.id, token, story.now).unwrap().unwrap();
+    assert_eq!((need, taken.stop), (Need::Close, true));
+    let late = IntentSeen { id: "pi_1".to_owned(), payment: Some(payment.id), fact: Fact::Waiting };
+    let report = story.account.report(payment.id, dead, &Report::Seen(late), story.now);
+    assert_eq!(report, Err(Refusal::LeaseLost));
+    story.account.report(payment.id, token, &Report::Absent, story.now).unwrap();
+    assert_eq!(story.events(), ["created 1", "cancelled 2"]);
+}
+
+#[test]
+fn an_intent_that_is_refused_fails_the_payment() {
+    let mut story = Story::new();
+    let token = story.token();
+    let Ok(Begin::Opened(payment)) = story.begin(TOTAL, token) else { panic!("not opened") };
+    let report = Report::Refused { reason: "not offered".to_owned() };
+    let payment = story.account.report(payment.id, token, &report, story.now).unwrap();
+    assert_eq!((payment.status(), payment.work.due_at), (PaymentStatus::Failed, None));
+    assert_eq!(story.events(), ["created 1", "failed 2"]);
+}
+
+#[test]
+fn a_doubt_is_looked_into_after_ten_seconds() {
+    let mut story = Story::new();
+    let token = story.token();
+    let Ok(Begin::Opened(payment)) = story.begin(TOTAL, token) else { panic!("not opened") };
+    let payment = story.account.report(payment.id, token, &Report::Doubt(Doubt::ServerError), story.now).unwrap();
+    assert_eq!(payment.work.due_at, Some(story.now + Duration::seconds(10)));
+    assert!(payment.work.must_look_first(story.now));
+}

@@ -1,0 +1,26 @@
+//! The endpoints.
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::AppState;
+
+mod confirm_payment;
+mod create_payment;
+mod get_payment;
+mod list_order_payments;
+mod refund_payment;
+mod stripe_webhook;
+mod view;
+
+/// All endpoints of this service's own.
+pub(crate) fn router(state: AppState) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(create_payment::create_payment))
+        .routes(routes!(get_payment::get_payment))
+        .routes(routes!(list_order_payments::list_order_payments))
+        .routes(routes!(confirm_payment::confirm_payment))
+        .routes(routes!(refund_payment::refund_payment))
+        .routes(routes!(stripe_webhook::stripe_webhook))
+        .with_state(state)
+}

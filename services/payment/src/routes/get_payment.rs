@@ -1,0 +1,35 @@
+//! `GET /api/payments/{id}`
+
+use axum::extract::State;
+use common::auth::Caller;
+use common::http::{ApiError, Json, Path};
+use contracts::{PaymentId, Problem};
+
+use super::view::PaymentView;
+use crate::app::AppState;
+use crate::domain::Refusal;
+use crate::error::Error;
+
+/// A payment.
+#[utoipa::path(
+    get,
+    path = "/api/payments/{id}",
+    tag = "payments",
+    security(("bearer" = [])),
+    params(("id" = PaymentId, Path)),
+    responses(
+        (status = 200, body = PaymentView),
+        (status = 400, description = "VALIDATION_FAILED", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 404, description = "PAYMENT_NOT_FOUND, also for another person's", body = Problem),
+    )
+)]
+pub(super) async fn get_payment(
+    State(app): State<AppState>,
+    caller: Caller,
+    Path(id): Path<PaymentId>,
+) -> Result<Json<PaymentView>, ApiError> {
+    let payment = app.till.ledger().payment(id).await.map_err(Error::from)?;
+    let payment = payment.filter(|payment| caller.may_act_for(payment.user_id));
+    Ok(Json(payment.ok_or(Error::Refused(Refusal::NotFound))?.into()))
+}

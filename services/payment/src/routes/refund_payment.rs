@@ -1,0 +1,58 @@
+//! `POST /api/payments/{id}/refund`
+
+use axum::extract::State;
+use common::auth::AdminOrService;
+use common::http::{ApiError, Checks, Json, OptionalJson, Path};
+use contracts::{Money, PaymentId, Problem};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::view::PaymentView;
+use crate::app::AppState;
+
+const REASON_CHARS: usize = 500;
+
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = NewRefund)]
+pub(super) struct Body {
+    /// How much goes back; the rest if it is left out.
+    amount: Option<Money>,
+    #[schema(max_length = 500)]
+    reason: Option<String>,
+}
+
+/// Gives money of a payment back. Where the provider does not answer now, the refund is shown as pending and is carried
+/// out later. For a payment that was confirmed as made elsewhere this says that people have paid it back.
+#[utoipa::path(
+    post,
+    path = "/api/payments/{id}/refund",
+    tag = "payments",
+    security(("bearer" = [])),
+    params(("id" = PaymentId, Path)),
+    request_body = Option<Body>,
+    responses(
+        (status = 200, body = PaymentView),
+        (status = 400, description = "NOT_REFUNDABLE, REFUND_TOO_LARGE, VALIDATION_FAILED", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "FORBIDDEN: only an admin or a service", body = Problem),
+        (status = 404, description = "PAYMENT_NOT_FOUND", body = Problem),
+        (status = 502, description = "PROVIDER_ERROR: the provider refused, the amount is free again", body = Problem),
+    )
+)]
+pub(super) async fn refund_payment(
+    State(app): State<AppState>,
+    _: AdminOrService,
+    Path(id): Path<PaymentId>,
+    OptionalJson(body): OptionalJson<Body>,
+) -> Result<Json<PaymentView>, ApiError> {
+    let body = body.unwrap_or_default();
+    let mut checks = Checks::new();
+    if body.amount.is_some_and(Money::is_zero) {
+        checks.fail("amount", "must be at least 0.01");
+    }
+    let reason = checks.optional_text("reason", body.reason, REASON_CHARS);
+    let amount = body.amount;
+    let (amount, reason) = checks.finish(Some((amount, reason)))?;
+    let payment = app.till.refund(id, amount, reason).await?;
+    Ok(Json(payment.into()))
+}

@@ -1,0 +1,212 @@
+//! The store of payments: a port, and the facade that the rest of the service uses.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use common::clock::SharedClock;
+use common::effects::{Effects, Handled};
+use common::metrics::Metrics;
+use common::store::StoreError;
+use contracts::{OrderId, PaymentId, RefundId};
+use prometheus::IntCounterVec;
+use tokio::sync::Notify;
+
+use crate::domain::{Account, LeaseToken, Payment, Refusal};
+use crate::error::Error;
+
+pub mod sqlite;
+
+/// Reads an account under the lock of its order's row and changes it: what it answers is written with it, all or
+/// nothing; `None` writes nothing.
+pub type Decide<'a> = dyn FnMut(&mut Account) -> Option<Effects> + Send + 'a;
+
+/// Something that is to be done at the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// About a payment.
+    Payment(OrderId, PaymentId),
+    /// About a refund of a payment.
+    Refund(OrderId, PaymentId, RefundId),
+}
+
+/// What a store of payments does.
+#[async_trait]
+pub trait Payments: Send + Sync + 'static {
+    /// Makes the order's row if there is none, locks it, reads the account, and writes what `decide` made of it together
+    /// with the effects. `decide` is called once; no other change of the account happens meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Unique`] with `payments.order_id` for a second open payment and with `payments.intent` for a second
+    /// payment of an intent; [`StoreError::AlreadyHandled`]; or the store's state.
+    async fn change(&self, order: OrderId, decide: &mut Decide<'_>) -> Result<(), StoreError>;
+
+    /// The account as it was last written; `None` if nothing is known of the order.
+    async fn account(&self, order: OrderId) -> Result<Option<Account>, StoreError>;
+
+    /// The order that a payment is of.
+    async fn order_of(&self, payment: PaymentId) -> Result<Option<OrderId>, StoreError>;
+
+    /// The order whose payment has this intent.
+    async fn order_of_intent(&self, intent: &str) -> Result<Option<OrderId>, StoreError>;
+
+    /// What is due and not leased, the oldest first.
+    async fn due(&self, now: DateTime<Utc>, most: u32) -> Result<Vec<Due>, StoreError>;
+
+    /// When something falls due next.
+    async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
+
+    /// Whether it answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// The payments. Clones share the store.
+#[derive(Clone)]
+pub struct Ledger {
+    store: Arc<dyn Payments>,
+    clock: SharedClock,
+    wake: Arc<Notify>,
+    changes: IntCounterVec,
+}
+
+impl Ledger {
+    /// The payments in `store`.
+    #[must_use]
+    pub fn new(store: Arc<dyn Payments>, clock: SharedClock, metrics: &Metrics) -> Self {
+        let changes = metrics.counter_vec("payment_changes_total", "What happened to payments.", &["event"]);
+        Self { store, clock, wake: Arc::default(), changes }
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// A token for a lease.
+    #[must_use]
+    pub fn token(&self) -> LeaseToken {
+        LeaseToken::generate(self.now())
+    }
+
+    /// Notified when something may have fallen due.
+    #[must_use]
+    pub fn wake(&self) -> Arc<Notify> {
+        self.wake.clone()
+    }
+
+    /// Changes an order's account by a rule: all of what it does is written, with the events, or nothing.
+    ///
+    /// # Errors
+    /// If the rule refuses, or the store does not answer.
+    pub async fn change<T: Send>(
+        &self,
+        order: OrderId,
+        rule: impl FnOnce(&mut Account, DateTime<Utc>) -> Result<T, Refusal> + Send,
+    ) -> Result<T, Error> {
+        self.apply(order, None, rule).await
+    }
+
+    /// The same as the effect of a message, which so has it once.
+    ///
+    /// # Errors
+    /// The same, and [`StoreError::AlreadyHandled`].
+    pub async fn handle<T: Send>(
+        &self,
+        order: OrderId,
+        handled: Handled,
+        rule: impl FnOnce(&mut Account, DateTime<Utc>) -> Result<T, Refusal> + Send,
+    ) -> Result<T, Error> {
+        self.apply(order, Some(handled), rule).await
+    }
+
+    async fn apply<T: Send>(
+        &self,
+        order: OrderId,
+        handled: Option<Handled>,
+        rule: impl FnOnce(&mut Account, DateTime<Utc>) -> Result<T, Refusal> + Send,
+    ) -> Result<T, Error> {
+        let (clock, mut rule, mut result) = (&self.clock, Some(rule), None);
+        let mut happened = Vec::new();
+        let mut decide = |account: &mut Account| {
+            // The time is taken under the lock, so that what happens later has the later time.
+            let now = clock.now();
+            let outcome = rule.take()?(account, now);
+            let mut effects = Effects { handled, ..Effects::none() };
+            for (at, event) in account.take_events() {
+                happened.push(event.event_type());
+                effects.push(at, event);
+            }
+            let write = outcome.is_ok();
+            result = Some(outcome);
+            write.then_some(effects)
+        };
+        self.store.change(order, &mut decide).await?;
+        self.wake.notify_one();
+        for happened in happened {
+            self.changes.with_label_values(&[happened.as_str()]).inc();
+        }
+        match result {
+            Some(outcome) => Ok(outcome?),
+            None => Err(Error::Store(StoreError::Corrupt("the store did not read the account".to_owned()))),
+        }
+    }
+
+    /// What is known of an order.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn account(&self, order: OrderId) -> Result<Option<Account>, StoreError> {
+        self.store.account(order).await
+    }
+
+    /// A payment.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
+        let Some(order) = self.store.order_of(id).await? else { return Ok(None) };
+        let account = self.store.account(order).await?;
+        Ok(account.and_then(|account| account.payments.into_iter().find(|payment| payment.id == id)))
+    }
+
+    /// The order that a payment is of.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn order_of(&self, payment: PaymentId) -> Result<Option<OrderId>, StoreError> {
+        self.store.order_of(payment).await
+    }
+
+    /// The order whose payment has this intent.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn order_of_intent(&self, intent: &str) -> Result<Option<OrderId>, StoreError> {
+        self.store.order_of_intent(intent).await
+    }
+
+    /// What is due now, the oldest first.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn due(&self, most: u32) -> Result<Vec<Due>, StoreError> {
+        self.store.due(self.now(), most).await
+    }
+
+    /// When something falls due next.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.store.next_due().await
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// If not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.store.ping().await
+    }
+}

@@ -1,0 +1,113 @@
+//! Payments in a SQLite file.
+//!
+//! A transaction that writes begins with `BEGIN IMMEDIATE`, which is the lock of the order's row and of all others.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use common::sqlite::{Sqlite, from_ms, ms, parse_col};
+use common::store::StoreError;
+use contracts::{OrderId, PaymentId};
+use sqlx::Row;
+use sqlx::migrate::Migrator;
+
+use super::{Decide, Due, Payments};
+use crate::domain::Account;
+
+mod read;
+mod write;
+
+/// The tables.
+pub static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// Payments in a SQLite file.
+pub struct SqlitePayments {
+    db: Sqlite,
+}
+
+impl SqlitePayments {
+    /// The payments in an open file, which was migrated by [`MIGRATIONS`].
+    #[must_use]
+    pub const fn new(db: Sqlite) -> Self {
+        Self { db }
+    }
+
+    async fn order_by(&self, query: &'static str, value: String) -> Result<Option<OrderId>, StoreError> {
+        let row = sqlx::query(query).bind(value).fetch_optional(self.db.reader()).await?;
+        row.map(|row| parse_col(row.try_get("order_id")?, "order id")).transpose()
+    }
+}
+
+#[async_trait]
+impl Payments for SqlitePayments {
+    async fn change(&self, order: OrderId, decide: &mut Decide<'_>) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let inserted = sqlx::query("INSERT INTO orders (order_id) VALUES (?) ON CONFLICT DO NOTHING");
+        inserted.bind(order.to_string()).execute(&mut *tx).await?;
+        let before = read::account(&mut tx, order).await?.unwrap_or_else(|| Account::unknown(order));
+        let mut after = before.clone();
+        let Some(effects) = decide(&mut after) else {
+            tx.rollback().await?;
+            return Ok(());
+        };
+        write::account(&mut tx, &before, &after).await?;
+        self.db.commit(tx, &effects).await
+    }
+
+    async fn account(&self, order: OrderId) -> Result<Option<Account>, StoreError> {
+        // One transaction, so that payments and refunds are of one moment.
+        let mut tx = self.db.reader().begin().await?;
+        let account = read::account(&mut tx, order).await?;
+        tx.commit().await?;
+        Ok(account)
+    }
+
+    async fn order_of(&self, payment: PaymentId) -> Result<Option<OrderId>, StoreError> {
+        self.order_by("SELECT order_id FROM payments WHERE id = ?", payment.to_string()).await
+    }
+
+    async fn order_of_intent(&self, intent: &str) -> Result<Option<OrderId>, StoreError> {
+        self.order_by("SELECT order_id FROM payments WHERE intent = ?", intent.to_owned()).await
+    }
+
+    async fn due(&self, now: DateTime<Utc>, most: u32) -> Result<Vec<Due>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT order_id, payment_id, refund_id FROM (
+                 SELECT due_at, order_id, id AS payment_id, NULL AS refund_id FROM payments
+                 WHERE due_at <= ?1 AND (lease_until IS NULL OR lease_until <= ?1)
+                 UNION ALL
+                 SELECT r.due_at, p.order_id, p.id, r.id FROM refunds r JOIN payments p ON p.id = r.payment_id
+                 WHERE r.due_at <= ?1 AND (r.lease_until IS NULL OR r.lease_until <= ?1))
+             ORDER BY due_at LIMIT ?2",
+        )
+        .bind(ms(now))
+        .bind(most)
+        .fetch_all(self.db.reader())
+        .await?;
+        let read = |row: &sqlx::sqlite::SqliteRow| {
+            let order = parse_col(row.try_get("order_id")?, "order id")?;
+            let payment = parse_col(row.try_get("payment_id")?, "payment id")?;
+            Ok(match row.try_get::<Option<&str>, _>("refund_id")? {
+                Some(refund) => Due::Refund(order, payment, parse_col(refund, "refund id")?),
+                None => Due::Payment(order, payment),
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        // What is urged during a lease falls due when the lease ends, at the latest when it runs out.
+        let row = sqlx::query(
+            "SELECT min(at) AS at FROM (
+                 SELECT min(max(due_at, coalesce(lease_until, 0))) AS at FROM payments WHERE due_at IS NOT NULL
+                 UNION ALL
+                 SELECT min(max(due_at, coalesce(lease_until, 0))) FROM refunds WHERE due_at IS NOT NULL)",
+        )
+        .fetch_one(self.db.reader())
+        .await?;
+        row.try_get::<Option<i64>, _>("at")?.map(from_ms).transpose()
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.db.ping().await
+    }
+}

@@ -1,0 +1,121 @@
+//! Reading an account.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use common::sqlite::{from_ms, parse_col};
+use common::store::StoreError;
+use contracts::{Money, OrderId};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::domain::{Account, Captured, Lease, OrderRecord, Payment, Refund, Terms, Work};
+
+/// The account of an order; `None` if it has no row.
+pub(super) async fn account(db: &mut SqliteConnection, id: OrderId) -> Result<Option<Account>, StoreError> {
+    let order = sqlx::query("SELECT * FROM orders WHERE order_id = ?").bind(id.to_string()).fetch_optional(&mut *db);
+    let Some(order) = order.await? else { return Ok(None) };
+    let payments = sqlx::query("SELECT * FROM payments WHERE order_id = ? ORDER BY created_at, id");
+    let payments = payments.bind(id.to_string()).fetch_all(&mut *db).await?;
+    let refunds = sqlx::query(
+        "SELECT r.* FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE p.order_id = ? ORDER BY r.position",
+    );
+    let mut by_payment: HashMap<String, Vec<Refund>> = HashMap::new();
+    for row in refunds.bind(id.to_string()).fetch_all(&mut *db).await? {
+        by_payment.entry(row.try_get("payment_id")?).or_default().push(refund(&row)?);
+    }
+    let mut read = Vec::with_capacity(payments.len());
+    for row in &payments {
+        let refunds = by_payment.remove(row.try_get::<&str, _>("id")?).unwrap_or_default();
+        read.push(payment(row, refunds)?);
+    }
+    Ok(Some(Account::new(record(&order, id)?, read)))
+}
+
+fn record(row: &SqliteRow, id: OrderId) -> Result<OrderRecord, StoreError> {
+    let user_id = optional(row, "user_id")?;
+    let total: Option<i64> = row.try_get("total")?;
+    let currency: Option<String> = row.try_get("currency")?;
+    let terms = user_id.zip(total).zip(currency);
+    let terms = terms.map(|((user_id, total), currency)| Terms { user_id, total: Money::from_cents(total), currency });
+    Ok(OrderRecord { id, terms, cancelled_at: time(row, "cancelled_at")? })
+}
+
+fn payment(row: &SqliteRow, refunds: Vec<Refund>) -> Result<Payment, StoreError> {
+    let captured: Option<i64> = row.try_get("captured")?;
+    let currency: Option<String> = row.try_get("captured_currency")?;
+    let captured = captured.zip(currency);
+    Ok(Payment {
+        id: text(row, "id")?,
+        order_id: text(row, "order_id")?,
+        user_id: text(row, "user_id")?,
+        amount: money(row, "amount")?,
+        currency: row.try_get("currency")?,
+        method: text(row, "method")?,
+        state: text(row, "state")?,
+        intent: row.try_get("intent")?,
+        closed: row.try_get("closed")?,
+        stop: row.try_get("stop")?,
+        transaction_id: row.try_get("transaction_id")?,
+        external: row.try_get("external")?,
+        captured: captured.map(|(amount, currency)| Captured { amount: Money::from_cents(amount), currency }),
+        unwanted: optional(row, "unwanted")?,
+        announced: money(row, "announced")?,
+        sync_refunds: row.try_get("sync_refunds")?,
+        description: row.try_get("description")?,
+        failure_reason: row.try_get("failure_reason")?,
+        metadata: row.try_get("metadata")?,
+        version: row.try_get("version")?,
+        created_at: from_ms(row.try_get("created_at")?)?,
+        updated_at: from_ms(row.try_get("updated_at")?)?,
+        processed_at: time(row, "processed_at")?,
+        refunded_at: time(row, "refunded_at")?,
+        work: work(row)?,
+        refunds,
+    })
+}
+
+fn refund(row: &SqliteRow) -> Result<Refund, StoreError> {
+    Ok(Refund {
+        id: text(row, "id")?,
+        amount: money(row, "amount")?,
+        status: text(row, "status")?,
+        cause: text(row, "cause")?,
+        reason: row.try_get("reason")?,
+        external: row.try_get("external")?,
+        provider_refund: row.try_get("provider_refund")?,
+        failure: row.try_get("failure")?,
+        created_at: from_ms(row.try_get("created_at")?)?,
+        updated_at: from_ms(row.try_get("updated_at")?)?,
+        work: work(row)?,
+    })
+}
+
+fn work(row: &SqliteRow) -> Result<Work, StoreError> {
+    let lease = optional(row, "lease_token")?.zip(time(row, "lease_until")?);
+    Ok(Work {
+        due_at: time(row, "due_at")?,
+        tries: row.try_get("tries")?,
+        lease: lease.map(|(token, until)| Lease { token, until }),
+        attempt: row.try_get("attempt")?,
+        doubt: optional(row, "doubt")?,
+        called_at: time(row, "called_at")?,
+    })
+}
+
+fn text<T: FromStr>(row: &SqliteRow, column: &'static str) -> Result<T, StoreError> {
+    parse_col(row.try_get(column)?, column)
+}
+
+fn optional<T: FromStr>(row: &SqliteRow, column: &'static str) -> Result<Option<T>, StoreError> {
+    row.try_get::<Option<&str>, _>(column)?.map(|text| parse_col(text, column)).transpose()
+}
+
+fn money(row: &SqliteRow, column: &'static str) -> Result<Money, StoreError> {
+    Ok(Money::from_cents(row.try_get(column)?))
+}
+
+fn time(row: &SqliteRow, column: &'static str) -> Result<Option<DateTime<Utc>>, StoreError> {
+    row.try_get::<Option<i64>, _>(column)?.map(from_ms).transpose()
+}

@@ -1,0 +1,127 @@
+//! Calls in Stripe's form: form bodies, bearer key, idempotency key, error objects.
+
+use std::time::{Duration, Instant};
+
+use common::BoxError;
+use common::metrics::Metrics;
+use prometheus::HistogramVec;
+use reqwest::{RequestBuilder, Response};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::error::{ErrorObject, StripeError};
+
+/// One call ends within this time.
+const CALL_LIMIT: Duration = Duration::from_secs(7);
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+/// Larger answers are not read: a page of a hundred objects is far smaller.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+/// Where Stripe is, and who we are there.
+#[derive(Clone)]
+pub struct StripeSettings {
+    /// The server, such as `https://api.stripe.com`.
+    pub url: Url,
+    /// The account's secret key.
+    pub key: SecretString,
+    /// Where the times of calls are counted.
+    pub metrics: Metrics,
+}
+
+#[derive(Clone)]
+pub(super) struct Http {
+    client: reqwest::Client,
+    base: String,
+    key: SecretString,
+    durations: HistogramVec,
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: ErrorObject,
+}
+
+impl Http {
+    pub(super) fn new(settings: StripeSettings) -> Result<Self, BoxError> {
+        let client = common::client::http_client(|builder| {
+            builder.timeout(CALL_LIMIT).connect_timeout(CONNECT_LIMIT).redirect(reqwest::redirect::Policy::none())
+        })?;
+        let durations = settings.metrics.histogram_vec(
+            "payment_provider_request_duration_seconds",
+            "Time that calls to the payment provider take.",
+            &["operation", "outcome"],
+        );
+        let base = settings.url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { client, base, key: settings.key, durations })
+    }
+
+    pub(super) async fn get<T, V>(
+        &self,
+        operation: &'static str,
+        path: &str,
+        query: &[(&str, V)],
+    ) -> Result<T, StripeError>
+    where
+        T: DeserializeOwned,
+        V: AsRef<str> + serde::Serialize + Sync,
+    {
+        self.send(operation, self.client.get(format!("{}{path}", self.base)).query(query)).await
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        path: &str,
+        form: &[(&str, &str)],
+        idempotency_key: Option<&str>,
+    ) -> Result<T, StripeError> {
+        let mut request = self.client.post(format!("{}{path}", self.base)).form(form);
+        if let Some(key) = idempotency_key {
+            request = request.header("Idempotency-Key", key);
+        }
+        self.send(operation, request).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        request: RequestBuilder,
+    ) -> Result<T, StripeError> {
+        let began = Instant::now();
+        let result = async {
+            let sent = request.bearer_auth(self.key.expose_secret()).send().await;
+            answer(sent.map_err(|error| StripeError::Unreachable(error.into()))?).await
+        }
+        .await;
+        let outcome = match &result {
+            Ok(_) => "ok",
+            Err(StripeError::Refused { .. }) => "refused",
+            Err(StripeError::NotNow { .. }) => "not_now",
+            Err(StripeError::Failed { .. }) => "failed",
+            Err(StripeError::Unreachable(_)) => "unreachable",
+        };
+        self.durations.with_label_values(&[operation, outcome]).observe(began.elapsed().as_secs_f64());
+        if let Err(error) = &result {
+            tracing::info!(operation, outcome, %error, "the payment provider did not do what it was asked");
+        }
+        result
+    }
+}
+
+async fn answer<T: DeserializeOwned>(mut response: Response) -> Result<T, StripeError> {
+    let status = response.status();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| StripeError::Unreachable(error.into()))? {
+        if body.len() + chunk.len() > MOST_BYTES {
+            return Err(StripeError::Unreachable("its answer is too large".into()));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if status.is_success() {
+        return serde_json::from_slice(&body).map_err(|error| StripeError::Unreachable(error.into()));
+    }
+    let object = serde_json::from_slice::<ErrorBody>(&body).map(|body| body.error).unwrap_or_default();
+    Err(StripeError::of(status.as_u16(), object))
+}

@@ -1,0 +1,62 @@
+//! Work that is due: what a request began and did not end, what a change asked for, what a webhook did not tell.
+
+use contracts::RefundId;
+
+use super::Till;
+use super::ask::Asked;
+use crate::domain::{Account, LeaseToken, Payment, RefundReport, Refusal, Report};
+use crate::error::Error;
+use crate::store::Due;
+
+impl Till {
+    /// Does one thing that is due. That somebody else is at it, or took it up meanwhile, is no fault.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn work(&self, due: Due) -> Result<(), Error> {
+        let done = match due {
+            Due::Payment(order, id) => {
+                let token = self.ledger.token();
+                let take = move |account: &mut Account, now| account.take_payment(id, token, now);
+                let Some((need, payment)) = self.ledger.change(order, take).await? else { return Ok(()) };
+                let Asked { report, .. } = self.ask(need, &payment).await;
+                self.report(&payment, token, report).await
+            }
+            Due::Refund(order, id, refund) => {
+                let token = self.ledger.token();
+                let take = move |account: &mut Account, now| account.take_refund(id, refund, token, now);
+                let Some(payment) = self.ledger.change(order, take).await? else { return Ok(()) };
+                let Asked { report, .. } = self.send_refund(&payment, refund).await;
+                self.report_refund(&payment, refund, token, report).await
+            }
+        };
+        match done {
+            Ok(_) => Ok(()),
+            Err(Error::Refused(Refusal::LeaseLost)) => {
+                tracing::warn!(?due, "work on a payment took longer than its lease, somebody else took it up");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends the work on a payment.
+    pub(super) async fn report(&self, payment: &Payment, token: LeaseToken, report: Report) -> Result<Payment, Error> {
+        let id = payment.id;
+        let rule = move |account: &mut Account, now| account.report(id, token, &report, now);
+        self.ledger.change(payment.order_id, rule).await
+    }
+
+    /// Ends the work on a refund.
+    pub(super) async fn report_refund(
+        &self,
+        payment: &Payment,
+        refund: RefundId,
+        token: LeaseToken,
+        report: RefundReport,
+    ) -> Result<Payment, Error> {
+        let id = payment.id;
+        let rule = move |account: &mut Account, now| account.report_refund(id, refund, token, &report, now);
+        self.ledger.change(payment.order_id, rule).await
+    }
+}
