@@ -70,6 +70,12 @@ impl Outbox {
         Self { store, wake }
     }
 
+    /// The store itself.
+    #[must_use]
+    pub fn store(&self) -> Arc<dyn OutboxStore> {
+        self.store.clone()
+    }
+
     /// How many events wait, and since when.
     ///
     /// # Errors

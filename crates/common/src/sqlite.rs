@@ -42,21 +42,9 @@ impl Sqlite {
     /// # Errors
     /// If the file cannot be opened or a migration fails.
     pub async fn open(path: &Path, service: &'static str, migrations: &Migrator) -> Result<Self, StoreError> {
-        if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory).map_err(|error| StoreError::Unavailable(error.into()))?;
-        }
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(ACQUIRE_TIMEOUT);
-        let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(None).max_lifetime(None);
-        let write = pool().max_connections(1).min_connections(1).connect_with(options.clone()).await?;
+        let (read, write) = pools(path).await?;
         sqlx::raw_sql(SCHEMA).execute(&write).await?;
         migrations.run(&write).await.map_err(|error| StoreError::Fault(error.into()))?;
-        let read = pool().max_connections(READERS).connect_with(options.read_only(true)).await?;
         Ok(Self { read, write, service, wake: Arc::default() })
     }
 
@@ -71,7 +59,7 @@ impl Sqlite {
     /// # Errors
     /// If another process holds the file for longer than five seconds.
     pub async fn begin(&self) -> Result<SqliteTx, StoreError> {
-        Ok(self.write.begin_with("BEGIN IMMEDIATE").await?)
+        begin(&self.write).await
     }
 
     /// Writes the effects and commits: all of it or nothing. Wakes the relay if there is something to publish.
@@ -108,6 +96,29 @@ impl Sqlite {
         self.read.close().await;
         self.write.close().await;
     }
+}
+
+/// Opens a file for several readers and one writer.
+pub(crate) async fn pools(path: &Path) -> Result<(SqlitePool, SqlitePool), StoreError> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).map_err(|error| StoreError::Unavailable(error.into()))?;
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(ACQUIRE_TIMEOUT);
+    let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(None).max_lifetime(None);
+    let write = pool().max_connections(1).min_connections(1).connect_with(options.clone()).await?;
+    let read = pool().max_connections(READERS).connect_with(options.read_only(true)).await?;
+    Ok((read, write))
+}
+
+/// Begins a transaction that has the file's write lock from the start.
+pub(crate) async fn begin(write: &SqlitePool) -> Result<SqliteTx, StoreError> {
+    Ok(write.begin_with("BEGIN IMMEDIATE").await?)
 }
 
 /// A time as it is stored: milliseconds since 1970.

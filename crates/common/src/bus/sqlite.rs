@@ -1,0 +1,251 @@
+//! The bus in a SQLite file, which several processes of one machine may share.
+//!
+//! A message is a row for each queue that takes it. Taking one sets a claim with an end, so that a consumer that hangs
+//! does not keep it for ever; the claims of a process that died are freed when the file is opened next, which the lock
+//! on its owner file tells.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use contracts::topology::Queue;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqlitePool};
+use tokio::sync::{Mutex, Notify};
+
+use super::{BusBackend, BusError, DeadLetter, Message, Subscription};
+use crate::clock::SharedClock;
+use crate::sqlite::{begin, from_ms, ms, parse_col, pools};
+use crate::store::StoreError;
+
+mod owner;
+mod subscription;
+
+use owner::Owner;
+use subscription::SqliteSubscription;
+
+/// How long a consumer may hold a message that it does not settle.
+const CLAIM: Duration = Duration::from_secs(60);
+
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS bindings (
+    exchange TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    PRIMARY KEY (exchange, event_type, queue)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS messages (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    exchange TEXT NOT NULL,
+    body BLOB NOT NULL,
+    app_id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    traceparent TEXT,
+    mandatory INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    visible_at INTEGER NOT NULL DEFAULT 0,
+    owner TEXT,
+    claim INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS messages_waiting ON messages (queue, visible_at, seq);
+CREATE INDEX IF NOT EXISTS messages_owned ON messages (owner) WHERE owner IS NOT NULL;
+CREATE TABLE IF NOT EXISTS dead_letters (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    exchange TEXT NOT NULL,
+    body BLOB NOT NULL,
+    app_id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    traceparent TEXT,
+    mandatory INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    dead_at INTEGER NOT NULL
+);
+";
+
+/// The bus in a SQLite file.
+pub struct SqliteBus {
+    read: SqlitePool,
+    write: SqlitePool,
+    clock: SharedClock,
+    owner: Owner,
+    wake: Arc<Notify>,
+}
+
+impl SqliteBus {
+    /// The bus in this file; services of one process share one, so that a message is heard at once.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub async fn shared(path: &Path, clock: SharedClock) -> Result<Arc<Self>, BusError> {
+        static OPEN: OnceLock<Mutex<HashMap<PathBuf, Weak<SqliteBus>>>> = OnceLock::new();
+        let key = std::path::absolute(path).map_err(|error| BusError::Unavailable(error.into()))?;
+        let mut open = OPEN.get_or_init(Mutex::default).lock().await;
+        if let Some(bus) = open.get(&key).and_then(Weak::upgrade) {
+            return Ok(bus);
+        }
+        let bus = Arc::new(Self::open(&key, clock).await?);
+        open.retain(|_, bus| bus.strong_count() > 0);
+        open.insert(key, Arc::downgrade(&bus));
+        Ok(bus)
+    }
+
+    /// The bus in this file, as another process would open it.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub async fn open(path: &Path, clock: SharedClock) -> Result<Self, BusError> {
+        let (read, write) = pools(path).await?;
+        sqlx::raw_sql(SCHEMA).execute(&write).await?;
+        let owner = Owner::new(path, clock.now()).map_err(|error| BusError::Unavailable(error.into()))?;
+        let bus = Self { read, write, clock, owner, wake: Arc::default() };
+        bus.free_claims_of_the_dead().await?;
+        Ok(bus)
+    }
+
+    async fn free_claims_of_the_dead(&self) -> Result<(), BusError> {
+        let owners: Vec<String> = sqlx::query_scalar("SELECT DISTINCT owner FROM messages WHERE owner IS NOT NULL")
+            .fetch_all(&self.read)
+            .await?;
+        for owner in owners.iter().filter(|owner| self.owner.is_dead(owner)) {
+            sqlx::query("UPDATE messages SET owner = NULL, visible_at = 0 WHERE owner = ?")
+                .bind(owner)
+                .execute(&self.write)
+                .await?;
+        }
+        self.owner.sweep();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl BusBackend for SqliteBus {
+    async fn declare(&self, _exchanges: &[&str], queues: &[Queue]) -> Result<(), BusError> {
+        let mut tx = begin(&self.write).await?;
+        for queue in queues {
+            for event in queue.events {
+                sqlx::query("INSERT INTO bindings (exchange, event_type, queue) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+                    .bind(queue.exchange)
+                    .bind(event.as_str())
+                    .bind(queue.name)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), BusError>>, BusError> {
+        let mut tx = begin(&self.write).await?;
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for message in batch {
+            let routed = sqlx::query(
+                "INSERT INTO messages
+                     (queue, event_id, event_type, exchange, body, app_id, at, traceparent, mandatory)
+                 SELECT queue, ?3, ?2, ?1, ?4, ?5, ?6, ?7, ?8 FROM bindings WHERE exchange = ?1 AND event_type = ?2",
+            )
+            .bind(&message.exchange)
+            .bind(&message.event_type)
+            .bind(message.id.to_string())
+            .bind(message.body.as_ref())
+            .bind(&message.app_id)
+            .bind(ms(message.timestamp))
+            .bind(&message.traceparent)
+            .bind(message.mandatory)
+            .execute(&mut *tx)
+            .await?;
+            outcomes.push(if message.mandatory && routed.rows_affected() == 0 {
+                let (exchange, event_type) = (message.exchange.clone(), message.event_type.clone());
+                Err(BusError::Unroutable { exchange, event_type })
+            } else {
+                Ok(())
+            });
+        }
+        tx.commit().await?;
+        self.wake.notify_waiters();
+        Ok(outcomes)
+    }
+
+    async fn subscribe(&self, queue: &str, prefetch: u16) -> Result<Box<dyn Subscription>, BusError> {
+        let known = sqlx::query("SELECT 1 FROM bindings WHERE queue = ? LIMIT 1").bind(queue);
+        if known.fetch_optional(&self.read).await?.is_none() {
+            return Err(BusError::UnknownQueue(queue.to_owned()));
+        }
+        let taker = subscription::Taker {
+            read: self.read.clone(),
+            write: self.write.clone(),
+            clock: self.clock.clone(),
+            wake: self.wake.clone(),
+            owner: self.owner.name().to_owned(),
+            queue: queue.to_owned(),
+        };
+        Ok(Box::new(SqliteSubscription::new(taker, prefetch)))
+    }
+
+    async fn dead_letters(&self, after: i64, limit: u32) -> Result<Vec<DeadLetter>, BusError> {
+        let rows = sqlx::query("SELECT * FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?")
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(DeadLetter {
+                    id: row.try_get("id")?,
+                    queue: row.try_get("queue")?,
+                    message: message(row)?,
+                    reason: row.try_get("reason")?,
+                    attempts: row.try_get("attempts")?,
+                    at: time(row, "dead_at")?,
+                })
+            })
+            .collect()
+    }
+
+    async fn ping(&self) -> Result<(), BusError> {
+        sqlx::query("SELECT 1 FROM bindings LIMIT 1").fetch_optional(&self.read).await?;
+        Ok(())
+    }
+}
+
+fn message(row: &SqliteRow) -> Result<Message, BusError> {
+    Ok(Message {
+        id: parse_col(row.try_get("event_id")?, "event id")?,
+        event_type: row.try_get("event_type")?,
+        exchange: row.try_get("exchange")?,
+        body: row.try_get::<Vec<u8>, _>("body")?.into(),
+        app_id: row.try_get("app_id")?,
+        timestamp: time(row, "at")?,
+        traceparent: row.try_get("traceparent")?,
+        mandatory: row.try_get("mandatory")?,
+    })
+}
+
+fn time(row: &SqliteRow, column: &str) -> Result<DateTime<Utc>, BusError> {
+    Ok(from_ms(row.try_get(column)?)?)
+}
+
+impl From<StoreError> for BusError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Corrupt(what) => Self::Corrupt(what),
+            other => Self::Unavailable(other.into()),
+        }
+    }
+}
+
+impl From<sqlx::Error> for BusError {
+    fn from(error: sqlx::Error) -> Self {
+        StoreError::from(error).into()
+    }
+}

@@ -1,0 +1,249 @@
+//! The cache port: what was read is kept for a while, and dropped when it changes.
+//!
+//! A cache that is down costs a miss, never an error. One load at a time runs for a key; the others wait for it. A fill
+//! is dropped if its key was invalidated after the load began, so that a slow reader never puts back what a writer has
+//! just changed.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use prometheus::IntCounterVec;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::BoxError;
+use crate::metrics::Metrics;
+
+mod memory;
+
+pub use memory::MemoryCache;
+
+/// The version of the keys: raised when the form of what is kept changes.
+const KEY_VERSION: &str = "v1";
+
+/// The address of the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CacheUrl {
+    /// `memory:`: in this process.
+    Memory,
+}
+
+impl FromStr for CacheUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            Some(("memory", "")) => Ok(Self::Memory),
+            Some((scheme, _)) => Err(format!("`{scheme}:` is not supported by this build; use memory:")),
+            None => Err("it has no scheme; use memory:".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for CacheUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory:"),
+        }
+    }
+}
+
+/// How long an answer is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Ttl {
+    /// What was found.
+    pub found: Duration,
+    /// That nothing was found: short, since it may be made at any moment. Zero keeps nothing.
+    pub missing: Duration,
+}
+
+/// What is kept under a key: the value, or that there is none.
+pub type Entry = Option<Bytes>;
+
+/// A load that began, to be handed back with its outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FillToken(pub u64);
+
+/// Keeps entries. Times to live count in every method alike.
+#[async_trait]
+pub trait CacheBackend: Send + Sync + 'static {
+    /// What is kept; `None` if nothing is, or it ran out.
+    async fn get(&self, key: &str) -> Result<Option<Entry>, BoxError>;
+    /// Notes that a load of this key begins.
+    async fn begin_fill(&self, key: &str) -> Result<FillToken, BoxError>;
+    /// Keeps what was loaded, unless the key was invalidated since the load began: then it answers `false`.
+    async fn fill(&self, key: &str, token: FillToken, entry: Entry, ttl: Duration) -> Result<bool, BoxError>;
+    /// Drops what is kept, and the fills of loads that are under way.
+    async fn invalidate(&self, keys: &[String]) -> Result<(), BoxError>;
+    /// Whether it answers.
+    async fn ping(&self) -> Result<(), BoxError>;
+}
+
+type Loads = Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>>;
+
+/// A service's cache. Clones share it.
+#[derive(Clone)]
+pub struct Cache {
+    backend: Arc<dyn CacheBackend>,
+    prefix: String,
+    loads: Loads,
+    requests: IntCounterVec,
+}
+
+impl Cache {
+    /// The cache that this address names.
+    #[must_use]
+    pub fn connect(url: &CacheUrl, service: &str, metrics: &Metrics) -> Self {
+        match url {
+            CacheUrl::Memory => Self::new(Arc::new(MemoryCache::new()), service, metrics),
+        }
+    }
+
+    /// Over any adapter; keys begin with the service's name and [`KEY_VERSION`].
+    #[must_use]
+    pub fn new(backend: Arc<dyn CacheBackend>, service: &str, metrics: &Metrics) -> Self {
+        let requests = metrics.counter_vec("cache_requests_total", "Look-ups in the cache, by outcome.", &["outcome"]);
+        Self { backend, prefix: format!("{service}:{KEY_VERSION}:"), loads: Loads::default(), requests }
+    }
+
+    /// What is kept under `key`, or what `load` finds, which is kept then.
+    ///
+    /// # Errors
+    /// Those of `load`.
+    pub async fn get_or_load<T, E, F, Fut>(&self, key: &str, ttl: Ttl, load: F) -> Result<Option<T>, E>
+    where
+        T: Serialize + DeserializeOwned,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<Option<T>, E>>,
+    {
+        let mut loaded = None;
+        let kept = self.get_or_load_bytes(key, ttl, || async {
+            let found = load().await?;
+            let bytes = found.as_ref().and_then(|value| serde_json::to_vec(value).ok()).map(Bytes::from);
+            loaded = Some(found);
+            Ok(bytes)
+        });
+        let kept = kept.await?;
+        if let Some(loaded) = loaded {
+            return Ok(loaded);
+        }
+        Ok(kept.and_then(|bytes| {
+            serde_json::from_slice(&bytes)
+                .inspect_err(|error| tracing::error!(key, %error, "the cache keeps what cannot be read"))
+                .ok()
+        }))
+    }
+
+    /// The same with bytes, for answers that are kept as they are sent.
+    ///
+    /// # Errors
+    /// Those of `load`.
+    pub async fn get_or_load_bytes<E, F, Fut>(&self, key: &str, ttl: Ttl, load: F) -> Result<Option<Bytes>, E>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<Option<Bytes>, E>>,
+    {
+        let key = format!("{}{key}", self.prefix);
+        match self.look_up(&key).await {
+            Ok(Some(entry)) => return Ok(entry),
+            Ok(None) => {}
+            Err(()) => return load().await,
+        }
+        let turn = Turn::take(&self.loads, &key);
+        let _first = turn.lock.lock().await;
+        self.load_in_turn(&key, ttl, load).await
+    }
+
+    async fn load_in_turn<E, F, Fut>(&self, key: &str, ttl: Ttl, load: F) -> Result<Option<Bytes>, E>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<Option<Bytes>, E>>,
+    {
+        // Whoever had the turn before may have filled it.
+        if let Ok(Some(entry)) = self.backend.get(key).await {
+            self.count("hit");
+            return Ok(entry);
+        }
+        self.count("miss");
+        let token = self.backend.begin_fill(key).await;
+        let found = load().await?;
+        let ttl = if found.is_some() { ttl.found } else { ttl.missing };
+        let filled = match token {
+            Ok(token) => self.backend.fill(key, token, found.clone(), ttl).await.map(drop),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = filled {
+            self.failed(&*error);
+        }
+        Ok(found)
+    }
+
+    /// Drops what is kept under these keys, and what loads that are under way will bring. Call it after the commit.
+    pub async fn invalidate(&self, keys: &[&str]) {
+        let keys: Vec<_> = keys.iter().map(|key| format!("{}{key}", self.prefix)).collect();
+        if let Err(error) = self.backend.invalidate(&keys).await {
+            self.failed(&*error);
+        }
+    }
+
+    /// Whether the cache answers.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn ping(&self) -> Result<(), BoxError> {
+        self.backend.ping().await
+    }
+
+    async fn look_up(&self, key: &str) -> Result<Option<Entry>, ()> {
+        match self.backend.get(key).await {
+            Ok(Some(entry)) => {
+                self.count("hit");
+                Ok(Some(entry))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => {
+                self.failed(&*error);
+                Err(())
+            }
+        }
+    }
+
+    fn count(&self, outcome: &str) {
+        self.requests.with_label_values(&[outcome]).inc();
+    }
+
+    fn failed(&self, error: &(dyn std::error::Error + 'static)) {
+        self.count("error");
+        tracing::debug!(error = crate::chain(error), "the cache does not answer");
+    }
+}
+
+/// A place in the queue of those that want to load a key; given up when it is dropped, also by a caller that goes away.
+struct Turn {
+    loads: Loads,
+    key: String,
+    lock: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Turn {
+    fn take(loads: &Loads, key: &str) -> Self {
+        let mut open = loads.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = open.entry(key.to_owned()).or_default().clone();
+        Self { loads: loads.clone(), key: key.to_owned(), lock }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut open = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+        // The map and this one hold it: nobody else waits.
+        if Arc::strong_count(&self.lock) <= 2 {
+            open.remove(&self.key);
+        }
+    }
+}

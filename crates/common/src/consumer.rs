@@ -1,0 +1,234 @@
+//! Hears a queue: hands each message to its handler, and settles it by what came of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use contracts::topology::Queue;
+use contracts::{Envelope, Event};
+use prometheus::HistogramVec;
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
+
+use crate::BoxError;
+use crate::bus::{Bus, BusError, Delivery};
+use crate::clock::SharedClock;
+use crate::effects::Handled;
+use crate::service::Shutdown;
+use crate::store::StoreError;
+use crate::telemetry;
+
+/// Messages that are handled at a time.
+const PREFETCH: u16 = 8;
+/// Failures of a message by its own fault until it is given up.
+pub const MAX_ATTEMPTS: u32 = 10;
+/// The pause before a failed message's second try; it doubles with each one.
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+/// The longest pause before a failed message's next try.
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+/// The longest pause of a consumer whose store or peer is away.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Why a message was not handled.
+#[derive(Debug, thiserror::Error)]
+pub enum HandleError {
+    /// It is the message's own fault: it is tried again, less and less often, and given up at last.
+    #[error("the message cannot be handled")]
+    Fault(#[source] BoxError),
+    /// Our store or a peer is away: the consumer pauses, and the message does not suffer for it.
+    #[error("handling has to wait")]
+    Unavailable(#[source] BoxError),
+}
+
+impl From<StoreError> for HandleError {
+    fn from(error: StoreError) -> Self {
+        if error.is_retryable() { Self::Unavailable(error.into()) } else { Self::Fault(error.into()) }
+    }
+}
+
+/// What came of a store call that handles a message: one that was handled before is done, too.
+///
+/// # Errors
+/// All others.
+pub fn handled_once<T>(result: Result<T, StoreError>) -> Result<(), HandleError> {
+    match result {
+        Ok(_) | Err(StoreError::AlreadyHandled) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Handles the messages of a queue. It guards by state: messages come late, twice and overtaken.
+#[async_trait]
+pub trait Handler: Send + Sync + 'static {
+    /// The queue that it hears.
+    fn queue(&self) -> Queue;
+    /// Does what the event asks for; `handled` goes into the effects of what it writes.
+    async fn handle(&self, event: Event, handled: Handled, envelope: &Envelope) -> Result<(), HandleError>;
+}
+
+/// Hears one queue for one service.
+pub struct Consumer {
+    bus: Bus,
+    work: Work,
+}
+
+#[derive(Clone)]
+struct Work {
+    queue: Queue,
+    handler: Arc<dyn Handler>,
+    clock: SharedClock,
+    durations: HistogramVec,
+    lag: HistogramVec,
+    /// Messages in a row that had to wait.
+    away: Arc<AtomicU32>,
+}
+
+impl Consumer {
+    /// A consumer that begins with `run`.
+    #[must_use]
+    pub fn new(bus: Bus, handler: Arc<dyn Handler>, clock: SharedClock) -> Self {
+        let metrics = bus.metrics();
+        let help = "Time that messages took to be handled, by queue and outcome.";
+        let durations = metrics.histogram_vec("messaging_process_duration_seconds", help, &["queue", "outcome"]);
+        let help = "Time from an event to the begin of its handling.";
+        let lag = metrics.histogram_vec("messaging_lag_seconds", help, &["queue"]);
+        let work = Work { queue: handler.queue(), handler, clock, durations, lag, away: Arc::default() };
+        Self { bus, work }
+    }
+
+    /// The queue's name.
+    #[must_use]
+    pub fn queue(&self) -> &'static str {
+        self.work.queue.name
+    }
+
+    /// Hears until the shutdown begins; what is being handled then is finished.
+    pub async fn run(self, shutdown: Shutdown) {
+        loop {
+            let error = tokio::select! {
+                outcome = self.listen(&shutdown) => match outcome {
+                    Ok(()) => return,
+                    Err(error) => error,
+                },
+                () = shutdown.hard() => return,
+            };
+            let (queue, error) = (self.queue(), crate::chain(&error));
+            tracing::warn!(queue, error, "the queue cannot be heard, it is tried again");
+            tokio::select! {
+                () = tokio::time::sleep(LONGEST_PAUSE) => {}
+                () = shutdown.soft() => return,
+            }
+        }
+    }
+
+    async fn listen(&self, shutdown: &Shutdown) -> Result<(), BusError> {
+        let mut subscription = self.bus.subscribe(self.queue(), PREFETCH).await?;
+        let mut tasks = JoinSet::new();
+        let outcome = loop {
+            while tasks.try_join_next().is_some() {}
+            let next = async {
+                tokio::time::sleep(self.work.pause()).await;
+                subscription.next().await
+            };
+            tokio::select! {
+                () = shutdown.soft() => break Ok(()),
+                next = next => match next {
+                    Ok(delivery) => {
+                        let work = self.work.clone();
+                        tasks.spawn(async move { work.process(delivery).await });
+                    }
+                    Err(error) => break Err(error),
+                },
+            }
+        };
+        while tasks.join_next().await.is_some() {}
+        subscription.close().await?;
+        outcome
+    }
+}
+
+impl Work {
+    fn pause(&self) -> Duration {
+        match self.away.load(Ordering::SeqCst) {
+            0 => Duration::ZERO,
+            times => doubled(FIRST_RETRY, times, LONGEST_PAUSE),
+        }
+    }
+
+    async fn process(&self, delivery: Delivery) {
+        let begun = Instant::now();
+        let span = tracing::info_span!(
+            "process",
+            otel.name = format!("process {}", self.queue.name),
+            otel.kind = "consumer",
+            messaging.destination.name = self.queue.name,
+            messaging.message.id = %delivery.message.id,
+        );
+        telemetry::continue_trace(&span, delivery.message.traceparent.as_deref());
+        let lag = (self.clock.now() - delivery.message.timestamp).to_std().unwrap_or_default();
+        self.lag.with_label_values(&[self.queue.name]).observe(lag.as_secs_f64());
+        async {
+            let handled = self.handle(&delivery).await;
+            let (outcome, settled) = self.settle(delivery, handled).await;
+            if let Err(error) = settled {
+                let (queue, error) = (self.queue.name, crate::chain(&error));
+                tracing::warn!(queue, error, "a message could not be settled, it comes again");
+            }
+            self.durations.with_label_values(&[self.queue.name, outcome]).observe(begun.elapsed().as_secs_f64());
+        }
+        .instrument(span)
+        .await;
+    }
+
+    async fn handle(&self, delivery: &Delivery) -> Result<(), HandleError> {
+        let envelope = delivery.message.envelope().map_err(|error| HandleError::Fault(error.into()))?;
+        match envelope.event().map_err(|error| HandleError::Fault(error.into()))? {
+            Some(event) => {
+                let handled = Handled { consumer: self.queue.name, event_id: envelope.id };
+                self.handler.handle(event, handled, &envelope).await
+            }
+            None => {
+                tracing::debug!(event_type = envelope.event_type, "an event of an unknown kind is ignored");
+                Ok(())
+            }
+        }
+    }
+
+    async fn settle(
+        &self,
+        delivery: Delivery,
+        handled: Result<(), HandleError>,
+    ) -> (&'static str, Result<(), BusError>) {
+        if !matches!(handled, Err(HandleError::Unavailable(_))) {
+            self.away.store(0, Ordering::SeqCst);
+        }
+        match handled {
+            Ok(()) => ("ok", delivery.ack().await),
+            Err(HandleError::Unavailable(error)) => {
+                let times = self.away.fetch_add(1, Ordering::SeqCst);
+                if times == 0 {
+                    let (queue, error) = (self.queue.name, crate::chain(&*error));
+                    tracing::warn!(queue, error, "the consumer pauses");
+                }
+                ("unavailable", delivery.release(FIRST_RETRY).await)
+            }
+            Err(HandleError::Fault(error)) => {
+                let reason = crate::chain(&*error);
+                let attempts = delivery.attempts + 1;
+                if attempts >= MAX_ATTEMPTS {
+                    ("dead", delivery.dead(&reason).await)
+                } else {
+                    // Half of the pause is drawn by lot, so that messages that failed together do not come together.
+                    let pause = doubled(FIRST_RETRY, attempts, LONGEST_RETRY);
+                    let pause = pause / 2 + pause.mul_f64(rand::random::<f64>() / 2.0);
+                    ("retry", delivery.retry(pause, &reason).await)
+                }
+            }
+        }
+    }
+}
+
+fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
+    first.saturating_mul(1 << (times - 1).min(16)).min(longest)
+}

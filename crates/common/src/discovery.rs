@@ -1,0 +1,178 @@
+//! Where the other services are.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use url::Url;
+
+use crate::config::Settings;
+
+macro_rules! services {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $variable:literal, $example:literal;)*) => {
+        /// A service of the fleet.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ServiceName { $($(#[$doc])* $variant,)* }
+
+        impl ServiceName {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// Its name: host in the gateway's file, name in Consul, label of metrics.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// The variable that holds its fixed address.
+            #[must_use]
+            pub const fn env(self) -> &'static str {
+                match self { $(Self::$variant => $variable),* }
+            }
+
+            const fn example(self) -> &'static str {
+                match self { $(Self::$variant => $example),* }
+            }
+        }
+    };
+}
+
+services! {
+    /// Accounts and tokens.
+    User = "user-service", "USER_SERVICE_URL", "http://127.0.0.1:3001";
+    /// Catalogue and stock.
+    Product = "product-service", "PRODUCT_SERVICE_URL", "http://127.0.0.1:3002";
+    /// Orders.
+    Order = "order-service", "ORDER_SERVICE_URL", "http://127.0.0.1:3003";
+    /// Payments.
+    Payment = "payment-service", "PAYMENT_SERVICE_URL", "http://127.0.0.1:3004";
+}
+
+impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Fixed addresses of services, as far as they are set.
+#[derive(Clone, Debug, Default)]
+pub struct Peers(BTreeMap<ServiceName, Url>);
+
+impl Peers {
+    /// Reads the `<NAME>_SERVICE_URL` variables that are set.
+    pub fn read(settings: &mut Settings<'_>) -> Option<Self> {
+        if settings.optional::<String>("CONSUL_URL", "").flatten().is_some() {
+            settings.problem("CONSUL_URL", "is not supported by this build; set the <NAME>_SERVICE_URL variables");
+        }
+        let mut peers = BTreeMap::new();
+        for name in ServiceName::ALL {
+            let Some(url) = settings.optional::<Url>(name.env(), name.example())? else { continue };
+            if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+                let example = format!("is wrong: it is no HTTP address; for example {}={}", name.env(), name.example());
+                settings.problem(name.env(), example);
+                continue;
+            }
+            peers.insert(*name, url);
+        }
+        Some(Self(peers))
+    }
+
+    /// Notes a problem if this address is not set.
+    pub fn require(&self, settings: &mut Settings<'_>, name: ServiceName) {
+        if !self.0.contains_key(&name) {
+            let example = format!("is missing; set it, for example {}={}", name.env(), name.example());
+            settings.problem(name.env(), example);
+        }
+    }
+
+    /// The address of a service, if it is set.
+    #[must_use]
+    pub fn get(&self, name: ServiceName) -> Option<&Url> {
+        self.0.get(&name)
+    }
+}
+
+impl FromIterator<(ServiceName, Url)> for Peers {
+    fn from_iter<I: IntoIterator<Item = (ServiceName, Url)>>(peers: I) -> Self {
+        Self(peers.into_iter().collect())
+    }
+}
+
+/// Why no address is known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no address of the {0} is known; set {variable}", variable = .0.env())]
+pub struct DiscoveryError(pub ServiceName);
+
+/// Finds instances of services. Registering them is another matter.
+#[async_trait]
+pub trait DiscoveryBackend: Send + Sync + 'static {
+    /// The address of an instance.
+    async fn resolve(&self, name: ServiceName) -> Result<Url, DiscoveryError>;
+}
+
+/// Finds services. Clones share what they know.
+#[derive(Clone)]
+pub struct Discovery(Arc<dyn DiscoveryBackend>);
+
+impl Discovery {
+    /// Over any adapter.
+    #[must_use]
+    pub fn new(backend: Arc<dyn DiscoveryBackend>) -> Self {
+        Self(backend)
+    }
+
+    /// By fixed addresses; which DNS names fit, too.
+    #[must_use]
+    pub fn fixed(peers: Peers) -> Self {
+        Self::new(Arc::new(peers))
+    }
+
+    /// The address of an instance of this service.
+    ///
+    /// # Errors
+    /// If none is known.
+    pub async fn resolve(&self, name: ServiceName) -> Result<Url, DiscoveryError> {
+        self.0.resolve(name).await
+    }
+}
+
+#[async_trait]
+impl DiscoveryBackend for Peers {
+    async fn resolve(&self, name: ServiceName) -> Result<Url, DiscoveryError> {
+        self.get(name).cloned().ok_or(DiscoveryError(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Env;
+
+    #[tokio::test]
+    async fn fixed_addresses_are_found_and_missing_ones_named() {
+        let env = Env::from_pairs([("ORDER_SERVICE_URL", "http://orders:3003")]);
+        let mut settings = Settings::new(&env);
+        let peers = Peers::read(&mut settings).unwrap();
+        peers.require(&mut settings, ServiceName::Order);
+        peers.require(&mut settings, ServiceName::User);
+        let error = settings.finish(Some(())).unwrap_err();
+        assert_eq!(error.problems().len(), 1);
+        assert!(error.to_string().contains("USER_SERVICE_URL=http://127.0.0.1:3001"), "{error}");
+
+        let discovery = Discovery::fixed(peers);
+        assert_eq!(discovery.resolve(ServiceName::Order).await.unwrap().as_str(), "http://orders:3003/");
+        let missing = discovery.resolve(ServiceName::User).await.unwrap_err();
+        assert!(missing.to_string().contains("USER_SERVICE_URL"), "{missing}");
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_refused() {
+        for wrong in ["orders", "ftp://orders", "unix:/x"] {
+            let env = Env::from_pairs([("ORDER_SERVICE_URL", wrong)]);
+            let mut settings = Settings::new(&env);
+            let peers = Peers::read(&mut settings);
+            assert!(settings.finish(peers).is_err(), "{wrong}");
+        }
+    }
+}
