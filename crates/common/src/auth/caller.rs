@@ -1,0 +1,179 @@
+//! Who calls, as a handler asks for it.
+
+use axum::extract::{FromRef, FromRequestParts};
+use contracts::{ErrorCode, UserId};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use secrecy::SecretString;
+
+use super::verifier::Refusal;
+use super::{Bearer, Claims, Role, TokenVerifier};
+use crate::http::ApiError;
+
+/// Somebody who sent a valid token.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Whom the token stands for: a person's id, or a client's.
+    pub subject: String,
+    /// The person, if it is one.
+    pub user_id: Option<UserId>,
+    /// What the caller may do.
+    pub role: Role,
+    /// The person's e-mail address.
+    pub email: Option<String>,
+    /// The person's session.
+    pub session: Option<String>,
+    token: SecretString,
+}
+
+impl Caller {
+    pub(super) fn new(claims: &Claims, user_id: Option<UserId>, token: SecretString) -> Self {
+        Self {
+            subject: claims.sub.clone(),
+            user_id,
+            role: claims.role,
+            email: claims.email.clone(),
+            session: claims.sid.clone(),
+            token,
+        }
+    }
+
+    /// The caller's own token, to be passed on.
+    #[must_use]
+    pub fn bearer(&self) -> Bearer {
+        Bearer::new(self.token.clone())
+    }
+
+    /// Whether it is somebody who runs the shop.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.role == Role::Admin
+    }
+
+    /// Whether it is a service of the fleet.
+    #[must_use]
+    pub fn is_service(&self) -> bool {
+        self.role == Role::Service
+    }
+
+    /// Whether it may act for anybody: an admin or a service.
+    #[must_use]
+    pub fn acts_for_all(&self) -> bool {
+        self.is_admin() || self.is_service()
+    }
+
+    /// Whether it may act for this person: the person itself, an admin or a service.
+    #[must_use]
+    pub fn may_act_for(&self, user: UserId) -> bool {
+        self.user_id == Some(user) || self.acts_for_all()
+    }
+
+    /// What is kept per caller is kept under this: `user:<id>` or `service:<id>`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let kind = if self.is_service() { "service" } else { "user" };
+        format!("{kind}:{}", self.subject)
+    }
+}
+
+fn forbidden() -> ApiError {
+    ApiError::new(ErrorCode::Forbidden, "The caller may not do this")
+}
+
+/// The token that was sent: `None` if there is none, an error if the header has another form.
+fn token(headers: &HeaderMap) -> Option<Result<&str, ApiError>> {
+    let header = headers.get(AUTHORIZATION)?;
+    let token = header.to_str().ok().and_then(|text| text.split_once(' '));
+    let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+    Some(token.filter(|token| !token.is_empty()).ok_or_else(ApiError::invalid_token))
+}
+
+impl<S> FromRequestParts<S> for Caller
+where
+    S: Send + Sync,
+    TokenVerifier: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let token = token(&parts.headers).ok_or_else(ApiError::unauthenticated)??;
+        Ok(TokenVerifier::from_ref(state).verify(token).await?)
+    }
+}
+
+/// Whoever calls a public route: `None` without a token, and with one that does not count.
+#[derive(Clone, Debug)]
+pub struct OptionalCaller(pub Option<Caller>);
+
+impl<S> FromRequestParts<S> for OptionalCaller
+where
+    S: Send + Sync,
+    TokenVerifier: FromRef<S>,
+{
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let Some(Ok(token)) = token(&parts.headers) else { return Ok(Self(None)) };
+        match TokenVerifier::from_ref(state).verify(token).await {
+            Ok(caller) => Ok(Self(Some(caller))),
+            Err(Refusal::Invalid | Refusal::Unknown(_)) => Ok(Self(None)),
+        }
+    }
+}
+
+macro_rules! allowed {
+    ($(#[$doc:meta])* $name:ident, $may:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name(pub Caller);
+
+        impl<S> FromRequestParts<S> for $name
+        where
+            S: Send + Sync,
+            TokenVerifier: FromRef<S>,
+        {
+            type Rejection = ApiError;
+
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+                let caller = Caller::from_request_parts(parts, state).await?;
+                let may: fn(&Caller) -> bool = $may;
+                if may(&caller) { Ok(Self(caller)) } else { Err(forbidden()) }
+            }
+        }
+    };
+}
+
+allowed!(
+    /// An admin; anybody else is refused with 403.
+    AdminOnly,
+    Caller::is_admin
+);
+allowed!(
+    /// A service of the fleet; anybody else is refused with 403.
+    ServiceOnly,
+    Caller::is_service
+);
+allowed!(
+    /// An admin or a service; anybody else is refused with 403.
+    AdminOrService,
+    Caller::acts_for_all
+);
+
+/// A person, user or admin; a service is refused with 403.
+#[derive(Clone, Debug)]
+pub struct SignedInUser(pub Caller, pub UserId);
+
+impl<S> FromRequestParts<S> for SignedInUser
+where
+    S: Send + Sync,
+    TokenVerifier: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let user_id = caller.user_id.ok_or_else(forbidden)?;
+        Ok(Self(caller, user_id))
+    }
+}

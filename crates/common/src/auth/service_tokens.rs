@@ -1,0 +1,154 @@
+//! The token that a service calls others with.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::calls::ServiceTokenAnswer;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Mutex;
+
+use super::Bearer;
+use crate::client::{CallError, ServiceClient};
+use crate::clock::SharedClock;
+use crate::discovery::ServiceName;
+use crate::worker::{Next, Worker, WorkerError};
+
+/// Where the user service gives tokens to services.
+const PATH: &str = "/api/auth/token";
+/// How long the user service may take to answer.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
+/// A token is not used any more so long before it runs out, so that none runs out on its way.
+const MARGIN: TimeDelta = TimeDelta::seconds(5);
+
+/// Gets service tokens (OAuth 2 client credentials, RFC 6749 section 4.4) and keeps one at hand. Clones share it.
+///
+/// A token is renewed at half its life, so that a user service that is away for a while stops nobody.
+#[derive(Clone)]
+pub struct ServiceTokens(Arc<Inner>);
+
+struct Inner {
+    client: ServiceClient,
+    id: String,
+    secret: SecretString,
+    clock: SharedClock,
+    current: RwLock<Option<Token>>,
+    /// Held while a token is fetched, so that one call does it for all.
+    fetching: Mutex<()>,
+}
+
+#[derive(Clone)]
+struct Token {
+    bearer: Bearer,
+    renew_at: DateTime<Utc>,
+    unusable_at: DateTime<Utc>,
+}
+
+impl ServiceTokens {
+    /// For the client `id`, as the user service knows it.
+    #[must_use]
+    pub fn new(client: ServiceClient, id: impl Into<String>, secret: SecretString, clock: SharedClock) -> Self {
+        let (current, fetching) = (RwLock::new(None), Mutex::new(()));
+        Self(Arc::new(Inner { client, id: id.into(), secret, clock, current, fetching }))
+    }
+
+    /// A token that can be used now.
+    ///
+    /// # Errors
+    /// If there is none at hand and the user service does not give one.
+    pub async fn bearer(&self) -> Result<Bearer, CallError> {
+        if let Some(token) = self.usable() {
+            if token.renew_at <= self.now() {
+                self.renew_in_background();
+            }
+            return Ok(token.bearer);
+        }
+        let _fetching = self.0.fetching.lock().await;
+        // Whoever held the lock before may have fetched one.
+        match self.usable() {
+            Some(token) => Ok(token.bearer),
+            None => Ok(self.fetch().await?.bearer),
+        }
+    }
+
+    /// The worker that renews the token even while nobody uses it.
+    #[must_use]
+    pub fn renewer(&self) -> Arc<dyn Worker> {
+        Arc::new(Renewer(self.clone()))
+    }
+
+    fn renew_in_background(&self) {
+        let tokens = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = tokens.renew().await {
+                let error = crate::chain(&error);
+                tracing::warn!(error, "the service token cannot be renewed, the one at hand is kept");
+            }
+        });
+    }
+
+    /// Fetches a token, unless the one at hand is young or somebody else is fetching one.
+    async fn renew(&self) -> Result<(), CallError> {
+        let Ok(_fetching) = self.0.fetching.try_lock() else { return Ok(()) };
+        if self.held().is_none_or(|token| token.renew_at <= self.now()) {
+            self.fetch().await?;
+        }
+        Ok(())
+    }
+
+    async fn fetch(&self) -> Result<Token, CallError> {
+        let asked_at = self.now();
+        // Both halves are form-encoded before they are joined (RFC 6749, section 2.3.1).
+        let [id, secret] = [&self.0.id, self.0.secret.expose_secret()].map(form_encoded);
+        let call = self.0.client.post(ServiceName::User, PATH).basic(&BASE64_STANDARD.encode(format!("{id}:{secret}")));
+        let call = call.form(&[("grant_type", "client_credentials")]).timeout(FETCH_TIMEOUT);
+        let answer = call.send().await?;
+        if !answer.is_success() {
+            let said = if answer.status() == 401 { ": CLIENT_ID or CLIENT_SECRET is wrong" } else { "" };
+            let source = format!("no token for this service, status {}{said}", answer.status()).into();
+            return Err(CallError::BadAnswer { to: ServiceName::User, source });
+        }
+        let answer: ServiceTokenAnswer = answer.json()?;
+        let life = TimeDelta::seconds(i64::try_from(answer.expires_in.min(86_400)).unwrap_or(0));
+        let token = Token {
+            bearer: Bearer::new(answer.access_token.into()),
+            renew_at: asked_at + life / 2,
+            unusable_at: asked_at + life - MARGIN,
+        };
+        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+        Ok(token)
+    }
+
+    fn held(&self) -> Option<Token> {
+        self.0.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn usable(&self) -> Option<Token> {
+        self.held().filter(|token| self.now() < token.unusable_at)
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.0.clock.now()
+    }
+}
+
+fn form_encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+struct Renewer(ServiceTokens);
+
+#[async_trait]
+impl Worker for Renewer {
+    fn name(&self) -> &'static str {
+        "service-token-renewer"
+    }
+
+    async fn step(&self) -> Result<Next, WorkerError> {
+        self.0.renew().await?;
+        Ok(self.0.held().map_or(Next::Idle, |token| Next::At(token.renew_at)))
+    }
+}

@@ -1,0 +1,181 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use contracts::UserId;
+use jsonwebtoken::{Algorithm, Validation};
+use moka::future::Cache;
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+
+use super::keys::Jwks;
+use super::remote::{JwksSource, KeySet, Lookup, RemoteKeys};
+use super::{AUDIENCE, Caller, Claims, Role};
+use crate::BoxError;
+use crate::client::ServiceClient;
+use crate::clock::SharedClock;
+use crate::http::ApiError;
+
+/// How far the clocks of two machines may be apart, in seconds.
+const LEEWAY_SECONDS: i64 = 3;
+/// Tokens that are remembered as verified, since a check of a signature takes a while.
+const REMEMBERED: u64 = 4096;
+/// How long they are remembered at most; a token that runs out before that is refused all the same.
+const REMEMBER_FOR: Duration = Duration::from_secs(15 * 60);
+
+/// Tells whether a session still stands. The user service asks its store; nobody else can.
+#[async_trait]
+pub trait SessionCheck: Send + Sync + 'static {
+    /// Whether what `claims` stands on (session, account, role) still holds.
+    ///
+    /// # Errors
+    /// If that cannot be told now.
+    async fn is_active(&self, claims: &Claims) -> Result<bool, BoxError>;
+}
+
+/// Verifies access tokens. Clones share the keys.
+#[derive(Clone)]
+pub struct TokenVerifier {
+    keys: Arc<Keys>,
+    validation: Arc<Validation>,
+    clock: SharedClock,
+    verified: Cache<[u8; 32], Verified>,
+    sessions: Option<Arc<dyn SessionCheck>>,
+}
+
+enum Keys {
+    Local(Arc<KeySet>),
+    Remote(RemoteKeys),
+}
+
+/// A token whose signature was found good, by a key of the set of this number.
+#[derive(Clone)]
+struct Verified {
+    claims: Arc<Claims>,
+    user_id: Option<UserId>,
+    set: u64,
+}
+
+/// Why a token does not count.
+pub(super) enum Refusal {
+    /// It is not valid.
+    Invalid,
+    /// It cannot be told whether it is.
+    Unknown(ApiError),
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Invalid => Self::invalid_token(),
+            Refusal::Unknown(error) => error,
+        }
+    }
+}
+
+impl TokenVerifier {
+    /// Verifies with the keys that the user service publishes: fetched when first needed, fetched again when a token names
+    /// an unknown one, and kept while the user service is away.
+    #[must_use]
+    pub fn remote(
+        source: impl Into<JwksSource>,
+        issuer: impl AsRef<str>,
+        clock: SharedClock,
+        client: ServiceClient,
+    ) -> Self {
+        let keys = RemoteKeys::new(source.into(), client, clock.clone());
+        Self::new(Keys::Remote(keys), issuer.as_ref(), clock)
+    }
+
+    /// Verifies with these keys: in the user service itself, and in tests.
+    #[must_use]
+    pub fn local(jwks: &Jwks, issuer: impl AsRef<str>, clock: SharedClock) -> Self {
+        Self::new(Keys::Local(Arc::new(KeySet::of(jwks, 0))), issuer.as_ref(), clock)
+    }
+
+    /// Asks `sessions` too, at each request.
+    #[must_use]
+    pub fn with_session_check(mut self, sessions: Arc<dyn SessionCheck>) -> Self {
+        self.sessions = Some(sessions);
+        self
+    }
+
+    fn new(keys: Keys, issuer: &str, clock: SharedClock) -> Self {
+        let mut validation = Validation::new(Algorithm::ES256);
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        // Against our own clock, below.
+        validation.validate_exp = false;
+        let verified = Cache::builder().max_capacity(REMEMBERED).time_to_live(REMEMBER_FOR).build();
+        Self { keys: Arc::new(keys), validation: Arc::new(validation), clock, verified, sessions: None }
+    }
+
+    /// Who sends this token.
+    pub(super) async fn verify(&self, token: &str) -> Result<Caller, Refusal> {
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        let known = self.verified.get(&digest).await.filter(|known| known.set == self.keys.set_number());
+        let found = match known {
+            Some(known) => known,
+            None => {
+                let found = self.check(token).await?;
+                self.verified.insert(digest, found.clone()).await;
+                found
+            }
+        };
+        if found.claims.exp.saturating_add(LEEWAY_SECONDS) <= self.clock.now().timestamp() {
+            return Err(Refusal::Invalid);
+        }
+        if let Some(sessions) = &self.sessions {
+            let active = sessions.is_active(&found.claims).await;
+            let active = active.map_err(|source| {
+                Refusal::Unknown(ApiError::unavailable("The session cannot be checked now", source))
+            })?;
+            if !active {
+                return Err(Refusal::Invalid);
+            }
+        }
+        Ok(Caller::new(&found.claims, found.user_id, SecretString::from(token)))
+    }
+
+    async fn check(&self, token: &str) -> Result<Verified, Refusal> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| Refusal::Invalid)?;
+        // A key signs with one algorithm; what the token itself claims never picks another.
+        if header.alg != Algorithm::ES256 || header.crit.is_some() {
+            return Err(Refusal::Invalid);
+        }
+        let kid = header.kid.ok_or(Refusal::Invalid)?;
+        let set = match self.keys.find(&kid).await {
+            Lookup::Found(set) => set,
+            Lookup::NoSuchKey => return Err(Refusal::Invalid),
+            Lookup::Unavailable(error) => {
+                let error = ApiError::unavailable("Tokens cannot be verified now, the keys cannot be had", error);
+                return Err(Refusal::Unknown(error));
+            }
+        };
+        let key = set.get(&kid).ok_or(Refusal::Invalid)?;
+        let claims = jsonwebtoken::decode::<Claims>(token, key, &self.validation).map_err(|_| Refusal::Invalid)?.claims;
+        let user_id = match claims.role {
+            Role::Service => None,
+            Role::User | Role::Admin => Some(claims.sub.parse().map_err(|_| Refusal::Invalid)?),
+        };
+        Ok(Verified { claims: Arc::new(claims), user_id, set: set.number() })
+    }
+}
+
+impl Keys {
+    async fn find(&self, kid: &str) -> Lookup {
+        match self {
+            Self::Local(set) if set.get(kid).is_some() => Lookup::Found(set.clone()),
+            Self::Local(_) => Lookup::NoSuchKey,
+            Self::Remote(keys) => keys.find(kid).await,
+        }
+    }
+
+    fn set_number(&self) -> u64 {
+        match self {
+            Self::Local(set) => set.number(),
+            Self::Remote(keys) => keys.set_number(),
+        }
+    }
+}

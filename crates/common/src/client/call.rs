@@ -1,0 +1,268 @@
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use rand::RngExt;
+use serde::Serialize;
+use tokio::time::Instant;
+use tracing::{Instrument, Span, field};
+use url::Url;
+
+use super::{Answer, CallError, ServiceClient};
+use crate::BoxError;
+use crate::auth::Bearer;
+use crate::discovery::{Discovery, ServiceName};
+use crate::http::context::{self, REQUEST_ID, REQUEST_TIMEOUT};
+use crate::telemetry;
+
+/// The longest that a call takes, unless it says another time.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The pause before the first retry; it doubles with each one. Half of it is random.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The largest answer that is read.
+const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
+
+/// A call to another service that has not been sent yet.
+#[must_use = "a call does nothing until it is sent"]
+pub struct Call {
+    client: ServiceClient,
+    method: Method,
+    to: ServiceName,
+    base: Base,
+    path: String,
+    headers: HeaderMap,
+    body: Bytes,
+    timeout: Duration,
+    retries: u32,
+    fault: Option<BoxError>,
+}
+
+/// Where the service is.
+pub(super) enum Base {
+    /// Wherever this finds it.
+    Found(Discovery),
+    /// Here.
+    At(Url),
+}
+
+impl Call {
+    pub(super) fn new(client: ServiceClient, method: Method, to: ServiceName, base: Base, path: String) -> Self {
+        let (headers, body) = (HeaderMap::new(), Bytes::new());
+        Self { client, method, to, base, path, headers, body, timeout: TIMEOUT, retries: 0, fault: None }
+    }
+
+    /// Sends this token.
+    pub fn bearer(self, bearer: &Bearer) -> Self {
+        self.sensitive_header(AUTHORIZATION, &bearer.header())
+    }
+
+    /// Sends these credentials (HTTP Basic).
+    pub(crate) fn basic(self, credentials: &str) -> Self {
+        self.sensitive_header(AUTHORIZATION, &format!("Basic {credentials}"))
+    }
+
+    /// Adds to the query.
+    pub fn query<T: Serialize>(mut self, query: &T) -> Self {
+        match serde_urlencoded::to_string(query) {
+            Ok(text) if text.is_empty() => {}
+            Ok(text) => {
+                self.path.push(if self.path.contains('?') { '&' } else { '?' });
+                self.path.push_str(&text);
+            }
+            Err(error) => self.fault = Some(error.into()),
+        }
+        self
+    }
+
+    /// Sends a JSON body.
+    pub fn json<T: Serialize>(mut self, body: &T) -> Self {
+        match serde_json::to_vec(body) {
+            Ok(body) => self.body = body.into(),
+            Err(error) => self.fault = Some(error.into()),
+        }
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self
+    }
+
+    /// Sends a form as the body.
+    pub(crate) fn form(mut self, form: &[(&str, &str)]) -> Self {
+        match serde_urlencoded::to_string(form) {
+            Ok(body) => self.body = body.into(),
+            Err(error) => self.fault = Some(error.into()),
+        }
+        self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        self
+    }
+
+    /// Sends a header.
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        match HeaderValue::from_str(value) {
+            Ok(value) => drop(self.headers.insert(HeaderName::from_static(name), value)),
+            Err(error) => self.fault = Some(error.into()),
+        }
+        self
+    }
+
+    /// The longest that each attempt takes (5 s if not said); the request's own deadline counts too.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Tries so often again when the service is unavailable or late: only for calls that may be repeated.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// Sends it.
+    ///
+    /// # Errors
+    /// If the service does not answer in time or says that it is unavailable. A refusal is an [`Answer`].
+    pub async fn send(mut self) -> Result<Answer, CallError> {
+        if let Some(source) = self.fault.take() {
+            return Err(CallError::BadAnswer { to: self.to, source });
+        }
+        let mut pause = FIRST_PAUSE;
+        for _ in 0..self.retries {
+            match self.attempt().await {
+                Err(error) if error.is_retryable() => {
+                    let pause_now = rand::rng().random_range(pause / 2..=pause);
+                    if context::deadline().is_some_and(|deadline| Instant::now() + pause_now >= deadline) {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(pause_now).await;
+                    pause *= 2;
+                }
+                outcome => return outcome,
+            }
+        }
+        self.attempt().await
+    }
+
+    async fn attempt(&self) -> Result<Answer, CallError> {
+        let (method, server) = (self.method.as_str(), self.to.as_str());
+        let span = tracing::info_span!(
+            "http.client",
+            otel.name = format!("{method} {server}"),
+            otel.kind = "client",
+            otel.status_code = field::Empty,
+            http.request.method = method,
+            server.address = server,
+            http.response.status_code = field::Empty,
+        );
+        let breakers = &self.client.breakers;
+        if !breakers.lets_through(self.to) {
+            let source = "it was late again and again, and is asked again in a moment".into();
+            return Err(CallError::Unavailable { to: self.to, source });
+        }
+        let begun = Instant::now();
+        let outcome = self.exchange().instrument(span.clone()).await;
+        breakers.heard(self.to, !matches!(outcome, Err(CallError::Timeout { .. })));
+        let status = match &outcome {
+            Ok(answer) => answer.status.as_str(),
+            Err(CallError::Timeout { .. }) => "timeout",
+            Err(_) => "error",
+        };
+        let labels = [server, method, status];
+        self.client.durations.with_label_values(&labels).observe(begun.elapsed().as_secs_f64());
+        record(&span, &outcome);
+        self.usable(outcome?)
+    }
+
+    async fn exchange(&self) -> Result<Answer, CallError> {
+        let unavailable = |source: BoxError| CallError::Unavailable { to: self.to, source };
+        let now = Instant::now();
+        let left = context::deadline().map(|deadline| deadline.saturating_duration_since(now));
+        let time = left.map_or(self.timeout, |left| left.min(self.timeout));
+        if time.is_zero() {
+            return Err(CallError::Timeout { to: self.to });
+        }
+        let exchange = async {
+            let base = match &self.base {
+                Base::Found(discovery) => {
+                    discovery.resolve(self.to).await.map_err(|error| unavailable(error.into()))?
+                }
+                Base::At(url) => url.clone(),
+            };
+            let url = format!("{}{}", base.as_str().trim_end_matches('/'), self.path);
+            let request = self.client.http.request(self.method.clone(), url).headers(self.headers_to_send(time));
+            let mut response = request
+                .body(self.body.clone())
+                .send()
+                .await
+                .map_err(|error| unavailable(error.without_url().into()))?;
+            let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+            let body = self.read(response).await?;
+            Ok(Answer { to: self.to, status, headers, body })
+        };
+        tokio::time::timeout(time, exchange).await.unwrap_or(Err(CallError::Timeout { to: self.to }))
+    }
+
+    fn headers_to_send(&self, time: Duration) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        headers.insert(&REQUEST_TIMEOUT, HeaderValue::from(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)));
+        headers.insert(http::header::USER_AGENT, HeaderValue::from_static(self.client.service));
+        let passed_on = [
+            (REQUEST_ID.clone(), context::request_id()),
+            (HeaderName::from_static("traceparent"), telemetry::traceparent()),
+        ];
+        for (name, value) in passed_on {
+            if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+                headers.insert(name, value);
+            }
+        }
+        headers
+    }
+
+    async fn read(&self, mut response: reqwest::Response) -> Result<Bytes, CallError> {
+        let mut body = BytesMut::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() > MAX_ANSWER_BYTES => {
+                    return Err(CallError::BadAnswer { to: self.to, source: "the answer is too large".into() });
+                }
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => return Ok(body.freeze()),
+                Err(error) => {
+                    return Err(CallError::Unavailable { to: self.to, source: error.without_url().into() });
+                }
+            }
+        }
+    }
+
+    /// The answer, unless it says that the service, or one behind it, is unavailable.
+    fn usable(&self, answer: Answer) -> Result<Answer, CallError> {
+        const AWAY: [StatusCode; 3] =
+            [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+        if AWAY.contains(&answer.status) {
+            let source = format!("it answered {}", answer.status.as_u16()).into();
+            return Err(CallError::Unavailable { to: self.to, source });
+        }
+        Ok(answer)
+    }
+
+    fn sensitive_header(mut self, name: HeaderName, value: &str) -> Self {
+        match HeaderValue::from_str(value) {
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                self.headers.insert(name, value);
+            }
+            Err(error) => self.fault = Some(error.into()),
+        }
+        self
+    }
+}
+
+fn record(span: &Span, outcome: &Result<Answer, CallError>) {
+    match outcome {
+        Ok(answer) => {
+            span.record("http.response.status_code", answer.status());
+            if answer.status.is_client_error() || answer.status.is_server_error() {
+                span.record("otel.status_code", "ERROR");
+            }
+        }
+        Err(_) => drop(span.record("otel.status_code", "ERROR")),
+    }
+}

@@ -1,0 +1,21 @@
+//! What every service does alike over HTTP: requests are read strictly, refusals have one form, and each request has an
+//! id, a trace, a deadline, a log line and a metric.
+
+pub mod check;
+pub mod context;
+mod docs;
+mod error;
+mod extract;
+mod guard;
+mod health;
+mod observe;
+pub mod ops;
+mod router;
+mod slash;
+
+pub use check::Checks;
+pub use docs::OpenApiInfo;
+pub use error::ApiError;
+pub use extract::{ClientAddr, Json, Json422, OptionalJson, Path, Query};
+pub use health::{DependencyReport, DependencyStatus, Health, HealthReport};
+pub use router::{HttpSettings, finish};

@@ -1,0 +1,91 @@
+//! The service's OpenAPI document, and a page to read and try it. Both work under any path that a gateway puts before them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use contracts::{ErrorCode, Problem};
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, StatusCode};
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, ResponseBuilder, Server};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_swagger_ui::Config;
+
+use super::ApiError;
+
+/// What stands at the head of a service's OpenAPI document.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenApiInfo {
+    /// Such as `Order service`.
+    pub title: &'static str,
+    /// What the service is for.
+    pub description: &'static str,
+}
+
+/// Adds what all services' documents have: the head, the bearer token, the form of a refusal.
+pub(super) fn complete(api: &mut OpenApi, info: OpenApiInfo, version: &str) {
+    info.title.clone_into(&mut api.info.title);
+    api.info.description = Some(info.description.to_owned());
+    version.clone_into(&mut api.info.version);
+    api.info.license = None;
+    // From the origin's root, so that the page works through a gateway too.
+    api.servers = Some(vec![Server::new("/")]);
+    let components = api.components.get_or_insert_default();
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    components.schemas.insert(Problem::name().into_owned(), Problem::schema());
+    let mut parts = Vec::new();
+    Problem::schemas(&mut parts);
+    components.schemas.extend(parts);
+    components.schemas.insert(ErrorCode::name().into_owned(), ErrorCode::schema());
+    for item in api.paths.paths.values_mut() {
+        let calls = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        calls.into_iter().flatten().for_each(add_refusal);
+    }
+}
+
+fn add_refusal(operation: &mut Operation) {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build();
+    let refusal = ResponseBuilder::new().description("A refusal").content("application/problem+json", content).build();
+    operation.responses.responses.entry("default".to_owned()).or_insert_with(|| refusal.into());
+}
+
+pub(super) fn routes(api: &OpenApi) -> Router {
+    let document = api.to_json().unwrap_or_else(|error| {
+        tracing::error!(%error, "the OpenAPI document cannot be written");
+        "{}".to_owned()
+    });
+    let document: Arc<str> = document.into();
+    let config = Arc::new(Config::new(["openapi.json"]).try_it_out_enabled(true).validator_url("none"));
+    let openapi = move || std::future::ready(([(CONTENT_TYPE, "application/json")], document.to_string()));
+    let pages = Router::new()
+        .route("/docs/", get(|State(config): State<_>| std::future::ready(file("", config))))
+        .route("/docs/{*file}", get(|Path(name): Path<String>, State(config)| std::future::ready(file(&name, config))));
+    Router::new()
+        .route("/docs", get(redirect))
+        .route("/docs/openapi.json", get(openapi))
+        .merge(pages.with_state(config))
+}
+
+/// To the same path with a slash: relative, under the name by which the client asked for it.
+async fn redirect(headers: HeaderMap) -> impl IntoResponse {
+    let forwarded = headers.get("x-forwarded-path").and_then(|value| value.to_str().ok());
+    let asked = forwarded.and_then(|path| path.rsplit('/').next()).filter(|name| is_plain(name)).unwrap_or("docs");
+    (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, format!("{asked}/"))])
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+fn file(name: &str, config: Arc<Config<'static>>) -> Response {
+    match utoipa_swagger_ui::serve(name, config) {
+        Ok(Some(file)) => ([(CONTENT_TYPE, file.content_type)], file.bytes.into_owned()).into_response(),
+        Ok(None) => ApiError::new(ErrorCode::NotFound, "There is nothing at this path").into_response(),
+        Err(error) => ApiError::internal(error.to_string()).into_response(),
+    }
+}

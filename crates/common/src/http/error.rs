@@ -1,0 +1,307 @@
+//! The one form of a refusal.
+
+use std::fmt;
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use contracts::{ErrorCode, FieldError, Problem};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::context;
+use crate::BoxError;
+use crate::client::CallError;
+use crate::store::StoreError;
+
+/// When a client may come back after something was unavailable, unless the error says another time.
+const COME_BACK: Duration = Duration::from_secs(2);
+
+/// Why a request is refused. As a response it is `application/problem+json` (RFC 9457, [`Problem`]).
+///
+/// A failure of ours (5xx) is logged when it becomes a response, once, with all that caused it; the client sees only the
+/// detail.
+pub struct ApiError(Box<Inner>);
+
+struct Inner {
+    code: ErrorCode,
+    status: u16,
+    detail: String,
+    errors: Vec<FieldError>,
+    extensions: Map<String, Value>,
+    retry_after: Option<Duration>,
+    challenge: &'static str,
+    source: Option<BoxError>,
+}
+
+impl ApiError {
+    /// A refusal with the code's own status; `detail` is for people.
+    #[must_use]
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            code,
+            status: code.status(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            extensions: Map::new(),
+            retry_after: None,
+            challenge: "Bearer",
+            source: None,
+        }))
+    }
+
+    /// A fault of ours: 500, and the client learns nothing but that.
+    #[must_use]
+    pub fn internal(source: impl Into<BoxError>) -> Self {
+        Self::new(ErrorCode::Internal, "The request failed by a fault of the service").because(source)
+    }
+
+    /// Something that the call needs does not answer: 503 with `Retry-After`.
+    #[must_use]
+    pub fn unavailable(detail: impl Into<String>, source: impl Into<BoxError>) -> Self {
+        Self::new(ErrorCode::ServiceUnavailable, detail).retry_after(COME_BACK).because(source)
+    }
+
+    /// No token was given: 401.
+    #[must_use]
+    pub fn unauthenticated() -> Self {
+        Self::new(ErrorCode::Unauthenticated, "A bearer token is required")
+    }
+
+    /// A token was given that is not valid: 401 with `error="invalid_token"` (RFC 6750, section 3.1).
+    #[must_use]
+    pub fn invalid_token() -> Self {
+        let mut error = Self::new(ErrorCode::Unauthenticated, "The token is invalid or has expired");
+        error.0.challenge = "Bearer error=\"invalid_token\"";
+        error
+    }
+
+    /// The input breaks these rules: 400, and 422 where the service says so by [`ApiError::status`].
+    #[must_use]
+    pub fn validation(errors: Vec<FieldError>) -> Self {
+        let named = errors.iter().map(|error| match error.field.as_str() {
+            "" => error.message.clone(),
+            field => format!("{field} {}", error.message),
+        });
+        let detail = named.collect::<Vec<_>>().join("; ");
+        Self::new(
+            ErrorCode::ValidationFailed,
+            if detail.is_empty() { "The input is not valid".to_owned() } else { detail },
+        )
+        .field_errors(errors)
+    }
+
+    /// Another status than the code's own.
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Self {
+        self.0.status = status;
+        self
+    }
+
+    /// The fields that break a rule.
+    #[must_use]
+    pub fn field_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.0.errors = errors;
+        self
+    }
+
+    /// A further member of the body, such as `shortages`.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Serialize) -> Self {
+        match serde_json::to_value(value) {
+            Ok(value) => drop(self.0.extensions.insert(key.to_owned(), value)),
+            Err(error) => tracing::error!(key, %error, "a member of a refusal cannot be written"),
+        }
+        self
+    }
+
+    /// When the client may come back; rounded up to whole seconds.
+    #[must_use]
+    pub fn retry_after(mut self, after: Duration) -> Self {
+        self.0.retry_after = Some(after);
+        self
+    }
+
+    /// What caused it: for the log alone.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<BoxError>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// What went wrong, for programs.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        self.0.code
+    }
+
+    /// The HTTP status that it will have.
+    #[must_use]
+    pub fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The fields that break a rule.
+    #[must_use]
+    pub fn errors(&self) -> &[FieldError] {
+        &self.0.errors
+    }
+
+    fn log(&self) {
+        let Inner { code, status, detail, source, .. } = &*self.0;
+        let cause = source.as_deref().map_or_else(|| detail.clone(), |source| crate::chain(source));
+        tracing::error!(error.code = code.as_str(), status, error = cause, "request failed");
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.detail)
+    }
+}
+
+impl fmt::Debug for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { code, status, detail, errors, source, .. } = &*self.0;
+        let mut shown = f.debug_struct("ApiError");
+        shown.field("code", code).field("status", status).field("detail", detail).field("errors", errors);
+        shown.field("source", source).finish()
+    }
+}
+
+impl std::error::Error for ApiError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<StoreError> for ApiError {
+    /// A store that is away is 503, what may be tried again at once is 409, anything else is a fault.
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_) => {
+                Self::unavailable("The service's store is unavailable", error)
+            }
+            StoreError::LeaseLost => {
+                Self::new(ErrorCode::Conflict, "Something else changed this meanwhile").because(error)
+            }
+            _ => Self::internal(error),
+        }
+    }
+}
+
+impl From<CallError> for ApiError {
+    /// A service that does not answer, or answers nonsense, is 503; one that is late beyond the request's own deadline is
+    /// 504.
+    fn from(error: CallError) -> Self {
+        let late = context::deadline().is_some_and(|deadline| deadline <= tokio::time::Instant::now());
+        match error {
+            CallError::Timeout { .. } if late => deadline_exceeded().because(error),
+            _ => Self::unavailable(format!("The {} is unavailable", error.to()), error),
+        }
+    }
+}
+
+pub(super) fn deadline_exceeded() -> ApiError {
+    ApiError::new(ErrorCode::DeadlineExceeded, "The request took longer than its deadline")
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = self.status_code();
+        if status.is_server_error() {
+            self.log();
+        }
+        let Inner { code, detail, errors, extensions, retry_after, challenge, .. } = *self.0;
+        let problem = Problem {
+            kind: "about:blank".to_owned(),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            error: detail.clone(),
+            detail,
+            code: code.as_str().to_owned(),
+            request_id: context::request_id().unwrap_or_default(),
+            errors,
+            extensions,
+        };
+        let mut response = (status, problem_body(&problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(after) = retry_after {
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response
+    }
+}
+
+fn problem_body(problem: &Problem) -> Vec<u8> {
+    serde_json::to_vec(problem).unwrap_or_else(|error| {
+        tracing::error!(%error, "a refusal cannot be written");
+        Vec::new()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    async fn body(response: Response) -> Value {
+        serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_a_problem_with_the_older_fields_beside_it() {
+        let error =
+            ApiError::new(ErrorCode::InsufficientStock, "Insufficient stock for some items").with("shortages", [1]);
+        let response = error.into_response();
+        assert_eq!(response.status(), 400);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        assert_eq!(
+            body(response).await,
+            serde_json::json!({
+                "type": "about:blank", "title": "Bad Request", "status": 400, "code": "INSUFFICIENT_STOCK",
+                "detail": "Insufficient stock for some items", "error": "Insufficient stock for some items",
+                "request_id": "", "shortages": [1],
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn a_refusal_without_a_token_challenges() {
+        let response = ApiError::unauthenticated().into_response();
+        assert_eq!(
+            (response.status(), &response.headers()[WWW_AUTHENTICATE]),
+            (StatusCode::UNAUTHORIZED, &"Bearer".parse().unwrap())
+        );
+        let response = ApiError::invalid_token().into_response();
+        assert_eq!(response.headers()[WWW_AUTHENTICATE], "Bearer error=\"invalid_token\"");
+    }
+
+    #[tokio::test]
+    async fn a_cause_is_never_shown() {
+        let response = ApiError::internal("password of the store is wrong").into_response();
+        assert_eq!(response.status(), 500);
+        assert!(!body(response).await.to_string().contains("password"));
+    }
+
+    #[test]
+    fn the_time_to_come_back_is_rounded_up() {
+        let error =
+            ApiError::new(ErrorCode::TooManyRequests, "Too many attempts").retry_after(Duration::from_millis(1500));
+        assert_eq!(error.into_response().headers()[RETRY_AFTER], "2");
+    }
+
+    #[test]
+    fn a_store_that_is_away_is_unavailable_and_any_other_failure_of_it_a_fault() {
+        assert_eq!(ApiError::from(StoreError::Unavailable("away".into())).code(), ErrorCode::ServiceUnavailable);
+        assert_eq!(ApiError::from(StoreError::LeaseLost).code(), ErrorCode::Conflict);
+        assert_eq!(ApiError::from(StoreError::Corrupt("row".to_owned())).code(), ErrorCode::Internal);
+    }
+}

@@ -1,0 +1,14 @@
+//! What handlers read requests by. Whatever cannot be read is refused in the one form.
+
+mod client_addr;
+mod json;
+mod json_error;
+mod media_type;
+mod path;
+mod query;
+
+pub use client_addr::ClientAddr;
+pub(super) use json::too_large;
+pub use json::{Json, Json422, OptionalJson};
+pub use path::Path;
+pub use query::Query;

@@ -1,0 +1,131 @@
+use axum::extract::FromRequestParts;
+use contracts::FieldError;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use crate::http::ApiError;
+
+/// The query; parameters that nobody knows are ignored, one that is not valid is 400.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        parse(parts.uri.query().unwrap_or_default()).map(Self)
+    }
+}
+
+fn parse<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
+    for pair in query.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if let Err(message) = decodes(name).and_then(|()| decodes(value)) {
+            return Err(refuse(name, message));
+        }
+    }
+    let pairs = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(query.as_bytes()));
+    serde_path_to_error::deserialize(pairs).map_err(|error| {
+        let path = error.path().to_string();
+        explain(&path, &error.into_inner().to_string())
+    })
+}
+
+/// Whether a part is percent-encoded text; the reader itself would mend what is not.
+fn decodes(part: &str) -> Result<(), &'static str> {
+    let mut decoded = Vec::with_capacity(part.len());
+    let mut bytes = part.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let digits = [bytes.next(), bytes.next()].map(|byte| byte.and_then(|byte| char::from(byte).to_digit(16)));
+        let [Some(high), Some(low)] = digits else { return Err("is not percent-encoded as it should be") };
+        decoded.push(u8::try_from(high * 16 + low).unwrap_or_default());
+    }
+    let text = std::str::from_utf8(&decoded).map_err(|_| "must be valid UTF-8")?;
+    if text.contains('\0') { Err("must not have control characters") } else { Ok(()) }
+}
+
+fn explain(path: &str, text: &str) -> ApiError {
+    if let Some(name) = text.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
+        return refuse(name, "must be given once");
+    }
+    if let Some(name) = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+        return refuse(name, "is required");
+    }
+    let message = match text {
+        _ if text.starts_with("must ") => text.to_owned(),
+        _ if text.contains("digit") || text.contains("integer") || text.contains("number too") => {
+            "must be an integer within range".to_owned()
+        }
+        _ if text.contains("`true` or `false`") => "must be true or false".to_owned(),
+        _ if text.contains("UUID") => "must be a UUID".to_owned(),
+        _ => match text.strip_prefix("unknown variant ").and_then(|rest| rest.split_once(", expected ")) {
+            Some((_, variants)) => format!("must be one of {}", variants.trim_start_matches("one of ")),
+            None => "is not valid".to_owned(),
+        },
+    };
+    refuse(if path == "." { "" } else { path }, message)
+}
+
+fn refuse(field: &str, message: impl Into<String>) -> ApiError {
+    ApiError::validation(vec![FieldError { field: field.to_owned(), message: message.into() }])
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::UserId;
+    use contracts::calls::OrderStatus;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Page {
+        page: Option<u32>,
+        in_stock: Option<bool>,
+        status: Option<OrderStatus>,
+        user_id: Option<UserId>,
+        search: Option<String>,
+    }
+
+    fn refused(query: &str) -> (String, String) {
+        let error = parse::<Page>(query).unwrap_err();
+        let FieldError { field, message } = error.errors()[0].clone();
+        (field, message)
+    }
+
+    #[test]
+    fn what_is_valid_is_read_and_what_is_unknown_ignored() {
+        let page: Page =
+            parse("page=2&inStock=true&status=pending&search=caf%C3%A9+bar%20%26&utm_source=x&&flag").unwrap();
+        assert_eq!((page.page, page.in_stock, page.status), (Some(2), Some(true), Some(OrderStatus::Pending)));
+        assert_eq!(page.search.as_deref(), Some("café bar &"));
+        assert!(parse::<Page>("").unwrap().user_id.is_none());
+    }
+
+    #[test]
+    fn what_is_not_valid_is_told_with_its_name() {
+        for (query, field, message) in [
+            ("page=abc", "page", "must be an integer within range"),
+            ("page=", "page", "must be an integer within range"),
+            ("page=-1", "page", "must be an integer within range"),
+            ("page=99999999999", "page", "must be an integer within range"),
+            ("page=1&page=2", "page", "must be given once"),
+            ("inStock=yes", "inStock", "must be true or false"),
+            ("userId=7", "userId", "must be a UUID"),
+            ("search=%zz", "search", "is not percent-encoded as it should be"),
+            ("search=a%2", "search", "is not percent-encoded as it should be"),
+            ("search=%ff", "search", "must be valid UTF-8"),
+            ("search=a%00b", "search", "must not have control characters"),
+        ] {
+            assert_eq!(refused(query), (field.to_owned(), message.to_owned()), "{query}");
+        }
+        let (field, message) = refused("status=lost");
+        assert_eq!(field, "status");
+        assert!(message.starts_with("must be one of `pending`, "), "{message}");
+    }
+}
