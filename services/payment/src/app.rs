@@ -56,7 +56,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let stripe = Stripe::new(stripe).map_err(|source| StartError::other("the payment provider's client", source))?;
     let till = Till::new(ledger.clone(), stripe);
 
-    let client = ServiceClient::new(NAME, platform.discovery.clone(), &platform.metrics);
+    let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
     let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
     let verifier = TokenVerifier::remote(config.jwks_url, &config.platform.issuer, clock.clone(), client.clone());
     let state = AppState {
@@ -68,10 +68,16 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     };
 
     let store = ledger.clone();
-    let health = Health::new().critical("database", move || {
+    let bus = platform.bus.clone();
+    let database = move || {
         let store = store.clone();
         async move { Ok(store.ping().await?) }
-    });
+    };
+    let events = move || {
+        let bus = bus.clone();
+        async move { Ok(bus.ping().await?) }
+    };
+    let health = Health::new().critical("database", database).dependency("bus", events);
     let docs = OpenApiInfo {
         title: "Payment service",
         description: "Takes an order's money through Stripe's API and gives it back.",

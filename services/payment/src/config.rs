@@ -54,7 +54,8 @@ impl Config {
         let webhook_secrets = settings.secret("STRIPE_WEBHOOK_SECRET", "whsec_123").and_then(|text| {
             let secrets = WebhookSecrets::parse(&text);
             if secrets.is_none() {
-                settings.problem("STRIPE_WEBHOOK_SECRET", "names no secret; for example STRIPE_WEBHOOK_SECRET=whsec_123");
+                settings
+                    .problem("STRIPE_WEBHOOK_SECRET", "names no secret; for example STRIPE_WEBHOOK_SECRET=whsec_123");
             }
             secrets
         });
@@ -96,7 +97,10 @@ fn stripe_url(settings: &mut Settings<'_>) -> Option<Url> {
     let url = settings.optional::<Url>("STRIPE_API_URL", STRIPE)?.or_else(|| STRIPE.parse().ok())?;
     let valid = matches!(url.scheme(), "http" | "https") && url.has_host();
     if !valid {
-        settings.problem("STRIPE_API_URL", format!("must be an http or https address; for example STRIPE_API_URL={STRIPE}"));
+        settings.problem(
+            "STRIPE_API_URL",
+            format!("must be an http or https address; for example STRIPE_API_URL={STRIPE}"),
+        );
     }
     valid.then_some(url)
 }

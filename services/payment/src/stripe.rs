@@ -29,6 +29,7 @@ pub const PROVIDER_LIMIT: Duration = Duration::from_secs(8);
 const PAGE: &str = "100";
 /// Pages that are looked through for one object; past them the account's traffic is too high for a look-up by list.
 const MOST_PAGES: usize = 100;
+const NO_QUERY: &[(&str, &str)] = &[];
 /// How far the provider's clock may be behind ours.
 const CLOCK_SKEW: chrono::Duration = chrono::Duration::minutes(5);
 
@@ -92,7 +93,7 @@ impl Stripe {
     /// # Errors
     /// As the provider answers.
     pub async fn intent(&self, id: &str) -> Result<Intent, StripeError> {
-        self.http.get("get_intent", &format!("/v1/payment_intents/{id}"), &[]).await
+        self.http.get("get_intent", &format!("/v1/payment_intents/{id}"), NO_QUERY).await
     }
 
     /// Cancels an intent. One that is cancelled already is refused, as one that succeeded: look at it then.
@@ -136,7 +137,7 @@ impl Stripe {
     /// # Errors
     /// As the provider answers.
     pub async fn refund(&self, id: &str) -> Result<ProviderRefund, StripeError> {
-        self.http.get("get_refund", &format!("/v1/refunds/{id}"), &[]).await
+        self.http.get("get_refund", &format!("/v1/refunds/{id}"), NO_QUERY).await
     }
 
     /// Looks for the refund of an intent whose metadata names ours.

@@ -103,8 +103,7 @@ impl Till {
         let deadline = Instant::now() + CONFIRM_WITHIN;
         loop {
             let token = self.ledger.token();
-            let rule =
-                move |account: &mut Account, now| account.confirm(id, transaction, token, now);
+            let rule = move |account: &mut Account, now| account.confirm(id, transaction, token, now);
             match self.ledger.change(order, rule).await? {
                 Confirm::Done(payment) => return Ok(payment),
                 Confirm::Settle(payment) => {

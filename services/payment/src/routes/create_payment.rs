@@ -137,7 +137,8 @@ fn check(body: Body, currency: &str) -> Result<(OrderId, NewPayment), ApiError> 
     }
     let currency = body.currency.unwrap_or_else(|| currency.to_owned()).to_ascii_uppercase();
     let checked = || {
-        let request = NewPayment { user_id: user_id?, amount: amount?, currency, method: method?, description, metadata };
+        let request =
+            NewPayment { user_id: user_id?, amount: amount?, currency, method: method?, description, metadata };
         Some((order_id?, request))
     };
     let checked = checked();

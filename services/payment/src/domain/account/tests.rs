@@ -218,10 +218,7 @@ fn a_success_after_a_decline_is_kept_if_the_order_still_wants_it() {
     story.hear("pi_2", None, succeeded(10_000));
     assert_eq!(story.refunds(second), [(10_000, RefundStatus::Pending, RefundCause::Doubled)]);
     assert_eq!(story.account.owed(), Money::ZERO);
-    assert_eq!(
-        story.events(),
-        ["created 1", "failed 2", "created 1", "completed 3", "completed 2, does not count"]
-    );
+    assert_eq!(story.events(), ["created 1", "failed 2", "created 1", "completed 3", "completed 2, does not count"]);
 }
 
 #[test]
@@ -262,10 +259,8 @@ fn a_cancelled_order_gives_back_what_was_not_given_back_before() {
     let granted = story.grant(id, Some(2_500)).unwrap();
     story.account.cancel_order(story.now);
     story.account.cancel_order(story.now);
-    let expected = [
-        (2_500, RefundStatus::Pending, RefundCause::Granted),
-        (7_500, RefundStatus::Pending, RefundCause::Cancelled),
-    ];
+    let expected =
+        [(2_500, RefundStatus::Pending, RefundCause::Granted), (7_500, RefundStatus::Pending, RefundCause::Cancelled)];
     assert_eq!(story.refunds(id), expected);
     // The granted one is refused late: now it is owed because the order was cancelled.
     story.hear_refund("re_1", Some(granted), 2_500, RefundFact::Failed);
@@ -448,10 +443,7 @@ fn a_refund_that_was_announced_and_fails_is_made_again_with_growing_delay() {
         assert_eq!(story.refunds(id)[round + 1], (3_000, RefundStatus::Pending, RefundCause::Granted));
         refund = story.payment(id).refunds[round + 1].id;
     }
-    assert_eq!(
-        story.events(),
-        ["created 1", "completed 2", "refunded 30.00", "refunded 30.00", "refunded 30.00"]
-    );
+    assert_eq!(story.events(), ["created 1", "completed 2", "refunded 30.00", "refunded 30.00", "refunded 30.00"]);
 }
 
 #[test]

@@ -5,9 +5,7 @@ use contracts::calls::RefundStatus;
 use contracts::{PaymentId, RefundId};
 
 use super::Account;
-use crate::domain::{
-    Captured, Fact, LeaseToken, Need, Payment, RefundReport, RefundSeen, Refusal, Report, State,
-};
+use crate::domain::{Captured, Fact, LeaseToken, Need, Payment, RefundReport, RefundSeen, Refusal, Report, State};
 
 impl Account {
     /// Takes the lease of what is to be done about a payment at the provider; `None` if nothing is, or somebody is at it.

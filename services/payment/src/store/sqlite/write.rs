@@ -11,11 +11,7 @@ use crate::domain::{Account, Payment, Refund, Work};
 /// Writes the rows of `after` that are not those of `before`.
 ///
 /// Payments that are no longer open go first: an order may not have two open ones even for a moment.
-pub(super) async fn account(
-    db: &mut SqliteConnection,
-    before: &Account,
-    after: &Account,
-) -> Result<(), StoreError> {
+pub(super) async fn account(db: &mut SqliteConnection, before: &Account, after: &Account) -> Result<(), StoreError> {
     if after.order != before.order {
         order(db, after).await?;
     }

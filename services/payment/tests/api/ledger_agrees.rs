@@ -1,0 +1,94 @@
+//! Whatever becomes of a call, in the end the provider's ledger agrees with ours, payment by payment.
+
+use std::collections::HashMap;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::Fleet;
+use crate::support::proxy::Disturbance;
+
+const DISTURBANCES: [Disturbance; 5] = [
+    Disturbance::Down,
+    Disturbance::AnswerLost,
+    Disturbance::Fault,
+    Disturbance::FaultAfterAll,
+    Disturbance::Answer(409, r#"{"error":{"type":"idempotency_error","message":"in use"}}"#),
+];
+
+async fn settle(fleet: &Fleet) {
+    for _ in 0..6 {
+        fleet.work().await;
+        fleet.advance(40);
+    }
+    fleet.work().await;
+}
+
+async fn assert_agreement(fleet: &Fleet, orders: &[contracts::OrderId]) {
+    let mut ours: HashMap<String, (i64, i64)> = HashMap::new();
+    for order in orders {
+        let path = format!("/api/payments/order/{order}");
+        for payment in fleet.get(&path, &fleet.admin()).await.ok(200).as_array().unwrap() {
+            let taken = payment["processed_at"].is_string();
+            let cents = |value: &Value| value.to_string().parse::<contracts::Money>().unwrap().cents();
+            let captured = if taken { cents(&payment["amount"]) } else { 0 };
+            let intent = payment["provider_transaction_id"].as_str();
+            ours.insert(intent.unwrap_or_default().to_owned(), (captured, cents(&payment["refunded_amount"])));
+        }
+    }
+    let mut form = vec![("limit", "100".to_owned())];
+    loop {
+        let query: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let page = fleet.stripe(Method::GET, "/v1/payment_intents", &query).await;
+        for intent in page["data"].as_array().unwrap() {
+            let id = intent["id"].as_str().unwrap();
+            let refunds = fleet.stripe(Method::GET, "/v1/refunds", &[("payment_intent", id), ("limit", "100")]).await;
+            let refunded = refunds["data"].as_array().unwrap().iter().map(|one| one["amount"].as_i64().unwrap()).sum();
+            let theirs = (intent["amount_received"].as_i64().unwrap(), refunded);
+            assert_eq!(ours.get(id).copied().unwrap_or_default(), theirs, "{intent}");
+            assert!(["succeeded", "canceled"].contains(&intent["status"].as_str().unwrap()), "{intent}");
+        }
+        if page["has_more"] == false {
+            break;
+        }
+        let last = page["data"].as_array().unwrap().last().unwrap()["id"].as_str().unwrap().to_owned();
+        form.truncate(1);
+        form.push(("starting_after", last));
+    }
+}
+
+#[tokio::test]
+async fn after_any_disturbance() {
+    let fleet = Fleet::start().await;
+    let mut orders = Vec::new();
+    for disturbance in DISTURBANCES {
+        // Begun, replaced, paid, refunded in part, cancelled; one call of each kind goes wrong.
+        let user = fleet.user();
+        let order = fleet.order(user, 10_000);
+        orders.push(order);
+        fleet.proxy.disturb("POST /v1/payment_intents", disturbance.clone());
+        assert!(fleet.pay(order, user).await.status >= 500);
+        fleet.proxy.disturb("POST /v1/payment_intents/", disturbance.clone());
+        let mut opened = fleet.pay(order, user).await;
+        if opened.status != 201 {
+            opened = fleet.pay(order, user).await;
+        }
+        let opened = opened.ok(201);
+        fleet.customer(&opened, "pm_card_visa").await.ok(200);
+        let id = opened["payment"]["id"].as_str().unwrap();
+        fleet.until_status(id, "completed").await;
+        fleet.proxy.disturb("POST /v1/refunds", disturbance.clone());
+        fleet.refund(id, Some(json!({"amount": 20}))).await.ok(200);
+        fleet.cancel_order(order).await;
+        fleet.proxy.disturb("POST /v1/refunds", disturbance.clone());
+        fleet.proxy.disturb("GET /v1/refunds", disturbance);
+        fleet.work().await;
+    }
+    settle(&fleet).await;
+    assert_agreement(&fleet, &orders).await;
+    for order in orders {
+        let events = fleet.events(order).await;
+        let (_, last) = events.iter().rfind(|(kind, _)| kind == "payment.refunded").unwrap();
+        assert_eq!(last["refunded_total"], json!(100.0));
+    }
+}

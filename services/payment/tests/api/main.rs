@@ -1,0 +1,11 @@
+//! The payment service over HTTP, with the Stripe sandbox as its provider and a small order service beside it.
+
+mod confirming;
+mod creating;
+mod hearing;
+mod ledger_agrees;
+mod platform;
+mod reading;
+mod recovering;
+mod refunding;
+mod support;

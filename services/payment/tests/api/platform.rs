@@ -1,0 +1,43 @@
+//! What every service answers.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::Fleet;
+
+#[tokio::test]
+async fn it_is_healthy_and_documented() {
+    let fleet = Fleet::start().await;
+    let health = fleet.send(Method::GET, "/health", None, None).await.ok(200);
+    assert_eq!((&health["status"], &health["service"]), (&json!("healthy"), &json!("payment-service")));
+    fleet.send(Method::GET, "/health/ready", None, None).await.ok(200);
+    let docs = fleet.send(Method::GET, "/docs/openapi.json", None, None).await.ok(200);
+    for path in [
+        "/api/payments",
+        "/api/payments/{id}",
+        "/api/payments/order/{order_id}",
+        "/api/payments/{id}/confirm",
+        "/api/payments/{id}/refund",
+        "/api/webhooks/stripe",
+        "/ops/outbox",
+    ] {
+        assert!(docs["paths"].get(path).is_some(), "{path} is not documented");
+    }
+}
+
+#[tokio::test]
+async fn the_outbox_is_shown_to_those_who_may() {
+    let fleet = Fleet::start().await;
+    let (_, user, _) = fleet.opened().await;
+    fleet.send(Method::GET, "/ops/outbox", None, None).await.refused(401, "UNAUTHENTICATED");
+    fleet.get("/ops/outbox", &fleet.token(user)).await.refused(403, "FORBIDDEN");
+    assert_eq!(fleet.get("/ops/outbox", &fleet.admin()).await.ok(200)["pending"], 1);
+    assert_eq!(fleet.get("/ops/outbox", &fleet.service()).await.ok(200)["pending"], 1);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_told_in_the_one_form() {
+    let fleet = Fleet::start().await;
+    fleet.get("/api/nothing", &fleet.admin()).await.refused(404, "NOT_FOUND");
+    fleet.send(Method::DELETE, "/api/payments", Some(&fleet.admin()), None).await.refused(405, "METHOD_NOT_ALLOWED");
+}

@@ -1,0 +1,187 @@
+//! `POST /api/payments/{id}/refund`
+
+use std::sync::Arc;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::Fleet;
+use crate::support::proxy::Disturbance;
+
+const REFUND: &str = "POST /v1/refunds";
+
+async fn at_the_provider(fleet: &Fleet, payment: &Value) -> Vec<(i64, String)> {
+    let intent = payment["provider_transaction_id"].as_str().unwrap();
+    let list = fleet.stripe(Method::GET, "/v1/refunds", &[("payment_intent", intent)]).await;
+    let told = list["data"].as_array().unwrap().iter();
+    told.map(|one| (one["amount"].as_i64().unwrap(), one["status"].as_str().unwrap().to_owned())).collect()
+}
+
+#[tokio::test]
+async fn without_a_body_the_whole_payment_goes_back() {
+    let fleet = Fleet::start().await;
+    let (order, user, paid) = fleet.paid().await;
+    let payment = fleet.refund(&paid, None).await.ok(200);
+    assert_eq!((&payment["status"], &payment["refunded_amount"]), (&json!("refunded"), &json!(100.0)));
+    let refund = &payment["refunds"][0];
+    assert_eq!((&refund["amount"], &refund["status"]), (&json!(100.0), &json!("succeeded")));
+    assert_eq!((&refund["cause"], &refund["reason"]), (&json!("granted"), &Value::Null));
+    assert!(refund["id"].is_string() && refund["created_at"].is_string() && payment["refunded_at"].is_string());
+    assert_eq!(refund.as_object().unwrap().len(), 6, "{refund}");
+    assert_eq!(at_the_provider(&fleet, &payment).await, [(10_000, "succeeded".to_owned())]);
+    fleet.refund(&paid, None).await.refused(400, "NOT_REFUNDABLE");
+    fleet.pay(order, user).await.refused(409, "ORDER_NOT_PAYABLE");
+    let events = fleet.events(order).await;
+    let (kind, data) = events.last().unwrap();
+    assert_eq!(kind, "payment.refunded");
+    assert_eq!(data["refund_id"], refund["id"]);
+    assert_eq!((&data["amount"], &data["refund_amount"]), (&json!(100.0), &json!(100.0)));
+    assert_eq!((&data["refunded_total"], &data["cause"]), (&json!(100.0), &json!("granted")));
+}
+
+#[tokio::test]
+async fn parts_go_back_one_by_one() {
+    let fleet = Fleet::start().await;
+    let (_, _, paid) = fleet.paid().await;
+    let payment = fleet.refund(&paid, Some(json!({"amount": 30, "reason": "scratched"}))).await.ok(200);
+    assert_eq!((&payment["status"], &payment["refunded_amount"]), (&json!("completed"), &json!(30.0)));
+    assert_eq!(payment["refunds"][0]["reason"], "scratched");
+    fleet.refund(&paid, Some(json!({"amount": "70.01"}))).await.refused(400, "REFUND_TOO_LARGE");
+    let payment = fleet.refund(&paid, Some(json!({}))).await.ok(200);
+    assert_eq!((&payment["status"], &payment["refunds"][1]["amount"]), (&json!("refunded"), &json!(70.0)));
+}
+
+#[tokio::test]
+async fn who_may_refund_and_what() {
+    let fleet = Fleet::start().await;
+    let (_, user, paid) = fleet.paid().await;
+    let path = format!("/api/payments/{paid}/refund");
+    fleet.send(Method::POST, &path, None, None).await.refused(401, "UNAUTHENTICATED");
+    fleet.send(Method::POST, &path, Some(&fleet.token(user)), None).await.refused(403, "FORBIDDEN");
+    for body in
+        [json!({"amount": 0}), json!({"amount": -5}), json!({"amount": "x"}), json!({"reason": "x".repeat(501)})]
+    {
+        fleet.refund(&paid, Some(body)).await.refused(400, "VALIDATION_FAILED");
+    }
+    let unknown = "0190163d-8694-739b-aea5-966c26f8ad91";
+    fleet.refund(unknown, None).await.refused(404, "PAYMENT_NOT_FOUND");
+    let (_, _, opened) = fleet.opened().await;
+    fleet.refund(opened["payment"]["id"].as_str().unwrap(), None).await.refused(400, "NOT_REFUNDABLE");
+    fleet.send(Method::POST, &path, Some(&fleet.service()), None).await.ok(200);
+}
+
+#[tokio::test]
+async fn refunds_at_once_never_exceed_what_was_captured() {
+    let fleet = Arc::new(Fleet::start().await);
+    let (_, _, paid) = fleet.paid().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (fleet, paid) = (fleet.clone(), paid.clone());
+        tasks.spawn(async move { fleet.refund(&paid, Some(json!({"amount": 30}))).await });
+    }
+    let mut given = 0;
+    while let Some(done) = tasks.join_next().await {
+        let reply = done.unwrap();
+        if reply.status == 200 {
+            given += 1;
+        } else {
+            reply.refused(400, "REFUND_TOO_LARGE");
+        }
+    }
+    assert_eq!(given, 3);
+    let payment = fleet.payment(&paid).await;
+    assert_eq!(payment["refunded_amount"], json!(90.0));
+    assert_eq!(at_the_provider(&fleet, &payment).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_refund_that_the_provider_refuses_gives_the_amount_back() {
+    let fleet = Fleet::start().await;
+    let (order, _, paid) = fleet.paid().await;
+    let refusal = r#"{"error":{"type":"invalid_request_error","message":"not now"}}"#;
+    fleet.proxy.disturb(REFUND, Disturbance::Answer(400, refusal));
+    fleet.refund(&paid, None).await.refused(502, "PROVIDER_ERROR");
+    let payment = fleet.payment(&paid).await;
+    assert_eq!((&payment["status"], &payment["refunds"][0]["status"]), (&json!("completed"), &json!("failed")));
+    assert_eq!(payment["refunded_amount"], json!(0.0));
+    fleet.refund(&paid, None).await.ok(200);
+    fleet.work().await;
+    assert_eq!(fleet.payment(&paid).await["refunded_amount"], json!(100.0));
+    assert_eq!(fleet.event_kinds(order).await, ["payment.created", "payment.completed", "payment.refunded"]);
+}
+
+#[tokio::test]
+async fn a_refund_is_carried_out_once_whatever_becomes_of_the_answer() {
+    let fleet = Fleet::start().await;
+    for disturbance in [
+        Disturbance::Down,
+        Disturbance::AnswerLost,
+        Disturbance::Fault,
+        Disturbance::FaultAfterAll,
+        Disturbance::Answer(429, "{}"),
+    ] {
+        let (order, _, paid) = fleet.paid().await;
+        fleet.proxy.disturb(REFUND, disturbance);
+        let payment = fleet.refund(&paid, Some(json!({"amount": 40}))).await.ok(200);
+        assert_eq!(payment["refunds"][0]["amount"], json!(40.0));
+        fleet.refund(&paid, Some(json!({"amount": 60.01}))).await.refused(400, "REFUND_TOO_LARGE");
+        fleet.advance(10);
+        fleet.work().await;
+        let payment = fleet.payment(&paid).await;
+        assert_eq!(payment["refunded_amount"], json!(40.0), "{payment}");
+        assert_eq!(payment["refunds"].as_array().unwrap().len(), 1);
+        assert_eq!(at_the_provider(&fleet, &payment).await, [(4_000, "succeeded".to_owned())]);
+        assert_eq!(fleet.event_kinds(order).await, ["payment.created", "payment.completed", "payment.refunded"]);
+    }
+}
+
+#[tokio::test]
+async fn a_refund_that_the_provider_takes_its_time_with_is_pending_first() {
+    let fleet = Fleet::start().await;
+    let (order, _, paid) = fleet.paid_by("pm_card_pendingRefund").await;
+    let payment = fleet.refund(&paid, None).await.ok(200);
+    assert_eq!((&payment["status"], &payment["refunds"][0]["status"]), (&json!("completed"), &json!("pending")));
+    assert_eq!(payment["refunded_amount"], json!(0.0));
+    fleet.until_status(&paid, "refunded").await;
+    assert_eq!(fleet.event_kinds(order).await, ["payment.created", "payment.completed", "payment.refunded"]);
+}
+
+#[tokio::test]
+async fn a_refund_that_fails_late_gives_the_amount_back_and_is_made_again() {
+    let fleet = Fleet::start().await;
+    let (_, _, paid) = fleet.paid_by("pm_card_refundFail").await;
+    fleet.refund(&paid, None).await.ok(200);
+    let payment = fleet.until_status(&paid, "completed").await;
+    assert_eq!((&payment["refunded_amount"], &payment["refunded_at"]), (&json!(0.0), &Value::Null));
+    assert_eq!(payment["refunds"][0]["status"], "failed");
+    fleet.work().await;
+    assert_eq!(fleet.payment(&paid).await["refunds"].as_array().unwrap().len(), 1, "not at once");
+    fleet.advance(10);
+    fleet.work().await;
+    let refunds = fleet.payment(&paid).await["refunds"].clone();
+    assert_eq!((refunds.as_array().unwrap().len(), &refunds[1]["cause"]), (2, &json!("granted")));
+}
+
+#[tokio::test]
+async fn a_payment_made_elsewhere_is_paid_back_by_people() {
+    let fleet = Fleet::start().await;
+    let (order, _, opened) = fleet.opened().await;
+    let id = opened["payment"]["id"].as_str().unwrap();
+    fleet.confirm(id, "txn_1").await.ok(200);
+    let payment = fleet.refund(id, Some(json!({"amount": 25}))).await.ok(200);
+    assert_eq!((&payment["refunded_amount"], &payment["refunds"][0]["status"]), (&json!(25.0), &json!("succeeded")));
+    fleet.cancel_order(order).await;
+    fleet.work().await;
+    fleet.advance(3600);
+    fleet.work().await;
+    let payment = fleet.payment(id).await;
+    assert_eq!(
+        (&payment["refunds"][1]["status"], &payment["refunds"][1]["cause"]),
+        (&json!("pending"), &json!("cancelled"))
+    );
+    assert_eq!(payment["refunds"][1]["amount"], json!(75.0));
+    fleet.refund(id, Some(json!({"amount": 75.01}))).await.refused(400, "REFUND_TOO_LARGE");
+    let payment = fleet.refund(id, None).await.ok(200);
+    assert_eq!((&payment["status"], payment["refunds"].as_array().unwrap().len()), (&json!("refunded"), 2));
+    assert!(fleet.proxy.seen(REFUND).is_empty(), "the provider is not asked");
+}

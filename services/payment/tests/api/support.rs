@@ -1,0 +1,379 @@
+//! A payment service in this process, with its neighbours.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use common::bus::Bus;
+use common::clock::{Clock, ManualClock, SystemClock};
+use common::config::Env;
+use common::service::Shutdown;
+use common::worker::{Next, Worker};
+use contracts::{Money, OrderId, UserId};
+use hmac::{Hmac, KeyInit, Mac};
+use payment_service::app;
+use payment_service::config::Config;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use stripe_sandbox::{RetrySchedule, Sandbox};
+use testkit::eventually;
+use testkit::tokens::TestKeys;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) mod neighbours;
+pub(crate) mod proxy;
+
+use neighbours::Neighbours;
+use proxy::Proxy;
+
+const SECRET_KEY: &str = "sk_test_secret";
+const WEBHOOK_SECRET: &str = "whsec_current";
+/// Signed with until the secret was changed.
+pub(crate) const OLD_WEBHOOK_SECRET: &str = "whsec_old";
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Fleet {
+    directory: tempfile::TempDir,
+    pub(crate) clock: ManualClock,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) proxy: Proxy,
+    pub(crate) keys: Arc<TestKeys>,
+    pub(crate) client: Client,
+    sandbox_url: String,
+    _sandbox: tokio_util::sync::DropGuard,
+    address: SocketAddr,
+    running: Option<Running>,
+}
+
+/// The service as if it were a process of its own: it can be killed.
+struct Running {
+    runtime: Runtime,
+    workers: Vec<Arc<dyn Worker>>,
+    bus: Bus,
+}
+
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Reply {
+    /// The body of a reply with this status.
+    #[track_caller]
+    pub(crate) fn ok(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body
+    }
+
+    /// That it is this refusal, in the one form.
+    #[track_caller]
+    pub(crate) fn refused(self, status: u16, code: &str) -> Value {
+        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        if status == 503 || status == 502 && self.headers.contains_key("retry-after") {
+            assert!(self.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() >= 1);
+        }
+        self.body
+    }
+}
+
+impl Fleet {
+    /// A fleet whose reconciler only works when it is told to, and whose clock stands still.
+    pub(crate) async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = Arc::new(TestKeys::new());
+        let clock = ManualClock::at(SystemClock.now());
+        let client = common::client::http_client(|builder| builder.no_proxy()).unwrap();
+        let neighbours = Neighbours::start(keys.clone(), directory.path().join("payment.db")).await;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sandbox_url, sandbox) = start_sandbox(directory.path().join("stripe.db"), address).await;
+        let proxy = Proxy::start(sandbox_url.clone(), client.clone()).await;
+        let mut fleet = Self {
+            directory,
+            clock,
+            neighbours,
+            proxy,
+            keys,
+            client,
+            sandbox_url,
+            _sandbox: sandbox,
+            address,
+            running: None,
+        };
+        fleet.run(listener).await;
+        fleet
+    }
+
+    async fn run(&mut self, listener: std::net::TcpListener) {
+        let file = |name: &str| format!("sqlite://{}", self.directory.path().join(name).display());
+        let env = Env::from_pairs([
+            ("DATABASE_URL", file("payment.db")),
+            ("REDIS_URL", "memory:".to_owned()),
+            ("RABBITMQ_URL", file("bus.db")),
+            ("STRIPE_API_URL", self.proxy.url.clone()),
+            ("STRIPE_SECRET_KEY", SECRET_KEY.to_owned()),
+            ("STRIPE_WEBHOOK_SECRET", format!("{WEBHOOK_SECRET},{OLD_WEBHOOK_SECRET}")),
+            ("JWKS_URL", format!("{}/.well-known/jwks.json", self.neighbours.url)),
+            ("USER_SERVICE_URL", self.neighbours.url.clone()),
+            ("ORDER_SERVICE_URL", self.neighbours.url.clone()),
+            ("CLIENT_ID", "payment-service".to_owned()),
+            ("CLIENT_SECRET", "secret".to_owned()),
+        ]);
+        let config = Config::from_env(&env).unwrap();
+        let clock = self.clock.shared();
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let start = async move {
+            let mut service = app::build(config, clock).await.unwrap();
+            let workers = std::mem::take(&mut service.workers);
+            let bus = service.platform.bus.clone();
+            listener.set_nonblocking(true).unwrap();
+            let listener = TcpListener::from_std(listener).unwrap();
+            tokio::spawn(async move { service.serve(listener, Shutdown::new()).await.unwrap() });
+            (workers, bus)
+        };
+        let (workers, bus) = runtime.spawn(start).await.unwrap();
+        self.running = Some(Running { runtime, workers, bus });
+    }
+
+    /// Ends the service at once, whatever it does, and starts it again on the same data, at the same address.
+    pub(crate) async fn kill_and_start(&mut self) {
+        let running = self.running.take().unwrap();
+        drop(running.workers);
+        running.runtime.shutdown_background();
+        let listener = eventually("the address is free again", PATIENCE, || async {
+            std::net::TcpListener::bind(self.address).ok()
+        })
+        .await;
+        self.run(listener).await;
+    }
+
+    /// Lets the reconciler do all that is due; answers when something falls due next.
+    pub(crate) async fn work(&self) -> Option<DateTime<Utc>> {
+        let running = self.running.as_ref().unwrap();
+        let reconciler = running.workers.iter().find(|worker| worker.name() == "payment-reconciler").unwrap();
+        loop {
+            let reconciler = reconciler.clone();
+            match running.runtime.spawn(async move { reconciler.step().await }).await.unwrap().unwrap() {
+                Next::Again => {}
+                Next::At(due) => return Some(due),
+                Next::Idle => return None,
+            }
+        }
+    }
+
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.clock.advance(chrono::Duration::seconds(seconds));
+    }
+
+    /// An order of this person's in the order service.
+    pub(crate) fn order(&self, user: UserId, cents: i64) -> OrderId {
+        self.neighbours.place(user, Money::from_cents(cents))
+    }
+
+    pub(crate) fn user(&self) -> UserId {
+        UserId::generate(self.clock.now())
+    }
+
+    pub(crate) fn token(&self, user: UserId) -> String {
+        self.keys.user_token(user, "ada@example.com")
+    }
+
+    pub(crate) fn admin(&self) -> String {
+        self.keys.admin_token()
+    }
+
+    pub(crate) fn service(&self) -> String {
+        self.keys.service_token()
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Reply {
+        let mut request = self.client.request(method, format!("http://{}{path}", self.address));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        reply(request.send().await.unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: &str) -> Reply {
+        self.send(Method::GET, path, Some(token), None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, token: &str, body: Value) -> Reply {
+        self.send(Method::POST, path, Some(token), Some(body)).await
+    }
+
+    /// What a client sends to pay an order of 100.00.
+    pub(crate) fn body(order: OrderId, user: UserId) -> Value {
+        json!({"order_id": order, "user_id": user, "amount": 100, "method": "card", "provider": "stripe"})
+    }
+
+    /// An order of 100.00 of a new person's, and the answer that begins its payment.
+    pub(crate) async fn opened(&self) -> (OrderId, UserId, Value) {
+        let user = self.user();
+        let order = self.order(user, 10_000);
+        (order, user, self.pay(order, user).await.ok(201))
+    }
+
+    /// Begins the payment of an order of 100.00.
+    pub(crate) async fn pay(&self, order: OrderId, user: UserId) -> Reply {
+        self.post("/api/payments", &self.token(user), Self::body(order, user)).await
+    }
+
+    /// An order of 100.00 that was paid by this card, and the payment's id.
+    pub(crate) async fn paid_by(&self, card: &str) -> (OrderId, UserId, String) {
+        let (order, user, opened) = self.opened().await;
+        self.customer(&opened, card).await.ok(200);
+        let id = opened["payment"]["id"].as_str().unwrap().to_owned();
+        self.until_status(&id, "completed").await;
+        (order, user, id)
+    }
+
+    pub(crate) async fn paid(&self) -> (OrderId, UserId, String) {
+        self.paid_by("pm_card_visa").await
+    }
+
+    pub(crate) async fn confirm(&self, id: &str, transaction: &str) -> Reply {
+        let body = json!({"provider_transaction_id": transaction});
+        self.send(Method::PUT, &format!("/api/payments/{id}/confirm"), Some(&self.service()), Some(body)).await
+    }
+
+    pub(crate) async fn refund(&self, id: &str, body: Option<Value>) -> Reply {
+        self.send(Method::POST, &format!("/api/payments/{id}/refund"), Some(&self.admin()), body).await
+    }
+
+    /// The payment, as an admin sees it.
+    pub(crate) async fn payment(&self, id: &str) -> Value {
+        self.get(&format!("/api/payments/{id}"), &self.admin()).await.ok(200)
+    }
+
+    pub(crate) async fn until(&self, id: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let holds = &holds;
+        eventually(what, PATIENCE, || async { Some(self.payment(id).await).filter(holds) }).await
+    }
+
+    pub(crate) async fn until_status(&self, id: &str, status: &str) -> Value {
+        self.until(id, status, |payment| payment["status"] == status).await
+    }
+
+    /// What the customer's browser does with the client secret.
+    pub(crate) async fn customer(&self, opened: &Value, card: &str) -> Reply {
+        let intent = opened["payment"]["provider_transaction_id"].as_str().unwrap();
+        let secret = opened["client_secret"].as_str().unwrap();
+        let form = [("payment_method", card), ("client_secret", secret)];
+        let url = format!("{}/v1/payment_intents/{intent}/confirm", self.sandbox_url);
+        let request = self.client.post(url).bearer_auth("pk_test_browser").form(&form);
+        reply(request.send().await.unwrap()).await
+    }
+
+    /// A call to the provider with the account's own key, not by the payment service.
+    pub(crate) async fn stripe(&self, method: Method, path: &str, form: &[(&str, &str)]) -> Value {
+        let request =
+            self.client.request(method.clone(), format!("{}{path}", self.sandbox_url)).bearer_auth(SECRET_KEY);
+        let request = if method == Method::GET { request.query(form) } else { request.form(form) };
+        reply(request.send().await.unwrap()).await.ok(200)
+    }
+
+    pub(crate) async fn intent(&self, id: &str) -> Value {
+        self.stripe(Method::GET, &format!("/v1/payment_intents/{id}"), &[]).await
+    }
+
+    /// A webhook as the provider would sign it.
+    pub(crate) async fn webhook(&self, kind: &str, object: Value) -> Reply {
+        let body =
+            json!({"id": "evt_made_up", "object": "event", "type": kind, "data": {"object": object}}).to_string();
+        let signature = self.signature(WEBHOOK_SECRET, &body);
+        self.raw_webhook(body, Some(&signature)).await
+    }
+
+    pub(crate) fn signature(&self, secret: &str, body: &str) -> String {
+        let time = self.clock.now().timestamp();
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        mac.update(format!("{time}.{body}").as_bytes());
+        let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("t={time},v1={hex}")
+    }
+
+    pub(crate) async fn raw_webhook(&self, body: String, signature: Option<&str>) -> Reply {
+        let mut request = self.client.post(format!("http://{}/api/webhooks/stripe", self.address)).body(body);
+        request = request.header("content-type", "application/json");
+        if let Some(signature) = signature {
+            request = request.header("stripe-signature", signature);
+        }
+        reply(request.send().await.unwrap()).await
+    }
+
+    /// The order service tells everybody that the order was cancelled, and the payment service has heard it.
+    pub(crate) async fn cancel_order(&self, order: OrderId) {
+        self.neighbours.cancel(order);
+        neighbours::tell_cancelled(&self.running.as_ref().unwrap().bus, order, self.clock.now()).await;
+        let heard = "SELECT 1 FROM orders WHERE order_id = ? AND cancelled_at IS NOT NULL";
+        eventually("the cancellation is heard", PATIENCE, || async {
+            let db = self.database().await;
+            sqlx::query(heard).bind(order.to_string()).fetch_optional(&db).await.unwrap()
+        })
+        .await;
+    }
+
+    async fn database(&self) -> sqlx::SqlitePool {
+        neighbours::database(&self.directory.path().join("payment.db")).await
+    }
+
+    /// The events of an order's payments so far: kind and data.
+    pub(crate) async fn events(&self, order: OrderId) -> Vec<(String, Value)> {
+        let rows: Vec<(String, String)> = sqlx::query_as("SELECT event_type, data FROM outbox ORDER BY seq")
+            .fetch_all(&self.database().await)
+            .await
+            .unwrap();
+        let read = rows.into_iter().map(|(kind, data)| (kind, serde_json::from_str::<Value>(&data).unwrap()));
+        read.filter(|(_, data)| data["order_id"] == order.to_string()).collect()
+    }
+
+    pub(crate) async fn event_kinds(&self, order: OrderId) -> Vec<String> {
+        self.events(order).await.into_iter().map(|(kind, _)| kind).collect()
+    }
+}
+
+async fn start_sandbox(database: PathBuf, service: SocketAddr) -> (String, tokio_util::sync::DropGuard) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let config = stripe_sandbox::Config {
+        database,
+        secret_key: SECRET_KEY.into(),
+        webhook_secret: WEBHOOK_SECRET.into(),
+        webhook_url: Some(format!("http://{service}/api/webhooks/stripe")),
+        payment_method_types: vec!["card".to_owned()],
+        public_url: url.clone(),
+    };
+    let shutdown = CancellationToken::new();
+    let retries = RetrySchedule { first: Duration::from_millis(50), ..RetrySchedule::default() };
+    let sandbox = Sandbox::new(config).retries(retries).settlement_delay(Duration::from_millis(50));
+    let stop = shutdown.clone();
+    tokio::spawn(async move { sandbox.serve(listener, stop).await.unwrap() });
+    (url, shutdown.drop_guard())
+}
+
+async fn reply(response: reqwest::Response) -> Reply {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let text = response.text().await.unwrap();
+    let body =
+        if status == StatusCode::NO_CONTENT { Value::Null } else { serde_json::from_str(&text).unwrap_or_default() };
+    Reply { status: status.as_u16(), headers, body }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.runtime.shutdown_background();
+        }
+    }
+}

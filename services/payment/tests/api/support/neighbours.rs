@@ -1,0 +1,158 @@
+//! The order service and the user service, as far as the payment service asks them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::extract::{FromRef, Path as UrlPath, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use chrono::{DateTime, Utc};
+use common::auth::{Caller, TokenVerifier};
+use common::bus::{Bus, Message};
+use common::clock::{Clock, SystemClock, system};
+use contracts::event::{OrderCancelled, SCHEMA_VERSION};
+use contracts::{Envelope, Event, EventId, Money, OrderId, UserId};
+use serde_json::{Value, json};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use testkit::tokens::TestKeys;
+use tokio::net::TcpListener;
+
+#[derive(Clone)]
+pub(crate) struct Neighbours {
+    pub(crate) url: String,
+    orders: Arc<Mutex<HashMap<OrderId, Order>>>,
+    down: Arc<AtomicBool>,
+    blind: Arc<AtomicBool>,
+    keys: Arc<TestKeys>,
+    payments: PathBuf,
+}
+
+#[derive(Clone)]
+struct Order {
+    user: UserId,
+    total: Money,
+    status: &'static str,
+    currency: &'static str,
+}
+
+impl FromRef<Neighbours> for TokenVerifier {
+    fn from_ref(neighbours: &Neighbours) -> Self {
+        neighbours.keys.verifier(system())
+    }
+}
+
+impl Neighbours {
+    pub(crate) async fn start(keys: Arc<TestKeys>, payments: PathBuf) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (orders, down, blind) = (Arc::default(), Arc::default(), Arc::default());
+        let neighbours = Self { url, orders, down, blind, keys, payments };
+        let router = Router::new()
+            .route("/api/orders/{id}", get(order))
+            .route("/.well-known/jwks.json", get(jwks))
+            .route("/api/auth/token", post(token))
+            .with_state(neighbours.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        neighbours
+    }
+
+    pub(crate) fn place(&self, user: UserId, total: Money) -> OrderId {
+        let id = OrderId::generate(SystemClock.now());
+        self.orders.lock().unwrap().insert(id, Order { user, total, status: "pending", currency: "USD" });
+        id
+    }
+
+    pub(crate) fn cancel(&self, order: OrderId) {
+        self.orders.lock().unwrap().get_mut(&order).unwrap().status = "cancelled";
+    }
+
+    /// As if the order service had not yet heard of the cancellation that it told.
+    pub(crate) fn revive(&self, order: OrderId) {
+        self.orders.lock().unwrap().get_mut(&order).unwrap().status = "pending";
+    }
+
+    pub(crate) fn price_in(&self, order: OrderId, currency: &'static str) {
+        self.orders.lock().unwrap().get_mut(&order).unwrap().currency = currency;
+    }
+
+    /// The order service does not answer.
+    pub(crate) fn go_down(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
+    }
+
+    /// The order service does not hear of payments.
+    pub(crate) fn go_blind(&self) {
+        self.blind.store(true, Ordering::SeqCst);
+    }
+}
+
+async fn order(State(neighbours): State<Neighbours>, caller: Caller, UrlPath(id): UrlPath<OrderId>) -> Response {
+    if neighbours.down.load(Ordering::SeqCst) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let order = neighbours.orders.lock().unwrap().get(&id).cloned();
+    let Some(order) = order.filter(|order| caller.may_act_for(order.user)) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let mut payments = Vec::new();
+    if !neighbours.blind.load(Ordering::SeqCst) {
+        let db = database(&neighbours.payments).await;
+        let ids = sqlx::query_scalar("SELECT id FROM payments WHERE order_id = ? AND state = 'completed'");
+        payments = ids.bind(id.to_string()).fetch_all(&db).await.unwrap();
+    }
+    let payments: Vec<Value> =
+        payments.into_iter().map(|id: String| json!({"id": id, "status": "completed"})).collect();
+    Json(json!({
+        "id": id, "user_id": order.user, "status": order.status, "payment_status": "pending",
+        "total_amount": order.total, "currency": order.currency, "payments": payments,
+    }))
+    .into_response()
+}
+
+async fn jwks(State(neighbours): State<Neighbours>) -> Json<common::auth::Jwks> {
+    Json(neighbours.keys.jwks())
+}
+
+async fn token(State(neighbours): State<Neighbours>) -> Json<Value> {
+    let token = neighbours.keys.service_token();
+    Json(json!({"access_token": token, "token_type": "Bearer", "expires_in": 3600}))
+}
+
+/// The file of the payment service, to look into.
+pub(crate) async fn database(path: &Path) -> sqlx::SqlitePool {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap()
+}
+
+/// What the order service publishes when an order is cancelled.
+pub(crate) async fn tell_cancelled(bus: &Bus, order: OrderId, now: DateTime<Utc>) {
+    let cancelled = OrderCancelled { order_id: order, reason: None, items: Vec::new(), timestamp: now };
+    let event = Event::OrderCancelled(cancelled);
+    let envelope = Envelope {
+        id: EventId::generate(now),
+        event_type: event.event_type().as_str().to_owned(),
+        schema_version: SCHEMA_VERSION,
+        aggregate_id: event.aggregate_id(),
+        sequence: 1,
+        service: "order-service".to_owned(),
+        timestamp: now,
+        data: event.data().unwrap(),
+    };
+    let message = Message {
+        id: envelope.id,
+        event_type: envelope.event_type.clone(),
+        exchange: event.event_type().exchange().to_owned(),
+        body: serde_json::to_vec(&envelope).unwrap().into(),
+        app_id: envelope.service.clone(),
+        timestamp: now,
+        traceparent: None,
+        mandatory: true,
+    };
+    for published in bus.publish(&[message]).await.unwrap() {
+        published.unwrap();
+    }
+}

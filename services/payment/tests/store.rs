@@ -1,0 +1,271 @@
+//! The suite that every store of payments passes.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use common::effects::{Effects, Handled};
+use common::sqlite::Sqlite;
+use common::store::StoreError;
+use contracts::calls::{PaymentMethod, RefundCause, RefundStatus};
+use contracts::{EventId, Money, OrderId, PaymentId, RefundId, UserId};
+use payment_service::NAME;
+use payment_service::domain::*;
+use payment_service::store::sqlite::{MIGRATIONS, SqlitePayments};
+use payment_service::store::{Due, Payments};
+
+const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
+
+struct Fixture {
+    store: Arc<dyn Payments>,
+    db: Sqlite,
+    _directory: tempfile::TempDir,
+}
+
+async fn sqlite() -> Fixture {
+    let directory = tempfile::tempdir().unwrap();
+    let db = Sqlite::open(&directory.path().join("payment.db"), NAME, &MIGRATIONS).await.unwrap();
+    Fixture { store: Arc::new(SqlitePayments::new(db.clone())), db, _directory: directory }
+}
+
+/// Each test of the suite on each store.
+macro_rules! suite {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite_store {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(super::sqlite().await).await;
+                }
+            )*
+        }
+    };
+}
+
+suite!(
+    an_account_is_read_as_it_was_written,
+    what_is_not_known_is_none,
+    nothing_is_written_where_nothing_is_decided,
+    an_order_has_one_open_payment,
+    an_intent_has_one_payment,
+    a_message_has_its_effect_once,
+    changes_of_an_account_follow_each_other,
+    what_is_due_comes_oldest_first_and_not_while_leased,
+    a_store_that_is_opened_again_knows_the_same,
+);
+
+fn order() -> OrderId {
+    OrderId::generate(START)
+}
+
+fn request() -> (Terms, NewPayment) {
+    let (user_id, total) = (UserId::generate(START), Money::from_cents(10_000));
+    let terms = Terms { user_id, total, currency: "USD".to_owned() };
+    let request = NewPayment {
+        user_id,
+        amount: total,
+        currency: "USD".to_owned(),
+        method: PaymentMethod::Card,
+        description: None,
+        metadata: None,
+    };
+    (terms, request)
+}
+
+fn begin(account: &mut Account, now: DateTime<Utc>) -> PaymentId {
+    let (terms, request) = request();
+    match account.begin(terms, request, LeaseToken::generate(now), now) {
+        Ok(Begin::Opened(payment)) => payment.id,
+        other => panic!("not opened: {other:?}"),
+    }
+}
+
+async fn write(store: &dyn Payments, order: OrderId, mut change: impl FnMut(&mut Account) + Send) {
+    store
+        .change(order, &mut |account| {
+            change(account);
+            Some(Effects::none())
+        })
+        .await
+        .unwrap();
+}
+
+async fn an_account_is_read_as_it_was_written(fixture: Fixture) {
+    let (order, store) = (order(), fixture.store);
+    let mut written = None;
+    write(&*store, order, |account| {
+        begin(account, START);
+        account.order.cancelled_at = Some(START + Duration::seconds(1));
+        let payment = &mut account.payments[0];
+        let mut refund = Refund::new(Money::from_cents(300), RefundCause::Doubled, false, START);
+        refund.status = RefundStatus::Failed;
+        refund.reason = Some("because".to_owned());
+        refund.failure = Some("no".to_owned());
+        refund.provider_refund = Some("re_1".to_owned());
+        refund.work.take(LeaseToken::generate(START), START);
+        refund.work.doubt = Some(Doubt::Unanswered);
+        let booked = Refund::new(Money::from_cents(1), RefundCause::Provider, true, START);
+        *payment = Payment {
+            state: State::Completed,
+            method: PaymentMethod::GooglePay,
+            intent: Some("pi_1".to_owned()),
+            closed: true,
+            stop: true,
+            transaction_id: Some("txn".to_owned()),
+            external: true,
+            captured: Some(Captured { amount: Money::from_cents(9_999), currency: "EUR".to_owned() }),
+            unwanted: Some(RefundCause::Late),
+            announced: Money::from_cents(5),
+            sync_refunds: true,
+            description: Some("Größe ✓".to_owned()),
+            failure_reason: Some("declined".to_owned()),
+            metadata: Some("{\"a\": 1.0}".to_owned()),
+            version: 7,
+            updated_at: START + Duration::seconds(2),
+            processed_at: Some(START + Duration::seconds(3)),
+            refunded_at: Some(START + Duration::seconds(4)),
+            refunds: vec![refund, booked],
+            work: Work {
+                due_at: Some(START),
+                tries: 3,
+                lease: None,
+                attempt: 2,
+                doubt: Some(Doubt::ServerError),
+                called_at: Some(START),
+            },
+            ..payment.clone()
+        };
+        account.take_events();
+        written = Some(account.clone());
+    })
+    .await;
+    let read = store.account(order).await.unwrap();
+    assert_eq!(read, written);
+    let payment = read.unwrap().payments[0].id;
+    assert_eq!(store.order_of(payment).await.unwrap(), Some(order));
+    assert_eq!(store.order_of_intent("pi_1").await.unwrap(), Some(order));
+    // What is written again may be less.
+    write(&*store, order, |account| {
+        let payment = &mut account.payments[0];
+        payment.description = None;
+        payment.work = Work::default();
+        payment.refunds[0].work = Work::default();
+        written = Some(account.clone());
+    })
+    .await;
+    assert_eq!(store.account(order).await.unwrap(), written);
+}
+
+async fn what_is_not_known_is_none(fixture: Fixture) {
+    let store = fixture.store;
+    assert_eq!(store.account(order()).await.unwrap(), None);
+    assert_eq!(store.order_of(PaymentId::generate(START)).await.unwrap(), None);
+    assert_eq!(store.order_of_intent("pi_1").await.unwrap(), None);
+    assert_eq!(store.next_due().await.unwrap(), None);
+    assert!(store.due(START, 10).await.unwrap().is_empty());
+    store.ping().await.unwrap();
+}
+
+async fn nothing_is_written_where_nothing_is_decided(fixture: Fixture) {
+    let (order, store) = (order(), fixture.store);
+    let mut decide = |account: &mut Account| {
+        begin(account, START);
+        None
+    };
+    store.change(order, &mut decide).await.unwrap();
+    assert_eq!(store.account(order).await.unwrap(), None);
+}
+
+async fn an_order_has_one_open_payment(fixture: Fixture) {
+    let (order, store) = (order(), fixture.store);
+    let open = |state| {
+        move |account: &mut Account| {
+            let mut other = Account::unknown(account.order.id);
+            begin(&mut other, START);
+            let mut payment = other.payments.remove(0);
+            payment.state = state;
+            account.payments.push(payment);
+            Some(Effects::none())
+        }
+    };
+    store.change(order, &mut open(State::Settling)).await.unwrap();
+    for state in [State::Pending, State::Processing, State::Settling] {
+        let error = store.change(order, &mut open(state)).await.unwrap_err();
+        assert_eq!(error.unique(), Some("payments.order_id"), "{error}");
+    }
+    store.change(order, &mut open(State::Failed)).await.unwrap();
+    assert_eq!(store.account(order).await.unwrap().unwrap().payments.len(), 2);
+}
+
+async fn an_intent_has_one_payment(fixture: Fixture) {
+    let store = fixture.store;
+    let mut with_intent = |account: &mut Account| {
+        begin(account, START);
+        account.payments[0].intent = Some("pi_1".to_owned());
+        Some(Effects::none())
+    };
+    store.change(order(), &mut with_intent).await.unwrap();
+    let error = store.change(order(), &mut with_intent).await.unwrap_err();
+    assert_eq!(error.unique(), Some("payments.intent"), "{error}");
+}
+
+async fn a_message_has_its_effect_once(fixture: Fixture) {
+    let (order, store) = (order(), fixture.store);
+    let handled = Handled { consumer: "queue", event_id: EventId::generate(START) };
+    let mut cancel = |account: &mut Account| {
+        account.order.cancelled_at = Some(account.order.cancelled_at.map_or(START, |at| at + Duration::days(1)));
+        Some(Effects::none().handling(handled))
+    };
+    store.change(order, &mut cancel).await.unwrap();
+    let again = store.change(order, &mut cancel).await;
+    assert!(matches!(again, Err(StoreError::AlreadyHandled)), "{again:?}");
+    assert_eq!(store.account(order).await.unwrap().unwrap().order.cancelled_at, Some(START));
+}
+
+async fn changes_of_an_account_follow_each_other(fixture: Fixture) {
+    let (order, store) = (order(), fixture.store);
+    write(&*store, order, |account| drop(begin(account, START))).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let store = store.clone();
+        tasks.spawn(async move { write(&*store, order, |account| account.payments[0].version += 1).await });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(store.account(order).await.unwrap().unwrap().payments[0].version, 21);
+}
+
+async fn what_is_due_comes_oldest_first_and_not_while_leased(fixture: Fixture) {
+    let (order, store) = (order(), fixture.store);
+    let at = |seconds| START + Duration::seconds(seconds);
+    let mut ids: Option<(PaymentId, RefundId)> = None;
+    write(&*store, order, |account| {
+        let payment = begin(account, START);
+        let mut refund = Refund::new(Money::from_cents(300), RefundCause::Late, false, START);
+        refund.work.due_at = Some(at(5));
+        ids = Some((payment, refund.id));
+        account.payments[0].refunds.push(refund);
+        // Somebody urged it during the lease, which runs out after ten seconds.
+        account.payments[0].work.due_at = Some(at(1));
+    })
+    .await;
+    let (payment, refund) = ids.unwrap();
+    let (of_payment, of_refund) = (Due::Payment(order, payment), Due::Refund(order, payment, refund));
+    assert_eq!(store.next_due().await.unwrap(), Some(at(5)));
+    assert!(store.due(at(4), 10).await.unwrap().is_empty());
+    assert_eq!(store.due(at(5), 10).await.unwrap(), [of_refund]);
+    assert_eq!(store.due(at(10), 10).await.unwrap(), [of_payment, of_refund]);
+    assert_eq!(store.due(at(10), 1).await.unwrap(), [of_payment]);
+    write(&*store, order, |account| account.payments[0].refunds[0].work.due_at = None).await;
+    assert_eq!(store.next_due().await.unwrap(), Some(at(10)));
+}
+
+async fn a_store_that_is_opened_again_knows_the_same(fixture: Fixture) {
+    let (order, store) = (order(), fixture.store);
+    write(&*store, order, |account| drop(begin(account, START))).await;
+    let before = store.account(order).await.unwrap();
+    fixture.db.close().await;
+    let path = fixture._directory.path().join("payment.db");
+    let db = Sqlite::open(&path, NAME, &MIGRATIONS).await.unwrap();
+    assert_eq!(SqlitePayments::new(db).account(order).await.unwrap(), before);
+}
