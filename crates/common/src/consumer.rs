@@ -221,7 +221,7 @@ impl Work {
                 } else {
                     // Half of the pause is drawn by lot, so that messages that failed together do not come together.
                     let pause = doubled(FIRST_RETRY, attempts, LONGEST_RETRY);
-                    let pause = pause / 2 + pause.mul_f64(rand::random::<f64>() / 2.0);
+                    let pause = pause / 2 + pause / 2 * rand::random_range(0..=100) / 100;
                     ("retry", delivery.retry(pause, &reason).await)
                 }
             }

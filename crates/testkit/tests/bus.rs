@@ -1,0 +1,221 @@
+//! The bus suite on a SQLite file, what a crash leaves, and the consumer over it.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::DateTime;
+use common::bus::{Bus, BusBackend, BusUrl, Message, SqliteBus};
+use common::clock::{self, ManualClock};
+use common::consumer::{Consumer, HandleError, Handler, MAX_ATTEMPTS};
+use common::effects::Handled;
+use common::metrics::Metrics;
+use common::service::Shutdown;
+use contracts::calls::OrderStatus;
+use contracts::event::{OrderUpdated, SCHEMA_VERSION};
+use contracts::topology::{EXCHANGES, PRODUCT_ORDERS, QUEUES, Queue};
+use contracts::{Envelope, Event, EventId, EventType, OrderId};
+use tempfile::TempDir;
+use testkit::bus::message;
+use testkit::eventually;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn file(directory: &TempDir) -> PathBuf {
+    directory.path().join("bus.db")
+}
+
+async fn open(directory: &TempDir) -> Arc<SqliteBus> {
+    let bus = SqliteBus::open(&file(directory), clock::system()).await.unwrap();
+    bus.declare(EXCHANGES, QUEUES).await.unwrap();
+    Arc::new(bus)
+}
+
+#[tokio::test]
+async fn sqlite_keeps_the_rules_of_a_bus() {
+    let directory = tempfile::tempdir().unwrap();
+    testkit::bus::suite(open(&directory).await).await;
+}
+
+#[tokio::test]
+async fn processes_share_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let (one, other) = (open(&directory).await, open(&directory).await);
+    let mut queue = other.subscribe(PRODUCT_ORDERS.name, 8).await.unwrap();
+    let sent = message(EventType::OrderUpdated);
+    let (delivery, published) = tokio::join!(queue.next(), one.publish(std::slice::from_ref(&sent)));
+    assert!(published.unwrap()[0].is_ok());
+    assert_eq!(delivery.unwrap().message, sent);
+}
+
+#[tokio::test]
+async fn what_a_dead_process_held_comes_again_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (dying, living) = (open(&directory).await, open(&directory).await);
+    let sent = [message(EventType::OrderUpdated), message(EventType::OrderUpdated)];
+    dying.publish(&sent).await.unwrap();
+    let held = living.subscribe(PRODUCT_ORDERS.name, 1).await.unwrap().next().await.unwrap();
+    let lost = dying.subscribe(PRODUCT_ORDERS.name, 1).await.unwrap().next().await.unwrap();
+    let lost_id = lost.message.id;
+    drop((lost, dying));
+
+    let next = open(&directory).await;
+    let mut queue = next.subscribe(PRODUCT_ORDERS.name, 8).await.unwrap();
+    let again = tokio::time::timeout(DEADLINE, queue.next()).await.unwrap().unwrap();
+    assert_eq!(again.message.id, lost_id, "what a living process holds stays its own");
+    assert_eq!(again.attempts, 0, "dying is no fault of the message");
+    again.ack().await.unwrap();
+    held.ack().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_claim_that_ran_out_frees_its_message_and_settles_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(DateTime::from_timestamp(1_700_000_000, 0).unwrap());
+    let bus = SqliteBus::open(&file(&directory), clock.shared()).await.unwrap();
+    bus.declare(EXCHANGES, QUEUES).await.unwrap();
+    bus.publish(&[message(EventType::OrderUpdated)]).await.unwrap();
+    let mut queue = bus.subscribe(PRODUCT_ORDERS.name, 8).await.unwrap();
+    let slow = queue.next().await.unwrap();
+    clock.advance(chrono::TimeDelta::seconds(61));
+    let again = queue.next().await.unwrap();
+    assert_eq!(again.message.id, slow.message.id);
+    slow.ack().await.unwrap();
+    again.retry(Duration::ZERO, "still there").await.unwrap();
+    assert_eq!(queue.next().await.unwrap().attempts, 1);
+}
+
+#[derive(Default)]
+struct Recording {
+    seen: Mutex<Vec<OrderId>>,
+    poison: Mutex<Option<OrderId>>,
+    away: AtomicU32,
+}
+
+#[async_trait]
+impl Handler for Recording {
+    fn queue(&self) -> Queue {
+        PRODUCT_ORDERS
+    }
+
+    async fn handle(&self, event: Event, handled: Handled, envelope: &Envelope) -> Result<(), HandleError> {
+        let Event::OrderUpdated(updated) = event else { return Ok(()) };
+        assert_eq!((handled.event_id, handled.consumer), (envelope.id, PRODUCT_ORDERS.name));
+        if *self.poison.lock().unwrap() == Some(updated.order_id) {
+            return Err(HandleError::Fault("poison".into()));
+        }
+        if self.away.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return Err(HandleError::Unavailable("away".into()));
+        }
+        self.seen.lock().unwrap().push(updated.order_id);
+        Ok(())
+    }
+}
+
+fn updated(order_id: OrderId) -> Message {
+    let at = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+    let event = Event::OrderUpdated(OrderUpdated { order_id, status: OrderStatus::Confirmed, timestamp: at });
+    let mut sent = message(EventType::OrderUpdated);
+    let envelope = Envelope {
+        id: sent.id,
+        event_type: sent.event_type.clone(),
+        schema_version: SCHEMA_VERSION,
+        aggregate_id: event.aggregate_id(),
+        sequence: 1,
+        service: "order-service".to_owned(),
+        timestamp: at,
+        data: event.data().unwrap(),
+    };
+    sent.body = Bytes::from(serde_json::to_vec(&envelope).unwrap());
+    sent
+}
+
+fn order() -> OrderId {
+    OrderId::from_uuid(EventId::generate(DateTime::UNIX_EPOCH).as_uuid())
+}
+
+struct Heard {
+    bus: Bus,
+    handler: Arc<Recording>,
+    shutdown: Shutdown,
+    running: tokio::task::JoinHandle<()>,
+    _directory: TempDir,
+}
+
+async fn hear(handler: Recording, clock: clock::SharedClock) -> Heard {
+    let directory = tempfile::tempdir().unwrap();
+    let bus = Bus::connect(&BusUrl::Sqlite(file(&directory)), &Metrics::new(), clock.clone()).await.unwrap();
+    let (handler, shutdown) = (Arc::new(handler), Shutdown::new());
+    let running = tokio::spawn(Consumer::new(bus.clone(), handler.clone(), clock).run(shutdown.clone()));
+    Heard { bus, handler, shutdown, running, _directory: directory }
+}
+
+impl Heard {
+    async fn until_seen(&self, orders: &[OrderId]) {
+        eventually("all are handled", DEADLINE, || async {
+            let seen = self.handler.seen.lock().unwrap();
+            orders.iter().all(|order| seen.contains(order)).then_some(())
+        })
+        .await;
+    }
+
+    async fn end(self) {
+        self.shutdown.trigger();
+        self.running.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_poison_message_holds_up_nobody_and_ends_as_a_dead_letter() {
+    let poison = order();
+    // A clock that is moved on, so that the pauses between the tries pass.
+    let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+    let handler = Recording { poison: Mutex::new(Some(poison)), ..Recording::default() };
+    let heard = hear(handler, clock.shared()).await;
+    let good: Vec<_> = (0..20).map(|_| order()).collect();
+    heard.bus.publish(&[updated(poison)]).await.unwrap();
+    heard.bus.publish(&good.iter().map(|order| updated(*order)).collect::<Vec<_>>()).await.unwrap();
+    heard.until_seen(&good).await;
+    let dead = eventually("a dead letter", DEADLINE, || async {
+        clock.advance(chrono::TimeDelta::seconds(30));
+        heard.bus.dead_letters(0, 10).await.unwrap().pop()
+    })
+    .await;
+    assert_eq!((dead.attempts, dead.message.envelope().unwrap().aggregate_id), (MAX_ATTEMPTS, poison.to_string()));
+    assert!(dead.reason.contains("poison"), "{}", dead.reason);
+    heard.end().await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_costs_a_message_nothing_but_time() {
+    let handler = Recording { away: AtomicU32::new(4), ..Recording::default() };
+    let heard = hear(handler, clock::system()).await;
+    let orders = [order(), order()];
+    heard.bus.publish(&[updated(orders[0]), updated(orders[1])]).await.unwrap();
+    heard.until_seen(&orders).await;
+    assert!(heard.bus.dead_letters(0, 10).await.unwrap().is_empty());
+    heard.end().await;
+}
+
+#[tokio::test]
+async fn what_is_no_event_is_buried_and_what_is_unknown_is_passed_over() {
+    let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+    let heard = hear(Recording::default(), clock.shared()).await;
+    let garbage = message(EventType::OrderUpdated);
+    let good = order();
+    let mut unknown = updated(order());
+    let body = String::from_utf8(unknown.body.to_vec()).unwrap();
+    unknown.body = Bytes::from(body.replace("\"eventType\":\"order.updated\"", "\"eventType\":\"order.sung_about\""));
+    heard.bus.publish(&[garbage.clone(), unknown, updated(good)]).await.unwrap();
+    heard.until_seen(&[good]).await;
+    let dead = eventually("a dead letter", DEADLINE, || async {
+        clock.advance(chrono::TimeDelta::seconds(30));
+        heard.bus.dead_letters(0, 10).await.unwrap().pop()
+    })
+    .await;
+    assert_eq!(dead.message.id, garbage.id);
+    heard.end().await;
+}

@@ -1,0 +1,52 @@
+//! The cache suite on memory, and what holds for any cache that is down.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use common::BoxError;
+use common::cache::{Cache, CacheBackend, Entry, FillToken, MemoryCache, Ttl};
+use common::metrics::Metrics;
+
+#[tokio::test]
+async fn memory_keeps_the_rules_of_a_cache() {
+    testkit::cache::suite(Arc::new(MemoryCache::new())).await;
+}
+
+struct Down;
+
+#[async_trait]
+impl CacheBackend for Down {
+    async fn get(&self, _key: &str) -> Result<Option<Entry>, BoxError> {
+        Err("away".into())
+    }
+
+    async fn begin_fill(&self, _key: &str) -> Result<FillToken, BoxError> {
+        Err("away".into())
+    }
+
+    async fn fill(&self, _key: &str, _token: FillToken, _entry: Entry, _ttl: Duration) -> Result<bool, BoxError> {
+        Err("away".into())
+    }
+
+    async fn invalidate(&self, _keys: &[String]) -> Result<(), BoxError> {
+        Err("away".into())
+    }
+
+    async fn ping(&self) -> Result<(), BoxError> {
+        Err("away".into())
+    }
+}
+
+#[tokio::test]
+async fn a_cache_that_is_down_is_a_miss() {
+    let metrics = Metrics::new();
+    let cache = Cache::new(Arc::new(Down), "any", &metrics);
+    let ttl = Ttl { found: Duration::from_secs(60), missing: Duration::ZERO };
+    for value in [1_u32, 2] {
+        let load = || async move { Ok::<_, std::convert::Infallible>(Some(value)) };
+        assert_eq!(cache.get_or_load("key", ttl, load).await, Ok(Some(value)));
+    }
+    cache.invalidate(&["key"]).await;
+    assert!(metrics.render().contains("cache_requests_total{outcome=\"error\"} 3"), "{}", metrics.render());
+}
