@@ -1,7 +1,7 @@
 //! The payment service's settings.
 
 use common::config::{ConfigError, DatabaseUrl, Env, PlatformConfig, Settings};
-use common::discovery::ServiceName;
+use common::discovery::{Peers, ServiceName};
 use secrecy::SecretString;
 use url::Url;
 
@@ -62,9 +62,10 @@ impl Config {
         let jwks_url = settings.required("JWKS_URL", "http://127.0.0.1:3001/.well-known/jwks.json");
         let client_id = settings.required("CLIENT_ID", "payment-service");
         let client_secret = settings.secret("CLIENT_SECRET", "a-long-random-text");
-        if let Some(platform) = &platform {
-            platform.peers.require(&mut settings, ServiceName::User);
-            platform.peers.require(&mut settings, ServiceName::Order);
+        // Told also where the rest of the platform's settings is wrong; what is wrong with addresses is told there.
+        if let Some(peers) = Peers::read(&mut Settings::new(env)) {
+            peers.require(&mut settings, ServiceName::User);
+            peers.require(&mut settings, ServiceName::Order);
         }
         let config = || {
             Some(Self {

@@ -1,5 +1,7 @@
 //! The payment service over HTTP, with the Stripe sandbox as its provider and a small order service beside it.
 
+#![expect(clippy::unwrap_used, reason = "what a test needs and does not find ends it")]
+
 mod confirming;
 mod creating;
 mod hearing;

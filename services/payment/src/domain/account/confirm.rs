@@ -45,6 +45,9 @@ impl Account {
         if !payment.work.take(token, now) {
             return Ok(Confirm::Busy);
         }
+        if payment.state != State::Settling {
+            payment.work.tries = 0;
+        }
         let shown = payment.status();
         payment.state = State::Settling;
         payment.transaction_id = Some(transaction.to_owned());

@@ -16,7 +16,7 @@ use crate::domain::{Account, Captured, Lease, OrderRecord, Payment, Refund, Term
 pub(super) async fn account(db: &mut SqliteConnection, id: OrderId) -> Result<Option<Account>, StoreError> {
     let order = sqlx::query("SELECT * FROM orders WHERE order_id = ?").bind(id.to_string()).fetch_optional(&mut *db);
     let Some(order) = order.await? else { return Ok(None) };
-    let payments = sqlx::query("SELECT * FROM payments WHERE order_id = ? ORDER BY created_at, id");
+    let payments = sqlx::query("SELECT * FROM payments WHERE order_id = ? ORDER BY created_at, rowid");
     let payments = payments.bind(id.to_string()).fetch_all(&mut *db).await?;
     let refunds = sqlx::query(
         "SELECT r.* FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE p.order_id = ? ORDER BY r.position",
