@@ -66,31 +66,26 @@ impl ServiceClient {
     }
 
     /// A `GET`.
-    #[must_use]
     pub fn get(&self, to: ServiceName, path: impl Into<String>) -> Call {
         self.call(Method::GET, to, path)
     }
 
     /// A `POST`.
-    #[must_use]
     pub fn post(&self, to: ServiceName, path: impl Into<String>) -> Call {
         self.call(Method::POST, to, path)
     }
 
     /// A `PUT`.
-    #[must_use]
     pub fn put(&self, to: ServiceName, path: impl Into<String>) -> Call {
         self.call(Method::PUT, to, path)
     }
 
     /// A `PATCH`.
-    #[must_use]
     pub fn patch(&self, to: ServiceName, path: impl Into<String>) -> Call {
         self.call(Method::PATCH, to, path)
     }
 
     /// A `DELETE`.
-    #[must_use]
     pub fn delete(&self, to: ServiceName, path: impl Into<String>) -> Call {
         self.call(Method::DELETE, to, path)
     }

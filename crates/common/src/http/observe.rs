@@ -6,7 +6,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use contracts::ErrorCode;
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 use prometheus::HistogramVec;
@@ -150,7 +150,7 @@ fn in_our_form(response: Response) -> Response {
         return response;
     }
     let (parts, _) = response.into_parts();
-    let mut refusal = refusal(status, &parts.headers).status(status.as_u16()).into_response();
+    let mut refusal = refusal(status).status(status.as_u16()).into_response();
     for (name, value) in &parts.headers {
         if name != CONTENT_TYPE && name != CONTENT_LENGTH {
             refusal.headers_mut().insert(name, value.clone());
@@ -159,12 +159,12 @@ fn in_our_form(response: Response) -> Response {
     refusal
 }
 
-fn refusal(status: StatusCode, headers: &HeaderMap) -> ApiError {
+fn refusal(status: StatusCode) -> ApiError {
     match status {
         StatusCode::NOT_FOUND => ApiError::new(ErrorCode::NotFound, "There is nothing at this path"),
+        // The header `Allow`, which the router adds further out, names those that it takes.
         StatusCode::METHOD_NOT_ALLOWED => {
-            let allowed = headers.get(ALLOW).and_then(|value| value.to_str().ok()).unwrap_or_default();
-            ApiError::new(ErrorCode::MethodNotAllowed, format!("This path takes only {}", allowed.replace(',', ", ")))
+            ApiError::new(ErrorCode::MethodNotAllowed, "This path does not take this method")
         }
         StatusCode::UNAUTHORIZED => ApiError::unauthenticated(),
         StatusCode::FORBIDDEN => ApiError::new(ErrorCode::Forbidden, "The caller may not do this"),

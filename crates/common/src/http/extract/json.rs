@@ -229,7 +229,7 @@ mod tests {
             (r#"{"items": null}"#, "items", "must be a list"),
             (r#"{"order": "7"}"#, "order", "must be a UUID"),
             (r#"{"order": 7}"#, "order", "must be a UUID"),
-            (r#"{"theme": "pink"}"#, "theme", "must be one of `light`, `dark`"),
+            (r#"{"theme": "pink"}"#, "theme", "must be light or dark"),
             (r#"{"notes": 5}"#, "notes", "must be a string"),
             (r#"{"flag": "true"}"#, "flag", "must be true or false"),
             (r#"{"notes": "a", "notes": "b"}"#, "notes", "must be given once"),

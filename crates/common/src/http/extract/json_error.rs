@@ -46,8 +46,7 @@ fn join(path: &str, name: &str) -> String {
 
 fn expectation(text: &str, expected: &str) -> String {
     if text.starts_with("unknown variant") {
-        let variants = expected.trim_start_matches("one of ");
-        return format!("must be one of {variants}");
+        return format!("must be {}", expected.replace('`', ""));
     }
     let integer = matches!(expected, "i8" | "i16" | "i32" | "i64" | "isize" | "u8" | "u16" | "u32" | "u64" | "usize");
     match expected {

@@ -63,7 +63,7 @@ fn explain(path: &str, text: &str) -> ApiError {
         _ if text.contains("`true` or `false`") => "must be true or false".to_owned(),
         _ if text.contains("UUID") => "must be a UUID".to_owned(),
         _ => match text.strip_prefix("unknown variant ").and_then(|rest| rest.split_once(", expected ")) {
-            Some((_, variants)) => format!("must be one of {}", variants.trim_start_matches("one of ")),
+            Some((_, variants)) => format!("must be {}", variants.replace('`', "")),
             None => "is not valid".to_owned(),
         },
     };
@@ -126,6 +126,6 @@ mod tests {
         }
         let (field, message) = refused("status=lost");
         assert_eq!(field, "status");
-        assert!(message.starts_with("must be one of `pending`, "), "{message}");
+        assert!(message.starts_with("must be one of pending, "), "{message}");
     }
 }

@@ -1,0 +1,147 @@
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::routing::post as route;
+use common::http::{Json, Json422, OptionalJson};
+use contracts::Money;
+use futures::stream;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{app, post, serve, settings};
+
+const JSON: Option<&str> = Some("application/json");
+const LIMIT: usize = 256 * 1024;
+
+#[derive(Deserialize, Serialize)]
+struct Line {
+    quantity: i64,
+    price: Option<Money>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Order {
+    items: Vec<Line>,
+    notes: Option<String>,
+}
+
+fn routes() -> Router {
+    Router::new()
+        .route("/echo", route(|Json(order): Json<Order>| async move { Json(order) }))
+        .route("/order", route(|Json422(order): Json422<Order>| async move { Json(order) }))
+        .route(
+            "/cancel",
+            route(|OptionalJson(order): OptionalJson<Order>| async move { Json(order.map(|order| order.notes)) }),
+        )
+        .route("/raw", route(|body: Bytes| async move { body.len().to_string() }))
+        .route("/ignores", route(|| async { "did not look" }))
+}
+
+fn notes(length: usize) -> String {
+    let empty = r#"{"items":[],"notes":""}"#.len();
+    format!(r#"{{"items":[],"notes":"{}"}}"#, "x".repeat(length - empty))
+}
+
+fn in_chunks(body: String) -> Body {
+    let chunks: Vec<_> =
+        body.into_bytes().chunks(10_000).map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec())).collect();
+    Body::from_stream(stream::iter(chunks))
+}
+
+#[tokio::test]
+async fn json_comes_and_goes_with_exact_money() {
+    let app = app(routes(), &settings());
+    let answer =
+        post(&app, "/echo", JSON, r#"{"items":[{"quantity":2,"price":"59.98"},{"quantity":1}],"extra":1}"#).await;
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.text(), r#"{"items":[{"quantity":2,"price":59.98},{"quantity":1,"price":null}],"notes":null}"#);
+    for content_type in ["application/json; charset=utf-8", "application/vnd.api+json", "APPLICATION/JSON"] {
+        assert_eq!(post(&app, "/echo", Some(content_type), r#"{"items":[]}"#).await.status, 200, "{content_type}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_another_type_is_refused() {
+    let app = app(routes(), &settings());
+    for content_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonp")]
+    {
+        post(&app, "/echo", content_type, r#"{"items":[]}"#).await.refused(415, "UNSUPPORTED_MEDIA_TYPE");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_json_is_malformed() {
+    let app = app(routes(), &settings());
+    for body in ["", "{", "not json", "{\"items\": []} trailing", "{'items': []}"] {
+        post(&app, "/echo", JSON, body).await.refused(400, "MALFORMED_BODY");
+        post(&app, "/order", JSON, body).await.refused(400, "MALFORMED_BODY");
+    }
+    post(&app, "/echo", None, "").await.refused(400, "MALFORMED_BODY");
+    post(&app, "/echo", JSON, Bytes::from_static(b"{\"items\":[],\"notes\":\"\xc3\"}"))
+        .await
+        .refused(400, "MALFORMED_BODY");
+    let deep = format!("{{\"items\": {}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let answer = post(&app, "/echo", JSON, deep).await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn input_that_breaks_a_rule_names_the_field_and_is_422_at_the_order_service() {
+    let app = app(routes(), &settings());
+    for (path, status) in [("/echo", 400), ("/order", 422)] {
+        let problem = post(&app, path, JSON, r#"{"items":[{"quantity":1},{"quantity":"x"}]}"#).await;
+        let problem = problem.refused(status, "VALIDATION_FAILED");
+        let expected = serde_json::json!([{"field": "items[1].quantity", "message": "must be an integer"}]);
+        assert_eq!(problem["errors"], expected);
+        let problem = post(&app, path, JSON, "{}").await.refused(status, "VALIDATION_FAILED");
+        assert_eq!(problem["errors"], serde_json::json!([{"field": "items", "message": "is required"}]));
+        let problem = post(&app, path, JSON, r#"{"items":[{"quantity":1,"price":0.005}]}"#).await;
+        let problem = problem.refused(status, "VALIDATION_FAILED");
+        assert_eq!(problem["errors"][0]["field"], "items[0].price");
+    }
+}
+
+#[tokio::test]
+async fn a_body_may_be_left_out_where_the_call_says_so() {
+    let app = app(routes(), &settings());
+    assert_eq!(post(&app, "/cancel", None, "").await.text(), "null");
+    assert_eq!(post(&app, "/cancel", Some("text/plain"), "").await.text(), "null");
+    assert_eq!(post(&app, "/cancel", JSON, "").await.text(), "null");
+    assert_eq!(post(&app, "/cancel", JSON, r#"{"items":[],"notes":"n"}"#).await.text(), "\"n\"");
+    post(&app, "/cancel", None, "{}").await.refused(415, "UNSUPPORTED_MEDIA_TYPE");
+    post(&app, "/cancel", JSON, "nonsense").await.refused(400, "MALFORMED_BODY");
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_however_it_comes() {
+    let app = app(routes(), &settings());
+    assert_eq!(post(&app, "/echo", JSON, notes(LIMIT)).await.status, 200);
+    post(&app, "/echo", JSON, notes(LIMIT + 1)).await.refused(413, "PAYLOAD_TOO_LARGE");
+    assert_eq!(post(&app, "/echo", JSON, in_chunks(notes(LIMIT))).await.status, 200);
+    post(&app, "/echo", JSON, in_chunks(notes(LIMIT + 1))).await.refused(413, "PAYLOAD_TOO_LARGE");
+    post(&app, "/raw", None, in_chunks(notes(LIMIT + 1))).await.refused(413, "PAYLOAD_TOO_LARGE");
+}
+
+/// Sends all of a large body before it looks at the answer, as many clients do.
+async fn send_all(url: &str, path: &str, length: usize) -> String {
+    let address = url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![b' '; length]).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_client_that_sends_too_much_still_sees_the_refusal() {
+    let url = serve(app(routes(), &settings())).await;
+    let answer = send_all(&url, "/echo", 8 * 1024 * 1024).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(answer.contains("PAYLOAD_TOO_LARGE"), "{answer}");
+    let answer = send_all(&url, "/ignores", LIMIT).await;
+    assert!(answer.ends_with("did not look"), "{answer}");
+}

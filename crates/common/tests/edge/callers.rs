@@ -1,0 +1,128 @@
+//! Who may do what.
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::routing::get;
+use common::auth::keys::{SigningKey, generate_pem, jwk_of_public_pem};
+use common::auth::{
+    AUDIENCE, AdminOnly, AdminOrService, Claims, Jwks, OptionalCaller, Role, ServiceOnly, SignedInUser, TokenVerifier,
+};
+use common::clock::{Clock, SystemClock, system};
+use contracts::UserId;
+use p256::pkcs8::{DecodePrivateKey, EncodePublicKey, LineEnding};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::support::{app, get_with, settings};
+
+#[derive(Clone)]
+struct State(TokenVerifier);
+
+impl FromRef<State> for TokenVerifier {
+    fn from_ref(state: &State) -> Self {
+        state.0.clone()
+    }
+}
+
+fn claims(role: Role, subject: &str) -> Claims {
+    let now = SystemClock.now().timestamp();
+    Claims {
+        iss: "shopfleet".to_owned(),
+        aud: AUDIENCE.to_owned(),
+        sub: subject.to_owned(),
+        user_id: (role != Role::Service).then(|| subject.to_owned()),
+        sid: None,
+        email: None,
+        role,
+        iat: now,
+        exp: now + 900,
+        jti: "1".to_owned(),
+    }
+}
+
+fn routes(verifier: TokenVerifier) -> Router {
+    let routes = Router::new()
+        .route("/admin", get(|AdminOnly(caller): AdminOnly| async move { caller.key() }))
+        .route("/service", get(|ServiceOnly(caller): ServiceOnly| async move { caller.key() }))
+        .route("/either", get(|AdminOrService(caller): AdminOrService| async move { caller.key() }))
+        .route("/person", get(|SignedInUser(_, user): SignedInUser| async move { user.to_string() }))
+        .route(
+            "/public",
+            get(|OptionalCaller(caller): OptionalCaller| async move {
+                caller.map_or_else(|| "nobody".to_owned(), |caller| caller.key())
+            }),
+        );
+    app(routes.with_state(State(verifier)), &settings())
+}
+
+#[tokio::test]
+async fn each_role_reaches_what_it_may() {
+    let key = SigningKey::from_pem(&generate_pem()).unwrap();
+    let jwks = Jwks { keys: vec![key.jwk().clone()] };
+    let app = routes(TokenVerifier::local(&jwks, "shopfleet", system()));
+    let person = UserId::generate(SystemClock.now()).to_string();
+    let subjects = [(Role::User, person.as_str()), (Role::Admin, &person), (Role::Service, "order-service")];
+    for (role, subject) in subjects {
+        let authorization = format!("Bearer {}", key.sign(&claims(role, subject)));
+        for (path, allowed) in [
+            ("/admin", role == Role::Admin),
+            ("/service", role == Role::Service),
+            ("/either", role != Role::User),
+            ("/person", role != Role::Service),
+            ("/public", true),
+        ] {
+            let answer = get_with(&app, path, &[("authorization", &authorization)]).await;
+            if allowed {
+                assert_eq!(answer.status, 200, "{role} at {path}");
+                assert!(answer.text().ends_with(subject));
+            } else {
+                answer.refused(403, "FORBIDDEN");
+            }
+        }
+    }
+    for path in ["/admin", "/service", "/either", "/person"] {
+        get_with(&app, path, &[]).await.refused(401, "UNAUTHENTICATED");
+    }
+}
+
+#[tokio::test]
+async fn a_public_call_takes_a_bad_token_for_none() {
+    let jwks = Jwks::default();
+    let app = routes(TokenVerifier::local(&jwks, "shopfleet", system()));
+    let stranger = SigningKey::from_pem(&generate_pem()).unwrap().sign(&claims(Role::Service, "x"));
+    for authorization in ["", "Bearer nonsense", "Basic YTpi", &format!("Bearer {stranger}")] {
+        assert_eq!(get_with(&app, "/public", &[("authorization", authorization)]).await.text(), "nobody");
+    }
+    assert_eq!(get_with(&app, "/public", &[]).await.text(), "nobody");
+}
+
+#[test]
+fn a_key_is_read_in_each_of_its_forms_and_has_one_id() {
+    let pem = generate_pem();
+    let key = SigningKey::from_pem(&pem).unwrap();
+    let secret = p256::SecretKey::from_pkcs8_pem(pem.expose_secret()).unwrap();
+    let sec1 = secret.to_sec1_pem(LineEnding::LF).unwrap();
+    let parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+    let openssl: SecretString = format!("{parameters}{}", sec1.as_str()).into();
+    assert_eq!(SigningKey::from_pem(&openssl).unwrap().kid(), key.kid());
+    let public = secret.public_key().to_public_key_pem(LineEnding::LF).unwrap();
+    assert_eq!(&jwk_of_public_pem(&public).unwrap(), key.jwk());
+    assert_eq!(key.kid().len(), 43, "base64url of 256 bits");
+    assert!(SigningKey::from_pem(&public.into()).is_err());
+    assert!(jwk_of_public_pem(pem.expose_secret()).is_err());
+    let wrong = SigningKey::from_pem(&"secret".to_owned().into()).err().unwrap();
+    assert!(wrong.to_string().contains("openssl"), "{wrong}");
+}
+
+#[test]
+fn a_published_key_is_what_the_standard_asks_for() {
+    let key = SigningKey::from_pem(&generate_pem()).unwrap();
+    let jwk = serde_json::to_value(key.jwk()).unwrap();
+    assert_eq!(
+        (&jwk["kty"], &jwk["crv"], &jwk["use"], &jwk["alg"]),
+        (&"EC".into(), &"P-256".into(), &"sig".into(), &"ES256".into())
+    );
+    assert!(jwk.get("d").is_none(), "the private half stays here");
+    // The example of RFC 7638 has an RSA key; this thumbprint was taken of a key on P-256 by jsonwebtoken.
+    let standard: jsonwebtoken::jwk::Jwk = serde_json::from_value(jwk).unwrap();
+    assert_eq!(standard.thumbprint(jsonwebtoken::jwk::ThumbprintHash::SHA256).unwrap(), key.kid());
+}

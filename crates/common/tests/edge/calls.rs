@@ -1,0 +1,174 @@
+//! Calls to other services.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use common::auth::Bearer;
+use common::client::{CallError, ServiceClient};
+use common::clock::system;
+use common::discovery::ServiceName;
+use common::http::{ApiError, Json};
+use common::metrics::Metrics;
+use contracts::ErrorCode;
+use http::{HeaderMap, StatusCode, Uri};
+use serde_json::{Value, json};
+
+use crate::support::{app, client, discovery, get_with, nowhere, serve, settings};
+
+async fn echo(uri: Uri, headers: HeaderMap, body: String) -> Json<Value> {
+    let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    Json(json!({
+        "uri": uri.to_string(),
+        "authorization": header("authorization"),
+        "content-type": header("content-type"),
+        "request_id": header("x-request-id"),
+        "timeout": header("x-request-timeout-ms").and_then(|text| text.parse::<u64>().ok()),
+        "if-none-match": header("if-none-match"),
+        "body": body,
+    }))
+}
+
+async fn peer() -> String {
+    let refusal = || async { ApiError::new(ErrorCode::SkuExists, "The sku belongs to a product already") };
+    let routes = Router::new()
+        .route("/echo", get(echo).post(echo).put(echo).patch(echo).delete(echo))
+        .route("/refuses", get(refusal))
+        .route("/away", get(|| async { StatusCode::SERVICE_UNAVAILABLE }))
+        .route("/fails", get(|| async { StatusCode::INTERNAL_SERVER_ERROR }))
+        .route("/hangs", get(std::future::pending::<()>))
+        .route("/moved", get(|| async { (StatusCode::FOUND, [("location", "/echo")]) }))
+        .route("/text", get(|| async { "no JSON" }));
+    serve(routes).await
+}
+
+#[tokio::test]
+async fn a_call_carries_what_it_was_given() {
+    let client = client(&peer().await, system());
+    let call = client.post(ServiceName::User, "/echo?a=1").query(&[("b", "x y")]).query(&json!({}));
+    let call = call.json(&json!({"id": 7})).bearer(&Bearer::new("token".to_owned().into()));
+    let answer = call.header("if-none-match", "\"tag\"").send().await.unwrap();
+    let seen: Value = answer.json().unwrap();
+    assert!(answer.is_success() && answer.problem().is_none());
+    assert_eq!(seen["uri"], "/echo?a=1&b=x+y");
+    assert_eq!(seen["authorization"], "Bearer token");
+    assert_eq!(seen["content-type"], "application/json");
+    assert_eq!(seen["body"], "{\"id\":7}");
+    assert_eq!(seen["if-none-match"], "\"tag\"");
+    for call in [client.put(ServiceName::User, "/echo"), client.patch(ServiceName::User, "/echo")] {
+        assert_eq!(call.send().await.unwrap().status(), 200);
+    }
+    assert_eq!(client.delete(ServiceName::User, "/echo").send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_call_within_a_request_passes_on_its_id_and_the_time_that_is_left() {
+    let client = client(&peer().await, system());
+    let forward = move || async move {
+        let answer = client.get(ServiceName::User, "/echo").timeout(Duration::from_secs(20)).send().await.unwrap();
+        Json(answer.json::<Value>().unwrap())
+    };
+    let app = app(Router::new().route("/forward", get(forward)), &settings());
+    let headers = [("x-request-id", "hop-1"), ("x-request-timeout-ms", "15000")];
+    let seen = get_with(&app, "/forward", &headers).await.json();
+    assert_eq!(seen["request_id"], "hop-1");
+    assert!((1..=15_000).contains(&seen["timeout"].as_u64().unwrap()), "{seen}");
+    let seen = get_with(&app, "/forward", &[]).await.json();
+    assert!((15_001..=20_000).contains(&seen["timeout"].as_u64().unwrap()), "its own time is shorter here: {seen}");
+}
+
+#[tokio::test]
+async fn a_refusal_is_an_answer() {
+    let client = client(&peer().await, system());
+    let answer = client.get(ServiceName::User, "/refuses").send().await.unwrap();
+    assert_eq!(answer.status(), 409);
+    assert_eq!(answer.problem().unwrap().code, "SKU_EXISTS");
+    assert!(!answer.is_success());
+    let answer = client.get(ServiceName::User, "/fails").send().await.unwrap();
+    assert_eq!((answer.status(), answer.problem()), (500, None));
+    assert_eq!(client.get(ServiceName::User, "/moved").send().await.unwrap().status(), 302, "nobody is followed");
+}
+
+#[tokio::test]
+async fn a_service_that_is_away_late_or_odd_is_an_error_of_its_own() {
+    let url = peer().await;
+    let client = client(&url, system());
+    let away = client.get(ServiceName::User, "/away").send().await.unwrap_err();
+    assert!(matches!(away, CallError::Unavailable { to: ServiceName::User, .. }), "{away:?}");
+    assert_eq!(common::chain(&away), "the user-service is unavailable: it answered 503");
+    let late = client.get(ServiceName::User, "/hangs").timeout(Duration::from_millis(20)).send().await.unwrap_err();
+    assert!(matches!(late, CallError::Timeout { .. }), "{late:?}");
+    let odd = client.get(ServiceName::User, "/text").send().await.unwrap().json::<Value>().unwrap_err();
+    assert!(matches!(odd, CallError::BadAnswer { .. }), "{odd:?}");
+    let unknown = client.get(ServiceName::Order, "/echo").send().await.unwrap_err();
+    assert!(matches!(unknown, CallError::Unavailable { to: ServiceName::Order, .. }), "{unknown:?}");
+    let gone = self::client(&nowhere().await, system());
+    let gone = gone.get(ServiceName::User, "/echo").send().await.unwrap_err();
+    assert!(matches!(gone, CallError::Unavailable { .. }), "{gone:?}");
+    for error in [away, late, odd, unknown, gone] {
+        assert_eq!(ApiError::from(error).code(), ErrorCode::ServiceUnavailable);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_outlives_the_request_is_its_deadline() {
+    let client = client(&peer().await, system());
+    let forward = move || async move {
+        client
+            .get(ServiceName::User, "/hangs")
+            .send()
+            .await
+            .map(|answer| answer.status().to_string())
+            .map_err(ApiError::from)
+    };
+    let app = app(Router::new().route("/forward", post(forward.clone()).get(forward)), &settings());
+    get_with(&app, "/forward", &[("x-request-timeout-ms", "30")]).await.refused(504, "DEADLINE_EXCEEDED");
+}
+
+#[tokio::test]
+async fn only_a_call_that_may_be_repeated_is() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = asked.clone();
+    let wakes = move || {
+        let asked = count.fetch_add(1, Ordering::SeqCst);
+        std::future::ready(if asked < 2 { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK })
+    };
+    let client = client(&serve(Router::new().route("/wakes", get(wakes))).await, system());
+    assert!(client.get(ServiceName::User, "/wakes").send().await.is_err());
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    asked.store(0, Ordering::SeqCst);
+    assert_eq!(client.get(ServiceName::User, "/wakes").retries(2).send().await.unwrap().status(), 200);
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    asked.store(0, Ordering::SeqCst);
+    assert!(client.get(ServiceName::User, "/wakes").retries(1).send().await.is_err());
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn calls_are_measured_by_service_method_and_status() {
+    let (url, metrics) = (peer().await, Metrics::new());
+    let client = ServiceClient::new("test-service", discovery(&url), system(), &metrics);
+    client.get(ServiceName::User, "/echo").send().await.unwrap();
+    client.get(ServiceName::User, "/away").send().await.unwrap_err();
+    client.get(ServiceName::User, "/hangs").timeout(Duration::from_millis(20)).send().await.unwrap_err();
+    let text = metrics.render();
+    for status in ["200", "503", "timeout"] {
+        let line = format!(
+            r#"http_client_request_duration_seconds_count{{http_request_method="GET",http_response_status_code="{status}",server_address="user-service"}} 1"#
+        );
+        assert!(text.contains(&line), "{line} is not in {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_hangs_is_left_alone_for_a_while() {
+    let client = client(&peer().await, system());
+    for _ in 0..5 {
+        let late = client.get(ServiceName::User, "/hangs").timeout(Duration::from_millis(5)).send().await;
+        assert!(matches!(late, Err(CallError::Timeout { .. })));
+    }
+    let refused = client.get(ServiceName::User, "/hangs").timeout(Duration::from_secs(600)).send().await;
+    assert!(matches!(refused, Err(CallError::Unavailable { .. })), "it is not even asked");
+}

@@ -1,0 +1,14 @@
+//! The edge of a service, as its clients and the services that it calls see it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bodies;
+mod callers;
+mod calls;
+mod deadlines;
+mod pages;
+mod refusals;
+mod requests;
+mod service_tokens;
+mod support;
+mod tokens;

@@ -1,0 +1,206 @@
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::routing::{get, post};
+use common::http::{ApiError, ClientAddr, Health, HttpSettings, context};
+use common::telemetry;
+use opentelemetry::trace::TracerProvider;
+use tracing::instrument::WithSubscriber;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::support::{app, finished, get as fetch, get_with, send, settings};
+
+fn routes() -> Router {
+    Router::new()
+        .route("/api/products/{id}", get(|| async { context::request_id().unwrap_or_default() }))
+        .route("/api/orders", post(|| async { context::request_id().unwrap_or_default() }))
+        .route("/addr", get(|ClientAddr(addr): ClientAddr| async move { addr.to_string() }))
+        .route("/trace", get(|| async { telemetry::traceparent().unwrap_or_default() }))
+        .route("/trace", post(|| async { telemetry::traceparent().unwrap_or_default() }))
+        .route("/fails", get(|| async { ApiError::unavailable("The store is unavailable", "connection refused") }))
+}
+
+#[tokio::test]
+async fn a_request_has_an_id_of_its_own_or_the_clients() {
+    let app = app(routes(), &settings());
+    let answer = fetch(&app, "/api/products/1").await;
+    assert_eq!(answer.text(), answer.header("x-request-id"));
+    assert_eq!(answer.text().len(), 36);
+    let answer = get_with(&app, "/api/products/1", &[("x-request-id", "client-7")]).await;
+    assert_eq!((answer.text().as_str(), answer.header("x-request-id")), ("client-7", "client-7"));
+    let answer = get_with(&app, "/nothing", &[("x-request-id", "client-8")]).await;
+    assert_eq!(answer.refused(404, "NOT_FOUND")["request_id"], "client-8");
+    let answer = get_with(&app, "/api/products/1", &[("x-request-id", "not sane")]).await;
+    assert_ne!(answer.header("x-request-id"), "not sane");
+    let written = Request::post("/api/orders").header("x-request-id", "client-9").body(Body::empty()).unwrap();
+    assert_eq!(send(&app, written).await.text(), "client-9", "a handler that writes knows it too");
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_method_route_and_status() {
+    let settings = settings();
+    let app = app(routes(), &settings);
+    fetch(&app, "/api/products/1").await;
+    fetch(&app, "/api/products/2/").await;
+    fetch(&app, "/made/up").await;
+    send(&app, Request::builder().method("BREW").uri("/made/up").body(Body::empty()).unwrap()).await;
+    let answer = fetch(&app, "/metrics").await;
+    assert!(answer.header("content-type").starts_with("text/plain; version=0.0.4"));
+    let metrics = answer.text();
+    for line in [
+        r#"http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",http_route="/api/products/{id}"} 2"#,
+        r#"http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="404",http_route="unmatched"} 1"#,
+        r#"http_server_request_duration_seconds_count{http_request_method="_OTHER",http_response_status_code="404",http_route="unmatched"} 1"#,
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+    assert!(metrics.contains(r#"le="0.001""#) && metrics.contains(r#"le="10""#));
+}
+
+#[tokio::test]
+async fn a_clients_address_is_taken_from_trusted_proxies_alone() {
+    let app = app(routes(), &settings());
+    let forwarded = [("x-forwarded-for", "1.2.3.4, 198.51.100.7")];
+    assert_eq!(get_with(&app, "/addr", &forwarded).await.text(), "198.51.100.7");
+    let mut request = Request::get("/addr").header("x-forwarded-for", "198.51.100.7").body(Body::empty()).unwrap();
+    let stranger: std::net::SocketAddr = "203.0.113.9:4000".parse().unwrap();
+    request.extensions_mut().insert(axum::extract::ConnectInfo(stranger));
+    assert_eq!(send(&app, request).await.text(), "203.0.113.9");
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Lines {
+    fn of(&self, level: &str) -> Vec<serde_json::Value> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.filter(|line| line["level"] == level).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_one_line_of_the_log_and_a_failure_one_more() {
+    let lines = Lines::default();
+    let log = tracing_subscriber::fmt().json().flatten_event(true).with_writer(lines.clone()).finish();
+    let app = app(routes(), &settings());
+    async {
+        fetch(&app, "/api/products/5?token=hidden").await;
+        get_with(&app, "/fails", &[("x-request-id", "failing"), ("authorization", "Bearer hidden")]).await;
+    }
+    .with_subscriber(log)
+    .await;
+    let access = lines.of("INFO");
+    assert_eq!(access.len(), 2, "{access:?}");
+    assert_eq!(access[0]["target"], "access");
+    assert_eq!(access[0]["http.route"], "/api/products/{id}");
+    assert_eq!(access[0]["http.request.method"], "GET");
+    assert_eq!(access[0]["http.response.status_code"], 200);
+    assert!(access[0]["duration_ms"].is_u64() && access[0]["request_id"].is_string(), "{}", access[0]);
+    assert_eq!(access[1]["http.response.status_code"], 503);
+    let failures = lines.of("ERROR");
+    assert_eq!(failures.len(), 1, "{failures:?}");
+    assert_eq!(failures[0]["error"], "connection refused");
+    assert_eq!(failures[0]["span"]["http.request.id"], "failing");
+    assert!(!String::from_utf8_lossy(&lines.0.lock().unwrap()).contains("hidden"));
+}
+
+#[tokio::test]
+async fn a_request_continues_its_callers_trace() {
+    let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+    // For this thread, on which the tasks of the test run too.
+    let _traces = tracing_subscriber::registry().with(layer).set_default();
+    let app = app(routes(), &settings());
+    let parent = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
+    let seen = get_with(&app, "/trace", &parent).await.text();
+    assert!(seen.starts_with("00-0af7651916cd43dd8448eb211c80319c-"), "{seen}");
+    assert!(!seen.contains("b7ad6b7169203331"), "the request is a span of its own: {seen}");
+    let request = Request::post("/trace").header(parent[0].0, parent[0].1).body(Body::empty()).unwrap();
+    let seen = send(&app, request).await.text();
+    assert!(seen.starts_with("00-0af7651916cd43dd8448eb211c80319c-"), "{seen}");
+    let fresh = get_with(&app, "/trace", &[("traceparent", "nonsense")]).await.text();
+    assert!(fresh.starts_with("00-") && !fresh.contains("0af7651916cd43dd8448eb211c80319c"), "{fresh}");
+}
+
+#[tokio::test]
+async fn health_tells_the_service_and_what_it_needs() {
+    let health = Health::new()
+        .critical("database", || async { Ok(()) })
+        .dependency("bus", || async { Err("connection refused".into()) });
+    let app = finished(OpenApiRouter::new(), &settings(), health);
+    let body = fetch(&app, "/health").await.json();
+    assert_eq!(
+        (&body["status"], &body["service"], &body["version"]),
+        (&"healthy".into(), &"test-service".into(), &"1.2.3".into())
+    );
+    assert!(body["timestamp"].as_str().unwrap().ends_with('Z'), "{body}");
+    assert_eq!(fetch(&app, "/health/live").await.status, 200);
+    let ready = fetch(&app, "/health/ready").await;
+    assert_eq!(ready.status, 200);
+    assert_eq!(
+        ready.json(),
+        serde_json::json!({"status": "ready", "dependencies": [
+            {"name": "database", "status": "up", "critical": true},
+            {"name": "bus", "status": "degraded", "critical": false},
+        ]})
+    );
+}
+
+#[tokio::test]
+async fn a_service_whose_store_is_down_is_not_ready_but_lives() {
+    let health = Health::new().critical("database", || async { Err("disk is gone".into()) });
+    let app = finished(OpenApiRouter::new(), &settings(), health);
+    let ready = fetch(&app, "/health/ready").await;
+    assert_eq!((ready.status.as_u16(), &ready.json()["status"]), (503, &"unready".into()));
+    assert!(!ready.text().contains("disk"), "the cause is for the log");
+    assert_eq!(fetch(&app, "/health").await.status, 200);
+    assert_eq!(fetch(&app, "/health/live").await.status, 200);
+}
+
+#[tokio::test]
+async fn browsers_may_call_from_the_origins_that_are_listed() {
+    let settings = HttpSettings { allowed_origins: vec!["http://shop.example".to_owned()], ..settings() };
+    let app = app(routes(), &settings);
+    let preflight = Request::options("/api/products/1")
+        .header("origin", "http://shop.example")
+        .header("access-control-request-method", "DELETE")
+        .header("access-control-request-headers", "authorization, idempotency-key")
+        .body(Body::empty())
+        .unwrap();
+    let answer = send(&app, preflight).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("access-control-allow-origin"), "http://shop.example");
+    assert!(answer.header("access-control-allow-methods").contains("DELETE"));
+    assert!(answer.header("access-control-allow-headers").contains("idempotency-key"));
+    let refused = get_with(&app, "/nothing", &[("origin", "http://shop.example")]).await;
+    refused.refused(404, "NOT_FOUND");
+    assert_eq!(refused.header("access-control-allow-origin"), "http://shop.example");
+    let stranger = get_with(&app, "/api/products/1", &[("origin", "http://evil.example")]).await;
+    assert_eq!(stranger.header("access-control-allow-origin"), "");
+}

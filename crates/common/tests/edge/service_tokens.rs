@@ -1,0 +1,122 @@
+//! The tokens that services call each other with.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use chrono::TimeDelta;
+use common::auth::ServiceTokens;
+use common::client::CallError;
+use common::clock::Clock;
+use common::clock::{ManualClock, SystemClock};
+use common::worker::Next;
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use crate::support::{client, serve, until};
+
+#[derive(Clone, Default)]
+struct Issuer {
+    issued: Arc<AtomicU32>,
+    down: Arc<AtomicBool>,
+}
+
+impl Issuer {
+    fn issue(&self, headers: &HeaderMap, form: &str) -> Response {
+        if self.down.load(Ordering::SeqCst) {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+        assert_eq!(form, "grant_type=client_credentials");
+        assert_eq!(headers["content-type"], "application/x-www-form-urlencoded");
+        let expected = format!("Basic {}", BASE64_STANDARD.encode("order-service:s%3Acret%26"));
+        if headers["authorization"] != expected {
+            return (StatusCode::UNAUTHORIZED, axum::Json(json!({"error": "invalid_client"}))).into_response();
+        }
+        let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
+        axum::Json(json!({"access_token": format!("token-{number}"), "token_type": "Bearer", "expires_in": 3600}))
+            .into_response()
+    }
+
+    fn issued(&self) -> u32 {
+        self.issued.load(Ordering::SeqCst)
+    }
+
+    async fn start(&self, secret: &str, clock: &ManualClock) -> ServiceTokens {
+        let issuer = self.clone();
+        let issue = move |headers: HeaderMap, form: String| std::future::ready(issuer.issue(&headers, &form));
+        let url = serve(Router::new().route("/api/auth/token", post(issue))).await;
+        ServiceTokens::new(client(&url, clock.shared()), "order-service", secret.to_owned().into(), clock.shared())
+    }
+}
+
+async fn token(tokens: &ServiceTokens) -> String {
+    tokens.bearer().await.unwrap().header()
+}
+
+#[tokio::test]
+async fn a_token_is_asked_for_once_and_kept() {
+    let (issuer, clock) = (Issuer::default(), ManualClock::at(SystemClock.now()));
+    let tokens = issuer.start("s:cret&", &clock).await;
+    let all = futures::future::join_all((0..10).map(|_| token(&tokens))).await;
+    assert!(all.iter().all(|token| token == "Bearer token-1"), "{all:?}");
+    assert_eq!(issuer.issued(), 1);
+}
+
+#[tokio::test]
+async fn at_half_its_life_a_token_is_renewed_and_used_until_it_is() {
+    let (issuer, clock) = (Issuer::default(), ManualClock::at(SystemClock.now()));
+    let tokens = issuer.start("s:cret&", &clock).await;
+    assert_eq!(token(&tokens).await, "Bearer token-1");
+    clock.advance(TimeDelta::minutes(29));
+    assert_eq!(token(&tokens).await, "Bearer token-1");
+    assert_eq!(issuer.issued(), 1);
+    clock.advance(TimeDelta::minutes(1));
+    assert_eq!(token(&tokens).await, "Bearer token-1", "nobody waits for the new one");
+    until("a new token", || async { (token(&tokens).await == "Bearer token-2").then_some(()) }).await;
+    assert_eq!(issuer.issued(), 2);
+}
+
+#[tokio::test]
+async fn a_user_service_that_is_away_stops_nobody_until_the_token_runs_out() {
+    let (issuer, clock) = (Issuer::default(), ManualClock::at(SystemClock.now()));
+    let tokens = issuer.start("s:cret&", &clock).await;
+    assert_eq!(token(&tokens).await, "Bearer token-1");
+    issuer.down.store(true, Ordering::SeqCst);
+    clock.advance(TimeDelta::minutes(59));
+    assert_eq!(token(&tokens).await, "Bearer token-1");
+    clock.advance(TimeDelta::minutes(1));
+    assert!(matches!(tokens.bearer().await, Err(CallError::Unavailable { .. })));
+    issuer.down.store(false, Ordering::SeqCst);
+    assert_eq!(token(&tokens).await, "Bearer token-2");
+}
+
+#[tokio::test]
+async fn the_renewer_keeps_a_token_fresh_that_nobody_uses() {
+    let (issuer, clock) = (Issuer::default(), ManualClock::at(SystemClock.now()));
+    let tokens = issuer.start("s:cret&", &clock).await;
+    let renewer = tokens.renewer();
+    let begun = clock.now();
+    assert_eq!(renewer.step().await.unwrap(), Next::At(begun + TimeDelta::minutes(30)));
+    assert_eq!(renewer.step().await.unwrap(), Next::At(begun + TimeDelta::minutes(30)));
+    assert_eq!(issuer.issued(), 1);
+    clock.advance(TimeDelta::minutes(30));
+    issuer.down.store(true, Ordering::SeqCst);
+    assert!(renewer.step().await.is_err());
+    issuer.down.store(false, Ordering::SeqCst);
+    assert_eq!(renewer.step().await.unwrap(), Next::At(begun + TimeDelta::minutes(60)));
+    assert_eq!(token(&tokens).await, "Bearer token-2");
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_told_as_such() {
+    let (issuer, clock) = (Issuer::default(), ManualClock::at(SystemClock.now()));
+    let tokens = issuer.start("wrong", &clock).await;
+    let error = tokens.bearer().await.unwrap_err();
+    assert!(matches!(error, CallError::BadAnswer { .. }));
+    assert!(common::chain(&error).contains("CLIENT_SECRET"), "{}", common::chain(&error));
+    assert!(!common::chain(&error).contains("wrong\""));
+}
