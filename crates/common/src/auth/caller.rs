@@ -177,3 +177,45 @@ where
         Ok(Self(caller, user_id))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(role: Role, subject: &str) -> Caller {
+        let claims = Claims {
+            iss: String::new(),
+            aud: String::new(),
+            sub: subject.to_owned(),
+            user_id: None,
+            sid: None,
+            email: None,
+            role,
+            iat: 0,
+            exp: 0,
+            jti: String::new(),
+        };
+        Caller::new(&claims, subject.parse().ok(), "token".to_owned().into())
+    }
+
+    #[test]
+    fn a_person_acts_for_itself_and_those_who_are_trusted_for_all() {
+        let ids = ["0190163d-8694-739b-aea5-966c26f8ad91", "0190163d-8694-739b-aea5-966c26f8ad92"];
+        let [own, other] = ids.map(|id| id.parse::<UserId>().unwrap());
+        let person = caller(Role::User, ids[0]);
+        assert!(person.may_act_for(own) && !person.may_act_for(other) && !person.acts_for_all());
+        let trusted = [caller(Role::Admin, ids[0]), caller(Role::Service, "order-service")];
+        assert!(trusted.iter().all(|caller| caller.may_act_for(own) && caller.may_act_for(other)));
+        assert_eq!(
+            trusted.map(|caller| caller.key()),
+            [format!("user:{}", ids[0]), "service:order-service".to_owned()]
+        );
+    }
+
+    #[test]
+    fn a_token_is_not_shown() {
+        let caller = caller(Role::Service, "x");
+        assert!(!format!("{caller:?} {:?}", caller.bearer()).contains("token\""));
+        assert_eq!(caller.bearer().header(), "Bearer token");
+    }
+}

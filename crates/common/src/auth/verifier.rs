@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use contracts::UserId;
 use jsonwebtoken::{Algorithm, Validation};
-use moka::future::Cache;
+use moka::sync::Cache;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
@@ -114,12 +114,12 @@ impl TokenVerifier {
     /// Who sends this token.
     pub(super) async fn verify(&self, token: &str) -> Result<Caller, Refusal> {
         let digest: [u8; 32] = Sha256::digest(token).into();
-        let known = self.verified.get(&digest).await.filter(|known| known.set == self.keys.set_number());
+        let known = self.verified.get(&digest).filter(|known| known.set == self.keys.set_number());
         let found = match known {
             Some(known) => known,
             None => {
                 let found = self.check(token).await?;
-                self.verified.insert(digest, found.clone()).await;
+                self.verified.insert(digest, found.clone());
                 found
             }
         };

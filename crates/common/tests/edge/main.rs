@@ -6,6 +6,7 @@ mod bodies;
 mod callers;
 mod calls;
 mod deadlines;
+mod ops;
 mod pages;
 mod refusals;
 mod requests;

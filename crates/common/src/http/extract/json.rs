@@ -119,21 +119,28 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
-        let error = error.into_inner();
-        // A number such as 1e999 is JSON all the same.
-        if error.is_data() || error.to_string().starts_with("number out of range") {
-            let FieldError { field, message } = json_error::explain(&path, &error);
-            // The rest may still be no JSON at all, which counts more.
-            return serde_json::from_str::<IgnoredAny>(text)
-                .map_or_else(|error| not_json(&error), |_| refuse(field, message));
-        }
-        not_json(&error)
+        refuse_at(&path, &error.into_inner(), text)
     })?;
     deserializer.end().map_err(|error| not_json(&error))?;
     if has_nul(text) {
         return Err(refuse("", "the body must not have the character U+0000"));
     }
     Ok(value)
+}
+
+/// A reader stops at the first thing that it does not like: what is JSON all the same breaks a rule, the rest is no JSON,
+/// also where the rule came first.
+fn refuse_at(path: &str, error: &serde_json::Error, text: &str) -> ApiError {
+    if error.to_string().starts_with("recursion limit") {
+        return not_json(error);
+    }
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(_) => {
+            let FieldError { field, message } = json_error::explain(path, error);
+            refuse(field, message)
+        }
+        Err(error) => not_json(&error),
+    }
 }
 
 fn refuse(field: impl Into<String>, message: impl Into<String>) -> ApiError {
@@ -230,6 +237,8 @@ mod tests {
             (r#"{"order": "7"}"#, "order", "must be a UUID"),
             (r#"{"order": 7}"#, "order", "must be a UUID"),
             (r#"{"theme": "pink"}"#, "theme", "must be light or dark"),
+            (r#"{"theme": 5}"#, "theme", "is not valid: expected value"),
+            (r#"{"notes": "\ud800"}"#, "notes", "is not valid: unexpected end of hex escape"),
             (r#"{"notes": 5}"#, "notes", "must be a string"),
             (r#"{"flag": "true"}"#, "flag", "must be true or false"),
             (r#"{"notes": "a", "notes": "b"}"#, "notes", "must be given once"),
