@@ -8,7 +8,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use common::auth::Bearer;
 use common::client::{CallError, ServiceClient};
-use common::clock::system;
+use common::clock::{Clock, ManualClock, SystemClock, system};
 use common::discovery::ServiceName;
 use common::http::{ApiError, Json};
 use common::metrics::Metrics;
@@ -164,7 +164,8 @@ async fn calls_are_measured_by_service_method_and_status() {
 
 #[tokio::test]
 async fn a_service_that_hangs_is_left_alone_for_a_while() {
-    let client = client(&peer().await, system());
+    let clock = ManualClock::at(SystemClock.now());
+    let client = client(&peer().await, clock.shared());
     for _ in 0..5 {
         let late = client.get(ServiceName::User, "/hangs").timeout(Duration::from_millis(5)).send().await;
         assert!(matches!(late, Err(CallError::Timeout { .. })));

@@ -16,7 +16,7 @@ use crate::http::extract::too_large;
 /// How much of a body that nobody wants is read all the same, and for how long: a client that is still sending when the
 /// connection is closed would not see the refusal.
 const DRAIN_BYTES: usize = 16 * 1024 * 1024;
-const DRAIN_TIME: Duration = Duration::from_secs(5);
+const DRAIN_TIME: Duration = Duration::from_secs(10);
 
 /// The request with its body cut off at the limit.
 ///
