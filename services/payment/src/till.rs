@@ -139,7 +139,10 @@ impl Till {
         let payment = self.report_refund(&payment, refund, token, report).await?;
         match trouble {
             Some(error @ StripeError::Refused { .. }) => Err(error.into()),
-            _ => Ok(payment),
+            trouble => {
+                work::tell(&payment, trouble);
+                Ok(payment)
+            }
         }
     }
 

@@ -102,9 +102,10 @@ pub struct Work {
 
 impl Work {
     /// Asks that somebody looks at it at once (when the one who is at it is through).
-    pub const fn urge(&mut self, now: DateTime<Utc>) {
+    pub fn urge(&mut self, now: DateTime<Utc>) {
         self.tries = 0;
-        self.due_at = Some(now);
+        // Before the lease runs out, however late its holder is, so that it can be told at the release.
+        self.due_at = Some(self.lease.map_or(now, |lease| now.min(lease.until - Duration::milliseconds(1))));
     }
 
     /// Asks that somebody looks at it then, unless that is to happen before.
@@ -135,11 +136,17 @@ impl Work {
         self.lease.is_some_and(|lease| lease.token == token)
     }
 
+    /// Whether somebody asked for another look since the lease was taken.
+    #[must_use]
+    pub fn is_urged(&self) -> bool {
+        self.due_at.zip(self.lease).is_some_and(|(due, lease)| due < lease.until)
+    }
+
     /// Gives the lease back. If more is needed, it falls due at once where that was asked for meanwhile, else after a
     /// pause that grows.
     pub fn release(&mut self, needed: bool, now: DateTime<Utc>) {
-        let until = self.lease.take().map(|lease| lease.until);
-        let urged = self.due_at.zip(until).is_some_and(|(due, until)| due < until);
+        let urged = self.is_urged();
+        self.lease = None;
         if !needed {
             self.due_at = None;
             self.tries = 0;
@@ -201,7 +208,9 @@ mod tests {
         work.release(true, START + Duration::seconds(3));
         assert_eq!(work.due_at, Some(START + Duration::seconds(13)));
         work.take(LeaseToken::generate(START), START + Duration::seconds(13));
-        work.release(false, START + Duration::seconds(13));
+        work.urge(START + Duration::seconds(30));
+        assert!(work.is_urged(), "also when the holder is late");
+        work.release(false, START + Duration::seconds(31));
         assert_eq!((work.due_at, work.tries), (None, 0));
     }
 

@@ -9,6 +9,7 @@ use reqwest::{RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tracing::Instrument;
 use url::Url;
 
 use super::error::{ErrorObject, StripeError};
@@ -89,11 +90,18 @@ impl Http {
         operation: &'static str,
         request: RequestBuilder,
     ) -> Result<T, StripeError> {
+        let span = tracing::info_span!(
+            "stripe",
+            otel.name = format!("stripe {operation}"),
+            otel.kind = "client",
+            outcome = tracing::field::Empty,
+        );
         let began = Instant::now();
         let result = async {
             let sent = request.bearer_auth(self.key.expose_secret()).send().await;
             answer(sent.map_err(|error| StripeError::Unreachable(error.into()))?).await
         }
+        .instrument(span.clone())
         .await;
         let outcome = match &result {
             Ok(_) => "ok",
@@ -103,9 +111,7 @@ impl Http {
             Err(StripeError::Unreachable(_)) => "unreachable",
         };
         self.durations.with_label_values(&[operation, outcome]).observe(began.elapsed().as_secs_f64());
-        if let Err(error) = &result {
-            tracing::info!(operation, outcome, %error, "the payment provider did not do what it was asked");
-        }
+        span.record("outcome", outcome);
         result
     }
 }

@@ -7,6 +7,7 @@ use super::ask::Asked;
 use crate::domain::{Account, LeaseToken, Payment, RefundReport, Refusal, Report};
 use crate::error::Error;
 use crate::store::Due;
+use crate::stripe::StripeError;
 
 impl Till {
     /// Does one thing that is due. That somebody else is at it, or took it up meanwhile, is no fault.
@@ -19,14 +20,16 @@ impl Till {
                 let token = self.ledger.token();
                 let take = move |account: &mut Account, now| account.take_payment(id, token, now);
                 let Some((need, payment)) = self.ledger.change(order, take).await? else { return Ok(()) };
-                let Asked { report, .. } = self.ask(need, &payment).await;
+                let Asked { report, trouble } = self.ask(need, &payment).await;
+                tell(&payment, trouble);
                 self.report(&payment, token, report).await
             }
             Due::Refund(order, id, refund) => {
                 let token = self.ledger.token();
                 let take = move |account: &mut Account, now| account.take_refund(id, refund, token, now);
                 let Some(payment) = self.ledger.change(order, take).await? else { return Ok(()) };
-                let Asked { report, .. } = self.send_refund(&payment, refund).await;
+                let Asked { report, trouble } = self.send_refund(&payment, refund).await;
+                tell(&payment, trouble);
                 self.report_refund(&payment, refund, token, report).await
             }
         };
@@ -58,5 +61,13 @@ impl Till {
         let id = payment.id;
         let rule = move |account: &mut Account, now| account.report_refund(id, refund, token, &report, now);
         self.ledger.change(payment.order_id, rule).await
+    }
+}
+
+/// What goes wrong while nobody waits for an answer is told here; it is tried again.
+pub(super) fn tell(payment: &Payment, trouble: Option<StripeError>) {
+    if let Some(error) = trouble {
+        let error = common::chain(&error);
+        tracing::warn!(payment.id = %payment.id, error, "the payment provider did not do what it was asked");
     }
 }

@@ -145,3 +145,22 @@ async fn an_intent_that_the_provider_lost_is_given_up() {
     fleet.work().await;
     assert_eq!(fleet.payment(opened["payment"]["id"].as_str().unwrap()).await["status"], "cancelled");
 }
+
+#[tokio::test]
+async fn what_falls_due_at_once_is_done_at_once_and_told() {
+    let fleet = Fleet::start_by_itself().await;
+    let (_, _, declined) = fleet.opened().await;
+    assert_eq!(fleet.customer(&declined, "pm_card_chargeDeclined").await.status, 402);
+    let intent = declined["payment"]["provider_transaction_id"].as_str().unwrap();
+    eventually("the intent is cancelled", PATIENCE, || async {
+        (fleet.intent(intent).await["status"] == "canceled").then_some(())
+    })
+    .await;
+    let (order, _, paid) = fleet.paid().await;
+    fleet.cancel_order(order).await;
+    fleet.until_status(&paid, "refunded").await;
+    eventually("all events are published", PATIENCE, || async {
+        (fleet.get("/ops/outbox", &fleet.admin()).await.ok(200)["pending"] == 0).then_some(())
+    })
+    .await;
+}

@@ -47,6 +47,7 @@ pub(crate) struct Fleet {
     sandbox_url: String,
     _sandbox: tokio_util::sync::DropGuard,
     address: SocketAddr,
+    by_itself: bool,
     running: Option<Running>,
 }
 
@@ -86,6 +87,15 @@ impl Reply {
 impl Fleet {
     /// A fleet whose reconciler only works when it is told to, and whose clock stands still.
     pub(crate) async fn start() -> Self {
+        Self::start_with(false).await
+    }
+
+    /// A fleet that works by itself; only its clock stands still.
+    pub(crate) async fn start_by_itself() -> Self {
+        Self::start_with(true).await
+    }
+
+    async fn start_with(by_itself: bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keys = Arc::new(TestKeys::new());
         let clock = ManualClock::at(SystemClock.now());
@@ -105,6 +115,7 @@ impl Fleet {
             sandbox_url,
             _sandbox: sandbox,
             address,
+            by_itself,
             running: None,
         };
         fleet.run(listener).await;
@@ -127,11 +138,11 @@ impl Fleet {
             ("CLIENT_SECRET", "secret".to_owned()),
         ]);
         let config = Config::from_env(&env).unwrap();
-        let clock = self.clock.shared();
+        let (clock, by_itself) = (self.clock.shared(), self.by_itself);
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let start = async move {
             let mut service = app::build(config, clock).await.unwrap();
-            let workers = std::mem::take(&mut service.workers);
+            let workers = if by_itself { Vec::new() } else { std::mem::take(&mut service.workers) };
             let bus = service.platform.bus.clone();
             listener.set_nonblocking(true).unwrap();
             let listener = TcpListener::from_std(listener).unwrap();

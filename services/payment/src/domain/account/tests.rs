@@ -487,6 +487,25 @@ fn a_refund_that_overtakes_the_success_asks_for_both() {
 }
 
 #[test]
+fn refunds_that_are_told_of_while_they_are_asked_for_are_asked_for_again() {
+    let mut story = Story::new();
+    let id = story.completed();
+    story.account.expect_refunds("pi_1", story.now);
+    let token = story.later(10).token();
+    let (need, _) = story.account.take_payment(id, token, story.now).unwrap().unwrap();
+    assert_eq!(need, Need::Sync);
+    story.later(1);
+    story.account.expect_refunds("pi_1", story.now);
+    let seen = IntentSeen { id: "pi_1".to_owned(), payment: Some(id), fact: succeeded(10_000) };
+    story.account.report(id, token, &Report::Refunds(seen.clone(), Vec::new()), story.now).unwrap();
+    assert_eq!((story.payment(id).sync_refunds, story.payment(id).work.due_at), (true, Some(story.now)));
+    let token = story.token();
+    story.account.take_payment(id, token, story.now).unwrap().unwrap();
+    story.account.report(id, token, &Report::Refunds(seen, Vec::new()), story.now).unwrap();
+    assert_eq!((story.payment(id).sync_refunds, story.payment(id).work.due_at), (false, None));
+}
+
+#[test]
 fn an_open_payment_is_asked_about_with_growing_pauses() {
     let mut story = Story::new();
     let id = story.opened();

@@ -61,10 +61,10 @@ impl Account {
                 for refund in refunds {
                     self.hear_refund(refund, now);
                 }
-                self.payments[index].sync_refunds = false;
+                self.synced(index);
             }
             Report::Absent => {
-                self.payments[index].sync_refunds = false;
+                self.synced(index);
                 self.nothing_can_come(index, now);
             }
             Report::Refused { reason } => {
@@ -89,6 +89,12 @@ impl Account {
         if payment.state == State::Settling && *fact == Fact::Canceled {
             self.nothing_can_come(index, now);
         }
+    }
+
+    /// All refunds are known, unless more was told of while they were asked for.
+    fn synced(&mut self, index: usize) {
+        let payment = &mut self.payments[index];
+        payment.sync_refunds &= payment.work.is_urged();
     }
 
     /// No money can come by the intent: one that is being settled completes, another open one is cancelled.

@@ -28,6 +28,9 @@ pub(crate) enum Disturbance {
     Answer(u16, &'static str),
 }
 
+/// A call and its idempotency key.
+type Seen = (String, Option<String>);
+
 #[derive(Clone)]
 pub(crate) struct Proxy {
     pub(crate) url: String,
@@ -35,7 +38,7 @@ pub(crate) struct Proxy {
     client: reqwest::Client,
     next: Arc<Mutex<VecDeque<(&'static str, Disturbance)>>>,
     always: Arc<Mutex<Option<Disturbance>>>,
-    seen: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Proxy {
