@@ -1,17 +1,8 @@
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::routing::{get, post};
-use common::http::{ApiError, ClientAddr, Health, HttpSettings, context};
-use common::telemetry;
-use opentelemetry::trace::TracerProvider;
-use tracing::instrument::WithSubscriber;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
+use common::http::{ClientAddr, Health, HttpSettings, context};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::support::{app, finished, get as fetch, get_with, send, settings};
@@ -21,9 +12,6 @@ fn routes() -> Router {
         .route("/api/products/{id}", get(|| async { context::request_id().unwrap_or_default() }))
         .route("/api/orders", post(|| async { context::request_id().unwrap_or_default() }))
         .route("/addr", get(|ClientAddr(addr): ClientAddr| async move { addr.to_string() }))
-        .route("/trace", get(|| async { telemetry::traceparent().unwrap_or_default() }))
-        .route("/trace", post(|| async { telemetry::traceparent().unwrap_or_default() }))
-        .route("/fails", get(|| async { ApiError::unavailable("The store is unavailable", "connection refused") }))
 }
 
 #[tokio::test]
@@ -72,80 +60,6 @@ async fn a_clients_address_is_taken_from_trusted_proxies_alone() {
     let stranger: std::net::SocketAddr = "203.0.113.9:4000".parse().unwrap();
     request.extensions_mut().insert(axum::extract::ConnectInfo(stranger));
     assert_eq!(send(&app, request).await.text(), "203.0.113.9");
-}
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-impl Lines {
-    fn of(&self, level: &str) -> Vec<serde_json::Value> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        lines.filter(|line| line["level"] == level).collect()
-    }
-}
-
-#[tokio::test]
-async fn a_request_is_one_line_of_the_log_and_a_failure_one_more() {
-    let lines = Lines::default();
-    let log = tracing_subscriber::fmt().json().flatten_event(true).with_writer(lines.clone()).finish();
-    let app = app(routes(), &settings());
-    async {
-        fetch(&app, "/api/products/5?token=hidden").await;
-        get_with(&app, "/fails", &[("x-request-id", "failing"), ("authorization", "Bearer hidden")]).await;
-    }
-    .with_subscriber(log)
-    .await;
-    let access = lines.of("INFO");
-    assert_eq!(access.len(), 2, "{access:?}");
-    assert_eq!(access[0]["target"], "access");
-    assert_eq!(access[0]["http.route"], "/api/products/{id}");
-    assert_eq!(access[0]["http.request.method"], "GET");
-    assert_eq!(access[0]["http.response.status_code"], 200);
-    assert!(access[0]["duration_ms"].is_u64() && access[0]["request_id"].is_string(), "{}", access[0]);
-    assert_eq!(access[1]["http.response.status_code"], 503);
-    let failures = lines.of("ERROR");
-    assert_eq!(failures.len(), 1, "{failures:?}");
-    assert_eq!(failures[0]["error"], "connection refused");
-    assert_eq!(failures[0]["span"]["http.request.id"], "failing");
-    assert!(!String::from_utf8_lossy(&lines.0.lock().unwrap()).contains("hidden"));
-}
-
-#[tokio::test]
-async fn a_request_continues_its_callers_trace() {
-    let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
-    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
-    // For this thread, on which the tasks of the test run too.
-    let _traces = tracing_subscriber::registry().with(layer).set_default();
-    let app = app(routes(), &settings());
-    let parent = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
-    let seen = get_with(&app, "/trace", &parent).await.text();
-    assert!(seen.starts_with("00-0af7651916cd43dd8448eb211c80319c-"), "{seen}");
-    assert!(!seen.contains("b7ad6b7169203331"), "the request is a span of its own: {seen}");
-    let request = Request::post("/trace").header(parent[0].0, parent[0].1).body(Body::empty()).unwrap();
-    let seen = send(&app, request).await.text();
-    assert!(seen.starts_with("00-0af7651916cd43dd8448eb211c80319c-"), "{seen}");
-    let fresh = get_with(&app, "/trace", &[("traceparent", "nonsense")]).await.text();
-    assert!(fresh.starts_with("00-") && !fresh.contains("0af7651916cd43dd8448eb211c80319c"), "{fresh}");
 }
 
 #[tokio::test]
