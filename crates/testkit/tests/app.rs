@@ -1,5 +1,7 @@
 //! A service as the test kit runs it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use common::clock::system;
 use common::config::{Env, PlatformConfig, Settings};
 use common::http::{Health, OpenApiInfo, finish};
