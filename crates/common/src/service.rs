@@ -187,6 +187,7 @@ impl Service {
     /// If the server or a background task dies.
     pub async fn serve(self, listener: TcpListener, shutdown: Shutdown) -> Result<(), ServeError> {
         let mut tasks = JoinSet::new();
+        let in_flight = self.platform.http.in_flight.clone();
         for one in self.workers {
             let (name, clock, shutdown) = (one.name().to_owned(), self.platform.clock.clone(), shutdown.clone());
             tasks.spawn(async move {
@@ -215,6 +216,9 @@ impl Service {
             if outcome.is_ok() {
                 outcome = server.await.map_err(ServeError::Server);
             }
+            // Handlers whose client has gone away: they write all the same.
+            in_flight.close();
+            in_flight.wait().await;
             while let Some(ended) = tasks.join_next().await {
                 outcome = std::mem::replace(&mut outcome, Ok(())).and_then(|()| died(&shutdown, ended));
             }
@@ -255,8 +259,7 @@ where
             .map_err(|source| StartError::other("telemetry", source))?;
         let config = read(&env)?;
         let address = SocketAddr::new(platform(&config).host, platform(&config).port);
-        let listener =
-            TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+        let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().unwrap_or(address);
         let service = build(config, system()).await?;
         tracing::info!(%address, version = service.platform.version, "{} listens", service.platform.service);
