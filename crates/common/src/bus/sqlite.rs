@@ -18,9 +18,10 @@ use tokio::sync::{Mutex, Notify};
 
 use super::{BusBackend, BusError, DeadLetter, Message, Subscription};
 use crate::clock::SharedClock;
-use crate::sqlite::{begin, from_ms, ms, parse_col, pools};
+use crate::sqlite::{SqliteTx, begin, from_ms, ms, parse_col, pools};
 use crate::store::StoreError;
 
+mod opening;
 mod owner;
 mod subscription;
 
@@ -53,7 +54,7 @@ CREATE TABLE IF NOT EXISTS messages (
     owner TEXT,
     claim INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX IF NOT EXISTS messages_waiting ON messages (queue, visible_at, seq);
+CREATE INDEX IF NOT EXISTS messages_in_order ON messages (queue, seq, visible_at);
 CREATE INDEX IF NOT EXISTS messages_owned ON messages (owner) WHERE owner IS NOT NULL;
 CREATE TABLE IF NOT EXISTS dead_letters (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -104,27 +105,28 @@ impl SqliteBus {
     /// # Errors
     /// If the file cannot be opened.
     pub async fn open(path: &Path, clock: SharedClock) -> Result<Self, BusError> {
+        let _alone = opening::alone(path).await.map_err(|error| BusError::Unavailable(error.into()))?;
         let (read, write) = pools(path).await?;
         sqlx::raw_sql(SCHEMA).execute(&write).await?;
+        let mut tx = begin(&write).await?;
         let owner = Owner::new(path, clock.now()).map_err(|error| BusError::Unavailable(error.into()))?;
-        let bus = Self { read, write, clock, owner, wake: Arc::default() };
-        bus.free_claims_of_the_dead().await?;
-        Ok(bus)
+        free_claims_of_the_dead(&mut tx, &owner).await?;
+        tx.commit().await?;
+        Ok(Self { read, write, clock, owner, wake: Arc::default() })
     }
+}
 
-    async fn free_claims_of_the_dead(&self) -> Result<(), BusError> {
-        let owners: Vec<String> = sqlx::query_scalar("SELECT DISTINCT owner FROM messages WHERE owner IS NOT NULL")
-            .fetch_all(&self.read)
+async fn free_claims_of_the_dead(tx: &mut SqliteTx, owner: &Owner) -> Result<(), BusError> {
+    let claiming: Vec<String> =
+        sqlx::query_scalar("SELECT DISTINCT owner FROM messages WHERE owner IS NOT NULL").fetch_all(&mut **tx).await?;
+    for dead in claiming.iter().filter(|other| owner.is_dead(other)) {
+        sqlx::query("UPDATE messages SET owner = NULL, visible_at = 0 WHERE owner = ?")
+            .bind(dead)
+            .execute(&mut **tx)
             .await?;
-        for owner in owners.iter().filter(|owner| self.owner.is_dead(owner)) {
-            sqlx::query("UPDATE messages SET owner = NULL, visible_at = 0 WHERE owner = ?")
-                .bind(owner)
-                .execute(&self.write)
-                .await?;
-        }
-        self.owner.sweep();
-        Ok(())
     }
+    owner.sweep();
+    Ok(())
 }
 
 #[async_trait]
@@ -133,12 +135,14 @@ impl BusBackend for SqliteBus {
         let mut tx = begin(&self.write).await?;
         for queue in queues {
             for event in queue.events {
-                sqlx::query("INSERT INTO bindings (exchange, event_type, queue) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
-                    .bind(queue.exchange)
-                    .bind(event.as_str())
-                    .bind(queue.name)
-                    .execute(&mut *tx)
-                    .await?;
+                sqlx::query(
+                    "INSERT INTO bindings (exchange, event_type, queue) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                )
+                .bind(queue.exchange)
+                .bind(event.as_str())
+                .bind(queue.name)
+                .execute(&mut *tx)
+                .await?;
             }
         }
         tx.commit().await?;

@@ -17,6 +17,7 @@ pub(super) struct Owner {
 }
 
 impl Owner {
+    /// Made by one process at a time, which also looks at the others' files then: nobody sees one that is not locked yet.
     pub(super) fn new(bus: &Path, now: DateTime<Utc>) -> std::io::Result<Self> {
         let prefix = bus.with_extension("owner-");
         let name = EventId::generate(now).to_string();
@@ -60,7 +61,7 @@ fn path(prefix: &Path, name: &str) -> PathBuf {
     path.into()
 }
 
-/// Whether nobody holds this file. One that was just made is locked a moment later: it has no claims yet.
+/// Whether nobody holds this file.
 fn is_free(path: &Path) -> bool {
     match File::open(path) {
         Ok(file) => file.try_lock().is_ok(),
