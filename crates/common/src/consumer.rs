@@ -1,12 +1,14 @@
 //! Hears a queue: hands each message to its handler, and settles it by what came of it.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use contracts::topology::Queue;
 use contracts::{Envelope, Event};
+use futures::FutureExt as _;
 use prometheus::HistogramVec;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
@@ -18,6 +20,10 @@ use crate::effects::Handled;
 use crate::service::Shutdown;
 use crate::store::StoreError;
 use crate::telemetry;
+
+mod away;
+
+use away::Away;
 
 /// Messages that are handled at a time.
 const PREFETCH: u16 = 8;
@@ -80,8 +86,7 @@ struct Work {
     clock: SharedClock,
     durations: HistogramVec,
     lag: HistogramVec,
-    /// Messages in a row that had to wait.
-    away: Arc<AtomicU32>,
+    away: Arc<Away>,
 }
 
 impl Consumer {
@@ -128,7 +133,7 @@ impl Consumer {
         let outcome = loop {
             while tasks.try_join_next().is_some() {}
             let next = async {
-                tokio::time::sleep(self.work.pause()).await;
+                tokio::time::sleep(self.work.away.pause()).await;
                 subscription.next().await
             };
             tokio::select! {
@@ -149,15 +154,8 @@ impl Consumer {
 }
 
 impl Work {
-    fn pause(&self) -> Duration {
-        match self.away.load(Ordering::SeqCst) {
-            0 => Duration::ZERO,
-            times => doubled(FIRST_RETRY, times, LONGEST_PAUSE),
-        }
-    }
-
     async fn process(&self, delivery: Delivery) {
-        let begun = Instant::now();
+        let (begun, round) = (Instant::now(), self.away.round());
         let span = tracing::info_span!(
             "process",
             otel.name = format!("process {}", self.queue.name),
@@ -170,7 +168,7 @@ impl Work {
         self.lag.with_label_values(&[self.queue.name]).observe(lag.as_secs_f64());
         async {
             let handled = self.handle(&delivery).await;
-            let (outcome, settled) = self.settle(delivery, handled).await;
+            let (outcome, settled) = self.settle(delivery, handled, round).await;
             if let Err(error) = settled {
                 let (queue, error) = (self.queue.name, crate::chain(&error));
                 tracing::warn!(queue, error, "a message could not be settled, it comes again");
@@ -186,7 +184,9 @@ impl Work {
         match envelope.event().map_err(|error| HandleError::Fault(error.into()))? {
             Some(event) => {
                 let handled = Handled { consumer: self.queue.name, event_id: envelope.id };
-                self.handler.handle(event, handled, &envelope).await
+                // A panic is a fault of the message: without this it would come again for ever, uncounted.
+                let handling = AssertUnwindSafe(self.handler.handle(event, handled, &envelope)).catch_unwind();
+                handling.await.unwrap_or_else(|panic| Err(HandleError::Fault(panic_text(&*panic).into())))
             }
             None => {
                 tracing::debug!(event_type = envelope.event_type, "an event of an unknown kind is ignored");
@@ -199,15 +199,15 @@ impl Work {
         &self,
         delivery: Delivery,
         handled: Result<(), HandleError>,
+        round: u32,
     ) -> (&'static str, Result<(), BusError>) {
         if !matches!(handled, Err(HandleError::Unavailable(_))) {
-            self.away.store(0, Ordering::SeqCst);
+            self.away.is_back();
         }
         match handled {
             Ok(()) => ("ok", delivery.ack().await),
             Err(HandleError::Unavailable(error)) => {
-                let times = self.away.fetch_add(1, Ordering::SeqCst);
-                if times == 0 {
+                if self.away.failed_in(round) && round == 0 {
                     let (queue, error) = (self.queue.name, crate::chain(&*error));
                     tracing::warn!(queue, error, "the consumer pauses");
                 }
@@ -227,6 +227,11 @@ impl Work {
             }
         }
     }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("the handler panicked: {}", text.unwrap_or("it does not say why"))
 }
 
 fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {

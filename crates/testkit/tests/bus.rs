@@ -1,5 +1,7 @@
 //! The bus suite on a SQLite file, what a crash leaves, and the consumer over it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};

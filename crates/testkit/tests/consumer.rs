@@ -1,0 +1,93 @@
+//! What a consumer makes of a handler that panics.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta};
+use common::bus::{Bus, Message, SqliteBus};
+use common::clock::ManualClock;
+use common::consumer::{Consumer, HandleError, Handler, MAX_ATTEMPTS};
+use common::effects::Handled;
+use common::metrics::Metrics;
+use common::service::Shutdown;
+use contracts::event::{OrderCancelled, SCHEMA_VERSION};
+use contracts::topology::{PAYMENT_ORDERS, Queue};
+use contracts::{Envelope, Event, EventId, EventType, OrderId};
+use testkit::bus::message;
+use testkit::eventually;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+#[derive(Default)]
+struct Panicking {
+    bad: Mutex<Option<EventId>>,
+    tries: AtomicU32,
+    good: AtomicU32,
+}
+
+#[async_trait]
+impl Handler for Panicking {
+    fn queue(&self) -> Queue {
+        PAYMENT_ORDERS
+    }
+
+    async fn handle(&self, _event: Event, handled: Handled, _envelope: &Envelope) -> Result<(), HandleError> {
+        let bad = *self.bad.lock().unwrap() == Some(handled.event_id);
+        if bad {
+            self.tries.fetch_add(1, Ordering::SeqCst);
+            panic!("a rule was broken");
+        }
+        self.good.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+fn cancelled() -> Message {
+    let at = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+    let order_id = OrderId::generate(at);
+    let event = Event::OrderCancelled(OrderCancelled { order_id, reason: None, items: Vec::new(), timestamp: at });
+    let mut sent = message(EventType::OrderCancelled);
+    let envelope = Envelope {
+        id: sent.id,
+        event_type: sent.event_type.clone(),
+        schema_version: SCHEMA_VERSION,
+        aggregate_id: event.aggregate_id(),
+        sequence: 1,
+        service: "order-service".to_owned(),
+        timestamp: at,
+        data: event.data().unwrap(),
+    };
+    sent.body = Bytes::from(serde_json::to_vec(&envelope).unwrap());
+    sent
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_costs_its_message_and_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+    let backend = SqliteBus::open(&directory.path().join("bus.db"), clock.shared()).await.unwrap();
+    let bus = Bus::new(Arc::new(backend), &Metrics::new()).await.unwrap();
+    let (bad, good) = (cancelled(), cancelled());
+    let handler = Arc::new(Panicking { bad: Mutex::new(Some(bad.id)), ..Panicking::default() });
+    let shutdown = Shutdown::new();
+    let consumer = Consumer::new(bus.clone(), handler.clone(), clock.shared());
+    let running = tokio::spawn(consumer.run(shutdown.clone()));
+    bus.publish(&[bad.clone(), good]).await.unwrap();
+
+    let dead = eventually("the message that makes it panic is given up", DEADLINE, || async {
+        clock.advance(TimeDelta::seconds(30));
+        bus.dead_letters(0, 10).await.unwrap().pop()
+    })
+    .await;
+    assert_eq!((dead.message.id, dead.attempts), (bad.id, MAX_ATTEMPTS));
+    assert!(dead.reason.contains("a rule was broken"), "{}", dead.reason);
+    assert_eq!(handler.tries.load(Ordering::SeqCst), MAX_ATTEMPTS);
+    assert_eq!(handler.good.load(Ordering::SeqCst), 1);
+    shutdown.trigger();
+    running.await.unwrap();
+}
