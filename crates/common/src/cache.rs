@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -84,7 +85,44 @@ pub trait CacheBackend: Send + Sync + 'static {
     async fn ping(&self) -> Result<(), BoxError>;
 }
 
-type Loads = Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>>;
+/// How values become bytes and back; `None` where they cannot.
+struct Form<T> {
+    write: fn(&T) -> Option<Bytes>,
+    read: fn(&Bytes) -> Option<T>,
+}
+
+impl Form<Bytes> {
+    const BYTES: Self = Self { write: |bytes| Some(bytes.clone()), read: |bytes| Some(bytes.clone()) };
+}
+
+impl<T: Serialize + DeserializeOwned> Form<T> {
+    fn json() -> Self {
+        Self {
+            write: |value| {
+                let written = serde_json::to_vec(value);
+                written
+                    .inspect_err(|error| tracing::error!(%error, "a value cannot be kept as JSON"))
+                    .ok()
+                    .map(Bytes::from)
+            },
+            read: |bytes| {
+                let read = serde_json::from_slice(bytes);
+                read.inspect_err(|error| tracing::warn!(%error, "the cache keeps what cannot be read")).ok()
+            },
+        }
+    }
+}
+
+type Loads = Arc<Mutex<HashMap<String, Arc<Flight>>>>;
+
+/// The loads of one key that somebody runs or waits for.
+#[derive(Default)]
+struct Flight {
+    one_at_a_time: tokio::sync::Mutex<()>,
+    /// Set once a load left nothing for the others: they then load at the same time. Else, while the store is away, each
+    /// would wait for the time-outs of all before it.
+    apart: AtomicBool,
+}
 
 /// A service's cache. Clones share it.
 #[derive(Clone)]
@@ -121,22 +159,7 @@ impl Cache {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<Option<T>, E>>,
     {
-        let mut loaded = None;
-        let kept = self.get_or_load_bytes(key, ttl, || async {
-            let found = load().await?;
-            let bytes = found.as_ref().and_then(|value| serde_json::to_vec(value).ok()).map(Bytes::from);
-            loaded = Some(found);
-            Ok(bytes)
-        });
-        let kept = kept.await?;
-        if let Some(loaded) = loaded {
-            return Ok(loaded);
-        }
-        Ok(kept.and_then(|bytes| {
-            serde_json::from_slice(&bytes)
-                .inspect_err(|error| tracing::error!(key, %error, "the cache keeps what cannot be read"))
-                .ok()
-        }))
+        self.look_up_or_load(key, ttl, Form::json(), load).await
     }
 
     /// The same with bytes, for answers that are kept as they are sent.
@@ -148,39 +171,52 @@ impl Cache {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<Option<Bytes>, E>>,
     {
-        let key = format!("{}{key}", self.prefix);
-        match self.look_up(&key).await {
-            Ok(Some(entry)) => return Ok(entry),
-            Ok(None) => {}
-            Err(()) => return load().await,
-        }
-        let turn = Turn::take(&self.loads, &key);
-        let _first = turn.lock.lock().await;
-        self.load_in_turn(&key, ttl, load).await
+        self.look_up_or_load(key, ttl, Form::BYTES, load).await
     }
 
-    async fn load_in_turn<E, F, Fut>(&self, key: &str, ttl: Ttl, load: F) -> Result<Option<Bytes>, E>
+    async fn look_up_or_load<T, E, F, Fut>(&self, key: &str, ttl: Ttl, form: Form<T>, load: F) -> Result<Option<T>, E>
     where
         F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<Option<Bytes>, E>>,
+        Fut: Future<Output = Result<Option<T>, E>>,
     {
+        let key = format!("{}{key}", self.prefix);
+        match self.look_up(&key, &form).await {
+            Ok(Some(found)) => return Ok(found),
+            Ok(None) => {}
+            Err(error) => {
+                self.failed(&*error);
+                return load().await;
+            }
+        }
+        let turn = Turn::take(&self.loads, &key);
+        let first = turn.flight.one_at_a_time.lock().await;
+        let _first = (!turn.flight.apart.load(Ordering::SeqCst)).then_some(first);
         // Whoever had the turn before may have filled it.
-        if let Ok(Some(entry)) = self.backend.get(key).await {
-            self.count("hit");
-            return Ok(entry);
+        if let Ok(Some(found)) = self.look_up(&key, &form).await {
+            return Ok(found);
         }
         self.count("miss");
-        let token = self.backend.begin_fill(key).await;
-        let found = load().await?;
-        let ttl = if found.is_some() { ttl.found } else { ttl.missing };
+        let token = self.backend.begin_fill(&key).await;
+        let loaded = load().await;
+        let kept = match &loaded {
+            Ok(Some(value)) => (form.write)(value).map(|bytes| (Some(bytes), ttl.found)),
+            Ok(None) => Some((None, ttl.missing)),
+            Err(_) => None,
+        };
+        // A time to live of zero only ends the load.
+        let (entry, ttl) = kept.unwrap_or((None, Duration::ZERO));
+        if ttl.is_zero() {
+            turn.flight.apart.store(true, Ordering::SeqCst);
+        }
         let filled = match token {
-            Ok(token) => self.backend.fill(key, token, found.clone(), ttl).await.map(drop),
+            Ok(token) => self.backend.fill(&key, token, entry, ttl).await.map(drop),
             Err(error) => Err(error),
         };
         if let Err(error) = filled {
+            turn.flight.apart.store(true, Ordering::SeqCst);
             self.failed(&*error);
         }
-        Ok(found)
+        loaded
     }
 
     /// Drops what is kept under these keys, and what loads that are under way will bring. Call it after the commit.
@@ -199,18 +235,17 @@ impl Cache {
         self.backend.ping().await
     }
 
-    async fn look_up(&self, key: &str) -> Result<Option<Entry>, ()> {
-        match self.backend.get(key).await {
-            Ok(Some(entry)) => {
-                self.count("hit");
-                Ok(Some(entry))
-            }
-            Ok(None) => Ok(None),
-            Err(error) => {
-                self.failed(&*error);
-                Err(())
-            }
+    /// What is kept, if it can be read: what an older version kept in another form is loaded again.
+    async fn look_up<T>(&self, key: &str, form: &Form<T>) -> Result<Option<Option<T>>, BoxError> {
+        let found = match self.backend.get(key).await? {
+            Some(Some(bytes)) => (form.read)(&bytes).map(Some),
+            Some(None) => Some(None),
+            None => None,
+        };
+        if found.is_some() {
+            self.count("hit");
         }
+        Ok(found)
     }
 
     fn count(&self, outcome: &str) {
@@ -227,14 +262,14 @@ impl Cache {
 struct Turn {
     loads: Loads,
     key: String,
-    lock: Arc<tokio::sync::Mutex<()>>,
+    flight: Arc<Flight>,
 }
 
 impl Turn {
     fn take(loads: &Loads, key: &str) -> Self {
         let mut open = loads.lock().unwrap_or_else(PoisonError::into_inner);
-        let lock = open.entry(key.to_owned()).or_default().clone();
-        Self { loads: loads.clone(), key: key.to_owned(), lock }
+        let flight = open.entry(key.to_owned()).or_default().clone();
+        Self { loads: loads.clone(), key: key.to_owned(), flight }
     }
 }
 
@@ -242,7 +277,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let mut open = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
         // The map and this one hold it: nobody else waits.
-        if Arc::strong_count(&self.lock) <= 2 {
+        if Arc::strong_count(&self.flight) <= 2 {
             open.remove(&self.key);
         }
     }
