@@ -65,17 +65,25 @@ impl Peers {
         if settings.optional::<String>("CONSUL_URL", "").flatten().is_some() {
             settings.problem("CONSUL_URL", "is not supported by this build; set the <NAME>_SERVICE_URL variables");
         }
-        let mut peers = BTreeMap::new();
+        let (mut peers, mut right) = (BTreeMap::new(), true);
         for name in ServiceName::ALL {
-            let Some(url) = settings.optional::<Url>(name.env(), name.example())? else { continue };
+            let url = match settings.optional::<Url>(name.env(), name.example()) {
+                Some(Some(url)) => url,
+                Some(None) => continue,
+                None => {
+                    right = false;
+                    continue;
+                }
+            };
             if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
                 let example = format!("is wrong: it is no HTTP address; for example {}={}", name.env(), name.example());
                 settings.problem(name.env(), example);
+                right = false;
                 continue;
             }
             peers.insert(*name, url);
         }
-        Some(Self(peers))
+        right.then_some(Self(peers))
     }
 
     /// Notes a problem if this address is not set.
@@ -174,5 +182,19 @@ mod tests {
             let peers = Peers::read(&mut settings);
             assert!(settings.finish(peers).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn all_wrong_addresses_are_told_at_once() {
+        let env = Env::from_pairs([
+            ("USER_SERVICE_URL", "users"),
+            ("ORDER_SERVICE_URL", "ftp://orders"),
+            ("CONSUL_URL", "http://consul:8500"),
+        ]);
+        let mut settings = Settings::new(&env);
+        let peers = Peers::read(&mut settings);
+        let error = settings.finish(peers).unwrap_err();
+        assert_eq!(error.problems().len(), 3, "{error}");
+        assert!(error.to_string().contains("CONSUL_URL"), "{error}");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 pub mod app;
 pub mod bus;
 pub mod cache;
+pub mod discovery;
 pub mod outbox;
 pub mod tokens;
 
