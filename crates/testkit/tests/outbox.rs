@@ -1,5 +1,7 @@
 //! The outbox suite on a SQLite file.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use async_trait::async_trait;
 use common::effects::Effects;
 use common::outbox::Outbox;
