@@ -86,7 +86,8 @@ fn a_directory_that_cannot_be_written_is_refused_in_one_line() {
 #[test]
 fn a_gateway_file_that_is_wrong_is_refused_by_name_and_line() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let yaml = "_format_version: \"3.0\"\nplugins:\n  - name: request-id\n    config:\n      header_name: X-Request-ID\n";
+    let yaml =
+        "_format_version: \"3.0\"\nplugins:\n  - name: request-id\n    config:\n      header_name: X-Request-ID\n";
     std::fs::write(file.path(), yaml).unwrap();
     let output = shopfleet(&["gateway", "--port", "0", "--config", file.path().to_str().unwrap()]);
     let told = text(&output.stderr);

@@ -200,7 +200,9 @@ impl<'a> Settings<'a> {
         T: FromStr,
         T::Err: Display,
     {
-        text.parse().map_err(|error| self.problem(name, format!("is wrong: {error}; for example {name}={example}"))).ok()
+        text.parse()
+            .map_err(|error| self.problem(name, format!("is wrong: {error}; for example {name}={example}")))
+            .ok()
     }
 }
 

@@ -139,7 +139,8 @@ impl Worker for Relay {
                 return Err(error.into());
             }
         };
-        let (published, failed): (Vec<_>, Vec<_>) = ids.into_iter().zip(outcomes).partition(|(_, outcome)| outcome.is_ok());
+        let (published, failed): (Vec<_>, Vec<_>) =
+            ids.into_iter().zip(outcomes).partition(|(_, outcome)| outcome.is_ok());
         let published: Vec<_> = published.into_iter().map(|(id, _)| id).collect();
         store.mark_published(&published, self.clock.now()).await?;
         let refusal = failed.iter().find_map(|(_, outcome)| outcome.as_ref().err()).map(|error| crate::chain(error));

@@ -22,7 +22,8 @@ use crate::BoxError;
 use crate::config::Env;
 
 /// What is logged unless `RUST_LOG` says otherwise.
-pub const DEFAULT_FILTER: &str = "info,hyper_util=warn,reqwest=warn,sqlx=warn,opentelemetry=warn,opentelemetry_sdk=warn";
+pub const DEFAULT_FILTER: &str =
+    "info,hyper_util=warn,reqwest=warn,sqlx=warn,opentelemetry=warn,opentelemetry_sdk=warn";
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,12 +105,10 @@ pub fn init(options: &Options) -> Result<Guard, BoxError> {
 fn provider(service: &'static str, endpoint: &str) -> Result<SdkTracerProvider, BoxError> {
     let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
     crate::client::install_tls();
-    let exporter = SpanExporter::builder()
-        .with_http()
-        .with_protocol(Protocol::HttpBinary)
-        .with_endpoint(url)
-        .build()
-        .map_err(|error| format!("OTEL_EXPORTER_OTLP_ENDPOINT is wrong: {error}; for example http://127.0.0.1:4318"))?;
+    let exporter =
+        SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary).with_endpoint(url).build().map_err(
+            |error| format!("OTEL_EXPORTER_OTLP_ENDPOINT is wrong: {error}; for example http://127.0.0.1:4318"),
+        )?;
     let resource = Resource::builder().with_service_name(service).build();
     Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
 }

@@ -70,7 +70,12 @@ pub async fn run(worker: Arc<dyn Worker>, clock: SharedClock, shutdown: Shutdown
                 let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(10)).min(LONGEST_SLEEP);
                 failures += 1;
                 let (worker, error) = (worker.name(), crate::chain(&*error));
-                tracing::warn!(worker, error, pause_ms = pause.as_millis(), "background step failed, it is tried again");
+                tracing::warn!(
+                    worker,
+                    error,
+                    pause_ms = pause.as_millis(),
+                    "background step failed, it is tried again"
+                );
                 pause
             }
         };

@@ -31,12 +31,7 @@ pub const PAYMENT_ORDERS: Queue =
 pub const ORDER_PRODUCTS: Queue = Queue {
     name: "order-service.product.events",
     exchange: "product.events",
-    events: &[
-        EventType::StockReserved,
-        EventType::StockReleased,
-        EventType::StockCommitted,
-        EventType::StockExpired,
-    ],
+    events: &[EventType::StockReserved, EventType::StockReleased, EventType::StockCommitted, EventType::StockExpired],
 };
 
 /// What the order service hears of the money.

@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common::effects::{Effects, Handled};
 use common::outbox::{Outbox, OutboxRow};
 use common::store::StoreError;
-use contracts::event::OrderUpdated;
 use contracts::calls::OrderStatus;
+use contracts::event::OrderUpdated;
 use contracts::{Event, EventId, OrderId};
 
 /// A store with an outbox.

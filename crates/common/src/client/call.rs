@@ -35,6 +35,7 @@ pub struct Call {
     body: Bytes,
     timeout: Duration,
     retries: u32,
+    any_status: bool,
     fault: Option<BoxError>,
 }
 
@@ -49,7 +50,8 @@ pub(super) enum Base {
 impl Call {
     pub(super) fn new(client: ServiceClient, method: Method, to: ServiceName, base: Base, path: String) -> Self {
         let (headers, body) = (HeaderMap::new(), Bytes::new());
-        Self { client, method, to, base, path, headers, body, timeout: TIMEOUT, retries: 0, fault: None }
+        let any_status = false;
+        Self { client, method, to, base, path, headers, body, timeout: TIMEOUT, retries: 0, any_status, fault: None }
     }
 
     /// Sends this token.
@@ -113,6 +115,12 @@ impl Call {
     /// Tries so often again when the service is unavailable or late: only for calls that may be repeated.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
+        self
+    }
+
+    /// Takes every status as an [`Answer`], also one that says that a service is unavailable: for answers that are passed on.
+    pub fn any_status(mut self) -> Self {
+        self.any_status = true;
         self
     }
 
@@ -236,7 +244,7 @@ impl Call {
     fn usable(&self, answer: Answer) -> Result<Answer, CallError> {
         const AWAY: [StatusCode; 3] =
             [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
-        if AWAY.contains(&answer.status) {
+        if AWAY.contains(&answer.status) && !self.any_status {
             let source = format!("it answered {}", answer.status.as_u16()).into();
             return Err(CallError::Unavailable { to: self.to, source });
         }
