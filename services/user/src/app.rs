@@ -1,0 +1,82 @@
+//! The composition root: the one file that names adapters.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use common::auth::TokenVerifier;
+use common::clock::SharedClock;
+use common::http::{self, Health, OpenApiInfo, ops};
+use common::platform::Platform;
+use common::service::{Service, StartError};
+use common::sqlite::Sqlite;
+
+use crate::config::{Client, Config};
+use crate::jobs::Purge;
+use crate::passwords::Passwords;
+use crate::people::People;
+use crate::store::sqlite::{MIGRATIONS, SqliteUsers};
+use crate::tokens::{Sessions, Tokens};
+use crate::{NAME, routes};
+
+/// What handlers work with.
+#[derive(Clone)]
+pub(crate) struct AppState {
+    pub(crate) people: People,
+    pub(crate) tokens: Tokens,
+    pub(crate) clients: Arc<[Client]>,
+    verifier: TokenVerifier,
+}
+
+impl FromRef<AppState> for TokenVerifier {
+    fn from_ref(state: &AppState) -> Self {
+        state.verifier.clone()
+    }
+}
+
+/// Builds the service, and makes the first admin if there is none.
+///
+/// # Errors
+/// If its store or the bus cannot be opened.
+pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
+    let platform = Platform::start(&config.platform, clock.clone()).await?;
+    let db = Sqlite::open(&config.database, NAME, &MIGRATIONS)
+        .await
+        .map_err(|source| StartError::Store { address: config.database.display().to_string(), source })?;
+    let outbox = db.outbox();
+    let users = Arc::new(SqliteUsers::new(db));
+    let passwords = Passwords::new().map_err(|source| StartError::other("the password hasher", source))?;
+    let people = People { users: users.clone(), cache: platform.cache.clone(), clock: clock.clone(), passwords };
+    if let Some(admin) = config.admin {
+        let made = people.first_admin(&admin.email, admin.password).await;
+        made.map_err(|source| StartError::other("the first admin", source))?;
+    }
+
+    let tokens = Tokens::new(config.signing_key, config.previous_keys, &config.platform.issuer, clock.clone());
+    let sessions = Arc::new(Sessions { users: users.clone(), clock: clock.clone() });
+    let verifier = TokenVerifier::local(tokens.jwks(), &config.platform.issuer, clock.clone());
+    let verifier = verifier.with_session_check(sessions);
+    let state = AppState { people: people.clone(), tokens, clients: config.clients.into(), verifier: verifier.clone() };
+
+    let (store, bus, cache) = (people.clone(), platform.bus.clone(), platform.cache.clone());
+    let database = move || {
+        let store = store.clone();
+        async move { Ok(store.users.ping().await?) }
+    };
+    let events = move || {
+        let bus = bus.clone();
+        async move { Ok(bus.ping().await?) }
+    };
+    let kept = move || {
+        let cache = cache.clone();
+        async move { cache.ping().await }
+    };
+    let health = Health::new().critical("database", database).dependency("bus", events).dependency("cache", kept);
+    let docs = OpenApiInfo {
+        title: "User service",
+        description: "Accounts, sessions, and the tokens that the whole fleet trusts.",
+    };
+    let router = routes::router(state).merge(ops::outbox(outbox.clone(), verifier, clock.clone()));
+    let router = http::finish(router, docs, &platform.http, health);
+    let relay = outbox.relay(platform.bus.clone(), clock, &platform.metrics);
+    Ok(Service { workers: vec![relay, Arc::new(Purge(people))], consumers: Vec::new(), platform, router })
+}

@@ -1,0 +1,7 @@
+//! The rules of an account, without I/O.
+
+mod session;
+mod user;
+
+pub use session::{REFRESH_GRACE, RefreshToken, Refreshed, SESSION_LIFE, Session};
+pub use user::{Address, Change, Preferences, Profile, Theme, User};

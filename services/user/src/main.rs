@@ -1,0 +1,10 @@
+//! The user service as a process of its own.
+
+use std::process::ExitCode;
+
+use user_service::config::Config;
+use user_service::{NAME, app};
+
+fn main() -> ExitCode {
+    common::service::main(NAME, Config::from_env, |config| &config.platform, app::build)
+}

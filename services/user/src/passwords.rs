@@ -1,0 +1,114 @@
+//! Hashing passwords: argon2id off the runtime's threads, a few at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use common::BoxError;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Semaphore;
+
+use crate::error::Error;
+
+/// Memory of a hash, in KiB, and passes over it (OWASP's first choice for argon2id).
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+/// Hashes that are computed at a time: each takes a processor.
+const AT_A_TIME: usize = 2;
+/// Callers that may wait for one; more are turned away.
+const WAITING: usize = 64;
+/// When one that was turned away may come back.
+pub(crate) const COME_BACK: Duration = Duration::from_secs(2);
+
+/// Hashes and verifies passwords. Clones share the queue.
+#[derive(Clone)]
+pub(crate) struct Passwords {
+    hasher: Argon2<'static>,
+    /// What the password of an account that there is not is held against, so that it takes the same time.
+    dummy: Arc<str>,
+    places: Arc<Semaphore>,
+    running: Arc<Semaphore>,
+}
+
+/// Whether a password is the right one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Right,
+    /// Right, but hashed as the older service did: it is to be hashed again.
+    RightButOld,
+    Wrong,
+}
+
+impl Passwords {
+    pub(crate) fn new() -> Result<Self, BoxError> {
+        let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|error| error.to_string())?;
+        let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let dummy = hasher.hash_password(b"no such account").map_err(|error| error.to_string())?.to_string();
+        let (places, running) = (Semaphore::new(AT_A_TIME + WAITING), Semaphore::new(AT_A_TIME));
+        Ok(Self { hasher, dummy: dummy.into(), places: Arc::new(places), running: Arc::new(running) })
+    }
+
+    /// The hash of a password, in the PHC form.
+    pub(crate) async fn hash(&self, password: SecretString) -> Result<String, Error> {
+        let hasher = self.hasher.clone();
+        let work = move || hasher.hash_password(password.expose_secret().as_bytes()).map(|hash| hash.to_string());
+        self.run(work).await?.map_err(|error| Error::Fault(error.to_string().into()))
+    }
+
+    /// Holds a password against a hash; without one, it takes the same time and is wrong.
+    pub(crate) async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<Verdict, Error> {
+        let (hasher, dummy) = (self.hasher.clone(), self.dummy.clone());
+        self.run(move || {
+            let known = hash.is_some();
+            let hash = hash.unwrap_or_else(|| dummy.to_string());
+            let password = password.expose_secret();
+            if hash.starts_with("$2") {
+                let right = bcrypt::verify(password, &hash).unwrap_or(false);
+                return if right { Verdict::RightButOld } else { Verdict::Wrong };
+            }
+            let right =
+                PasswordHash::new(&hash).is_ok_and(|hash| hasher.verify_password(password.as_bytes(), &hash).is_ok());
+            if right && known { Verdict::Right } else { Verdict::Wrong }
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| Error::TooBusy)?;
+        let turn = self.running.clone().acquire_owned().await.map_err(|error| Error::Fault(error.into()))?;
+        let done = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop((turn, place));
+            done
+        });
+        done.await.map_err(|error| Error::Fault(error.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_is_held_against_its_hash() {
+        let passwords = Passwords::new().unwrap();
+        let hash = passwords.hash("correct horse".to_owned().into()).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        let verify = |password: &str, hash: Option<String>| passwords.verify(password.to_owned().into(), hash);
+        assert_eq!(verify("correct horse", Some(hash.clone())).await.unwrap(), Verdict::Right);
+        assert_eq!(verify("wrong horse", Some(hash)).await.unwrap(), Verdict::Wrong);
+        assert_eq!(verify("no such account", None).await.unwrap(), Verdict::Wrong);
+        assert_eq!(verify("x", Some("garbage".to_owned())).await.unwrap(), Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_the_older_service_is_known_as_one() {
+        let passwords = Passwords::new().unwrap();
+        let old = bcrypt::hash("password123", 4).unwrap();
+        let verify = |password: &str| passwords.verify(password.to_owned().into(), Some(old.clone()));
+        assert_eq!(verify("password123").await.unwrap(), Verdict::RightButOld);
+        assert_eq!(verify("password124").await.unwrap(), Verdict::Wrong);
+    }
+}

@@ -1,0 +1,129 @@
+//! What is done with accounts: the store, and the cache that follows it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use common::auth::Role;
+use common::cache::{Cache, Ttl};
+use common::clock::SharedClock;
+use common::effects::Effects;
+use common::store::StoreError;
+use contracts::UserId;
+use secrecy::SecretString;
+
+use crate::domain::{Profile, Session, User};
+use crate::error::Error;
+use crate::passwords::Passwords;
+use crate::routes::ProfileView;
+use crate::store::{Filter, Stored, Users, Written};
+
+/// How often a change is tried again when another came between reading and writing.
+const TRIES: u32 = 20;
+/// How long a profile is kept in the cache (the time of the older service); that there is none, briefly.
+const KEEP: Ttl = Ttl { found: Duration::from_secs(3600), missing: Duration::from_secs(2) };
+
+/// The accounts. Clones share everything.
+#[derive(Clone)]
+pub(crate) struct People {
+    pub(crate) users: Arc<dyn Users>,
+    pub(crate) cache: Cache,
+    pub(crate) clock: SharedClock,
+    pub(crate) passwords: Passwords,
+}
+
+impl People {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Registers somebody; with a session, unless none is wanted.
+    pub(crate) async fn register(&self, profile: Profile, role: Role, password: SecretString) -> Result<User, Error> {
+        let hash = self.passwords.hash(password).await?;
+        let (user, effects) = User::register(profile, role, hash, self.now());
+        match self.users.insert(&user, &effects).await? {
+            Written::Done => Ok(user),
+            Written::EmailTaken | Written::Outdated => Err(Error::Exists),
+        }
+    }
+
+    /// Changes an account by a rule, which may run several times, each time on what is stored then.
+    pub(crate) async fn change(
+        &self,
+        id: UserId,
+        mut rule: impl FnMut(&mut User, DateTime<Utc>) -> Result<Effects, Error> + Send,
+    ) -> Result<User, Error> {
+        for _ in 0..TRIES {
+            let stored = self.users.find(id).await?.filter(|stored| stored.user.profile.is_some());
+            let mut changed = stored.ok_or(Error::NotFound)?;
+            let before = changed.user.clone();
+            let effects = rule(&mut changed.user, self.now())?;
+            if changed.user == before && effects == Effects::none() {
+                return Ok(before);
+            }
+            let written = self.users.save(&changed, &effects).await;
+            self.cache.invalidate(&[&key(id)]).await;
+            match written? {
+                Written::Done => return Ok(changed.user),
+                Written::EmailTaken => return Err(Error::Exists),
+                Written::Outdated => {}
+            }
+        }
+        Err(StoreError::LeaseLost.into())
+    }
+
+    /// A profile; kept in the cache.
+    pub(crate) async fn profile(&self, id: UserId) -> Result<ProfileView, Error> {
+        let load = || async {
+            let stored = self.users.find(id).await?;
+            Ok::<_, Error>(stored.and_then(|Stored { user, .. }| ProfileView::of(user)))
+        };
+        self.cache.get_or_load(&key(id), KEEP, load).await?.ok_or(Error::NotFound)
+    }
+
+    /// Refuses if this is the last admin.
+    pub(crate) async fn spare(&self, id: UserId) -> Result<(), Error> {
+        let filter = Filter { role: Some(Role::Admin), ..Filter::default() };
+        let (admins, _) = self.users.list(&filter, 2, 0).await?;
+        match admins.as_slice() {
+            [only] if only.id == id => Err(Error::LastAdmin),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the first admin, if there is none.
+    pub(crate) async fn first_admin(&self, email: &str, password: SecretString) -> Result<(), Error> {
+        let filter = Filter { role: Some(Role::Admin), ..Filter::default() };
+        if !self.users.list(&filter, 1, 0).await?.0.is_empty() {
+            return Ok(());
+        }
+        let profile = Profile {
+            email: email.trim().to_lowercase(),
+            first_name: "Shop".to_owned(),
+            last_name: "Admin".to_owned(),
+            date_of_birth: None,
+            phone_number: None,
+            address: None,
+            preferences: crate::domain::Preferences::default(),
+        };
+        match self.register(profile, Role::Admin, password).await {
+            // Another instance was faster, or the address is a customer's: then there is nothing to take over.
+            Ok(_) | Err(Error::Exists) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Begins a session, and answers it with its refresh token.
+    pub(crate) async fn sign_in(&self, id: UserId) -> Result<(User, Session, SecretString), Error> {
+        let (session, token) = Session::begin(id, self.now());
+        let user = self.change(id, |user, now| {
+            user.begin_session(session.clone(), now);
+            Ok(Effects::none())
+        });
+        Ok((user.await?, session, token.text()))
+    }
+}
+
+fn key(id: UserId) -> String {
+    format!("user:{id}")
+}

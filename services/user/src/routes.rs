@@ -1,0 +1,41 @@
+//! The endpoints.
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::AppState;
+
+mod change_password;
+mod delete_user;
+mod form;
+mod get_user;
+mod jwks;
+mod list_users;
+mod login;
+mod logout;
+mod me;
+mod refresh;
+mod register;
+mod set_role;
+mod token;
+mod update_user;
+mod view;
+
+pub(crate) use view::ProfileView;
+
+/// All endpoints of this service's own.
+pub(crate) fn router(state: AppState) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(register::register))
+        .routes(routes!(login::login))
+        .routes(routes!(refresh::refresh))
+        .routes(routes!(logout::logout))
+        .routes(routes!(token::token))
+        .routes(routes!(jwks::jwks))
+        .routes(routes!(me::get_me, me::put_me, me::patch_me))
+        .routes(routes!(change_password::change_password))
+        .routes(routes!(list_users::list_users))
+        .routes(routes!(get_user::get_user, update_user::put_user, update_user::patch_user, delete_user::delete_user))
+        .routes(routes!(set_role::set_role))
+        .with_state(state)
+}

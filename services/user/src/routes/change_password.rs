@@ -1,0 +1,69 @@
+//! `PUT /api/users/me/password`
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use common::auth::Caller;
+use common::http::{ApiError, Checks, Json};
+use contracts::Problem;
+use secrecy::SecretString;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::form::password;
+use super::view::own;
+use crate::app::AppState;
+use crate::error::Error;
+use crate::passwords::Verdict;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PasswordChange)]
+pub(super) struct Body {
+    #[schema(required)]
+    current_password: Option<String>,
+    #[schema(required, min_length = 8, max_length = 128)]
+    new_password: Option<String>,
+}
+
+/// Changes one's password; all other sessions end.
+#[utoipa::path(
+    put,
+    path = "/api/users/me/password",
+    tag = "users",
+    security(("bearer" = [])),
+    request_body = Body,
+    responses(
+        (status = 204, description = "Changed"),
+        (status = 400, description = "INVALID_PASSWORD, VALIDATION_FAILED", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED", body = Problem),
+    )
+)]
+pub(super) async fn change_password(
+    State(app): State<AppState>,
+    caller: Caller,
+    Json(body): Json<Body>,
+) -> Result<StatusCode, ApiError> {
+    let id = own(&caller)?;
+    let mut checks = Checks::new();
+    let current = checks.required("currentPassword", body.current_password).map(SecretString::from);
+    let new = password(&mut checks, "newPassword", body.new_password);
+    let (current, new) = checks.finish(current.zip(new))?;
+    let people = &app.people;
+    let stored = people.users.find(id).await?.ok_or(Error::NotFound)?;
+    let hash = stored.user.password_hash;
+    if people.passwords.verify(current, Some(hash.clone())).await? == Verdict::Wrong {
+        return Err(Error::InvalidPassword.into());
+    }
+    let new = people.passwords.hash(new).await?;
+    let kept = caller.session.as_deref().and_then(|session| session.parse().ok());
+    people
+        .change(id, |user, now| {
+            // Somebody else changed it meanwhile: what was given is no longer the current one.
+            if user.password_hash != hash {
+                return Err(Error::InvalidPassword);
+            }
+            Ok(user.set_password(new.clone(), kept, now))
+        })
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}

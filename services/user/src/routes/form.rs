@@ -1,0 +1,159 @@
+//! Reading the parts of bodies.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use common::http::{ApiError, Checks};
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+
+use crate::domain::{Address, Change, Theme};
+
+/// The longest name or part of an address, in characters.
+const TEXT: usize = 100;
+/// The longest phone number.
+const PHONE: usize = 40;
+
+/// A postal address as it is sent.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AddressForm {
+    #[schema(required)]
+    street: Option<String>,
+    #[schema(required)]
+    city: Option<String>,
+    #[schema(required)]
+    state: Option<String>,
+    #[schema(required)]
+    zip_code: Option<String>,
+    #[schema(required)]
+    country: Option<String>,
+}
+
+impl AddressForm {
+    fn check(self, checks: &mut Checks) -> Option<Address> {
+        let street = checks.text("address.street", self.street, 1..=TEXT);
+        let city = checks.text("address.city", self.city, 1..=TEXT);
+        let state = checks.text("address.state", self.state, 1..=TEXT);
+        let zip_code = checks.text("address.zipCode", self.zip_code, 1..=20);
+        let country = checks.text("address.country", self.country, 1..=TEXT);
+        Some(Address { street: street?, city: city?, state: state?, zip_code: zip_code?, country: country? })
+    }
+}
+
+/// What a person likes, as it is sent: what is left out stays.
+#[derive(Default, Deserialize, ToSchema)]
+pub(super) struct PreferencesForm {
+    notifications: Option<bool>,
+    newsletter: Option<bool>,
+    theme: Option<Theme>,
+}
+
+/// A profile as it is sent.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Profile)]
+pub(super) struct ProfileForm {
+    pub(super) email: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    /// `YYYY-MM-DD`; null removes it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    date_of_birth: Patch<String>,
+    /// Null removes it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    phone_number: Patch<String>,
+    /// Null removes it.
+    #[serde(default)]
+    #[schema(value_type = Option<AddressForm>)]
+    address: Patch<AddressForm>,
+    preferences: Option<PreferencesForm>,
+    /// At registration alone: 8 to 128 characters. It has a call of its own to be changed.
+    pub(super) password: Option<String>,
+}
+
+impl ProfileForm {
+    /// What it changes; `whole` if e-mail and names must be there.
+    pub(super) fn check(self, checks: &mut Checks, whole: bool, now: DateTime<Utc>) -> Change {
+        let preferences = self.preferences.unwrap_or_default();
+        let name = |checks: &mut Checks, field: &str, value: Option<String>| {
+            if whole || value.is_some() { checks.text(field, value, 1..=TEXT) } else { None }
+        };
+        Change {
+            email: if whole || self.email.is_some() { checks.email("email", self.email) } else { None },
+            first_name: name(checks, "firstName", self.first_name),
+            last_name: name(checks, "lastName", self.last_name),
+            date_of_birth: self.date_of_birth.map(|text| date(checks, &text, now)),
+            phone_number: self.phone_number.map(|text| checks.optional_text("phoneNumber", Some(text), PHONE)),
+            address: self.address.map(|form| form.check(checks)),
+            notifications: preferences.notifications,
+            newsletter: preferences.newsletter,
+            theme: preferences.theme,
+        }
+    }
+}
+
+fn date(checks: &mut Checks, text: &str, now: DateTime<Utc>) -> Option<NaiveDate> {
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10);
+    if date.is_none() {
+        checks.fail("dateOfBirth", "must be a date such as 1990-12-31");
+    } else if date.is_some_and(|date| date > now.date_naive()) {
+        checks.fail("dateOfBirth", "must not be in the future");
+    }
+    date
+}
+
+/// A password that may be chosen: 8 to 128 characters, any.
+pub(super) fn password(checks: &mut Checks, field: &str, value: Option<String>) -> Option<SecretString> {
+    let password = checks.required(field, value)?;
+    if !(8..=128).contains(&password.chars().count()) {
+        checks.fail(field, "must have 8 to 128 characters");
+    }
+    Some(password.into())
+}
+
+/// Page and limit of a list.
+///
+/// # Errors
+/// If they are out of bounds.
+pub(super) fn page(checks: &mut Checks, page: Option<i64>, limit: Option<i64>) -> Option<(i64, u32)> {
+    let page = checks.integer("page", Some(page.unwrap_or(1)), 1..=i64::MAX);
+    let limit = checks.integer("limit", Some(limit.unwrap_or(20)), 1..=100);
+    page.zip(limit.and_then(|limit| u32::try_from(limit).ok()))
+}
+
+/// Reads a change of a profile.
+///
+/// # Errors
+/// All that is wrong with it.
+pub(super) fn change(form: ProfileForm, now: DateTime<Utc>) -> Result<Change, ApiError> {
+    let mut checks = Checks::new();
+    let change = form.check(&mut checks, false, now);
+    checks.finish(Some(change))
+}
+
+/// A field of a change: left out, null, or a value.
+#[derive(Default)]
+pub(super) enum Patch<T> {
+    #[default]
+    Left,
+    Null,
+    Value(T),
+}
+
+impl<T> Patch<T> {
+    fn map<U>(self, read: impl FnOnce(T) -> Option<U>) -> Option<Option<U>> {
+        match self {
+            Self::Left => None,
+            Self::Null => Some(None),
+            Self::Value(value) => Some(read(value)),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Null, Self::Value))
+    }
+}

@@ -1,0 +1,92 @@
+//! `POST /api/auth/login`
+
+use std::net::IpAddr;
+
+use axum::extract::State;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use chrono::TimeDelta;
+use common::effects::Effects;
+use common::http::{ApiError, Checks, ClientAddr, Json};
+use contracts::Problem;
+use secrecy::SecretString;
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
+
+use super::view::SignedIn;
+use crate::app::AppState;
+use crate::domain::User;
+use crate::error::Error;
+use crate::passwords::Verdict;
+
+/// Failures in a row of one account from one address, until the next is turned away.
+const MAX_FAILURES: u32 = 10;
+/// How long they are remembered.
+const WINDOW: TimeDelta = TimeDelta::minutes(15);
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Login)]
+pub(super) struct Body {
+    #[schema(required)]
+    email: Option<String>,
+    #[schema(required)]
+    password: Option<String>,
+}
+
+/// Signs a person in.
+#[utoipa::path(
+    post,
+    path = "/api/auth/login",
+    tag = "auth",
+    request_body = Body,
+    responses(
+        (status = 200, body = SignedIn),
+        (status = 400, description = "VALIDATION_FAILED, MALFORMED_BODY", body = Problem),
+        (status = 401, description = "INVALID_CREDENTIALS", body = Problem),
+        (status = 429, description = "TOO_MANY_REQUESTS, with Retry-After", body = Problem),
+        (status = 503, description = "SERVICE_UNAVAILABLE, with Retry-After", body = Problem),
+    )
+)]
+pub(super) async fn login(
+    State(app): State<AppState>,
+    ClientAddr(address): ClientAddr,
+    Json(body): Json<Body>,
+) -> Result<Json<SignedIn>, ApiError> {
+    let mut checks = Checks::new();
+    let email = checks.required("email", body.email).map(|email| email.trim().to_lowercase());
+    let password = checks.required("password", body.password).map(SecretString::from);
+    let (email, password) = checks.finish(email.zip(password))?;
+    let user = authenticate(&app, &email, password, address).await?;
+    let signed_in = app.people.sign_in(user.id).await?;
+    Ok(Json(SignedIn::new("Login successful", &app.tokens, signed_in)?))
+}
+
+async fn authenticate(app: &AppState, email: &str, password: SecretString, from: IpAddr) -> Result<User, Error> {
+    let people = &app.people;
+    // Hashed, so that no address of a person is kept beside their account.
+    let key = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{email} {from}")));
+    let (failures, until) = people.users.failures(&key, people.now()).await?;
+    if failures >= MAX_FAILURES {
+        return Err(Error::Throttled((until - people.now()).to_std().unwrap_or_default()));
+    }
+    let user = people.users.find_email(email).await?.map(|stored| stored.user);
+    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let verdict = people.passwords.verify(password.clone(), hash).await?;
+    let Some(user) = user.filter(|_| verdict != Verdict::Wrong) else {
+        people.users.count_failure(&key, WINDOW, people.now()).await?;
+        return Err(Error::InvalidCredentials);
+    };
+    if failures > 0 {
+        people.users.forget_failures(&key).await?;
+    }
+    if verdict == Verdict::RightButOld {
+        let hash = people.passwords.hash(password).await?;
+        let rehash = |user: &mut User, _| {
+            user.password_hash.clone_from(&hash);
+            Ok(Effects::none())
+        };
+        return people.change(user.id, rehash).await;
+    }
+    Ok(user)
+}

@@ -1,0 +1,67 @@
+//! `GET`, `PUT` and `PATCH /api/users/me`
+
+use axum::extract::State;
+use common::auth::Caller;
+use common::http::{ApiError, Json};
+use contracts::Problem;
+
+use super::form::{ProfileForm, change};
+use super::update_user::changed;
+use super::view::{ProfileView, own};
+use crate::app::AppState;
+
+/// One's own profile.
+#[utoipa::path(
+    get,
+    path = "/api/users/me",
+    tag = "users",
+    security(("bearer" = [])),
+    responses(
+        (status = 200, body = ProfileView),
+        (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "FORBIDDEN: a service has no account", body = Problem),
+    )
+)]
+pub(super) async fn get_me(State(app): State<AppState>, caller: Caller) -> Result<Json<ProfileView>, ApiError> {
+    Ok(Json(app.people.profile(own(&caller)?).await?))
+}
+
+/// Changes one's own profile; what is left out stays.
+#[utoipa::path(
+    put,
+    path = "/api/users/me",
+    tag = "users",
+    security(("bearer" = [])),
+    request_body = ProfileForm,
+    responses(
+        (status = 200, body = ProfileView),
+        (status = 400, description = "VALIDATION_FAILED, MALFORMED_BODY", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 409, description = "USER_EXISTS", body = Problem),
+    )
+)]
+pub(super) async fn put_me(
+    State(app): State<AppState>,
+    caller: Caller,
+    Json(form): Json<ProfileForm>,
+) -> Result<Json<ProfileView>, ApiError> {
+    let id = own(&caller)?;
+    changed(&app, id, change(form, app.people.now())?).await
+}
+
+/// Changes one's own profile, as `PUT` does.
+#[utoipa::path(
+    patch,
+    path = "/api/users/me",
+    tag = "users",
+    security(("bearer" = [])),
+    request_body = ProfileForm,
+    responses((status = 200, body = ProfileView))
+)]
+pub(super) async fn patch_me(
+    state: State<AppState>,
+    caller: Caller,
+    form: Json<ProfileForm>,
+) -> Result<Json<ProfileView>, ApiError> {
+    put_me(state, caller, form).await
+}

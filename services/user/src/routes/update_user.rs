@@ -1,0 +1,63 @@
+//! `PUT` and `PATCH /api/users/{id}`
+
+use axum::extract::State;
+use common::auth::Caller;
+use common::http::{ApiError, Json, Path};
+use contracts::{Problem, UserId};
+
+use super::form::{ProfileForm, change};
+use super::view::{ProfileView, reachable};
+use crate::app::AppState;
+use crate::domain::Change;
+use crate::error::Error;
+
+/// Changes a user's profile; what is left out stays.
+#[utoipa::path(
+    put,
+    path = "/api/users/{id}",
+    tag = "users",
+    security(("bearer" = [])),
+    params(("id" = UserId, Path)),
+    request_body = ProfileForm,
+    responses(
+        (status = 200, body = ProfileView),
+        (status = 400, description = "VALIDATION_FAILED, MALFORMED_BODY", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 404, description = "USER_NOT_FOUND, also for another person", body = Problem),
+        (status = 409, description = "USER_EXISTS", body = Problem),
+    )
+)]
+pub(super) async fn put_user(
+    State(app): State<AppState>,
+    caller: Caller,
+    Path(id): Path<UserId>,
+    Json(form): Json<ProfileForm>,
+) -> Result<Json<ProfileView>, ApiError> {
+    let id = reachable(&caller, id)?;
+    changed(&app, id, change(form, app.people.now())?).await
+}
+
+/// Changes a user's profile, as `PUT` does.
+#[utoipa::path(
+    patch,
+    path = "/api/users/{id}",
+    tag = "users",
+    security(("bearer" = [])),
+    params(("id" = UserId, Path)),
+    request_body = ProfileForm,
+    responses((status = 200, body = ProfileView))
+)]
+pub(super) async fn patch_user(
+    state: State<AppState>,
+    caller: Caller,
+    id: Path<UserId>,
+    form: Json<ProfileForm>,
+) -> Result<Json<ProfileView>, ApiError> {
+    put_user(state, caller, id, form).await
+}
+
+/// Changes a profile, and answers it.
+pub(super) async fn changed(app: &AppState, id: UserId, change: Change) -> Result<Json<ProfileView>, ApiError> {
+    let user = app.people.change(id, |user, now| Ok(user.change(change.clone(), now))).await?;
+    Ok(Json(ProfileView::of(user).ok_or(Error::NotFound)?))
+}

@@ -1,0 +1,69 @@
+//! The store port of users.
+//!
+//! A user is one document that carries its sessions, so that each change is one atomic write and needs no transaction.
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use common::auth::Role;
+use common::effects::Effects;
+use common::store::StoreError;
+use contracts::UserId;
+
+use crate::domain::User;
+
+pub mod sqlite;
+
+/// A user with the version that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The user.
+    pub user: User,
+    /// Counts the writes.
+    pub version: i64,
+}
+
+/// Which users.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// The one with this address.
+    pub email: Option<String>,
+    /// Those in this role.
+    pub role: Option<Role>,
+}
+
+/// What came of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is written.
+    Done,
+    /// Somebody else has the e-mail address.
+    EmailTaken,
+    /// Another write came between.
+    Outdated,
+}
+
+/// Keeps users. Each method that changes something writes the effects with it, or nothing. A deleted user is found by no
+/// method but `find`.
+#[async_trait]
+pub trait Users: Send + Sync + 'static {
+    /// Writes a new user.
+    async fn insert(&self, user: &User, effects: &Effects) -> Result<Written, StoreError>;
+    /// A user, also a deleted one.
+    async fn find(&self, id: UserId) -> Result<Option<Stored>, StoreError>;
+    /// The user with this address.
+    async fn find_email(&self, email: &str) -> Result<Option<Stored>, StoreError>;
+    /// Writes a changed user, if its version is still the one that was read.
+    async fn save(&self, user: &Stored, effects: &Effects) -> Result<Written, StoreError>;
+    /// A page of users, the newest first, and how many there are in all.
+    async fn list(&self, filter: &Filter, limit: u32, offset: u64) -> Result<(Vec<User>, u64), StoreError>;
+    /// How often logins under this key failed in a row, and when that is forgotten.
+    async fn failures(&self, key: &str, now: DateTime<Utc>) -> Result<(u32, DateTime<Utc>), StoreError>;
+    /// Counts a failure, which is remembered for `window`.
+    async fn count_failure(&self, key: &str, window: TimeDelta, now: DateTime<Utc>) -> Result<(), StoreError>;
+    /// Forgets the failures under this key.
+    async fn forget_failures(&self, key: &str) -> Result<(), StoreError>;
+    /// Removes failures that are to be forgotten.
+    async fn purge(&self, now: DateTime<Utc>) -> Result<(), StoreError>;
+    /// Whether it answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}

@@ -1,0 +1,170 @@
+//! Users in a SQLite file: a document a row, beside what it is found by.
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use common::effects::Effects;
+use common::sqlite::{Sqlite, from_ms, ms};
+use common::store::StoreError;
+use contracts::UserId;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row};
+
+use super::{Filter, Stored, Users, Written};
+use crate::domain::User;
+
+/// The tables.
+pub static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// Users in a SQLite file.
+pub struct SqliteUsers(Sqlite);
+
+impl SqliteUsers {
+    /// In this file, whose tables are there.
+    #[must_use]
+    pub const fn new(db: Sqlite) -> Self {
+        Self(db)
+    }
+}
+
+fn document(user: &User) -> Result<String, StoreError> {
+    serde_json::to_string(user).map_err(|error| StoreError::Fault(error.into()))
+}
+
+fn email(user: &User) -> Option<&str> {
+    user.profile.as_ref().map(|profile| profile.email.as_str())
+}
+
+fn read(row: &SqliteRow) -> Result<Stored, StoreError> {
+    let user =
+        serde_json::from_str(row.try_get("document")?).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    Ok(Stored { user, version: row.try_get("version")? })
+}
+
+fn narrow(query: &mut QueryBuilder<sqlx::Sqlite>, filter: &Filter) {
+    query.push(" WHERE email IS NOT NULL");
+    if let Some(email) = &filter.email {
+        query.push(" AND email = ").push_bind(email.clone());
+    }
+    if let Some(role) = filter.role {
+        query.push(" AND role = ").push_bind(role.as_str());
+    }
+}
+
+fn taken(error: StoreError) -> Result<Written, StoreError> {
+    if error.unique() == Some("users.email") { Ok(Written::EmailTaken) } else { Err(error) }
+}
+
+#[async_trait]
+impl Users for SqliteUsers {
+    async fn insert(&self, user: &User, effects: &Effects) -> Result<Written, StoreError> {
+        let mut tx = self.0.begin().await?;
+        let inserted =
+            sqlx::query("INSERT INTO users (id, email, role, document, version, created_at) VALUES (?, ?, ?, ?, 1, ?)")
+                .bind(user.id.to_string())
+                .bind(email(user))
+                .bind(user.role.as_str())
+                .bind(document(user)?)
+                .bind(ms(user.created_at))
+                .execute(&mut *tx)
+                .await;
+        if let Err(error) = inserted {
+            return taken(error.into());
+        }
+        self.0.commit(tx, effects).await?;
+        Ok(Written::Done)
+    }
+
+    async fn find(&self, id: UserId) -> Result<Option<Stored>, StoreError> {
+        let row = sqlx::query("SELECT document, version FROM users WHERE id = ?")
+            .bind(id.to_string())
+            .fetch_optional(self.0.reader())
+            .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    async fn find_email(&self, email: &str) -> Result<Option<Stored>, StoreError> {
+        let row = sqlx::query("SELECT document, version FROM users WHERE email = ?")
+            .bind(email)
+            .fetch_optional(self.0.reader())
+            .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    async fn save(&self, stored: &Stored, effects: &Effects) -> Result<Written, StoreError> {
+        let user = &stored.user;
+        let mut tx = self.0.begin().await?;
+        let updated = sqlx::query(
+            "UPDATE users SET email = ?, role = ?, document = ?, version = version + 1 WHERE id = ? AND version = ?",
+        )
+        .bind(email(user))
+        .bind(user.role.as_str())
+        .bind(document(user)?)
+        .bind(user.id.to_string())
+        .bind(stored.version)
+        .execute(&mut *tx)
+        .await;
+        match updated {
+            Ok(updated) if updated.rows_affected() == 0 => Ok(Written::Outdated),
+            Ok(_) => {
+                self.0.commit(tx, effects).await?;
+                Ok(Written::Done)
+            }
+            Err(error) => taken(error.into()),
+        }
+    }
+
+    async fn list(&self, filter: &Filter, limit: u32, offset: u64) -> Result<(Vec<User>, u64), StoreError> {
+        let mut count = QueryBuilder::new("SELECT count(*) FROM users");
+        narrow(&mut count, filter);
+        let total: i64 = count.build_query_scalar().fetch_one(self.0.reader()).await?;
+        let mut query = QueryBuilder::new("SELECT document, version FROM users");
+        narrow(&mut query, filter);
+        query.push(" ORDER BY created_at DESC, id DESC LIMIT ").push_bind(limit);
+        query.push(" OFFSET ").push_bind(i64::try_from(offset).unwrap_or(i64::MAX));
+        let rows = query.build().fetch_all(self.0.reader()).await?;
+        let users = rows.iter().map(|row| Ok(read(row)?.user)).collect::<Result<_, StoreError>>()?;
+        Ok((users, u64::try_from(total).unwrap_or_default()))
+    }
+
+    async fn failures(&self, key: &str, now: DateTime<Utc>) -> Result<(u32, DateTime<Utc>), StoreError> {
+        let row = sqlx::query("SELECT failures, expires_at FROM login_failures WHERE key = ? AND expires_at > ?")
+            .bind(key)
+            .bind(ms(now))
+            .fetch_optional(self.0.reader())
+            .await?;
+        let Some(row) = row else { return Ok((0, now)) };
+        Ok((row.try_get("failures")?, from_ms(row.try_get("expires_at")?)?))
+    }
+
+    async fn count_failure(&self, key: &str, window: TimeDelta, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut tx = self.0.begin().await?;
+        sqlx::query(
+            "INSERT INTO login_failures (key, failures, expires_at) VALUES (?1, 1, ?2)
+             ON CONFLICT (key) DO UPDATE SET
+                 failures = CASE WHEN expires_at > ?3 THEN failures + 1 ELSE 1 END, expires_at = ?2",
+        )
+        .bind(key)
+        .bind(ms(now + window))
+        .bind(ms(now))
+        .execute(&mut *tx)
+        .await?;
+        self.0.commit(tx, &Effects::none()).await
+    }
+
+    async fn forget_failures(&self, key: &str) -> Result<(), StoreError> {
+        let mut tx = self.0.begin().await?;
+        sqlx::query("DELETE FROM login_failures WHERE key = ?").bind(key).execute(&mut *tx).await?;
+        self.0.commit(tx, &Effects::none()).await
+    }
+
+    async fn purge(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut tx = self.0.begin().await?;
+        sqlx::query("DELETE FROM login_failures WHERE expires_at <= ?").bind(ms(now)).execute(&mut *tx).await?;
+        self.0.commit(tx, &Effects::none()).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.0.ping().await
+    }
+}
