@@ -1,0 +1,142 @@
+use reqwest::Method;
+use serde_json::json;
+
+use crate::harness::{ADMIN, Shop, fields, person};
+
+#[tokio::test]
+async fn a_profile_is_changed_by_what_is_sent_alone() {
+    let shop = Shop::open().await;
+    let john = shop.register("john@example.com").await;
+    let before = shop.get("/api/users/me", &john).await.expect(200);
+    let change = json!({"firstName": "Johnny", "phoneNumber": "+1 555 0100", "role": "admin", "password": "ignored!"});
+    let after = shop.put("/api/users/me", &john, &change).await.expect(200);
+    assert_eq!((&after["firstName"], &after["lastName"]), (&json!("Johnny"), &before["lastName"]));
+    assert_eq!((&after["role"], &after["email"]), (&json!("user"), &before["email"]));
+    assert_eq!(shop.get("/api/users/me", &john).await.expect(200), after, "what is kept follows at once");
+
+    let path = format!("/api/users/{}", john.id);
+    let patch = Some(&json!({"phoneNumber": null}));
+    let cleared = shop.call(Method::PATCH, &path, Some(&john), patch).await.expect(200);
+    assert!(cleared["phoneNumber"].is_null());
+    let same = shop.put("/api/users/me", &john, &cleared).await.expect(200);
+    assert_eq!(same, cleared, "what was read can be sent back, and changes nothing");
+    let problem = shop.put("/api/users/me", &john, &json!({"email": "x", "lastName": ""})).await;
+    assert_eq!(fields(&problem.refused(400, "VALIDATION_FAILED")), ["email", "lastName"]);
+    shop.register("jane@example.com").await;
+    shop.put("/api/users/me", &john, &json!({"email": "Jane@example.com"})).await.refused(409, "USER_EXISTS");
+    shop.put("/api/users/me", &john, &json!({"email": "john.doe@example.com"})).await.expect(200);
+    shop.login("john.doe@example.com", "password123").await.expect(200);
+}
+
+#[tokio::test]
+async fn another_person_is_as_good_as_nobody() {
+    let shop = Shop::open().await;
+    let (john, jane) = (shop.register("john@example.com").await, shop.register("jane@example.com").await);
+    let nobody = "0190163d-8694-739b-aea5-966c26f8ad91";
+    for (id, status) in [(john.id.as_str(), 200), (jane.id.as_str(), 404), (nobody, 404), ("7", 400)] {
+        assert_eq!(shop.get(&format!("/api/users/{id}"), &john).await.status, status, "{id}");
+    }
+    let path = format!("/api/users/{}", jane.id);
+    shop.put(&path, &john, &json!({"firstName": "X"})).await.refused(404, "USER_NOT_FOUND");
+    shop.call(Method::DELETE, &path, Some(&john), None).await.refused(404, "USER_NOT_FOUND");
+    shop.call(Method::GET, &path, None, None).await.refused(401, "UNAUTHENTICATED");
+    for allowed in [shop.admin().await, shop.service().await] {
+        assert_eq!(shop.get(&path, &allowed).await.expect(200)["email"], "jane@example.com");
+    }
+}
+
+#[tokio::test]
+async fn an_admin_sees_all_in_pages() {
+    let shop = Shop::open().await;
+    let john = shop.register("john@example.com").await;
+    for name in ["a", "b", "c"] {
+        shop.register(&format!("{name}@example.com")).await;
+    }
+    let admin = shop.admin().await;
+    let page = shop.get("/api/users?page=2&limit=2", &admin).await.expect(200);
+    assert_eq!((page["total"].as_i64(), page["page"].as_i64(), page["limit"].as_i64()), (Some(5), Some(2), Some(2)));
+    assert_eq!(page["users"].as_array().unwrap().len(), 2);
+    let found = shop.get("/api/users?email=JOHN@example.com", &admin).await.expect(200);
+    assert_eq!((found["total"].as_i64(), &found["users"][0]["id"]), (Some(1), &json!(john.id)));
+    let admins = shop.get("/api/users?role=admin", &admin).await.expect(200);
+    assert_eq!(admins["users"][0]["email"], ADMIN.0);
+    for (query, field) in
+        [("limit=101", "limit"), ("limit=0", "limit"), ("page=0", "page"), ("page=x", "page"), ("role=king", "role")]
+    {
+        let problem = shop.get(&format!("/api/users?{query}"), &admin).await.refused(400, "VALIDATION_FAILED");
+        assert_eq!(fields(&problem), [field]);
+    }
+    shop.get("/api/users", &john).await.refused(403, "FORBIDDEN");
+}
+
+#[tokio::test]
+async fn a_role_counts_here_at_once_and_the_last_admin_stays() {
+    let shop = Shop::open().await;
+    let (john, admin) = (shop.register("john@example.com").await, shop.admin().await);
+    let role = |id: &str| format!("/api/users/{id}/role");
+    shop.put(&role(&john.id), &john, &json!({"role": "admin"})).await.refused(403, "FORBIDDEN");
+    shop.put(&role(&admin.id), &admin, &json!({"role": "user"})).await.refused(409, "CONFLICT");
+    let itself = format!("/api/users/{}", admin.id);
+    shop.call(Method::DELETE, &itself, Some(&admin), None).await.refused(409, "CONFLICT");
+    let problem =
+        shop.put(&role(&john.id), &admin, &json!({"role": "service"})).await.refused(400, "VALIDATION_FAILED");
+    assert_eq!(fields(&problem), ["role"]);
+    let promoted = shop.put(&role(&john.id), &admin, &json!({"role": "admin"})).await.expect(200);
+    assert_eq!(promoted["role"], "admin");
+    shop.get("/api/users", &john).await.refused(401, "UNAUTHENTICATED");
+    let renewed = shop.refresh(&john.refresh_token).await.expect(200);
+    let john = crate::harness::Person { token: renewed["token"].as_str().unwrap().to_owned(), ..john };
+    shop.get("/api/users", &john).await.expect(200);
+    shop.put(&role(&admin.id), &john, &json!({"role": "user"})).await.expect(200);
+}
+
+#[tokio::test]
+async fn deleting_an_account_removes_what_is_personal() {
+    let shop = Shop::open().await;
+    let mut form = crate::harness::registration("marked-address@example.com");
+    form["firstName"] = json!("Marked-Name");
+    let john = person(&shop.post("/api/auth/register", &form).await.expect(201));
+    let path = format!("/api/users/{}", john.id);
+    shop.get(&path, &john).await.expect(200);
+    assert_eq!(shop.call(Method::DELETE, &path, Some(&john), None).await.status, 204);
+    shop.get("/api/users/me", &john).await.refused(401, "UNAUTHENTICATED");
+    shop.refresh(&john.refresh_token).await.refused(401, "INVALID_REFRESH_TOKEN");
+    shop.login("marked-address@example.com", "password123").await.refused(401, "INVALID_CREDENTIALS");
+    let admin = shop.admin().await;
+    shop.get(&path, &admin).await.refused(404, "USER_NOT_FOUND");
+    assert_eq!(shop.get("/api/users", &admin).await.expect(200)["total"], 1);
+
+    let url = format!("sqlite://{}", shop.directory.path().join("users.db").display());
+    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+    let rows: Vec<(Option<String>, String)> =
+        sqlx::query_as("SELECT email, document FROM users").fetch_all(&pool).await.unwrap();
+    assert_eq!(rows.len(), 2);
+    assert!(!format!("{rows:?}").to_lowercase().contains("marked"), "{rows:?}");
+    shop.register("marked-address@example.com").await;
+}
+
+#[tokio::test]
+async fn a_password_of_the_older_service_is_taken_once_and_hashed_anew() {
+    let shop = Shop::open().await;
+    shop.register("john@example.com").await;
+    let url = format!("sqlite://{}", shop.directory.path().join("users.db").display());
+    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+    let old = bcrypt::hash("an old password", 4).unwrap();
+    sqlx::query(
+        "UPDATE users SET document = json_set(document, '$.password_hash', ?) WHERE email = 'john@example.com'",
+    )
+    .bind(old)
+    .execute(&pool)
+    .await
+    .unwrap();
+    for _ in 0..2 {
+        shop.login("john@example.com", "an old password").await.expect(200);
+        let hash: String = sqlx::query_scalar(
+            "SELECT json_extract(document, '$.password_hash') FROM users WHERE email = 'john@example.com'",
+        )
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+        assert!(hash.starts_with("$argon2id$"), "{hash}");
+    }
+}

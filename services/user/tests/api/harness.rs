@@ -1,0 +1,142 @@
+//! A user service of the test's own, and people who call it.
+
+use chrono::DateTime;
+use common::auth::keys::generate_pem;
+use common::clock::ManualClock;
+use common::config::Env;
+use reqwest::{Method, RequestBuilder};
+use secrecy::ExposeSecret as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::app::{RunningService, spawn};
+use user_service::{app, config::Config};
+
+pub(crate) const ADMIN: (&str, &str) = ("admin@example.com", "the admin's password");
+
+pub(crate) struct Shop {
+    pub(crate) clock: ManualClock,
+    pub(crate) directory: TempDir,
+    service: RunningService,
+}
+
+#[derive(Clone)]
+pub(crate) struct Person {
+    pub(crate) id: String,
+    pub(crate) token: String,
+    pub(crate) refresh_token: String,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{:#}", self.body);
+        self.body
+    }
+
+    #[track_caller]
+    pub(crate) fn refused(self, status: u16, code: &str) -> Value {
+        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{:#}", self.body);
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        self.body
+    }
+}
+
+pub(crate) fn fields(problem: &Value) -> Vec<&str> {
+    problem["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect()
+}
+
+impl Shop {
+    pub(crate) async fn open() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+        let at = |name: &str| format!("sqlite://{}", directory.path().join(name).display());
+        let env = Env::from_pairs([
+            ("MONGODB_URL", at("users.db")),
+            ("REDIS_URL", "memory:".to_owned()),
+            ("RABBITMQ_URL", at("bus.db")),
+            ("JWT_PRIVATE_KEY", generate_pem().expose_secret().to_owned()),
+            ("CLIENT_CREDENTIALS", "order-service:the secret".to_owned()),
+            ("ADMIN_EMAIL", ADMIN.0.to_owned()),
+            ("ADMIN_PASSWORD", ADMIN.1.to_owned()),
+        ]);
+        let config = Config::from_env(&env).unwrap();
+        let service = app::build(config, clock.shared()).await.unwrap();
+        Self { clock, directory, service: spawn(service).await }
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.service.client.request(method, format!("{}{path}", self.service.url))
+    }
+
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
+        let answer = request.send().await.unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let text = answer.text().await.unwrap();
+        Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null) }
+    }
+
+    pub(crate) async fn call(&self, method: Method, path: &str, by: Option<&Person>, body: Option<&Value>) -> Answer {
+        let mut request = self.request(method, path);
+        if let Some(person) = by {
+            request = request.bearer_auth(&person.token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        self.send(request).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, by: &Person) -> Answer {
+        self.call(Method::GET, path, Some(by), None).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, by: &Person, body: &Value) -> Answer {
+        self.call(Method::PUT, path, Some(by), Some(body)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.call(Method::POST, path, None, Some(body)).await
+    }
+
+    pub(crate) async fn register(&self, email: &str) -> Person {
+        person(&self.post("/api/auth/register", &registration(email)).await.expect(201))
+    }
+
+    pub(crate) async fn login(&self, email: &str, password: &str) -> Answer {
+        self.post("/api/auth/login", &json!({"email": email, "password": password})).await
+    }
+
+    pub(crate) async fn admin(&self) -> Person {
+        person(&self.login(ADMIN.0, ADMIN.1).await.expect(200))
+    }
+
+    pub(crate) async fn service(&self) -> Person {
+        let request = self.request(Method::POST, "/api/auth/token").basic_auth("order-service", Some("the secret"));
+        let answer = self.send(request.form(&[("grant_type", "client_credentials")])).await.expect(200);
+        let token = answer["access_token"].as_str().unwrap().to_owned();
+        Person { id: String::new(), token, refresh_token: String::new() }
+    }
+
+    pub(crate) async fn refresh(&self, token: &str) -> Answer {
+        self.post("/api/auth/refresh", &json!({"refreshToken": token})).await
+    }
+}
+
+pub(crate) fn registration(email: &str) -> Value {
+    json!({"email": email, "password": "password123", "firstName": "John", "lastName": "Doe"})
+}
+
+pub(crate) fn person(answer: &Value) -> Person {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Person {
+        id: text(&answer["user"]["id"]),
+        token: text(&answer["token"]),
+        refresh_token: text(&answer["refreshToken"]),
+    }
+}

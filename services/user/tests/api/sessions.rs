@@ -1,0 +1,87 @@
+use chrono::TimeDelta;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::harness::{Shop, fields, person};
+
+#[tokio::test]
+async fn a_refresh_token_is_used_once_and_reuse_ends_the_session() {
+    let shop = Shop::open().await;
+    let john = shop.register("john@example.com").await;
+    let renewed = shop.refresh(&john.refresh_token).await.expect(200);
+    assert_eq!((renewed["message"].as_str(), renewed["expiresIn"].as_i64()), (Some("Token refreshed"), Some(900)));
+    let next = renewed["refreshToken"].as_str().unwrap();
+    let again = shop.post("/api/auth/refresh", &json!({"token": next})).await.expect(200);
+    let last = again["refreshToken"].as_str().unwrap();
+
+    shop.refresh(&john.refresh_token).await.refused(401, "INVALID_REFRESH_TOKEN");
+    shop.refresh(last).await.refused(401, "INVALID_REFRESH_TOKEN");
+    shop.get("/api/users/me", &john).await.refused(401, "UNAUTHENTICATED");
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_given_again_for_ten_seconds() {
+    let shop = Shop::open().await;
+    let john = shop.register("john@example.com").await;
+    shop.refresh(&john.refresh_token).await.expect(200);
+    shop.clock.advance(TimeDelta::seconds(9));
+    shop.refresh(&john.refresh_token).await.expect(200);
+    shop.clock.advance(TimeDelta::seconds(2));
+    shop.refresh(&john.refresh_token).await.refused(401, "INVALID_REFRESH_TOKEN");
+}
+
+#[tokio::test]
+async fn what_is_no_refresh_token_is_refused() {
+    let shop = Shop::open().await;
+    let john = shop.register("john@example.com").await;
+    for token in ["", "x", &john.token] {
+        shop.refresh(token).await.refused(401, "INVALID_REFRESH_TOKEN");
+    }
+    let problem = shop.post("/api/auth/refresh", &json!({})).await.refused(400, "VALIDATION_FAILED");
+    assert_eq!(fields(&problem), ["refreshToken"]);
+    shop.clock.advance(TimeDelta::days(30));
+    shop.refresh(&john.refresh_token).await.refused(401, "INVALID_REFRESH_TOKEN");
+}
+
+#[tokio::test]
+async fn logging_out_ends_the_session_at_once_and_no_other() {
+    let shop = Shop::open().await;
+    let phone = shop.register("john@example.com").await;
+    let desk = person(&shop.login("john@example.com", "password123").await.expect(200));
+    let answer = shop.call(Method::POST, "/api/auth/logout", Some(&phone), None).await.expect(200);
+    assert_eq!(answer["message"], "Logout successful");
+    shop.get("/api/users/me", &phone).await.refused(401, "UNAUTHENTICATED");
+    shop.refresh(&phone.refresh_token).await.refused(401, "INVALID_REFRESH_TOKEN");
+    shop.get("/api/users/me", &desk).await.expect(200);
+    let refused = shop.call(Method::POST, "/api/auth/logout", None, None).await;
+    assert!(refused.headers.contains_key("www-authenticate"));
+    refused.refused(401, "UNAUTHENTICATED");
+}
+
+#[tokio::test]
+async fn an_access_token_runs_out() {
+    let shop = Shop::open().await;
+    let john = shop.register("john@example.com").await;
+    shop.clock.advance(TimeDelta::minutes(14));
+    shop.get("/api/users/me", &john).await.expect(200);
+    shop.clock.advance(TimeDelta::minutes(2));
+    shop.get("/api/users/me", &john).await.refused(401, "UNAUTHENTICATED");
+    shop.refresh(&john.refresh_token).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_other_sessions() {
+    let shop = Shop::open().await;
+    let phone = shop.register("john@example.com").await;
+    let desk = person(&shop.login("john@example.com", "password123").await.expect(200));
+    let change = |current: &str, new: &str| json!({"currentPassword": current, "newPassword": new});
+    let path = "/api/users/me/password";
+    shop.put(path, &desk, &change("password124", "another password")).await.refused(400, "INVALID_PASSWORD");
+    let problem = shop.put(path, &desk, &change("password123", "short")).await.refused(400, "VALIDATION_FAILED");
+    assert_eq!(fields(&problem), ["newPassword"]);
+    assert_eq!(shop.put(path, &desk, &change("password123", "another password")).await.status, 204);
+    shop.get("/api/users/me", &desk).await.expect(200);
+    shop.get("/api/users/me", &phone).await.refused(401, "UNAUTHENTICATED");
+    shop.login("john@example.com", "password123").await.refused(401, "INVALID_CREDENTIALS");
+    shop.login("john@example.com", "another password").await.expect(200);
+}
