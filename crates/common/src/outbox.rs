@@ -26,10 +26,8 @@ pub mod sqlite;
 const BATCH: u32 = 200;
 /// How long a claim lasts: far longer than a batch takes, and as long as events of a relay that died wait at the most.
 const LEASE: Duration = Duration::from_secs(5);
-/// How long published events are kept, to look at.
-const KEEP_PUBLISHED: Duration = Duration::from_secs(24 * 3600);
 /// How long a message that was handled is known to have been: far longer than any queue keeps one.
-pub const KEEP_HANDLED: Duration = Duration::from_secs(30 * 24 * 3600);
+const KEEP_HANDLED: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// An event that waits to be published.
 #[derive(Clone, Debug)]
@@ -45,15 +43,14 @@ pub struct OutboxRow {
 pub trait OutboxStore: Send + Sync + 'static {
     /// Claims up to `n` events, oldest first, that nobody has claimed, until `now + lease`.
     async fn claim(&self, n: u32, lease: Duration, now: DateTime<Utc>) -> Result<Vec<OutboxRow>, StoreError>;
-    /// Notes that they were published.
-    async fn mark_published(&self, ids: &[EventId], now: DateTime<Utc>) -> Result<(), StoreError>;
+    /// Removes them, since they were published: what is personal in them is kept no longer than it has to be.
+    async fn mark_published(&self, ids: &[EventId]) -> Result<(), StoreError>;
     /// Gives them back, not before `retry_at`.
     async fn mark_failed(&self, ids: &[EventId], retry_at: DateTime<Utc>) -> Result<(), StoreError>;
     /// How many wait, and since when.
     async fn state(&self, now: DateTime<Utc>) -> Result<OutboxState, StoreError>;
-    /// Removes events that were published before `before`, and what is kept of messages that were handled
-    /// [`KEEP_HANDLED`] before that.
-    async fn purge(&self, before: DateTime<Utc>) -> Result<(), StoreError>;
+    /// Forgets which messages were handled, of those that are older than `before`.
+    async fn forget_handled(&self, before: DateTime<Utc>) -> Result<(), StoreError>;
 }
 
 /// A service's outbox. Clones share it.
@@ -125,7 +122,7 @@ impl Worker for Relay {
         let store = &self.outbox.store;
         let rows = store.claim(BATCH, LEASE, self.clock.now()).await?;
         if rows.is_empty() {
-            store.purge(self.clock.now() - KEEP_PUBLISHED).await?;
+            store.forget_handled(self.clock.now() - KEEP_HANDLED).await?;
             self.report().await?;
             return Ok(Next::Idle);
         }
@@ -142,7 +139,7 @@ impl Worker for Relay {
         let (published, failed): (Vec<_>, Vec<_>) =
             ids.into_iter().zip(outcomes).partition(|(_, outcome)| outcome.is_ok());
         let published: Vec<_> = published.into_iter().map(|(id, _)| id).collect();
-        store.mark_published(&published, self.clock.now()).await?;
+        store.mark_published(&published).await?;
         let refusal = failed.iter().find_map(|(_, outcome)| outcome.as_ref().err()).map(|error| crate::chain(error));
         let failed: Vec<_> = failed.into_iter().map(|(id, _)| id).collect();
         if let Some(refusal) = refusal {

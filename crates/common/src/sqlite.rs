@@ -109,6 +109,8 @@ pub(crate) async fn pools(path: &Path) -> Result<(SqlitePool, SqlitePool), Store
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
+        // What is deleted is overwritten, not only forgotten.
+        .pragma("secure_delete", "ON")
         .busy_timeout(ACQUIRE_TIMEOUT);
     let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(None).max_lifetime(None);
     let write = pool().max_connections(1).min_connections(1).connect_with(options.clone()).await?;

@@ -59,7 +59,7 @@ async fn leases(fixture: &dyn Fixture) {
     assert_eq!(ids(&rest), [effects.events[2].id], "what is claimed is nobody else's");
     assert!(store.claim(10, LEASE, at(12)).await.expect("a claim").is_empty());
 
-    store.mark_published(&ids(&first)[..1], at(12)).await.expect("a mark");
+    store.mark_published(&ids(&first)[..1]).await.expect("a mark");
     store.mark_failed(&ids(&rest), at(13)).await.expect("a mark");
     let given_back = store.claim(10, LEASE, at(13)).await.expect("a claim");
     assert_eq!(ids(&given_back), ids(&rest), "what failed comes at once, what is claimed still not");
@@ -67,11 +67,10 @@ async fn leases(fixture: &dyn Fixture) {
     let expired = store.claim(10, LEASE, after).await.expect("a claim");
     assert_eq!(ids(&expired), [effects.events[1].id], "a lease that ran out frees its event");
 
-    store.mark_published(&ids(&expired), at(16)).await.expect("a mark");
-    store.mark_published(&ids(&rest), at(16)).await.expect("a mark");
+    store.mark_published(&ids(&expired)).await.expect("a mark");
+    store.mark_published(&ids(&rest)).await.expect("a mark");
     assert!(store.claim(10, LEASE, at(1000)).await.expect("a claim").is_empty());
     assert_eq!(outbox.state(at(1000)).await.expect("a state").pending, 0);
-    store.purge(at(2000)).await.expect("a purge");
 }
 
 /// Events of one thing are counted from one, also after those before were removed.
@@ -85,12 +84,11 @@ async fn sequences(fixture: &dyn Fixture) {
     let counted: Vec<_> = rows.iter().map(|row| (row.envelope.aggregate_id.clone(), row.envelope.sequence)).collect();
     assert_eq!(counted, [(one.to_string(), 1), (other.to_string(), 1), (one.to_string(), 2)]);
     assert_eq!(rows[0].envelope.event().expect("readable data"), Some(event(one)));
-    store.mark_published(&ids(&rows), at(3000)).await.expect("a mark");
-    store.purge(at(4000)).await.expect("a purge");
+    store.mark_published(&ids(&rows)).await.expect("a mark");
     fixture.commit(&Effects::of(at(0), event(one))).await.expect("effects are written");
     let rows = store.claim(10, LEASE, at(4000)).await.expect("a claim");
     assert_eq!(rows[0].envelope.sequence, 3);
-    store.mark_published(&ids(&rows), at(4000)).await.expect("a mark");
+    store.mark_published(&ids(&rows)).await.expect("a mark");
 }
 
 /// A message has its effects once for each consumer, and not at all when it comes again.
@@ -102,4 +100,6 @@ async fn handled_once(fixture: &dyn Fixture) {
     assert!(matches!(again, Err(StoreError::AlreadyHandled)), "{again:?}");
     fixture.commit(&by("other")).await.expect("another consumer");
     assert_eq!(fixture.outbox().state(at(0)).await.expect("a state").pending, 2);
+    fixture.outbox().store().forget_handled(at(1)).await.expect("it is forgotten");
+    fixture.commit(&by("one")).await.expect("what was forgotten is new again");
 }

@@ -9,9 +9,9 @@ use contracts::event::SCHEMA_VERSION;
 use contracts::{Envelope, EventId};
 use serde_json::value::RawValue;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, SqliteConnection, SqlitePool};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool};
 
-use super::{KEEP_HANDLED, OutboxRow, OutboxStore};
+use super::{OutboxRow, OutboxStore};
 use crate::effects::Effects;
 use crate::sqlite::{from_ms, ms, parse_col};
 use crate::store::StoreError;
@@ -29,11 +29,8 @@ CREATE TABLE IF NOT EXISTS outbox (
     at INTEGER NOT NULL,
     data TEXT NOT NULL,
     traceparent TEXT,
-    claimed_until INTEGER NOT NULL DEFAULT 0,
-    published_at INTEGER
+    claimed_until INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX IF NOT EXISTS outbox_pending ON outbox (seq) WHERE published_at IS NULL;
-CREATE INDEX IF NOT EXISTS outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
 CREATE TABLE IF NOT EXISTS event_sequences (
     aggregate_id TEXT PRIMARY KEY,
     sequence INTEGER NOT NULL
@@ -41,7 +38,7 @@ CREATE TABLE IF NOT EXISTS event_sequences (
 CREATE TABLE IF NOT EXISTS inbox (
     consumer TEXT NOT NULL,
     event_id TEXT NOT NULL,
-    PRIMARY KEY (consumer, event_id)
+    PRIMARY KEY (event_id, consumer)
 ) WITHOUT ROWID;
 ";
 
@@ -105,12 +102,11 @@ impl SqliteOutbox {
         Self { read, write }
     }
 
-    async fn update(&self, set: &'static str, value: i64, ids: &[EventId]) -> Result<(), StoreError> {
+    async fn write(&self, mut query: QueryBuilder<Sqlite>, ids: &[EventId]) -> Result<(), StoreError> {
         if ids.is_empty() {
             return Ok(());
         }
-        let mut query = QueryBuilder::new(set);
-        query.push_bind(value).push(" WHERE published_at IS NULL AND id IN (");
+        query.push(" WHERE id IN (");
         let mut list = query.separated(", ");
         for id in ids {
             list.push_bind(id.to_string());
@@ -124,14 +120,14 @@ impl SqliteOutbox {
 #[async_trait]
 impl OutboxStore for SqliteOutbox {
     async fn claim(&self, n: u32, lease: Duration, now: DateTime<Utc>) -> Result<Vec<OutboxRow>, StoreError> {
-        let waiting = "SELECT 1 FROM outbox WHERE published_at IS NULL AND claimed_until <= ? LIMIT 1";
+        let waiting = "SELECT 1 FROM outbox WHERE claimed_until <= ? LIMIT 1";
         if sqlx::query(waiting).bind(ms(now)).fetch_optional(&self.read).await?.is_none() {
             return Ok(Vec::new());
         }
         let until = ms(now).saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
         let rows = sqlx::query(
             "UPDATE outbox SET claimed_until = ? WHERE seq IN (
-                 SELECT seq FROM outbox WHERE published_at IS NULL AND claimed_until <= ? ORDER BY seq LIMIT ?)
+                 SELECT seq FROM outbox WHERE claimed_until <= ? ORDER BY seq LIMIT ?)
              RETURNING *",
         )
         .bind(until)
@@ -147,19 +143,19 @@ impl OutboxStore for SqliteOutbox {
         Ok(claimed.into_iter().map(|(_, row)| row).collect())
     }
 
-    async fn mark_published(&self, ids: &[EventId], now: DateTime<Utc>) -> Result<(), StoreError> {
-        self.update("UPDATE outbox SET published_at = ", ms(now), ids).await
+    async fn mark_published(&self, ids: &[EventId]) -> Result<(), StoreError> {
+        self.write(QueryBuilder::new("DELETE FROM outbox"), ids).await
     }
 
     async fn mark_failed(&self, ids: &[EventId], retry_at: DateTime<Utc>) -> Result<(), StoreError> {
-        self.update("UPDATE outbox SET claimed_until = ", ms(retry_at), ids).await
+        let mut query = QueryBuilder::new("UPDATE outbox SET claimed_until = ");
+        query.push_bind(ms(retry_at));
+        self.write(query, ids).await
     }
 
     async fn state(&self, now: DateTime<Utc>) -> Result<OutboxState, StoreError> {
         let (pending, oldest): (i64, Option<i64>) =
-            sqlx::query_as("SELECT count(*), min(at) FROM outbox WHERE published_at IS NULL")
-                .fetch_one(&self.read)
-                .await?;
+            sqlx::query_as("SELECT count(*), min(at) FROM outbox").fetch_one(&self.read).await?;
         let age = oldest.map_or(0, |oldest| (ms(now) - oldest).max(0) / 1000);
         Ok(OutboxState {
             pending: u64::try_from(pending).unwrap_or_default(),
@@ -167,12 +163,11 @@ impl OutboxStore for SqliteOutbox {
         })
     }
 
-    async fn purge(&self, before: DateTime<Utc>) -> Result<(), StoreError> {
-        let old = sqlx::query("SELECT 1 FROM outbox WHERE published_at < ? LIMIT 1").bind(ms(before));
+    async fn forget_handled(&self, before: DateTime<Utc>) -> Result<(), StoreError> {
+        // Event ids begin with their time (UUID version 7), so the oldest are those that sort first.
+        let oldest_kept = EventId::generate(before).to_string();
+        let old = sqlx::query("SELECT 1 FROM inbox WHERE event_id < ? LIMIT 1").bind(&oldest_kept);
         if old.fetch_optional(&self.read).await?.is_some() {
-            sqlx::query("DELETE FROM outbox WHERE published_at < ?").bind(ms(before)).execute(&self.write).await?;
-            // Event ids begin with their time (UUID version 7), so the oldest are those that sort first.
-            let oldest_kept = EventId::generate(before - KEEP_HANDLED).to_string();
             sqlx::query("DELETE FROM inbox WHERE event_id < ?").bind(oldest_kept).execute(&self.write).await?;
         }
         Ok(())
