@@ -1,0 +1,102 @@
+//! The composition root: the one file that names adapters.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use common::auth::{ServiceTokens, TokenVerifier};
+use common::client::ServiceClient;
+use common::clock::SharedClock;
+use common::config::DatabaseUrl;
+use common::consumer::Consumer;
+use common::http::{self, Health, OpenApiInfo, ops};
+use common::platform::Platform;
+use common::service::{Service, StartError};
+use common::sqlite::Sqlite;
+
+use crate::config::Config;
+use crate::events::{PaymentEvents, StockEvents};
+use crate::jobs::PaymentDeadline;
+use crate::peers::{Payments, Products, Users};
+use crate::placing::Placing;
+use crate::store::OrderBook;
+use crate::store::sqlite::{MIGRATIONS, SqliteOrders};
+use crate::{NAME, routes};
+
+/// What handlers work with.
+#[derive(Clone)]
+pub(crate) struct AppState {
+    pub(crate) book: OrderBook,
+    pub(crate) placing: Placing,
+    pub(crate) payments: Payments,
+    verifier: TokenVerifier,
+}
+
+impl FromRef<AppState> for TokenVerifier {
+    fn from_ref(state: &AppState) -> Self {
+        state.verifier.clone()
+    }
+}
+
+/// Builds the service.
+///
+/// # Errors
+/// If its store or the bus cannot be opened.
+pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
+    let platform = Platform::start(&config.platform, clock.clone()).await?;
+    let DatabaseUrl::Sqlite(path) = &config.database;
+    let db = Sqlite::open(path, NAME, &MIGRATIONS)
+        .await
+        .map_err(|source| StartError::Store { address: path.display().to_string(), source })?;
+    let outbox = db.outbox();
+    let store = Arc::new(SqliteOrders::new(db));
+    let book = OrderBook::new(store, platform.cache.clone(), clock.clone(), &platform.metrics);
+
+    let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
+    let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
+    let verifier = TokenVerifier::remote(config.jwks_url, &config.platform.issuer, clock.clone(), client.clone());
+    let users = Users::new(client.clone(), tokens.clone(), platform.cache.clone());
+    let products = Products::new(client.clone(), tokens.clone());
+    let state = AppState {
+        book: book.clone(),
+        placing: Placing::new(book.clone(), users, products, config.currency),
+        payments: Payments::new(client),
+        verifier: verifier.clone(),
+    };
+    let docs = OpenApiInfo {
+        title: "Order service",
+        description: "Places orders, follows their payments, and takes them through to the customer's door.",
+    };
+    let health = health(&platform, book.clone());
+    let router = routes::router(state).merge(ops::outbox(outbox.clone(), verifier, clock.clone()));
+    let router = http::finish(router, docs, &platform.http, health);
+
+    let relay = outbox.relay(platform.bus.clone(), clock.clone(), &platform.metrics);
+    let deadline = Arc::new(PaymentDeadline::new(book.clone(), config.payment_deadline));
+    let consumer = |handler| Consumer::new(platform.bus.clone(), handler, clock.clone());
+    Ok(Service {
+        workers: vec![relay, deadline, tokens.renewer()],
+        consumers: vec![
+            consumer(Arc::new(PaymentEvents::new(book.clone()))),
+            consumer(Arc::new(StockEvents::new(book))),
+        ],
+        platform,
+        router,
+    })
+}
+
+fn health(platform: &Platform, book: OrderBook) -> Health {
+    let (bus, cache) = (platform.bus.clone(), platform.cache.clone());
+    let database = move || {
+        let book = book.clone();
+        async move { Ok(book.store().ping().await?) }
+    };
+    let events = move || {
+        let bus = bus.clone();
+        async move { Ok(bus.ping().await?) }
+    };
+    let kept = move || {
+        let cache = cache.clone();
+        async move { cache.ping().await }
+    };
+    Health::new().critical("database", database).dependency("bus", events).dependency("cache", kept)
+}

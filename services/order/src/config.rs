@@ -1,0 +1,138 @@
+//! The order service's settings.
+
+use std::num::NonZeroU32;
+
+use chrono::TimeDelta;
+use common::config::{ConfigError, DatabaseUrl, Env, PlatformConfig, Settings};
+use common::discovery::{Peers, ServiceName};
+use secrecy::SecretString;
+use url::Url;
+
+use crate::NAME;
+
+const DEFAULT_PORT: u16 = 3003;
+/// How long an order waits for its money, in seconds, unless it is told otherwise: a day.
+const PAYMENT_DEADLINE: NonZeroU32 = NonZeroU32::new(86_400).unwrap();
+
+/// All that the order service reads from the environment.
+#[derive(Clone)]
+pub struct Config {
+    /// What every service reads.
+    pub platform: PlatformConfig,
+    /// `DATABASE_URL`: the orders.
+    pub database: DatabaseUrl,
+    /// `CURRENCY`: the shop's one currency (ISO 4217).
+    pub currency: String,
+    /// `PAYMENT_DEADLINE`: how long an order waits for its money.
+    pub payment_deadline: TimeDelta,
+    /// `JWKS_URL`: the keys that tokens are signed with.
+    pub jwks_url: Url,
+    /// `CLIENT_ID`: for calls to other services.
+    pub client_id: String,
+    /// `CLIENT_SECRET`: for calls to other services.
+    pub client_secret: SecretString,
+}
+
+impl Config {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// All problems at once: variables that are missing or wrong, or that became others.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let mut settings = Settings::new(env);
+        for old in ["DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME"] {
+            settings.became(old, "DATABASE_URL");
+        }
+        settings.became("JWT_SECRET", "JWKS_URL");
+        settings.became("DEBUG", "RUST_LOG");
+        let platform = PlatformConfig::read(&mut settings, NAME, DEFAULT_PORT);
+        let database = settings.required("DATABASE_URL", "sqlite://.shopfleet/orders.db");
+        let currency = currency(&mut settings);
+        let payment_deadline = settings.or("PAYMENT_DEADLINE", PAYMENT_DEADLINE);
+        let jwks_url = settings.required("JWKS_URL", "http://127.0.0.1:3001/.well-known/jwks.json");
+        let client_id = settings.required("CLIENT_ID", "order-service");
+        let client_secret = settings.secret("CLIENT_SECRET", "a-long-random-text");
+        // Told also where the rest of the platform's settings is wrong; what is wrong with addresses is told there.
+        if let Some(peers) = Peers::read(&mut Settings::new(env)) {
+            for needed in [ServiceName::User, ServiceName::Product, ServiceName::Payment] {
+                peers.require(&mut settings, needed);
+            }
+        }
+        let config = || {
+            Some(Self {
+                platform: platform?,
+                database: database?,
+                currency: currency?,
+                payment_deadline: TimeDelta::seconds(i64::from(payment_deadline?.get())),
+                jwks_url: jwks_url?,
+                client_id: client_id?,
+                client_secret: client_secret?,
+            })
+        };
+        let config = config();
+        settings.finish(config)
+    }
+}
+
+fn currency(settings: &mut Settings<'_>) -> Option<String> {
+    let currency = settings.or("CURRENCY", "USD".to_owned())?;
+    let valid = currency.len() == 3 && currency.bytes().all(|letter| letter.is_ascii_uppercase());
+    if !valid {
+        settings.problem("CURRENCY", "must be three capital letters (ISO 4217); for example CURRENCY=USD");
+    }
+    valid.then_some(currency)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMPLETE: &[(&str, &str)] = &[
+        ("DATABASE_URL", "sqlite://orders.db"),
+        ("REDIS_URL", "memory:"),
+        ("RABBITMQ_URL", "sqlite://bus.db"),
+        ("JWKS_URL", "http://127.0.0.1:3001/.well-known/jwks.json"),
+        ("USER_SERVICE_URL", "http://127.0.0.1:3001"),
+        ("PRODUCT_SERVICE_URL", "http://127.0.0.1:3002"),
+        ("PAYMENT_SERVICE_URL", "http://127.0.0.1:3004"),
+        ("CLIENT_ID", "order"),
+        ("CLIENT_SECRET", "hidden"),
+    ];
+
+    fn read(changes: &[(&'static str, &'static str)]) -> Result<Config, ConfigError> {
+        Config::from_env(&Env::from_pairs(COMPLETE.iter().chain(changes).copied()))
+    }
+
+    #[test]
+    fn a_complete_environment_is_read() {
+        let config = read(&[]).unwrap();
+        assert_eq!((config.platform.port, config.currency.as_str()), (3003, "USD"));
+        assert_eq!(config.payment_deadline, TimeDelta::days(1));
+        assert_eq!(read(&[("PAYMENT_DEADLINE", "1")]).unwrap().payment_deadline, TimeDelta::seconds(1));
+    }
+
+    #[test]
+    fn an_empty_environment_is_told_all_it_lacks() {
+        let error = Config::from_env(&Env::from_pairs([("DB_HOST", "localhost"), ("JWT_SECRET", "x")])).err().unwrap();
+        let text = error.to_string();
+        for (name, _) in COMPLETE {
+            assert!(text.contains(name), "{name} is not named in\n{text}");
+        }
+        assert!(text.contains("DB_HOST is no longer read") && text.contains("JWT_SECRET is no longer read"), "{text}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        for (name, value) in [
+            ("CURRENCY", "dollars"),
+            ("PAYMENT_DEADLINE", "0"),
+            ("PAYMENT_DEADLINE", "1d"),
+            ("PAYMENT_DEADLINE", "99999999999"),
+            ("DATABASE_URL", "mysql://x"),
+            ("PORT", "many"),
+        ] {
+            let error = read(&[(name, value)]).err().unwrap().to_string();
+            assert!(error.starts_with(name), "{error}");
+        }
+    }
+}

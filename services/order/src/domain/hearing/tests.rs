@@ -1,0 +1,159 @@
+use OrderPaymentStatus as Paid;
+use PaymentStatus as Status;
+use contracts::calls::{OrderPaymentStatus, PaymentMethod, PaymentStatus, RefundCause};
+use contracts::event::OrderUpdated;
+use contracts::{Money, RefundId};
+
+use super::*;
+use crate::domain::Actor;
+use crate::domain::order::tests::{at, order};
+
+/// A payment of all that the order costs, in this version and status.
+fn changed(order: &Order, id: PaymentId, version: i64, status: Status) -> PaymentChanged {
+    PaymentChanged {
+        payment_id: id,
+        order_id: order.id,
+        user_id: order.user_id,
+        amount: order.totals.total,
+        currency: "USD".to_owned(),
+        method: PaymentMethod::Card,
+        status,
+        version,
+        counts: true,
+        failure_reason: None,
+        created_at: at(1),
+        timestamp: at(1 + version),
+    }
+}
+
+fn refunded(order: &Order, id: PaymentId, cents: i64, total: i64) -> PaymentRefunded {
+    PaymentRefunded {
+        payment_id: id,
+        refund_id: RefundId::generate(at(5)),
+        order_id: order.id,
+        user_id: order.user_id,
+        amount: order.totals.total,
+        refund_amount: Money::from_cents(cents),
+        refunded_total: Money::from_cents(total),
+        cause: RefundCause::Granted,
+        reason: None,
+        timestamp: at(5),
+    }
+}
+
+fn id() -> PaymentId {
+    PaymentId::generate(at(1))
+}
+
+fn shown(order: &Order) -> (OrderStatus, Paid, Vec<Option<Status>>, i64) {
+    let payments = order.payments.iter().map(Payment::status).collect();
+    let refunded: Money = order.payments.iter().map(Payment::refunded).sum();
+    (order.status, order.payment_status(), payments, refunded.cents())
+}
+
+#[test]
+fn a_pending_order_is_confirmed_when_it_is_paid() {
+    let (mut order, id) = (order(), id());
+    assert!(order.hear(&changed(&order.clone(), id, 1, Status::Pending), at(2)).is_empty());
+    let events = order.hear(&changed(&order.clone(), id, 2, Status::Completed), at(3));
+    let expected = OrderUpdated { order_id: order.id, status: OrderStatus::Confirmed, timestamp: at(3) };
+    assert_eq!(events, [Event::OrderUpdated(expected)]);
+    assert_eq!(shown(&order), (OrderStatus::Confirmed, Paid::Completed, vec![Some(Status::Completed)], 0));
+    assert_eq!(order.payments[0].seen.as_ref().unwrap().processed_at, Some(at(3)));
+    assert!(order.owed().is_zero());
+}
+
+#[test]
+fn an_order_that_was_confirmed_by_hand_is_not_confirmed_again() {
+    let mut order = order();
+    order.go_on(OrderStatus::Confirmed, at(1));
+    assert!(order.hear(&changed(&order.clone(), id(), 1, Status::Completed), at(3)).is_empty());
+    assert_eq!(order.payment_status(), Paid::Completed);
+    assert!(order.expire(at(9), at(9)).is_empty(), "it is paid");
+}
+
+#[test]
+fn a_payment_of_a_cancelled_order_does_not_revive_it() {
+    let (mut order, id) = (order(), id());
+    order.cancel(Actor::Owner, None, at(1)).unwrap();
+    let late = PaymentChanged { counts: false, ..changed(&order, id, 1, Status::Completed) };
+    assert!(order.hear(&late, at(2)).is_empty());
+    assert_eq!(shown(&order).0, OrderStatus::Cancelled);
+    let total = order.totals.total.cents();
+    order.hear_refund(&refunded(&order.clone(), id, total, total), at(3));
+    assert_eq!(shown(&order), (OrderStatus::Cancelled, Paid::Refunded, vec![Some(Status::Refunded)], total));
+}
+
+#[test]
+fn money_that_does_not_count_confirms_nothing() {
+    let mut order = order();
+    let other = PaymentChanged { counts: false, ..changed(&order, id(), 1, Status::Completed) };
+    assert!(order.hear(&other, at(2)).is_empty());
+    assert_eq!((order.status, order.payment_status()), (OrderStatus::Pending, Paid::Pending));
+    assert_eq!(order.owed(), order.totals.total);
+}
+
+#[test]
+fn an_older_version_changes_nothing() {
+    let (mut order, id) = (order(), id());
+    order.hear(&changed(&order.clone(), id, 3, Status::Completed), at(2));
+    let before = order.clone();
+    for (version, status) in [(1, Status::Pending), (2, Status::Failed), (3, Status::Processing)] {
+        assert!(order.hear(&changed(&before, id, version, status), at(9)).is_empty());
+        assert_eq!(order, before);
+    }
+}
+
+#[test]
+fn a_refund_that_comes_again_counts_once() {
+    let (mut order, id) = (order(), id());
+    order.hear(&changed(&order.clone(), id, 1, Status::Completed), at(2));
+    let refund = refunded(&order, id, 500, 500);
+    order.hear_refund(&refund, at(3));
+    let before = order.clone();
+    order.hear_refund(&refund, at(4));
+    assert_eq!(order, before);
+    assert_eq!(shown(&order).3, 500);
+}
+
+/// However its events come, and though each comes twice, an order ends the same.
+#[test]
+fn every_order_of_arrival_ends_the_same() {
+    let (first, id) = (order(), id());
+    let total = first.totals.total.cents();
+    let payments = [(1, Status::Pending), (2, Status::Processing), (3, Status::Completed)]
+        .map(|(version, status)| changed(&first, id, version, status));
+    let refunds = [refunded(&first, id, 500, 500), refunded(&first, id, total - 500, total)];
+    for arrival in permutations(5) {
+        let mut order = first.clone();
+        let mut events = Vec::new();
+        for index in arrival.iter().chain(&arrival) {
+            match *index {
+                index @ 0..3 => events.extend(order.hear(&payments[index], at(9))),
+                index => order.hear_refund(&refunds[index - 3], at(9)),
+            }
+        }
+        let expected = (OrderStatus::Confirmed, Paid::Refunded, vec![Some(Status::Refunded)], total);
+        assert_eq!(shown(&order), expected, "{arrival:?}");
+        assert_eq!(events.len(), 1, "{arrival:?}");
+        assert_eq!(order.payments[0].refunds.len(), 2);
+    }
+}
+
+fn permutations(count: usize) -> Vec<Vec<usize>> {
+    let Some(last) = count.checked_sub(1) else { return vec![Vec::new()] };
+    let shorter = permutations(last);
+    let insert = |at: usize| shorter.iter().map(move |one| [&one[..at], &[last], &one[at..]].concat());
+    (0..count).flat_map(insert).collect()
+}
+
+#[test]
+fn payments_stand_in_the_order_in_which_they_were_made() {
+    let mut order = order();
+    let ids = [PaymentId::generate(at(1)), PaymentId::generate(at(2)), PaymentId::generate(at(0))];
+    let second = PaymentChanged { created_at: at(2), ..changed(&order, ids[1], 1, Status::Pending) };
+    order.hear(&second, at(3));
+    order.hear_refund(&refunded(&order.clone(), ids[2], 1, 1), at(3));
+    order.hear(&changed(&order.clone(), ids[0], 1, Status::Failed), at(3));
+    assert_eq!(order.payments.iter().map(|payment| payment.id).collect::<Vec<_>>(), ids);
+}

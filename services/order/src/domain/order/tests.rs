@@ -1,0 +1,194 @@
+use OrderStatus::{Cancelled, Confirmed, Delivered, Pending, Processing, Shipped};
+
+use super::*;
+
+pub(in crate::domain) fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
+}
+
+/// An order of 3 pieces for 30.00, 42.39 in all, placed at second 0.
+pub(in crate::domain) fn order() -> Order {
+    let address = Address {
+        street: "1 Main St".to_owned(),
+        city: "Springfield".to_owned(),
+        state: "IL".to_owned(),
+        postal_code: "62701".to_owned(),
+        country: "US".to_owned(),
+        apartment: None,
+    };
+    let customer_info = CustomerInfo {
+        first_name: "Ada".to_owned(),
+        last_name: "Lovelace".to_owned(),
+        email: "ada@example.com".to_owned(),
+        phone: None,
+    };
+    let item = Item {
+        id: ItemId::generate(at(0)),
+        product_id: ProductId::new(7),
+        product_name: "Mug".to_owned(),
+        product_sku: None,
+        unit_price: Money::from_cents(1000),
+        quantity: 3,
+        total_price: Money::from_cents(3000),
+    };
+    let draft = Draft {
+        user_id: UserId::generate(at(0)),
+        lines: Vec::new(),
+        customer_info,
+        shipping_address: address,
+        billing_address: None,
+        notes: None,
+        metadata: None,
+    };
+    let number = OrderNumber::new(at(0), 1);
+    Order::new((OrderId::generate(at(0)), number), draft, vec![item], "USD".to_owned(), at(0)).unwrap()
+}
+
+fn in_status(status: OrderStatus) -> Order {
+    Order { status, ..order() }
+}
+
+fn to(status: OrderStatus) -> Change {
+    Change { status: Some(status), ..Change::default() }
+}
+
+fn noted(notes: &str) -> Change {
+    Change { notes: Some(Some(notes.to_owned())), ..Change::default() }
+}
+
+#[test]
+fn the_shop_takes_an_order_through_its_life() {
+    let mut order = order();
+    for (second, status) in (1..).zip([Confirmed, Processing, Shipped, Delivered]) {
+        let events = order.update(Actor::Shop, to(status), at(second)).unwrap();
+        let expected = OrderUpdated { order_id: order.id, status, timestamp: at(second) };
+        assert_eq!(events, [Event::OrderUpdated(expected)]);
+        assert_eq!((order.status, order.updated_at), (status, at(second)));
+    }
+    assert_eq!((order.shipped_at, order.delivered_at), (Some(at(3)), Some(at(4))));
+}
+
+#[test]
+fn a_status_leads_only_where_it_leads() {
+    for from in OrderStatus::ALL {
+        for to in OrderStatus::ALL.iter().filter(|to| *to != from) {
+            let mut order = in_status(*from);
+            match order.update(Actor::Shop, self::to(*to), at(1)) {
+                Ok(_) => assert!(leads_to(*from, *to) && order.status == *to, "{from} {to}"),
+                Err(refusal) => {
+                    assert_eq!(refusal, Refusal::InvalidTransition { from: *from, to: *to });
+                    assert_eq!(refusal.to_string(), format!("Cannot transition from {from} to {to}"));
+                    assert!(!leads_to(*from, *to) && order.status == *from);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_so_already_is_no_change() {
+    let mut order = in_status(Delivered);
+    order.metadata = Some(r#"{"a": [1, 2]}"#.to_owned());
+    let same = Change {
+        status: Some(Delivered),
+        shipping_address: Some(order.shipping_address.clone()),
+        notes: Some(None),
+        metadata: Some(Some(r#"{"a":[1,2]}"#.to_owned())),
+    };
+    let before = order.clone();
+    for actor in [Actor::Owner, Actor::Shop] {
+        assert_eq!(order.update(actor, same.clone(), at(1)), Ok(Vec::new()));
+        assert_eq!(order, before);
+    }
+}
+
+#[test]
+fn an_owner_changes_details_until_the_order_is_packed() {
+    for status in OrderStatus::ALL {
+        let mut order = in_status(*status);
+        let outcome = order.update(Actor::Owner, noted("ring twice"), at(1));
+        if matches!(status, Pending | Confirmed) {
+            assert!(matches!(&outcome.unwrap()[..], [Event::OrderUpdated(event)] if event.status == *status));
+            assert_eq!(order.notes.as_deref(), Some("ring twice"));
+        } else {
+            assert_eq!(outcome, Err(Refusal::NotChangeable));
+        }
+        assert!(in_status(*status).update(Actor::Shop, noted("x"), at(1)).is_ok(), "the shop always may");
+    }
+}
+
+#[test]
+fn an_owner_never_changes_the_status() {
+    for (from, to) in [(Pending, Confirmed), (Pending, Cancelled), (Shipped, Delivered), (Delivered, Pending)] {
+        let outcome = in_status(from).update(Actor::Owner, self::to(to), at(1));
+        assert_eq!(outcome, Err(Refusal::StatusIsTheShops));
+    }
+}
+
+#[test]
+fn details_that_are_cleared_are_gone_and_those_left_out_stay() {
+    let mut order = order();
+    order.notes = Some("ring twice".to_owned());
+    order.metadata = Some("{}".to_owned());
+    order.update(Actor::Owner, Change { metadata: Some(None), ..Change::default() }, at(1)).unwrap();
+    assert_eq!((order.notes.as_deref(), order.metadata.as_deref()), (Some("ring twice"), None));
+    order.update(Actor::Owner, Change { notes: Some(None), ..Change::default() }, at(1)).unwrap();
+    assert_eq!(order.notes, None);
+}
+
+#[test]
+fn who_may_cancel_until_when() {
+    for status in OrderStatus::ALL {
+        let owner = matches!(status, Pending | Confirmed);
+        let shop = owner || *status == Processing;
+        for (actor, may) in [(Actor::Owner, owner), (Actor::Shop, shop)] {
+            let mut order = in_status(*status);
+            match order.cancel(actor, None, at(1)) {
+                Ok(events) => {
+                    let items = vec![Line { product_id: ProductId::new(7), quantity: 3 }];
+                    let expected = OrderCancelled { order_id: order.id, reason: None, items, timestamp: at(1) };
+                    assert_eq!(events, [Event::OrderCancelled(expected)]);
+                    assert!(may && order.status == Cancelled && order.notes.is_none(), "{actor:?} {status}");
+                }
+                Err(refusal) => assert!(!may && refusal == Refusal::NotCancellable, "{actor:?} {status}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_reason_is_added_to_the_notes() {
+    let reason = || Some("changed my mind".to_owned());
+    let mut one = order();
+    one.cancel(Actor::Owner, reason(), at(1)).unwrap();
+    assert_eq!(one.notes.as_deref(), Some("Cancellation reason: changed my mind"));
+    let mut other = order();
+    other.notes = Some("ring twice".to_owned());
+    let events = other.cancel(Actor::Owner, reason(), at(1)).unwrap();
+    assert_eq!(other.notes.as_deref(), Some("ring twice\nCancellation reason: changed my mind"));
+    assert!(matches!(&events[..], [Event::OrderCancelled(event)] if event.reason == reason()));
+}
+
+#[test]
+fn the_shop_cancels_by_status_too() {
+    let mut order = in_status(Processing);
+    let change = Change { status: Some(Cancelled), ..noted("sold out") };
+    let events = order.update(Actor::Shop, change, at(1)).unwrap();
+    assert!(matches!(&events[..], [Event::OrderCancelled(event)] if event.reason.is_none()));
+    assert_eq!(order.notes.as_deref(), Some("sold out"));
+}
+
+#[test]
+fn an_order_expires_when_it_is_due_and_nothing_was_paid() {
+    for status in OrderStatus::ALL {
+        let mut order = in_status(*status);
+        assert!(order.expire(at(-1), at(1)).is_empty(), "not yet");
+        let events = order.expire(at(0), at(1));
+        assert_eq!(!events.is_empty(), matches!(status, Pending | Confirmed), "{status}");
+    }
+    let mut order = order();
+    let events = order.expire(at(0), at(1));
+    let reason = Some("Payment deadline exceeded");
+    assert!(matches!(&events[..], [Event::OrderCancelled(event)] if event.reason.as_deref() == reason));
+    assert!(order.expire(at(0), at(1)).is_empty(), "once");
+}

@@ -1,0 +1,91 @@
+//! What the order service hears: of the money, and of the stock.
+
+use async_trait::async_trait;
+use common::consumer::{HandleError, Handler, handled_once};
+use common::effects::Handled;
+use contracts::calls::OrderStatus;
+use contracts::topology::{ORDER_PAYMENTS, ORDER_PRODUCTS, Queue};
+use contracts::{Envelope, Event, OrderId};
+
+use crate::store::OrderBook;
+
+/// Keeps the payments of orders as the payment service tells of them, and confirms an order when it is paid.
+pub(crate) struct PaymentEvents {
+    book: OrderBook,
+}
+
+impl PaymentEvents {
+    pub(crate) const fn new(book: OrderBook) -> Self {
+        Self { book }
+    }
+}
+
+#[async_trait]
+impl Handler for PaymentEvents {
+    fn queue(&self) -> Queue {
+        ORDER_PAYMENTS
+    }
+
+    async fn handle(&self, event: Event, handled: Handled, _envelope: &Envelope) -> Result<(), HandleError> {
+        let kind = event.event_type().as_str();
+        let (id, outcome) = match event {
+            Event::PaymentCreated(changed)
+            | Event::PaymentProcessing(changed)
+            | Event::PaymentCompleted(changed)
+            | Event::PaymentFailed(changed)
+            | Event::PaymentCancelled(changed) => {
+                let id = changed.order_id;
+                (id, self.book.handle(id, handled, |order, now| order.hear(&changed, now)).await)
+            }
+            Event::PaymentRefunded(refunded) => {
+                let id = refunded.order_id;
+                let rule = |order: &mut crate::domain::Order, now| {
+                    order.hear_refund(&refunded, now);
+                    Vec::new()
+                };
+                (id, self.book.handle(id, handled, rule).await)
+            }
+            _ => return Ok(()),
+        };
+        if matches!(outcome, Ok(false)) {
+            tracing::warn!(order.id = %id, event.kind = kind, "an event is about an order that does not exist");
+        }
+        handled_once(outcome)
+    }
+}
+
+/// Watches that the stock of an order that stands is not given away.
+pub(crate) struct StockEvents {
+    book: OrderBook,
+}
+
+impl StockEvents {
+    pub(crate) const fn new(book: OrderBook) -> Self {
+        Self { book }
+    }
+
+    async fn lost(&self, id: OrderId) -> Result<(), HandleError> {
+        let order = self.book.find(id).await?;
+        if let Some(order) = order.filter(|order| order.status != OrderStatus::Cancelled) {
+            tracing::warn!(order.id = %id, order.status = %order.status, "the stock of an order that stands was given away");
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Handler for StockEvents {
+    fn queue(&self) -> Queue {
+        ORDER_PRODUCTS
+    }
+
+    async fn handle(&self, event: Event, _handled: Handled, _envelope: &Envelope) -> Result<(), HandleError> {
+        match event {
+            Event::StockReleased(changed) | Event::StockExpired(changed) => self.lost(changed.order_id).await,
+            other => {
+                tracing::debug!(event.kind = other.event_type().as_str(), "the stock of an order changed");
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The order service as a process of its own.
+
+use std::process::ExitCode;
+
+use order_service::config::Config;
+use order_service::{NAME, app};
+
+fn main() -> ExitCode {
+    common::service::main(NAME, Config::from_env, |config| &config.platform, app::build)
+}

@@ -1,0 +1,32 @@
+//! `POST /ops/orders/{id}/abandon`
+
+use axum::extract::State;
+use common::auth::ServiceOnly;
+use common::http::{ApiError, Json, Path};
+use contracts::calls::Abandoned;
+use contracts::{OrderId, Problem};
+
+use crate::app::AppState;
+
+/// Whether an order exists; where there is none, there never will be.
+#[utoipa::path(
+    post,
+    path = "/ops/orders/{id}/abandon",
+    tag = "ops",
+    security(("bearer" = [])),
+    params(("id" = OrderId, Path)),
+    responses(
+        (status = 200, body = Abandoned),
+        (status = 400, description = "VALIDATION_FAILED", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "FORBIDDEN: for services alone", body = Problem),
+    )
+)]
+pub(super) async fn abandon_order(
+    State(app): State<AppState>,
+    _caller: ServiceOnly,
+    Path(id): Path<OrderId>,
+) -> Result<Json<Abandoned>, ApiError> {
+    let status = app.book.store().abandon(id, app.book.now()).await?;
+    Ok(Json(Abandoned { exists: status.is_some(), status }))
+}

@@ -1,0 +1,34 @@
+//! `GET /api/orders/{id}`
+
+use axum::extract::State;
+use common::auth::Caller;
+use common::http::{ApiError, Json, Path};
+use contracts::{OrderId, Problem};
+
+use super::access;
+use super::view::OrderView;
+use crate::app::AppState;
+use crate::error::Error;
+
+/// An order.
+#[utoipa::path(
+    get,
+    path = "/api/orders/{id}",
+    tag = "orders",
+    security(("bearer" = [])),
+    params(("id" = OrderId, Path)),
+    responses(
+        (status = 200, body = OrderView),
+        (status = 400, description = "VALIDATION_FAILED", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 404, description = "ORDER_NOT_FOUND, also for another person's", body = Problem),
+    )
+)]
+pub(super) async fn get_order(
+    State(app): State<AppState>,
+    caller: Caller,
+    Path(id): Path<OrderId>,
+) -> Result<Json<OrderView>, ApiError> {
+    let order = access::visible(app.book.find(id).await?, &caller).map_err(Error::from)?;
+    Ok(Json(order.try_into()?))
+}

@@ -1,0 +1,99 @@
+//! What several calls read from bodies.
+
+use std::ops::RangeInclusive;
+
+use common::http::{ApiError, Checks};
+use contracts::ErrorCode;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::domain::{Address, CustomerInfo};
+
+const TEXT_CHARS: RangeInclusive<usize> = 1..=100;
+const STREET_CHARS: RangeInclusive<usize> = 1..=255;
+const POSTAL_CODE_CHARS: RangeInclusive<usize> = 1..=20;
+const APARTMENT_CHARS: usize = 100;
+const PHONE_CHARS: usize = 50;
+const NOTES_CHARS: usize = 2000;
+const METADATA_BYTES: usize = 16 * 1024;
+
+/// Where goods or bills are sent.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewAddress)]
+pub(super) struct AddressBody {
+    #[schema(required, max_length = 255)]
+    street: Option<String>,
+    #[schema(required, max_length = 100)]
+    city: Option<String>,
+    #[schema(required, max_length = 100)]
+    state: Option<String>,
+    #[schema(required, max_length = 20)]
+    postal_code: Option<String>,
+    #[schema(required, max_length = 100)]
+    country: Option<String>,
+    #[schema(max_length = 100)]
+    apartment: Option<String>,
+}
+
+/// Who buys.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewCustomerInfo)]
+pub(super) struct CustomerBody {
+    #[schema(required, max_length = 100)]
+    first_name: Option<String>,
+    #[schema(required, max_length = 100)]
+    last_name: Option<String>,
+    #[schema(required)]
+    email: Option<String>,
+    #[schema(max_length = 50)]
+    phone: Option<String>,
+}
+
+pub(super) fn address(checks: &mut Checks, at: &str, body: AddressBody) -> Option<Address> {
+    let street = checks.text(format!("{at}.street"), body.street, STREET_CHARS);
+    let city = checks.text(format!("{at}.city"), body.city, TEXT_CHARS);
+    let state = checks.text(format!("{at}.state"), body.state, TEXT_CHARS);
+    let postal_code = checks.text(format!("{at}.postal_code"), body.postal_code, POSTAL_CODE_CHARS);
+    let country = checks.text(format!("{at}.country"), body.country, TEXT_CHARS);
+    let apartment = checks.optional_text(format!("{at}.apartment"), body.apartment, APARTMENT_CHARS);
+    let (street, city, state) = (street?, city?, state?);
+    Some(Address { street, city, state, postal_code: postal_code?, country: country?, apartment })
+}
+
+pub(super) fn customer(checks: &mut Checks, body: CustomerBody) -> Option<CustomerInfo> {
+    let first_name = checks.text("customer_info.first_name", body.first_name, TEXT_CHARS);
+    let last_name = checks.text("customer_info.last_name", body.last_name, TEXT_CHARS);
+    let email = checks.email("customer_info.email", body.email);
+    let phone = checks.optional_text("customer_info.phone", body.phone, PHONE_CHARS);
+    Some(CustomerInfo { first_name: first_name?, last_name: last_name?, email: email?, phone })
+}
+
+pub(super) fn notes(checks: &mut Checks, notes: Option<String>) -> Option<String> {
+    checks.optional_text("notes", notes, NOTES_CHARS)
+}
+
+/// The text of a JSON object, as it was sent.
+pub(super) fn metadata(checks: &mut Checks, metadata: Option<Box<RawValue>>) -> Option<String> {
+    let text = metadata?.get().to_owned();
+    if !text.starts_with('{') {
+        checks.fail("metadata", "must be an object");
+    } else if text.len() > METADATA_BYTES {
+        checks.fail("metadata", format!("must be at most {METADATA_BYTES} bytes"));
+    }
+    Some(text)
+}
+
+/// Reads a field that may be left out (`None`) or cleared (`Some(None)`).
+pub(super) fn cleared<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// A body that is not valid is 422 here.
+pub(super) fn unprocessable(error: ApiError) -> ApiError {
+    if error.code() == ErrorCode::ValidationFailed { error.status(422) } else { error }
+}

@@ -1,0 +1,94 @@
+//! `PUT /api/orders/{id}`, and `PATCH`, which is the same
+
+use axum::extract::State;
+use common::auth::Caller;
+use common::http::{ApiError, Checks, Json, Json422, Path};
+use contracts::calls::OrderStatus;
+use contracts::{OrderId, Problem};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use super::access;
+use super::input::{self, AddressBody};
+use super::view::OrderView;
+use crate::app::AppState;
+use crate::domain::Change;
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = OrderChange)]
+pub(super) struct Body {
+    /// Changed by admins and services alone; `cancelled` does what cancelling does.
+    status: Option<OrderStatus>,
+    shipping_address: Option<AddressBody>,
+    /// `null` clears them.
+    #[serde(default, deserialize_with = "input::cleared")]
+    #[schema(value_type = Option<String>, max_length = 2000)]
+    notes: Option<Option<String>>,
+    /// `null` clears them.
+    #[serde(default, deserialize_with = "input::cleared")]
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Option<Box<RawValue>>>,
+}
+
+/// Changes an order; what is left out stays.
+#[utoipa::path(
+    put,
+    path = "/api/orders/{id}",
+    tag = "orders",
+    security(("bearer" = [])),
+    params(("id" = OrderId, Path)),
+    request_body = Body,
+    responses(
+        (status = 200, body = OrderView),
+        (status = 400, description = "INVALID_TRANSITION, ORDER_NOT_CHANGEABLE, MALFORMED_BODY", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "FORBIDDEN: an owner may not change the status", body = Problem),
+        (status = 404, description = "ORDER_NOT_FOUND, also for another person's", body = Problem),
+        (status = 422, description = "VALIDATION_FAILED", body = Problem),
+    )
+)]
+pub(super) async fn put_order(
+    State(app): State<AppState>,
+    caller: Caller,
+    Path(id): Path<OrderId>,
+    Json422(body): Json422<Body>,
+) -> Result<Json<OrderView>, ApiError> {
+    update(&app, &caller, id, body).await
+}
+
+/// Changes an order, as PUT does.
+#[utoipa::path(
+    patch,
+    path = "/api/orders/{id}",
+    tag = "orders",
+    security(("bearer" = [])),
+    params(("id" = OrderId, Path)),
+    request_body = Body,
+    responses((status = 200, body = OrderView))
+)]
+pub(super) async fn patch_order(
+    State(app): State<AppState>,
+    caller: Caller,
+    Path(id): Path<OrderId>,
+    Json422(body): Json422<Body>,
+) -> Result<Json<OrderView>, ApiError> {
+    update(&app, &caller, id, body).await
+}
+
+async fn update(app: &AppState, caller: &Caller, id: OrderId, body: Body) -> Result<Json<OrderView>, ApiError> {
+    let change = check(body)?;
+    let update = app.book.change(id, |order, now| {
+        access::check(order, caller)?;
+        order.update(access::actor(caller), change, now)
+    });
+    Ok(Json(update.await?.try_into()?))
+}
+
+fn check(body: Body) -> Result<Change, ApiError> {
+    let mut checks = Checks::unprocessable();
+    let shipping_address = body.shipping_address.and_then(|body| input::address(&mut checks, "shipping_address", body));
+    let notes = body.notes.map(|notes| input::notes(&mut checks, notes));
+    let metadata = body.metadata.map(|metadata| input::metadata(&mut checks, metadata));
+    checks.finish(Some(Change { status: body.status, shipping_address, notes, metadata }))
+}

@@ -1,0 +1,198 @@
+//! The store of orders: a port, and the facade that the rest of the service uses.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use common::cache::{Cache, Ttl};
+use common::clock::SharedClock;
+use common::effects::{Effects, Handled};
+use common::metrics::Metrics;
+use common::store::StoreError;
+use contracts::calls::OrderStatus;
+use contracts::{Event, OrderId, UserId};
+use prometheus::IntCounterVec;
+
+use crate::domain::{Order, OrderNumber, Placed, Refusal};
+use crate::error::Error;
+
+pub mod sqlite;
+
+/// How long an order that was read is kept, unless it changes.
+const KEPT: Ttl = Ttl { found: Duration::from_secs(3600), missing: Duration::ZERO };
+
+/// The constraint that a second order of the same number breaks.
+pub const NUMBER_TAKEN: &str = "orders.order_number";
+/// The constraint that an order breaks whose id was abandoned, or exists.
+pub const ID_TAKEN: &str = "order_ids.id";
+
+/// Changes an order that is locked: what it answers is written with it, all or nothing; `None` writes nothing.
+pub type Decide<'a> = dyn FnMut(&mut Order) -> Option<Effects> + Send + 'a;
+
+/// Which orders are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Those of this person only.
+    pub user_id: Option<UserId>,
+    /// Those in this status only.
+    pub status: Option<OrderStatus>,
+}
+
+/// Some of the orders that are wanted, newest first, and how many there are in all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The orders.
+    pub orders: Vec<Order>,
+    /// How many there are on all pages.
+    pub total: i64,
+}
+
+/// What a store of orders does.
+#[async_trait]
+pub trait Orders: Send + Sync + 'static {
+    /// Writes a new order.
+    ///
+    /// # Errors
+    /// [`StoreError::Unique`] with [`NUMBER_TAKEN`] or [`ID_TAKEN`]; or the store's state. Unless it is
+    /// [`StoreError::OutcomeUnknown`], nothing was written.
+    async fn insert(&self, placed: &Placed, effects: &Effects) -> Result<(), StoreError>;
+
+    /// Locks an order, reads it, and writes what `decide` made of it together with the effects. It answers the order as
+    /// `decide` left it, `None` if there is no such order. `decide` is called once at the most.
+    async fn change(&self, id: OrderId, decide: &mut Decide<'_>) -> Result<Option<Order>, StoreError>;
+
+    /// An order.
+    async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError>;
+
+    /// The order of this number.
+    async fn find_by_number(&self, number: &OrderNumber) -> Result<Option<Order>, StoreError>;
+
+    /// Up to `limit` of the orders that are wanted, newest first, leaving out the first `offset`.
+    async fn list(&self, filter: Filter, offset: i64, limit: i64) -> Result<Page, StoreError>;
+
+    /// The status of an order; where there is none, there never will be from now on.
+    async fn abandon(&self, id: OrderId, now: DateTime<Utc>) -> Result<Option<OrderStatus>, StoreError>;
+
+    /// Up to `most` orders, the oldest first, that were placed at `latest` or before, wait for their money, and got none.
+    async fn unpaid(&self, latest: DateTime<Utc>, most: u32) -> Result<Vec<OrderId>, StoreError>;
+
+    /// When the oldest order was placed that waits for its money and got none.
+    async fn oldest_unpaid(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
+
+    /// Whether it answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// The orders, and a cache before them. Clones share both.
+#[derive(Clone)]
+pub struct OrderBook {
+    store: Arc<dyn Orders>,
+    cache: Cache,
+    clock: SharedClock,
+    changes: IntCounterVec,
+}
+
+impl OrderBook {
+    /// The orders in `store`.
+    #[must_use]
+    pub fn new(store: Arc<dyn Orders>, cache: Cache, clock: SharedClock, metrics: &Metrics) -> Self {
+        let changes = metrics.counter_vec("order_changes_total", "What happened to orders.", &["event"]);
+        Self { store, cache, clock, changes }
+    }
+
+    /// The store itself, for what needs no cache.
+    #[must_use]
+    pub fn store(&self) -> &dyn Orders {
+        &*self.store
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Writes a new order, and that it was placed.
+    ///
+    /// # Errors
+    /// Those of [`Orders::insert`].
+    pub async fn place(&self, placed: &Placed) -> Result<(), StoreError> {
+        let event = placed.order.created_event();
+        let kind = event.event_type();
+        self.store.insert(placed, &Effects::of(placed.order.created_at, event)).await?;
+        self.changes.with_label_values(&[kind.as_str()]).inc();
+        Ok(())
+    }
+
+    /// An order, as it is kept or stored.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
+        self.cache.get_or_load(&key(id), KEPT, || self.store.find(id)).await
+    }
+
+    /// Changes an order by a rule, and tells what the rule says.
+    ///
+    /// # Errors
+    /// If there is no such order, the rule refuses, or the store does not answer.
+    pub async fn change(
+        &self,
+        id: OrderId,
+        rule: impl FnOnce(&mut Order, DateTime<Utc>) -> Result<Vec<Event>, Refusal> + Send,
+    ) -> Result<Order, Error> {
+        let mut refusal = None;
+        let rule = |order: &mut Order, now| rule(order, now).inspect_err(|refused| refusal = Some(*refused)).ok();
+        let changed = self.apply(id, None, rule).await?;
+        match refusal {
+            Some(refusal) => Err(refusal.into()),
+            None => changed.ok_or_else(|| Refusal::NotFound.into()),
+        }
+    }
+
+    /// Changes an order as the effect of a message, which so has it once. It answers whether there is such an order.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyHandled`], or the store does not answer.
+    pub async fn handle(
+        &self,
+        id: OrderId,
+        handled: Handled,
+        rule: impl FnOnce(&mut Order, DateTime<Utc>) -> Vec<Event> + Send,
+    ) -> Result<bool, StoreError> {
+        let changed = self.apply(id, Some(handled), |order, now| Some(rule(order, now))).await?;
+        Ok(changed.is_some())
+    }
+
+    async fn apply(
+        &self,
+        id: OrderId,
+        handled: Option<Handled>,
+        rule: impl FnOnce(&mut Order, DateTime<Utc>) -> Option<Vec<Event>> + Send,
+    ) -> Result<Option<Order>, StoreError> {
+        let (mut rule, mut happened) = (Some(rule), Vec::new());
+        let mut decide = |order: &mut Order| {
+            // The time is taken under the lock, so that what happens later has the later time.
+            let now = self.clock.now();
+            let mut effects = Effects { handled, ..Effects::none() };
+            for event in rule.take()?(order, now)? {
+                happened.push(event.event_type());
+                effects.push(now, event);
+            }
+            Some(effects)
+        };
+        let outcome = self.store.change(id, &mut decide).await;
+        // Also after an error: it may have been a commit whose outcome nobody knows.
+        self.cache.invalidate(&[&key(id)]).await;
+        let changed = outcome?;
+        for kind in happened {
+            self.changes.with_label_values(&[kind.as_str()]).inc();
+        }
+        Ok(changed)
+    }
+}
+
+fn key(id: OrderId) -> String {
+    format!("order:{id}")
+}

@@ -1,0 +1,115 @@
+//! Orders in a SQLite file.
+//!
+//! A transaction that writes begins with `BEGIN IMMEDIATE`, which is the lock of the order's row and of all others.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use common::effects::Effects;
+use common::sqlite::{Sqlite, from_ms, ms, parse_col};
+use common::store::StoreError;
+use contracts::OrderId;
+use contracts::calls::OrderStatus;
+use sqlx::Row;
+use sqlx::migrate::Migrator;
+
+use super::{Decide, Filter, Orders, Page};
+use crate::domain::{Order, OrderNumber, Placed};
+
+mod read;
+mod write;
+
+/// The tables.
+pub static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// Orders in a SQLite file.
+pub struct SqliteOrders {
+    db: Sqlite,
+}
+
+impl SqliteOrders {
+    /// The orders in an open file, which was migrated by [`MIGRATIONS`].
+    #[must_use]
+    pub const fn new(db: Sqlite) -> Self {
+        Self { db }
+    }
+}
+
+#[async_trait]
+impl Orders for SqliteOrders {
+    async fn insert(&self, placed: &Placed, effects: &Effects) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        write::placed(&mut tx, placed).await?;
+        self.db.commit(tx, effects).await
+    }
+
+    async fn change(&self, id: OrderId, decide: &mut Decide<'_>) -> Result<Option<Order>, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let Some(before) = read::order(&mut tx, id).await? else {
+            tx.rollback().await?;
+            return Ok(None);
+        };
+        let mut after = before.clone();
+        let Some(effects) = decide(&mut after) else {
+            tx.rollback().await?;
+            return Ok(Some(before));
+        };
+        if after != before {
+            write::changed(&mut tx, &before, &after).await?;
+        }
+        self.db.commit(tx, &effects).await?;
+        Ok(Some(after))
+    }
+
+    async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
+        // One transaction, so that the order and its payments are of one moment.
+        let mut tx = self.db.reader().begin().await?;
+        let order = read::order(&mut tx, id).await?;
+        tx.commit().await?;
+        Ok(order)
+    }
+
+    async fn find_by_number(&self, number: &OrderNumber) -> Result<Option<Order>, StoreError> {
+        let mut tx = self.db.reader().begin().await?;
+        let order = read::order_by_number(&mut tx, number).await?;
+        tx.commit().await?;
+        Ok(order)
+    }
+
+    async fn list(&self, filter: Filter, offset: i64, limit: i64) -> Result<Page, StoreError> {
+        let mut tx = self.db.reader().begin().await?;
+        let page = read::page(&mut tx, filter, offset, limit).await?;
+        tx.commit().await?;
+        Ok(page)
+    }
+
+    async fn abandon(&self, id: OrderId, now: DateTime<Utc>) -> Result<Option<OrderStatus>, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let tombstone = sqlx::query("INSERT INTO order_ids (id, abandoned_at) VALUES (?, ?) ON CONFLICT DO NOTHING");
+        tombstone.bind(id.to_string()).bind(ms(now)).execute(&mut *tx).await?;
+        let status = sqlx::query("SELECT status FROM orders WHERE id = ?").bind(id.to_string());
+        let status = status.fetch_optional(&mut *tx).await?;
+        let status = status.map(|row| parse_col(row.try_get("status")?, "order status")).transpose()?;
+        self.db.commit(tx, &Effects::none()).await?;
+        Ok(status)
+    }
+
+    async fn unpaid(&self, latest: DateTime<Utc>, most: u32) -> Result<Vec<OrderId>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id FROM orders WHERE captured = 0 AND status IN ('pending', 'confirmed') AND created_at <= ?
+             ORDER BY created_at LIMIT ?",
+        );
+        let rows = rows.bind(ms(latest)).bind(most).fetch_all(self.db.reader()).await?;
+        rows.iter().map(|row| parse_col(row.try_get("id")?, "order id")).collect()
+    }
+
+    async fn oldest_unpaid(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let oldest = sqlx::query_scalar::<_, Option<i64>>(
+            "SELECT min(created_at) FROM orders WHERE captured = 0 AND status IN ('pending', 'confirmed')",
+        );
+        oldest.fetch_one(self.db.reader()).await?.map(from_ms).transpose()
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.db.ping().await
+    }
+}
