@@ -1,0 +1,16 @@
+//! The order service over HTTP, with small user, product and payment services beside it.
+
+#![expect(clippy::unwrap_used, reason = "what a test needs and does not find ends it")]
+
+mod abandoning;
+mod cancelling;
+mod expiring;
+mod hearing;
+mod listing;
+mod paying;
+mod placing;
+mod platform;
+mod reading;
+mod refusing;
+mod support;
+mod updating;

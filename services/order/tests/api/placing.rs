@@ -1,0 +1,168 @@
+//! `POST /api/orders`, when it works
+
+use std::collections::HashSet;
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+use crate::support::{Shop, id};
+
+#[tokio::test]
+async fn an_order_is_placed_priced_and_reserved() {
+    let shop = Shop::start().await;
+    let user = shop.user();
+    let reply = shop.post("/api/orders", &shop.token(user), Shop::form(user)).await;
+    let location = reply.headers["location"].clone();
+    let order = reply.ok(201);
+    assert_eq!(location, format!("/api/orders/{}", order["id"].as_str().unwrap()));
+    let mut expected = Shop::form(user);
+    expected["shipping_address"]["apartment"] = Value::Null;
+    expected["customer_info"]["phone"] = Value::Null;
+    let now = order["created_at"].clone();
+    assert_eq!(
+        order,
+        json!({
+            "id": order["id"], "order_number": order["order_number"], "user_id": user,
+            "status": "pending", "payment_status": "pending",
+            "subtotal": 59.98, "tax_amount": 4.8, "shipping_amount": 9.99, "discount_amount": 0.0, "total_amount": 74.77,
+            "currency": "USD",
+            "customer_info": expected["customer_info"], "shipping_address": expected["shipping_address"],
+            "billing_address": null,
+            "items": [{
+                "id": order["items"][0]["id"], "product_id": 1, "product_name": "Product 1", "product_sku": "SKU-1",
+                "unit_price": 29.99, "quantity": 2, "total_price": 59.98,
+            }],
+            "payments": [], "notes": null, "metadata": null,
+            "created_at": now, "updated_at": now, "shipped_at": null, "delivered_at": null,
+        })
+    );
+    assert!((1..=20).contains(&order["order_number"].as_str().unwrap().len()));
+
+    let reservation = shop.neighbours.world().reservations[&id(&order)].clone();
+    assert_eq!(serde_json::to_value(reservation.items).unwrap(), json!([{"productId": 1, "quantity": 2}]));
+    let events = shop.events(&order).await;
+    let created = json!({
+        "order_id": order["id"], "order_number": order["order_number"], "user_id": user, "total_amount": 74.77,
+        "items_count": 1, "items": [{"product_id": 1, "quantity": 2}], "timestamp": now,
+    });
+    assert_eq!(events, [("order.created".to_owned(), created)]);
+}
+
+#[tokio::test]
+async fn all_that_may_be_sent_is_kept() {
+    let shop = Shop::start().await;
+    let user = shop.user();
+    let mut form = Shop::form(user);
+    form["billing_address"] = form["shipping_address"].clone();
+    form["billing_address"]["apartment"] = json!("4b");
+    form["customer_info"]["phone"] = json!("+1 555 0100");
+    form["customer_info"]["email"] = json!(" John@Example.com ");
+    form["notes"] = json!("  Ring twice\nor thrice ");
+    form["metadata"] = json!({"source": "web", "nested": {"a": [1, 2.5, null]}});
+    let order = shop.post("/api/orders", &shop.token(user), form.clone()).await.ok(201);
+    assert_eq!(order["billing_address"], form["billing_address"]);
+    assert_eq!(order["customer_info"]["phone"], "+1 555 0100");
+    assert_eq!(order["customer_info"]["email"], "john@example.com");
+    assert_eq!(order["notes"], "Ring twice\nor thrice");
+    assert_eq!(order["metadata"], form["metadata"]);
+    assert_eq!(shop.order(order["id"].as_str().unwrap()).await, order, "and is read as it was answered");
+}
+
+#[tokio::test]
+async fn what_the_server_owns_is_ignored() {
+    let shop = Shop::start().await;
+    let user = shop.user();
+    let mut form = Shop::form(user);
+    form["items"][0]["unit_price"] = json!(0.01);
+    for (field, value) in [
+        ("id", json!("7")),
+        ("status", json!("delivered")),
+        ("payment_status", json!("completed")),
+        ("total_amount", json!(0.01)),
+        ("order_number", json!("ORD-1")),
+        ("payments", json!([{"amount": 74.77}])),
+        ("currency", json!("EUR")),
+    ] {
+        form[field] = value;
+    }
+    let order = shop.post("/api/orders", &shop.token(user), form).await.ok(201);
+    assert_eq!(
+        (&order["status"], &order["total_amount"], &order["currency"]),
+        (&json!("pending"), &json!(74.77), &json!("USD"))
+    );
+    assert_eq!((&order["payment_status"], &order["payments"]), (&json!("pending"), &json!([])));
+    assert_ne!(order["order_number"], "ORD-1");
+}
+
+#[tokio::test]
+async fn lines_of_a_product_are_added_up() {
+    let shop = Shop::start().await;
+    let user = shop.user();
+    let mut form = Shop::form(user);
+    form["items"] = json!([
+        {"product_id": 4, "quantity": 1}, {"product_id": 1, "quantity": 1}, {"product_id": 4, "quantity": 2},
+    ]);
+    let order = shop.post("/api/orders", &shop.token(user), form).await.ok(201);
+    let items: Vec<_> =
+        order["items"].as_array().unwrap().iter().map(|item| (&item["product_id"], &item["quantity"])).collect();
+    assert_eq!(items, [(&json!(4), &json!(3)), (&json!(1), &json!(1))]);
+    assert_eq!(order["subtotal"], 30.20);
+    assert_eq!(order["tax_amount"], 2.42);
+    assert_eq!(shop.neighbours.world().reservations[&id(&order)].items.len(), 2);
+}
+
+#[tokio::test]
+async fn shipping_is_free_from_a_hundred() {
+    let shop = Shop::start().await;
+    let user = shop.user();
+    let mut form = Shop::form(user);
+    form["items"] = json!([{"product_id": 2, "quantity": 1}]);
+    let order = shop.post("/api/orders", &shop.token(user), form).await.ok(201);
+    assert_eq!((&order["shipping_amount"], &order["total_amount"]), (&json!(0.0), &json!(108.0)));
+}
+
+#[tokio::test]
+async fn admins_and_services_place_orders_for_others() {
+    let shop = Shop::start().await;
+    let user = shop.user();
+    for token in [shop.admin(), shop.service()] {
+        let order = shop.post("/api/orders", &token, Shop::form(user)).await.ok(201);
+        assert_eq!(order["user_id"], json!(user));
+    }
+}
+
+#[tokio::test]
+async fn a_product_is_kept_as_it_was() {
+    let shop = Shop::start().await;
+    let (_, order) = shop.placed().await;
+    shop.neighbours.world().products.insert(1, ("1.00", 100));
+    let again = shop.order(order["id"].as_str().unwrap()).await;
+    assert_eq!(again["items"][0]["unit_price"], 29.99);
+    let query = "SELECT product_description, product_snapshot FROM order_items WHERE order_id = ?";
+    let row = sqlx::query_as::<_, (String, String)>(query).bind(order["id"].as_str().unwrap());
+    let (description, snapshot) = row.fetch_one(&shop.database().await).await.unwrap();
+    let snapshot: Value = serde_json::from_str(&snapshot).unwrap();
+    assert_eq!((description.as_str(), &snapshot["stockQuantity"]), ("Nice", &json!(100)));
+}
+
+#[tokio::test]
+async fn orders_of_the_same_millisecond_have_numbers_of_their_own() {
+    let shop = Shop::start().await;
+    let user = shop.user();
+    let orders = join_all((0..20).map(|_| shop.place(user))).await;
+    let numbers: HashSet<_> = orders.iter().map(|order| order["order_number"].as_str().unwrap()).collect();
+    assert_eq!(numbers.len(), 20);
+    assert!(orders.iter().all(|order| order["created_at"] == orders[0]["created_at"]));
+}
+
+#[tokio::test]
+async fn that_a_person_exists_is_kept_for_a_while() {
+    let shop = Shop::start().await;
+    let user = shop.user();
+    for _ in 0..3 {
+        shop.place(user).await;
+    }
+    assert_eq!(shop.neighbours.world().user_questions, 1);
+    shop.neighbours.world().users_away = true;
+    shop.post("/api/orders", &shop.admin(), Shop::form(user)).await.ok(201);
+}

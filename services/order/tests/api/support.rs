@@ -1,0 +1,254 @@
+//! An order service in this process, with its neighbours.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use common::bus::Bus;
+use common::clock::{Clock, ManualClock, SystemClock};
+use common::config::Env;
+use common::worker::{Next, Worker};
+use contracts::{OrderId, UserId};
+use order_service::app;
+use order_service::config::Config;
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use testkit::app::RunningService;
+use testkit::eventually;
+use testkit::tokens::TestKeys;
+
+pub(crate) mod events;
+pub(crate) mod neighbours;
+
+use neighbours::Neighbours;
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// An id that nothing has.
+pub(crate) const UNKNOWN: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
+
+/// The service, whose deadline job only works when it is told to, and whose clock stands still.
+pub(crate) struct Shop {
+    directory: tempfile::TempDir,
+    pub(crate) clock: ManualClock,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) bus: Bus,
+    keys: Arc<TestKeys>,
+    client: Client,
+    workers: Vec<Arc<dyn Worker>>,
+    running: RunningService,
+}
+
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Reply {
+    /// The body of a reply with this status.
+    #[track_caller]
+    pub(crate) fn ok(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body
+    }
+
+    /// That it is this refusal, in the one form.
+    #[track_caller]
+    pub(crate) fn refused(self, status: u16, code: &str) -> Value {
+        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert_eq!(self.body["error"], self.body["detail"]);
+        if status == 503 {
+            assert!(self.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() >= 1);
+        }
+        self.body
+    }
+
+    /// That it is a body with these fields wrong.
+    #[track_caller]
+    pub(crate) fn invalid(self, status: u16, fields: &[&str]) {
+        let body = self.refused(status, "VALIDATION_FAILED");
+        let named: Vec<_> =
+            body["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+        assert_eq!(named, fields, "{body}");
+    }
+}
+
+impl Shop {
+    pub(crate) async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let keys = Arc::new(TestKeys::new());
+        let clock = ManualClock::at(SystemClock.now());
+        let neighbours = Neighbours::start(keys.clone()).await;
+        let file = |name: &str| format!("sqlite://{}", directory.path().join(name).display());
+        let env = Env::from_pairs([
+            ("DATABASE_URL", file("orders.db")),
+            ("REDIS_URL", "memory:".to_owned()),
+            ("RABBITMQ_URL", file("bus.db")),
+            ("JWKS_URL", format!("{}/.well-known/jwks.json", neighbours.url)),
+            ("USER_SERVICE_URL", neighbours.url.clone()),
+            ("PRODUCT_SERVICE_URL", neighbours.url.clone()),
+            ("PAYMENT_SERVICE_URL", neighbours.url.clone()),
+            ("CLIENT_ID", "order-service".to_owned()),
+            ("CLIENT_SECRET", "secret".to_owned()),
+            ("PAYMENT_DEADLINE", "60".to_owned()),
+        ]);
+        let mut service = app::build(Config::from_env(&env).unwrap(), clock.shared()).await.unwrap();
+        let workers = std::mem::take(&mut service.workers);
+        let bus = service.platform.bus.clone();
+        let running = testkit::app::spawn(service).await;
+        let client = running.client.clone();
+        Self { directory, clock, neighbours, bus, keys, client, workers, running }
+    }
+
+    /// Lets the deadline job do all that is due; answers when it is due next.
+    pub(crate) async fn work(&self) -> Option<DateTime<Utc>> {
+        let job = self.workers.iter().find(|worker| worker.name() == "payment-deadline").unwrap();
+        loop {
+            match job.step().await.unwrap() {
+                Next::Again => {}
+                Next::At(due) => return Some(due),
+                Next::Idle => return None,
+            }
+        }
+    }
+
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.clock.advance(chrono::Duration::seconds(seconds));
+    }
+
+    /// A person whom the user service knows.
+    pub(crate) fn user(&self) -> UserId {
+        let user = UserId::generate(self.clock.now());
+        self.neighbours.register(user);
+        user
+    }
+
+    pub(crate) fn token(&self, user: UserId) -> String {
+        self.keys.user_token(user, "ada@example.com")
+    }
+
+    pub(crate) fn admin(&self) -> String {
+        self.keys.admin_token()
+    }
+
+    pub(crate) fn service(&self) -> String {
+        self.keys.service_token()
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Reply {
+        let mut request = self.client.request(method, format!("{}{path}", self.running.url));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        reply(request.send().await.unwrap()).await
+    }
+
+    /// A body of any kind.
+    pub(crate) async fn raw(&self, method: Method, path: &str, token: &str, kind: &str, body: &'static str) -> Reply {
+        let request = self.client.request(method, format!("{}{path}", self.running.url)).bearer_auth(token);
+        reply(request.header("content-type", kind).body(body).send().await.unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: &str) -> Reply {
+        self.send(Method::GET, path, Some(token), None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, token: &str, body: Value) -> Reply {
+        self.send(Method::POST, path, Some(token), Some(body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, token: &str, body: Value) -> Reply {
+        self.send(Method::PUT, path, Some(token), Some(body)).await
+    }
+
+    /// What a client sends to order two pieces of product 1: 59.98, 74.77 in all.
+    pub(crate) fn form(user: UserId) -> Value {
+        json!({
+            "user_id": user,
+            "items": [{"product_id": 1, "quantity": 2}],
+            "shipping_address": {
+                "street": "123 Main St", "city": "New York", "state": "NY", "postal_code": "10001", "country": "US",
+            },
+            "customer_info": {"first_name": "John", "last_name": "Doe", "email": "john@example.com"},
+        })
+    }
+
+    /// Orders what the form says.
+    pub(crate) async fn place(&self, user: UserId) -> Value {
+        self.post("/api/orders", &self.token(user), Self::form(user)).await.ok(201)
+    }
+
+    /// A new person, and an order of theirs.
+    pub(crate) async fn placed(&self) -> (UserId, Value) {
+        let user = self.user();
+        let order = self.place(user).await;
+        (user, order)
+    }
+
+    /// An order that an admin took to this status.
+    pub(crate) async fn placed_in(&self, status: &str) -> (UserId, Value) {
+        let (user, mut order) = self.placed().await;
+        if status == "cancelled" {
+            order = self.post(&format!("{}/cancel", path(&order)), &self.admin(), json!({})).await.ok(200);
+        }
+        for next in ["confirmed", "processing", "shipped", "delivered"] {
+            if order["status"] == status {
+                break;
+            }
+            order = self.put(&path(&order), &self.admin(), json!({"status": next})).await.ok(200);
+        }
+        assert_eq!(order["status"], status);
+        (user, order)
+    }
+
+    /// The order, as an admin sees it.
+    pub(crate) async fn order(&self, id: &str) -> Value {
+        self.get(&format!("/api/orders/{id}"), &self.admin()).await.ok(200)
+    }
+
+    pub(crate) async fn until(&self, order: &Value, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let (id, holds) = (order["id"].as_str().unwrap(), &holds);
+        eventually(what, PATIENCE, || async { Some(self.order(id).await).filter(holds) }).await
+    }
+
+    /// The service's file, to look into.
+    pub(crate) async fn database(&self) -> sqlx::SqlitePool {
+        let options = SqliteConnectOptions::new().filename(self.directory.path().join("orders.db"));
+        SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap()
+    }
+
+    /// The events of an order so far: kind and data.
+    pub(crate) async fn events(&self, order: &Value) -> Vec<(String, Value)> {
+        let query = "SELECT event_type, data FROM outbox WHERE aggregate_id = ? ORDER BY seq";
+        let rows = sqlx::query_as::<_, (String, String)>(query).bind(order["id"].as_str().unwrap());
+        let rows = rows.fetch_all(&self.database().await).await.unwrap();
+        rows.into_iter().map(|(kind, data)| (kind, serde_json::from_str(&data).unwrap())).collect()
+    }
+
+    pub(crate) async fn event_kinds(&self, order: &Value) -> Vec<String> {
+        self.events(order).await.into_iter().map(|(kind, _)| kind).collect()
+    }
+}
+
+/// The path of an order.
+pub(crate) fn path(order: &Value) -> String {
+    format!("/api/orders/{}", order["id"].as_str().unwrap())
+}
+
+pub(crate) fn id(order: &Value) -> OrderId {
+    order["id"].as_str().unwrap().parse().unwrap()
+}
+
+async fn reply(response: reqwest::Response) -> Reply {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let text = response.text().await.unwrap();
+    let body =
+        if status == StatusCode::NO_CONTENT { Value::Null } else { serde_json::from_str(&text).unwrap_or_default() };
+    Reply { status: status.as_u16(), headers, body }
+}

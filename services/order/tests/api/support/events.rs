@@ -1,0 +1,100 @@
+//! What other services publish.
+
+use common::bus::Message;
+use common::clock::Clock;
+use contracts::calls::{PaymentMethod, PaymentStatus, RefundCause};
+use contracts::event::{PaymentChanged, PaymentRefunded, ReservationChanged, SCHEMA_VERSION};
+use contracts::{Envelope, Event, EventId, Money, OrderId, PaymentId, RefundId};
+use serde_json::Value;
+
+use super::Shop;
+
+impl Shop {
+    pub(crate) fn payment_id(&self) -> PaymentId {
+        PaymentId::generate(self.clock.now())
+    }
+
+    /// A payment of all that the order costs, in this version and status.
+    pub(crate) fn changed(&self, order: &Value, id: PaymentId, version: i64, status: PaymentStatus) -> PaymentChanged {
+        PaymentChanged {
+            payment_id: id,
+            order_id: super::id(order),
+            user_id: order["user_id"].as_str().unwrap().parse().unwrap(),
+            amount: total(order),
+            currency: "USD".to_owned(),
+            method: PaymentMethod::Card,
+            status,
+            version,
+            counts: true,
+            failure_reason: None,
+            created_at: self.clock.now(),
+            timestamp: self.clock.now(),
+        }
+    }
+
+    /// A refund of a payment of all that the order costs, after which so much has been given back in all.
+    pub(crate) fn refunded(&self, order: &Value, id: PaymentId, cents: i64, total_cents: i64) -> Event {
+        Event::PaymentRefunded(PaymentRefunded {
+            payment_id: id,
+            refund_id: RefundId::generate(self.clock.now()),
+            order_id: super::id(order),
+            user_id: order["user_id"].as_str().unwrap().parse().unwrap(),
+            amount: total(order),
+            refund_amount: Money::from_cents(cents),
+            refunded_total: Money::from_cents(total_cents),
+            cause: RefundCause::Granted,
+            reason: None,
+            timestamp: self.clock.now(),
+        })
+    }
+
+    pub(crate) async fn publish(&self, events: &[Event]) {
+        let messages: Vec<_> = events.iter().map(|event| self.message(event)).collect();
+        self.publish_messages(&messages).await;
+    }
+
+    pub(crate) async fn publish_messages(&self, messages: &[Message]) {
+        for published in self.bus.publish(messages).await.unwrap() {
+            published.unwrap();
+        }
+    }
+
+    pub(crate) fn message(&self, event: &Event) -> Message {
+        let now = self.clock.now();
+        let envelope = Envelope {
+            id: EventId::generate(now),
+            event_type: event.event_type().as_str().to_owned(),
+            schema_version: SCHEMA_VERSION,
+            aggregate_id: event.aggregate_id(),
+            sequence: 1,
+            service: "test".to_owned(),
+            timestamp: now,
+            data: event.data().unwrap(),
+        };
+        Message {
+            id: envelope.id,
+            event_type: envelope.event_type.clone(),
+            exchange: event.event_type().exchange().to_owned(),
+            body: serde_json::to_vec(&envelope).unwrap().into(),
+            app_id: envelope.service.clone(),
+            timestamp: now,
+            traceparent: None,
+            mandatory: true,
+        }
+    }
+
+    /// The order is paid by one payment, and the order service has heard of it.
+    pub(crate) async fn pay(&self, order: &Value) -> (PaymentId, Value) {
+        let id = self.payment_id();
+        self.publish(&[Event::PaymentCompleted(self.changed(order, id, 1, PaymentStatus::Completed))]).await;
+        (id, self.until(order, "it is paid", |order| order["payment_status"] == "completed").await)
+    }
+}
+
+pub(crate) fn stock_released(order: OrderId) -> Event {
+    Event::StockReleased(ReservationChanged { order_id: order, items: Vec::new() })
+}
+
+pub(crate) fn total(order: &Value) -> Money {
+    serde_json::from_value(order["total_amount"].clone()).unwrap()
+}
