@@ -1,0 +1,104 @@
+//! The composition root: the one file that names adapters.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use common::auth::{ServiceTokens, TokenVerifier};
+use common::client::ServiceClient;
+use common::clock::SharedClock;
+use common::config::DatabaseUrl;
+use common::consumer::Consumer;
+use common::http::{self, Health, OpenApiInfo, ops};
+use common::platform::Platform;
+use common::service::{Service, StartError};
+use common::sqlite::Sqlite;
+
+use crate::config::Config;
+use crate::events::OrderEvents;
+use crate::jobs::Expiry;
+use crate::orders::Orders;
+use crate::routes::actuator::About;
+use crate::shop::Shop;
+use crate::store::sqlite::{MIGRATIONS, stores};
+use crate::{NAME, routes, sample};
+
+/// What handlers work with.
+#[derive(Clone)]
+pub(crate) struct AppState {
+    pub(crate) shop: Shop,
+    pub(crate) about: Arc<About>,
+    verifier: TokenVerifier,
+}
+
+impl FromRef<AppState> for TokenVerifier {
+    fn from_ref(state: &AppState) -> Self {
+        state.verifier.clone()
+    }
+}
+
+/// Builds the service.
+///
+/// # Errors
+/// If its store or the bus cannot be opened.
+pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
+    let platform = Platform::start(&config.platform, clock.clone()).await?;
+    let DatabaseUrl::Sqlite(path) = &config.database;
+    let db = Sqlite::open(path, NAME, &MIGRATIONS)
+        .await
+        .map_err(|source| StartError::Store { address: path.display().to_string(), source })?;
+    let outbox = db.outbox();
+    let shop = Shop::new(stores(&db), platform.cache.clone(), clock.clone(), config.reservation_ttl);
+    if config.sample_data {
+        let begun = shop.begin_with(&sample::products()).await;
+        if begun.map_err(|source| StartError::other("the sample catalogue", source))? {
+            tracing::info!("the catalogue begins with sample products");
+        }
+    }
+
+    let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
+    let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
+    let verifier = TokenVerifier::remote(config.jwks_url, &config.platform.issuer, clock.clone(), client.clone());
+    let health = health(&shop, &platform);
+    let about = About {
+        service: NAME,
+        version: platform.version.clone(),
+        environment: platform.environment.clone(),
+        currency: config.currency,
+        health: health.clone(),
+        metrics: platform.metrics.clone(),
+    };
+    let state = AppState { shop: shop.clone(), about: Arc::new(about), verifier: verifier.clone() };
+    let docs = OpenApiInfo {
+        title: "Product service",
+        description: "The catalogue, its stock and reservations, and what people think of the products.",
+    };
+    let router = routes::router(state).merge(ops::outbox(outbox.clone(), verifier, clock.clone()));
+    let router = http::finish(router, docs, &platform.http, health);
+
+    let relay = outbox.relay(platform.bus.clone(), clock.clone(), &platform.metrics);
+    let expiry = Expiry::new(shop.clone(), Orders::new(client, tokens.clone()));
+    let orders = Arc::new(OrderEvents::new(shop));
+    Ok(Service {
+        workers: vec![relay, Arc::new(expiry), tokens.renewer()],
+        consumers: vec![Consumer::new(platform.bus.clone(), orders, clock)],
+        platform,
+        router,
+    })
+}
+
+fn health(shop: &Shop, platform: &Platform) -> Health {
+    let (shop, bus, cache) = (shop.clone(), platform.bus.clone(), platform.cache.clone());
+    let database = move || {
+        let shop = shop.clone();
+        async move { Ok(shop.ping().await?) }
+    };
+    let events = move || {
+        let bus = bus.clone();
+        async move { Ok(bus.ping().await?) }
+    };
+    let kept = move || {
+        let cache = cache.clone();
+        async move { cache.ping().await }
+    };
+    Health::new().critical("database", database).dependency("bus", events).dependency("cache", kept)
+}

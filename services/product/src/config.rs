@@ -1,0 +1,147 @@
+//! The product service's settings.
+
+use chrono::TimeDelta;
+use common::config::{ConfigError, DatabaseUrl, Env, PlatformConfig, Settings};
+use common::discovery::{Peers, ServiceName};
+use secrecy::SecretString;
+use url::Url;
+
+use crate::NAME;
+
+const DEFAULT_PORT: u16 = 3002;
+/// How long a reservation is held for an order that is not heard of, in seconds.
+const DEFAULT_RESERVATION_TTL: u32 = 900;
+
+/// All that the product service reads from the environment.
+#[derive(Clone)]
+pub struct Config {
+    /// What every service reads.
+    pub platform: PlatformConfig,
+    /// `DATABASE_URL`: catalogue and stock.
+    pub database: DatabaseUrl,
+    /// `RESERVATION_TTL`, in seconds: how long a reservation is held for an order that is not heard of.
+    pub reservation_ttl: TimeDelta,
+    /// `CURRENCY`: the shop's one currency (ISO 4217), which prices are in.
+    pub currency: String,
+    /// `JWKS_URL`: the keys that tokens are signed with.
+    pub jwks_url: Url,
+    /// `CLIENT_ID`: for calls to other services.
+    pub client_id: String,
+    /// `CLIENT_SECRET`: for calls to other services.
+    pub client_secret: SecretString,
+    /// `SAMPLE_DATA`: whether a catalogue that never had a product begins with a few.
+    pub sample_data: bool,
+}
+
+impl Config {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// All problems at once: variables that are missing or wrong, or that became others.
+    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
+        let mut settings = Settings::new(env);
+        for old in ["DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD"] {
+            settings.became(old, "DATABASE_URL");
+        }
+        let platform = PlatformConfig::read(&mut settings, NAME, DEFAULT_PORT);
+        let database = settings.required("DATABASE_URL", "sqlite://.shopfleet/product.db");
+        let reservation_ttl = reservation_ttl(&mut settings);
+        let currency = currency(&mut settings);
+        let jwks_url = settings.required("JWKS_URL", "http://127.0.0.1:3001/.well-known/jwks.json");
+        let client_id = settings.required("CLIENT_ID", "product-service");
+        let client_secret = settings.secret("CLIENT_SECRET", "a-long-random-text");
+        let sample_data = settings.or("SAMPLE_DATA", false);
+        // Told also where the rest of the platform's settings is wrong; what is wrong with addresses is told there.
+        if let Some(peers) = Peers::read(&mut Settings::new(env)) {
+            peers.require(&mut settings, ServiceName::User);
+            peers.require(&mut settings, ServiceName::Order);
+        }
+        let config = || {
+            Some(Self {
+                platform: platform?,
+                database: database?,
+                reservation_ttl: reservation_ttl?,
+                currency: currency?,
+                jwks_url: jwks_url?,
+                client_id: client_id?,
+                client_secret: client_secret?,
+                sample_data: sample_data?,
+            })
+        };
+        let config = config();
+        settings.finish(config)
+    }
+}
+
+fn reservation_ttl(settings: &mut Settings<'_>) -> Option<TimeDelta> {
+    let seconds = settings.or("RESERVATION_TTL", DEFAULT_RESERVATION_TTL)?;
+    if seconds == 0 {
+        settings.problem("RESERVATION_TTL", "must be at least 1 (seconds); for example RESERVATION_TTL=900");
+        return None;
+    }
+    Some(TimeDelta::seconds(i64::from(seconds)))
+}
+
+fn currency(settings: &mut Settings<'_>) -> Option<String> {
+    let currency = settings.or("CURRENCY", "USD".to_owned())?;
+    let valid = currency.len() == 3 && currency.bytes().all(|letter| letter.is_ascii_uppercase());
+    if !valid {
+        settings.problem("CURRENCY", "must be three capital letters (ISO 4217); for example CURRENCY=USD");
+    }
+    valid.then_some(currency)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMPLETE: &[(&str, &str)] = &[
+        ("DATABASE_URL", "sqlite://product.db"),
+        ("REDIS_URL", "memory:"),
+        ("RABBITMQ_URL", "sqlite://bus.db"),
+        ("JWKS_URL", "http://127.0.0.1:3001/.well-known/jwks.json"),
+        ("USER_SERVICE_URL", "http://127.0.0.1:3001"),
+        ("ORDER_SERVICE_URL", "http://127.0.0.1:3003"),
+        ("CLIENT_ID", "product"),
+        ("CLIENT_SECRET", "hidden"),
+    ];
+
+    fn read(changes: &[(&'static str, &'static str)]) -> Result<Config, ConfigError> {
+        Config::from_env(&Env::from_pairs(COMPLETE.iter().chain(changes).copied()))
+    }
+
+    #[test]
+    fn a_complete_environment_is_read() {
+        let config = read(&[]).unwrap();
+        assert_eq!((config.platform.port, config.currency.as_str()), (3002, "USD"));
+        assert_eq!((config.reservation_ttl, config.sample_data), (TimeDelta::seconds(900), false));
+        let config = read(&[("RESERVATION_TTL", "2"), ("SAMPLE_DATA", "true"), ("CURRENCY", "EUR")]).unwrap();
+        assert_eq!((config.reservation_ttl, config.sample_data), (TimeDelta::seconds(2), true));
+        assert_eq!(config.currency, "EUR");
+    }
+
+    #[test]
+    fn an_empty_environment_is_told_all_it_lacks() {
+        let error = Config::from_env(&Env::from_pairs([("DB_HOST", "x"), ("DB_NAME", "x")])).err().unwrap();
+        let text = error.to_string();
+        for (name, _) in COMPLETE {
+            assert!(text.contains(name), "{name} is not named in\n{text}");
+        }
+        assert!(text.contains("DB_HOST is no longer read") && text.contains("DB_NAME is no longer read"), "{text}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        for (name, value) in [
+            ("CURRENCY", "dollars"),
+            ("RESERVATION_TTL", "0"),
+            ("RESERVATION_TTL", "-1"),
+            ("SAMPLE_DATA", "maybe"),
+            ("DATABASE_URL", "mysql://x"),
+            ("PORT", "many"),
+        ] {
+            let error = read(&[(name, value)]).err().unwrap().to_string();
+            assert!(error.starts_with(name), "{error}");
+        }
+    }
+}

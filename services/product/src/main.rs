@@ -1,0 +1,10 @@
+//! The product service as a process of its own.
+
+use std::process::ExitCode;
+
+use product_service::config::Config;
+use product_service::{NAME, app};
+
+fn main() -> ExitCode {
+    common::service::main(NAME, Config::from_env, |config| &config.platform, app::build)
+}

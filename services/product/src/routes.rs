@@ -1,0 +1,61 @@
+//! The endpoints.
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::AppState;
+
+pub(crate) mod actuator;
+mod add_image;
+mod adjust_stock;
+mod batch;
+mod brands;
+mod categories;
+mod check_stock;
+mod create_product;
+mod create_review;
+mod delete_image;
+mod delete_product;
+mod delete_review;
+mod get_product;
+mod get_product_by_sku;
+mod get_reservation;
+mod latest_products;
+mod list_products;
+mod list_reviews;
+mod paging;
+mod release_reservation;
+mod reserve;
+mod show;
+mod top_rated_products;
+mod update_product;
+
+/// All endpoints of this service's own.
+pub(crate) fn router(state: AppState) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(list_products::list_products))
+        .routes(routes!(create_product::create_product))
+        .routes(routes!(batch::batch))
+        .routes(routes!(categories::categories))
+        .routes(routes!(brands::brands))
+        .routes(routes!(latest_products::latest_products))
+        .routes(routes!(top_rated_products::top_rated_products))
+        .routes(routes!(get_product_by_sku::get_product_by_sku))
+        .routes(routes!(get_product::get_product))
+        .routes(routes!(update_product::update_product))
+        .routes(routes!(delete_product::delete_product))
+        .routes(routes!(check_stock::check_stock))
+        .routes(routes!(adjust_stock::adjust_stock))
+        .routes(routes!(reserve::reserve))
+        .routes(routes!(get_reservation::get_reservation))
+        .routes(routes!(release_reservation::release_reservation))
+        .routes(routes!(add_image::add_image))
+        .routes(routes!(delete_image::delete_image))
+        .routes(routes!(list_reviews::list_reviews))
+        .routes(routes!(create_review::create_review))
+        .routes(routes!(delete_review::delete_review))
+        .routes(routes!(actuator::health))
+        .routes(routes!(actuator::info))
+        .routes(routes!(actuator::prometheus))
+        .with_state(state)
+}

@@ -1,0 +1,51 @@
+//! `PATCH /api/products/{id}/stock`
+
+use axum::extract::State;
+use common::auth::AdminOrService;
+use common::http::{ApiError, Checks, Json, Path};
+use contracts::calls::Product;
+use contracts::{Problem, ProductId};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::app::AppState;
+use crate::domain::MAX_STOCK;
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = StockAdjustment)]
+pub(super) struct Body {
+    /// Pieces that came (above zero) or went (below zero).
+    #[schema(required)]
+    quantity: Option<i64>,
+}
+
+/// Adds pieces by hand, or takes away what is not reserved.
+#[utoipa::path(
+    patch,
+    path = "/api/products/{id}/stock",
+    tag = "stock",
+    security(("bearer" = [])),
+    params(("id" = ProductId, Path)),
+    request_body = Body,
+    responses(
+        (status = 200, body = Product),
+        (status = 400, description = "VALIDATION_FAILED, MALFORMED_BODY, INSUFFICIENT_STOCK", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "FORBIDDEN", body = Problem),
+        (status = 404, description = "PRODUCT_NOT_FOUND", body = Problem),
+    )
+)]
+pub(super) async fn adjust_stock(
+    State(app): State<AppState>,
+    _caller: AdminOrService,
+    Path(id): Path<ProductId>,
+    Json(body): Json<Body>,
+) -> Result<Json<Product>, ApiError> {
+    let mut checks = Checks::new();
+    let quantity = checks.integer("quantity", body.quantity, -MAX_STOCK..=MAX_STOCK);
+    if quantity == Some(0) {
+        checks.fail("quantity", "must not be 0");
+    }
+    let quantity = checks.finish(quantity)?;
+    Ok(Json(app.shop.adjust(id, quantity).await?))
+}

@@ -1,0 +1,61 @@
+//! `POST /api/products/{id}/reviews`
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use common::auth::SignedInUser;
+use common::http::{ApiError, Checks, Json, Path};
+use contracts::{Problem, ProductId, UserId};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::app::AppState;
+use crate::domain::{NewReview, Review};
+
+const TITLE_CHARS: usize = 200;
+const COMMENT_CHARS: usize = 2000;
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewReview)]
+pub(super) struct Body {
+    #[schema(required, minimum = 1, maximum = 5)]
+    rating: Option<i64>,
+    #[schema(max_length = 200)]
+    title: Option<String>,
+    #[schema(max_length = 2000)]
+    comment: Option<String>,
+}
+
+/// Adds the caller's review of a product: one a person.
+#[utoipa::path(
+    post,
+    path = "/api/products/{id}/reviews",
+    tag = "reviews",
+    security(("bearer" = [])),
+    params(("id" = ProductId, Path)),
+    request_body = Body,
+    responses(
+        (status = 201, body = Review),
+        (status = 400, description = "VALIDATION_FAILED, MALFORMED_BODY", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "FORBIDDEN: a service", body = Problem),
+        (status = 404, description = "PRODUCT_NOT_FOUND", body = Problem),
+        (status = 409, description = "REVIEW_EXISTS", body = Problem),
+    )
+)]
+pub(super) async fn create_review(
+    State(app): State<AppState>,
+    signed_in: SignedInUser,
+    Path(id): Path<ProductId>,
+    Json(body): Json<Body>,
+) -> Result<(StatusCode, Json<Review>), ApiError> {
+    let review = app.shop.add_review(id, &check(signed_in.1, body)?).await?;
+    Ok((StatusCode::CREATED, Json(review)))
+}
+
+fn check(user_id: UserId, body: Body) -> Result<NewReview, ApiError> {
+    let mut checks = Checks::new();
+    let rating = checks.integer("rating", body.rating, 1..=5);
+    let title = checks.optional_text("title", body.title, TITLE_CHARS);
+    let comment = checks.optional_text("comment", body.comment, COMMENT_CHARS);
+    checks.finish(rating.map(|rating| NewReview { user_id, rating, title, comment }))
+}

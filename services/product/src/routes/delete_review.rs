@@ -1,0 +1,35 @@
+//! `DELETE /api/products/{id}/reviews/{reviewId}`
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use common::auth::SignedInUser;
+use common::http::{ApiError, Path};
+use contracts::{Problem, ProductId, ReviewId};
+
+use crate::app::AppState;
+use crate::domain::Review;
+
+/// Deletes a review: its author may, and an admin.
+#[utoipa::path(
+    delete,
+    path = "/api/products/{id}/reviews/{reviewId}",
+    tag = "reviews",
+    security(("bearer" = [])),
+    params(("id" = ProductId, Path), ("reviewId" = ReviewId, Path)),
+    responses(
+        (status = 204, description = "Deleted"),
+        (status = 400, description = "VALIDATION_FAILED", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "FORBIDDEN: another person's", body = Problem),
+        (status = 404, description = "REVIEW_NOT_FOUND", body = Problem),
+    )
+)]
+pub(super) async fn delete_review(
+    State(app): State<AppState>,
+    SignedInUser(caller, user): SignedInUser,
+    Path((product, review)): Path<(ProductId, ReviewId)>,
+) -> Result<StatusCode, ApiError> {
+    let may = |review: &Review| review.user_id == user || caller.is_admin();
+    app.shop.remove_review(product, review, &may).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,33 @@
+//! `GET /api/products/reservations/{orderId}`
+
+use axum::extract::State;
+use common::auth::ServiceOnly;
+use common::http::{ApiError, Json, Path};
+use contracts::calls::Reservation;
+use contracts::{OrderId, Problem};
+
+use crate::app::AppState;
+use crate::error::Error;
+
+/// An order's reservation.
+#[utoipa::path(
+    get,
+    path = "/api/products/reservations/{orderId}",
+    tag = "reservations",
+    security(("bearer" = [])),
+    params(("orderId" = OrderId, Path)),
+    responses(
+        (status = 200, body = Reservation),
+        (status = 400, description = "VALIDATION_FAILED", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "FORBIDDEN", body = Problem),
+        (status = 404, description = "RESERVATION_NOT_FOUND", body = Problem),
+    )
+)]
+pub(super) async fn get_reservation(
+    State(app): State<AppState>,
+    _service: ServiceOnly,
+    Path(order): Path<OrderId>,
+) -> Result<Json<Reservation>, ApiError> {
+    Ok(Json(app.shop.reservation(order).await?.ok_or(Error::ReservationNotFound)?))
+}

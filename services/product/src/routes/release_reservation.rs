@@ -1,0 +1,33 @@
+//! `DELETE /api/products/reservations/{orderId}`
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use common::auth::ServiceOnly;
+use common::http::{ApiError, Path};
+use contracts::{OrderId, Problem};
+
+use crate::app::AppState;
+
+/// Gives back what is reserved for an order. Without a reservation there never will be one.
+#[utoipa::path(
+    delete,
+    path = "/api/products/reservations/{orderId}",
+    tag = "reservations",
+    security(("bearer" = [])),
+    params(("orderId" = OrderId, Path)),
+    responses(
+        (status = 204, description = "Released, also if it was already"),
+        (status = 400, description = "VALIDATION_FAILED", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "FORBIDDEN", body = Problem),
+        (status = 409, description = "RESERVATION_COMMITTED", body = Problem),
+    )
+)]
+pub(super) async fn release_reservation(
+    State(app): State<AppState>,
+    _service: ServiceOnly,
+    Path(order): Path<OrderId>,
+) -> Result<StatusCode, ApiError> {
+    app.shop.release(order).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,35 @@
+//! Reviews, with the rating that follows from them.
+
+use common::effects::Effects;
+use contracts::{ProductId, ReviewId};
+
+use super::Shop;
+use crate::domain::{NewReview, Review};
+use crate::error::Error;
+use crate::store::{May, Removed};
+
+impl Shop {
+    /// Adds a person's review of a product that is on sale.
+    pub(crate) async fn add_review(&self, product: ProductId, new: &NewReview) -> Result<Review, Error> {
+        let added = self.stores.reviews.add(product, new, self.clock.now(), &Effects::none()).await?;
+        self.forget(product).await;
+        added.ok_or(Error::ProductNotFound)
+    }
+
+    /// Removes a review if it may be.
+    pub(crate) async fn remove_review(
+        &self,
+        product: ProductId,
+        review: ReviewId,
+        may: &May<'_>,
+    ) -> Result<(), Error> {
+        match self.stores.reviews.remove(product, review, may, &Effects::none()).await? {
+            Removed::Done => {
+                self.forget(product).await;
+                Ok(())
+            }
+            Removed::Unknown => Err(Error::ReviewNotFound),
+            Removed::Forbidden => Err(Error::NotTheAuthor),
+        }
+    }
+}

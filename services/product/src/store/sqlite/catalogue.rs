@@ -1,0 +1,218 @@
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use common::effects::Effects;
+use common::sqlite::{Sqlite, ms};
+use common::store::StoreError;
+use contracts::calls::{Product, ProductImage};
+use contracts::{ImageId, ProductId};
+use sqlx::{QueryBuilder, SqliteConnection};
+
+use super::{images, list, read};
+use crate::domain::{Listing, NewImage, NewProduct, Page, PageRequest, Shelf, fold};
+use crate::store::{Catalogue, Change, Tell};
+
+/// The products in a SQLite file.
+pub struct SqliteCatalogue {
+    db: Sqlite,
+}
+
+impl SqliteCatalogue {
+    /// The products in an open file, which was migrated by [`super::MIGRATIONS`].
+    #[must_use]
+    pub const fn new(db: Sqlite) -> Self {
+        Self { db }
+    }
+}
+
+#[async_trait]
+impl Catalogue for SqliteCatalogue {
+    async fn find(&self, id: ProductId) -> Result<Option<Product>, StoreError> {
+        // One transaction, so that product and pictures are of one moment.
+        let mut tx = self.db.reader().begin().await?;
+        let product = read::product(&mut tx, id).await?;
+        tx.commit().await?;
+        Ok(product)
+    }
+
+    async fn id_of_sku(&self, sku: &str) -> Result<Option<ProductId>, StoreError> {
+        let id = sqlx::query_scalar("SELECT id FROM products WHERE sku = ?").bind(sku);
+        Ok(id.fetch_optional(self.db.reader()).await?.map(ProductId::new))
+    }
+
+    async fn batch(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+        let mut query = QueryBuilder::new("SELECT ");
+        query.push(read::COLUMNS).push(" FROM products WHERE active = 1 AND id IN (");
+        let mut list = query.separated(", ");
+        for id in ids {
+            list.push_bind(id.get());
+        }
+        query.push(") ORDER BY id");
+        let mut tx = self.db.reader().begin().await?;
+        let products = read::products(&mut tx, query).await?;
+        tx.commit().await?;
+        Ok(products)
+    }
+
+    async fn list(&self, shelf: &Shelf, by: Listing, page: PageRequest) -> Result<Page<Product>, StoreError> {
+        let mut tx = self.db.reader().begin().await?;
+        let page = list::page(&mut tx, shelf, by, page).await?;
+        tx.commit().await?;
+        Ok(page)
+    }
+
+    async fn categories(&self) -> Result<Vec<String>, StoreError> {
+        let query = sqlx::query_scalar("SELECT DISTINCT category FROM products WHERE active = 1 ORDER BY category");
+        Ok(query.fetch_all(self.db.reader()).await?)
+    }
+
+    async fn brands(&self) -> Result<Vec<String>, StoreError> {
+        let query = sqlx::query_scalar(
+            "SELECT DISTINCT brand FROM products WHERE active = 1 AND brand IS NOT NULL ORDER BY brand",
+        );
+        Ok(query.fetch_all(self.db.reader()).await?)
+    }
+
+    async fn create(
+        &self,
+        new: &NewProduct,
+        now: DateTime<Utc>,
+        tell: &Tell<'_, Product>,
+    ) -> Result<Product, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let product = insert(&mut tx, new, now).await?;
+        self.db.commit(tx, &tell(&product)).await?;
+        Ok(product)
+    }
+
+    async fn begin_with(
+        &self,
+        all: &[NewProduct],
+        now: DateTime<Utc>,
+        tell: &Tell<'_, Product>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.db.begin().await?;
+        // Products are hidden, never deleted.
+        if sqlx::query("SELECT 1 FROM products LIMIT 1").fetch_optional(&mut *tx).await?.is_some() {
+            tx.rollback().await?;
+            return Ok(false);
+        }
+        let mut effects = Effects::none();
+        for new in all {
+            effects.events.extend(tell(&insert(&mut tx, new, now).await?).events);
+        }
+        self.db.commit(tx, &effects).await?;
+        Ok(true)
+    }
+
+    async fn change(&self, id: ProductId, change: &Change<'_>) -> Result<Option<Product>, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let Some(mut product) = read::product(&mut tx, id).await? else {
+            tx.rollback().await?;
+            return Ok(None);
+        };
+        let Some(effects) = change(&mut product) else {
+            tx.rollback().await?;
+            return Ok(Some(product));
+        };
+        let updated = sqlx::query(
+            "UPDATE products SET name = ?, description = ?, search = ?, price = ?, category = ?, brand = ?, sku = ?,
+                 active = ?, updated_at = ? WHERE id = ?",
+        )
+        .bind(&product.name)
+        .bind(&product.description)
+        .bind(searched(&product.name, &product.description))
+        .bind(product.price.cents())
+        .bind(&product.category)
+        .bind(&product.brand)
+        .bind(&product.sku)
+        .bind(product.active)
+        .bind(ms(product.updated_at))
+        .bind(id.get())
+        .execute(&mut *tx)
+        .await?;
+        one(updated.rows_affected(), "product")?;
+        self.db.commit(tx, &effects).await?;
+        Ok(Some(product))
+    }
+
+    async fn add_image(
+        &self,
+        product: ProductId,
+        new: &NewImage,
+        now: DateTime<Utc>,
+        tell: &Tell<'_, Product>,
+    ) -> Result<Option<ProductImage>, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let Some(image) = images::add(&mut tx, product, new).await? else {
+            tx.rollback().await?;
+            return Ok(None);
+        };
+        let effects = touched(&mut tx, product, now, tell).await?;
+        self.db.commit(tx, &effects).await?;
+        Ok(Some(image))
+    }
+
+    async fn remove_image(
+        &self,
+        product: ProductId,
+        image: ImageId,
+        now: DateTime<Utc>,
+        tell: &Tell<'_, Product>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.db.begin().await?;
+        if !images::remove(&mut tx, product, image).await? {
+            tx.rollback().await?;
+            return Ok(false);
+        }
+        let effects = touched(&mut tx, product, now, tell).await?;
+        self.db.commit(tx, &effects).await?;
+        Ok(true)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.db.ping().await
+    }
+}
+
+async fn insert(tx: &mut SqliteConnection, new: &NewProduct, now: DateTime<Utc>) -> Result<Product, StoreError> {
+    let id: i64 = sqlx::query_scalar(
+        "INSERT INTO products (name, description, search, price, category, brand, sku, initial, stock_quantity,
+             created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?9) RETURNING id",
+    )
+    .bind(&new.name)
+    .bind(&new.description)
+    .bind(searched(&new.name, &new.description))
+    .bind(new.price.cents())
+    .bind(&new.category)
+    .bind(&new.brand)
+    .bind(&new.sku)
+    .bind(new.stock_quantity)
+    .bind(ms(now))
+    .fetch_one(&mut *tx)
+    .await?;
+    read::product(tx, ProductId::new(id)).await?.ok_or_else(|| StoreError::Corrupt(format!("product {id} is gone")))
+}
+
+/// Notes that the product changed; answers the effects of that.
+async fn touched(
+    tx: &mut SqliteConnection,
+    id: ProductId,
+    now: DateTime<Utc>,
+    tell: &Tell<'_, Product>,
+) -> Result<Effects, StoreError> {
+    let query = sqlx::query("UPDATE products SET updated_at = ? WHERE id = ?").bind(ms(now)).bind(id.get());
+    one(query.execute(&mut *tx).await?.rows_affected(), "product")?;
+    let product = read::product(tx, id).await?;
+    Ok(product.as_ref().map(tell).unwrap_or_default())
+}
+
+/// Name and description as they are searched in; nobody searches for what stands between them.
+fn searched(name: &str, description: &str) -> String {
+    fold(&format!("{name}\u{1f}{description}"))
+}
+
+/// That a statement changed one row, as it must.
+pub(super) fn one(rows: u64, what: &'static str) -> Result<(), StoreError> {
+    if rows == 1 { Ok(()) } else { Err(StoreError::Corrupt(format!("{rows} rows of one {what} were changed"))) }
+}

@@ -1,0 +1,130 @@
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use common::effects::Effects;
+use common::sqlite::{Sqlite, from_ms, ms, parse_col};
+use common::store::StoreError;
+use contracts::calls::{Product, Reservation};
+use contracts::{OrderId, ProductId};
+use sqlx::Row;
+
+use super::{read, reservations};
+use crate::domain::{MAX_STOCK, NewReservation, Step};
+use crate::store::{Adjusted, Decide, Reserved, Stock, Tell};
+
+/// Pieces and reservations in a SQLite file.
+pub struct SqliteStock {
+    db: Sqlite,
+}
+
+impl SqliteStock {
+    /// Those in an open file, which was migrated by [`super::MIGRATIONS`].
+    #[must_use]
+    pub const fn new(db: Sqlite) -> Self {
+        Self { db }
+    }
+}
+
+#[async_trait]
+impl Stock for SqliteStock {
+    async fn adjust(
+        &self,
+        product: ProductId,
+        by: i64,
+        now: DateTime<Utc>,
+        tell: &Tell<'_, Product>,
+    ) -> Result<Adjusted, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let updated = sqlx::query(
+            "UPDATE products SET stock_quantity = stock_quantity + ?1, adjustments = adjustments + ?1, updated_at = ?2
+             WHERE id = ?3 AND stock_quantity + ?1 >= 0 AND (?1 < 0 OR stock_quantity + ?1 <= ?4)",
+        )
+        .bind(by)
+        .bind(ms(now))
+        .bind(product.get())
+        .bind(MAX_STOCK)
+        .execute(&mut *tx)
+        .await?;
+        let found = read::product(&mut tx, product).await?;
+        match found {
+            Some(product) if updated.rows_affected() == 1 => {
+                self.db.commit(tx, &tell(&product)).await?;
+                Ok(Adjusted::Done(product))
+            }
+            refused => {
+                tx.rollback().await?;
+                Ok(match refused {
+                    None => Adjusted::Unknown,
+                    Some(product) if by < 0 => Adjusted::Short(product.stock_quantity),
+                    Some(_) => Adjusted::TooMany,
+                })
+            }
+        }
+    }
+
+    async fn reserve(
+        &self,
+        new: &NewReservation,
+        now: DateTime<Utc>,
+        effects: &Effects,
+    ) -> Result<Reserved, StoreError> {
+        let mut tx = self.db.begin().await?;
+        if let Some(existing) = reservations::find(&mut tx, new.order_id).await? {
+            tx.rollback().await?;
+            return Ok(Reserved::Existing(existing));
+        }
+        if let Some(refused) = reservations::take(&mut tx, &new.lines).await? {
+            tx.rollback().await?;
+            return Ok(refused);
+        }
+        let reservation = reservations::insert(&mut tx, new, now).await?;
+        self.db.commit(tx, effects).await?;
+        Ok(Reserved::New(reservation))
+    }
+
+    async fn reservation(&self, order: OrderId) -> Result<Option<Reservation>, StoreError> {
+        let mut tx = self.db.reader().begin().await?;
+        let reservation = reservations::find(&mut tx, order).await?;
+        tx.commit().await?;
+        Ok(reservation)
+    }
+
+    async fn change(
+        &self,
+        order: OrderId,
+        now: DateTime<Utc>,
+        decide: &Decide<'_>,
+    ) -> Result<Option<Reservation>, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let before = reservations::find(&mut tx, order).await?;
+        let (step, effects) = decide(before.as_ref());
+        if step == Step::Keep && effects == Effects::none() {
+            tx.rollback().await?;
+            return Ok(before);
+        }
+        let after = reservations::carry_out(&mut tx, order, before, step, now).await?;
+        self.db.commit(tx, &effects).await?;
+        Ok(after)
+    }
+
+    async fn due(&self, now: DateTime<Utc>, most: u32) -> Result<Vec<(OrderId, u32)>, StoreError> {
+        let query = sqlx::query("SELECT order_id, tries FROM reservations WHERE due_at <= ? ORDER BY due_at LIMIT ?");
+        let rows = query.bind(ms(now)).bind(most).fetch_all(self.db.reader()).await?;
+        rows.iter().map(|row| Ok((parse_col(row.try_get("order_id")?, "order id")?, row.try_get("tries")?))).collect()
+    }
+
+    async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let query = sqlx::query_scalar::<_, Option<i64>>(
+            "SELECT min(due_at) FROM reservations WHERE due_at IS NOT NULL",
+        );
+        query.fetch_one(self.db.reader()).await?.map(from_ms).transpose()
+    }
+
+    async fn put_off(&self, order: OrderId, until: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let query = sqlx::query(
+            "UPDATE reservations SET due_at = ?, tries = tries + 1 WHERE order_id = ? AND status = 'reserved'",
+        );
+        query.bind(ms(until)).bind(order.to_string()).execute(&mut *tx).await?;
+        self.db.commit(tx, &Effects::none()).await
+    }
+}
