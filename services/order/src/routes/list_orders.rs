@@ -6,7 +6,7 @@ use common::http::{ApiError, Checks, Json, Query};
 use contracts::calls::OrderStatus;
 use contracts::{ErrorCode, Problem, UserId};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::view::OrderView;
 use crate::app::AppState;
@@ -15,7 +15,7 @@ use crate::store::Filter;
 const DEFAULT_PER_PAGE: i64 = 20;
 const MAX_PER_PAGE: i64 = 100;
 
-#[derive(Deserialize, IntoParams)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
     /// From 1.
@@ -47,7 +47,7 @@ pub(super) struct Answer {
     path = "/api/orders",
     tag = "orders",
     security(("bearer" = [])),
-
+    params(Params),
     responses(
         (status = 200, body = Answer),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),

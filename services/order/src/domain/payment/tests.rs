@@ -103,7 +103,7 @@ fn a_new_try_counts_for_more_than_a_failure_before_it() {
 fn a_refund_that_overtook_its_payment_is_known_by_itself() {
     let id = PaymentId::generate(at(1));
     let alone = Payment { captured: Some(Money::from_cents(TOTAL)), ..Payment::unknown(id) };
-    assert_eq!((alone.status(), status(&[alone.clone()])), (None, Order::Pending));
+    assert_eq!((alone.status(), status(std::slice::from_ref(&alone))), (None, Order::Pending));
     assert_eq!(status(&[refunded(alone, TOTAL)]), Order::Refunded);
     let mut begun = payment(1, Status::Pending, TOTAL);
     begun.captured = Some(Money::from_cents(TOTAL));

@@ -185,7 +185,7 @@ async fn pay(State(neighbours): State<Neighbours>, caller: Caller, Json(body): J
     }
     world.asked = Some((body.clone(), caller.user_id));
     match &world.refusal {
-        Some((status, body)) => refusal(*status, body.clone()),
+        Some((status, body)) => refusal(*status, body),
         None => (StatusCode::CREATED, Json(json!({"payment": body, "client_secret": "s"}))).into_response(),
     }
 }
@@ -197,7 +197,7 @@ async fn payments(State(neighbours): State<Neighbours>, caller: Caller, Path(id)
     }
     world.asked = Some((json!(id), caller.user_id));
     match &world.refusal {
-        Some((status, body)) => refusal(*status, body.clone()),
+        Some((status, body)) => refusal(*status, body),
         None => Json(json!([{"order_id": id, "amount": 74.77}])).into_response(),
     }
 }
@@ -209,11 +209,11 @@ fn away() -> Response {
 fn problem(status: u16, code: &str) -> Response {
     refusal(
         status,
-        json!({"type": "about:blank", "title": code, "status": status, "detail": code, "error": code, "code": code}),
+        &json!({"type": "about:blank", "title": code, "status": status, "detail": code, "error": code, "code": code}),
     )
 }
 
-fn refusal(status: u16, body: Value) -> Response {
+fn refusal(status: u16, body: &Value) -> Response {
     let headers = [("content-type", "application/problem+json"), ("retry-after", "7")];
     (StatusCode::from_u16(status).unwrap(), headers, body.to_string()).into_response()
 }
