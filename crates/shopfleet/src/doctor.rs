@@ -103,7 +103,8 @@ async fn servers(findings: &mut Findings, run: &RunFile) {
                 if degraded.is_empty() {
                     findings.good(format_args!("{name} answers at {url}"));
                 } else {
-                    findings.wrong(format_args!("{name} answers, but these do not: {}; see its log", degraded.join(", ")));
+                    findings
+                        .wrong(format_args!("{name} answers, but these do not: {}; see its log", degraded.join(", ")));
                 }
             }
             Ok(answer) => findings.wrong(format_args!("{name} is not ready ({}): {url} says why", answer.status())),

@@ -63,7 +63,9 @@ pub(crate) async fn gateway(args: GatewayArgs) -> Result<(), Failure> {
     let peers = settings.finish(peers).map_err(|error| Failure::new(error.to_string()))?;
     let upstreams: BTreeMap<_, _> = ServiceName::ALL
         .iter()
-        .filter_map(|name| Some((name.as_str().to_owned(), peers.get(*name)?.as_str().trim_end_matches('/').to_owned())))
+        .filter_map(|name| {
+            Some((name.as_str().to_owned(), peers.get(*name)?.as_str().trim_end_matches('/').to_owned()))
+        })
         .collect();
     let listener = bind(args.host, args.port, "--port").await?;
     let status = match args.status_port {

@@ -83,7 +83,39 @@ struct Listeners {
 }
 
 impl Listeners {
-    /// The address that this machine reaches a listener at: one that listens everywhere is reached by loopback.
+    async fn bind(host: IpAddr, ports: Ports) -> Result<Self, Failure> {
+        Ok(Self {
+            gateway: bind(host, ports.gateway, "--port").await?,
+            user: bind(host, ports.user, "--user-port").await?,
+            product: bind(host, ports.product, "--product-port").await?,
+            order: bind(host, ports.order, "--order-port").await?,
+            payment: bind(host, ports.payment, "--payment-port").await?,
+            stripe: bind(host, ports.stripe, "--stripe-port").await?,
+            status: match ports.status {
+                Some(port) => Some(bind(host, port, "--status-port").await?),
+                None => None,
+            },
+        })
+    }
+
+    fn run_file(&self) -> Result<RunFile, Failure> {
+        let services = [
+            (user_service::NAME, &self.user),
+            (product_service::NAME, &self.product),
+            (order_service::NAME, &self.order),
+            (payment_service::NAME, &self.payment),
+        ];
+        let services = services.into_iter().map(|(name, listener)| Ok((name.to_owned(), url(listener)?)));
+        Ok(RunFile {
+            pid: std::process::id(),
+            gateway: url(&self.gateway)?,
+            services: services.collect::<Result<_, Failure>>()?,
+            stripe: url(&self.stripe)?,
+        })
+    }
+}
+
+/// The address that this machine reaches a listener at: one that listens everywhere is reached by loopback.
 fn url(listener: &TcpListener) -> Result<String, Failure> {
     let address = listener.local_addr().map_err(|error| Failure::doing("a listener has no address", &error))?;
     let host = match address.ip() {

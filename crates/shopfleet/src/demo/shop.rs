@@ -35,7 +35,7 @@ impl Shop {
     ) -> Result<Value, Failure> {
         let begun = Instant::now();
         let answer = call.await.map_err(|failure| Failure::new(format!("{name}: {failure}")))?;
-        say(format_args!("{name:<22} {:>7.1} ms   {}", begun.elapsed().as_secs_f32() * 1000.0, show(&answer)));
+        say(format_args!("{name:<22} {:>6} ms   {}", begun.elapsed().as_millis(), show(&answer)));
         Ok(answer)
     }
 

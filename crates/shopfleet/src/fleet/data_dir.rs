@@ -31,16 +31,17 @@ pub struct RunFile {
 
 /// Keys and passwords, made at the first start (`credentials.json`).
 #[derive(Clone, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names are those of the file")]
 pub struct Credentials {
+    /// The first admin's account.
     pub admin: Admin,
+    /// Who may ask for a service token.
     pub client: Client,
+    /// The Stripe sandbox's keys.
     pub stripe: Stripe,
 }
 
 /// The first admin's account.
 #[derive(Clone, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names are those of the file")]
 pub struct Admin {
     pub email: String,
     pub password: String,
@@ -48,7 +49,6 @@ pub struct Admin {
 
 /// A client that may ask for a service token.
 #[derive(Clone, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names are those of the file")]
 pub struct Client {
     pub id: String,
     pub secret: String,
@@ -56,7 +56,6 @@ pub struct Client {
 
 /// The Stripe sandbox's keys.
 #[derive(Clone, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names are those of the file")]
 pub struct Stripe {
     pub secret_key: String,
     pub publishable_key: String,
@@ -78,7 +77,9 @@ impl DataDir {
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let unusable = |error: std::io::Error| {
             let path = path.display();
-            Failure::new(format!("cannot write to {path}: {error}; mend its permissions or choose another by --data-dir"))
+            Failure::new(format!(
+                "cannot write to {path}: {error}; mend its permissions or choose another by --data-dir"
+            ))
         };
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
         let path = path.canonicalize().map_err(unusable)?;
@@ -216,7 +217,10 @@ impl Credentials {
     pub fn read(data_dir: &Path) -> Result<Self, Failure> {
         let path = data_dir.join("credentials.json");
         let unreadable = |error: &(dyn std::error::Error + 'static)| {
-            Failure::doing(format!("cannot read {}; mend it, or remove it with the data beside it", path.display()), error)
+            Failure::doing(
+                format!("cannot read {}; mend it, or remove it with the data beside it", path.display()),
+                error,
+            )
         };
         let text = fs::read(&path).map_err(|error| unreadable(&error))?;
         serde_json::from_slice(&text).map_err(|error| unreadable(&error))
