@@ -58,6 +58,7 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
+    common::client::install_tls();
     match cli.command.unwrap_or(Command::Up(cli.up)) {
         Command::Up(args) => block_on(up::run(args)),
         Command::Demo(args) => block_on(demo::run(args)),
