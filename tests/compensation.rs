@@ -1,4 +1,5 @@
 //! What is given back, and when: goods and money.
+#![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
 
 use fleet_tests::{Fleet, until};
 use serde_json::{Value, json};

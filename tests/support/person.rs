@@ -91,7 +91,6 @@ impl Person {
     }
 
     /// A request that is not yet sent.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.base));
         match &self.token {

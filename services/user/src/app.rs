@@ -45,7 +45,13 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let outbox = db.outbox();
     let users = Arc::new(SqliteUsers::new(db));
     let passwords = Passwords::new().map_err(|source| StartError::other("the password hasher", source))?;
-    let people = People { users: users.clone(), cache: platform.cache.clone(), clock: clock.clone(), passwords };
+    let people = People {
+        users: users.clone(),
+        cache: platform.cache.clone(),
+        clock: clock.clone(),
+        passwords,
+        taking_away: Arc::default(),
+    };
     if let Some(admin) = config.admin {
         let made = people.first_admin(&admin.email, admin.password).await;
         made.map_err(|source| StartError::other("the first admin", source))?;

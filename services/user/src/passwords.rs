@@ -8,7 +8,7 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use common::BoxError;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::Error;
 
@@ -32,6 +32,9 @@ pub(crate) struct Passwords {
     running: Arc<Semaphore>,
 }
 
+/// A place in the queue of those that hash.
+pub(crate) struct Place(#[expect(dead_code, reason = "held until the hash is done")] OwnedSemaphorePermit);
+
 /// Whether a password is the right one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -50,17 +53,31 @@ impl Passwords {
         Ok(Self { hasher, dummy: dummy.into(), places: Arc::new(places), running: Arc::new(running) })
     }
 
+    /// A place in the queue.
+    ///
+    /// # Errors
+    /// [`Error::TooBusy`] if it is full.
+    pub(crate) fn place(&self) -> Result<Place, Error> {
+        self.places.clone().try_acquire_owned().map(Place).map_err(|_| Error::TooBusy)
+    }
+
     /// The hash of a password, in the PHC form.
     pub(crate) async fn hash(&self, password: SecretString) -> Result<String, Error> {
+        let place = self.place()?;
         let hasher = self.hasher.clone();
         let work = move || hasher.hash_password(password.expose_secret().as_bytes()).map(|hash| hash.to_string());
-        self.run(work).await?.map_err(|error| Error::Fault(error.to_string().into()))
+        self.run(place, work).await?.map_err(|error| Error::Fault(error.to_string().into()))
     }
 
     /// Holds a password against a hash; without one, it takes the same time and is wrong.
-    pub(crate) async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<Verdict, Error> {
+    pub(crate) async fn verify(
+        &self,
+        place: Place,
+        password: SecretString,
+        hash: Option<String>,
+    ) -> Result<Verdict, Error> {
         let (hasher, dummy) = (self.hasher.clone(), self.dummy.clone());
-        self.run(move || {
+        self.run(place, move || {
             let known = hash.is_some();
             let hash = hash.unwrap_or_else(|| dummy.to_string());
             let password = password.expose_secret();
@@ -75,8 +92,11 @@ impl Passwords {
         .await
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| Error::TooBusy)?;
+    async fn run<T: Send + 'static>(
+        &self,
+        place: Place,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
         let turn = self.running.clone().acquire_owned().await.map_err(|error| Error::Fault(error.into()))?;
         let done = tokio::task::spawn_blocking(move || {
             let done = work();
@@ -96,7 +116,9 @@ mod tests {
         let passwords = Passwords::new().unwrap();
         let hash = passwords.hash("correct horse".to_owned().into()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        let verify = |password: &str, hash: Option<String>| passwords.verify(password.to_owned().into(), hash);
+        let verify = |password: &str, hash: Option<String>| {
+            passwords.verify(passwords.place().unwrap(), password.to_owned().into(), hash)
+        };
         assert_eq!(verify("correct horse", Some(hash.clone())).await.unwrap(), Verdict::Right);
         assert_eq!(verify("wrong horse", Some(hash)).await.unwrap(), Verdict::Wrong);
         assert_eq!(verify("no such account", None).await.unwrap(), Verdict::Wrong);
@@ -104,10 +126,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_that_finds_the_queue_full_is_turned_away() {
+        let passwords = Passwords::new().unwrap();
+        let places: Vec<_> = (0..AT_A_TIME + WAITING).map(|_| passwords.place().unwrap()).collect();
+        let refused = passwords.hash("correct horse".to_owned().into()).await;
+        assert!(matches!(refused, Err(Error::TooBusy)), "{refused:?}");
+        drop(places);
+        passwords.hash("correct horse".to_owned().into()).await.unwrap();
+    }
+
+    #[tokio::test]
     async fn a_hash_of_the_older_service_is_known_as_one() {
         let passwords = Passwords::new().unwrap();
         let old = bcrypt::hash("password123", 4).unwrap();
-        let verify = |password: &str| passwords.verify(password.to_owned().into(), Some(old.clone()));
+        let verify = |password: &str| {
+            passwords.verify(passwords.place().unwrap(), password.to_owned().into(), Some(old.clone()))
+        };
         assert_eq!(verify("password123").await.unwrap(), Verdict::RightButOld);
         assert_eq!(verify("password124").await.unwrap(), Verdict::Wrong);
     }

@@ -21,7 +21,7 @@ use crate::store::{Filter, Stored, Users, Written};
 /// How often a change is tried again when another came between reading and writing.
 const TRIES: u32 = 20;
 /// How long a profile is kept in the cache (the time of the older service); that there is none, briefly.
-const KEEP: Ttl = Ttl { found: Duration::from_secs(3600), missing: Duration::from_secs(2) };
+const KEEP: Ttl = Ttl { found: Duration::from_secs(3600), missing: Duration::from_secs(5) };
 
 /// The accounts. Clones share everything.
 #[derive(Clone)]
@@ -30,6 +30,7 @@ pub(crate) struct People {
     pub(crate) cache: Cache,
     pub(crate) clock: SharedClock,
     pub(crate) passwords: Passwords,
+    pub(crate) taking_away: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl People {
@@ -37,12 +38,22 @@ impl People {
         self.clock.now()
     }
 
-    /// Registers somebody; with a session, unless none is wanted.
-    pub(crate) async fn register(&self, profile: Profile, role: Role, password: SecretString) -> Result<User, Error> {
+    /// Registers somebody, who is signed in at once: account and session are one write.
+    pub(crate) async fn register(
+        &self,
+        profile: Profile,
+        role: Role,
+        password: SecretString,
+    ) -> Result<(User, Session, SecretString), Error> {
         let hash = self.passwords.hash(password).await?;
-        let (user, effects) = User::register(profile, role, hash, self.now());
-        match self.users.insert(&user, &effects).await? {
-            Written::Done => Ok(user),
+        let now = self.now();
+        let (mut user, effects) = User::register(profile, role, hash, now);
+        let (session, token) = Session::begin(user.id, now);
+        user.begin_session(session.clone(), now);
+        let written = self.users.insert(&user, &effects).await;
+        self.cache.invalidate(&[&key(user.id)]).await;
+        match written? {
+            Written::Done => Ok((user, session, token.text())),
             Written::EmailTaken | Written::Outdated => Err(Error::Exists),
         }
     }
@@ -81,13 +92,19 @@ impl People {
         self.cache.get_or_load(&key(id), KEEP, load).await?.ok_or(Error::NotFound)
     }
 
-    /// Refuses if this is the last admin.
-    pub(crate) async fn spare(&self, id: UserId) -> Result<(), Error> {
+    /// Takes an admin's account or role away by a rule, unless it is the last admin. One at a time, so that two that are
+    /// taken away at once do not spare each other.
+    pub(crate) async fn take_away(
+        &self,
+        id: UserId,
+        rule: impl FnMut(&mut User, DateTime<Utc>) -> Result<Effects, Error> + Send,
+    ) -> Result<User, Error> {
+        let _one_at_a_time = self.taking_away.lock().await;
         let filter = Filter { role: Some(Role::Admin), ..Filter::default() };
         let (admins, _) = self.users.list(&filter, 2, 0).await?;
         match admins.as_slice() {
             [only] if only.id == id => Err(Error::LastAdmin),
-            _ => Ok(()),
+            _ => self.change(id, rule).await,
         }
     }
 
@@ -107,8 +124,12 @@ impl People {
             preferences: crate::domain::Preferences::default(),
         };
         match self.register(profile, Role::Admin, password).await {
-            // Another instance was faster, or the address is a customer's: then there is nothing to take over.
-            Ok(_) | Err(Error::Exists) => Ok(()),
+            Ok(_) => Ok(()),
+            Err(Error::Exists) => {
+                // Another instance was faster, or the address is a customer's, whose account is not taken over.
+                tracing::warn!("no admin was made: ADMIN_EMAIL belongs to an account already");
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }

@@ -24,7 +24,7 @@ impl OutboxStore for Waiting {
         Ok(Vec::new())
     }
 
-    async fn mark_published(&self, _: &[EventId], _: DateTime<Utc>) -> Result<(), StoreError> {
+    async fn mark_published(&self, _: &[EventId]) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -37,7 +37,7 @@ impl OutboxStore for Waiting {
         if self.0 { Ok(state) } else { Err(StoreError::Unavailable("disk is gone".into())) }
     }
 
-    async fn purge(&self, _: DateTime<Utc>) -> Result<(), StoreError> {
+    async fn forget_handled(&self, _: DateTime<Utc>) -> Result<(), StoreError> {
         Ok(())
     }
 }

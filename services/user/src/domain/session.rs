@@ -1,5 +1,7 @@
 //! Sessions and their refresh tokens.
 
+use std::collections::VecDeque;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,6 +15,8 @@ use uuid::Uuid;
 pub const SESSION_LIFE: TimeDelta = TimeDelta::days(30);
 /// How long a refresh token whose answer was lost may be used once more.
 pub const REFRESH_GRACE: TimeDelta = TimeDelta::seconds(10);
+/// Used tokens of a session that are remembered, to know one that comes again.
+const REMEMBERED: usize = 64;
 /// Random bytes of a refresh token.
 const SECRET_BYTES: usize = 32;
 
@@ -64,6 +68,9 @@ pub struct Session {
     current: String,
     /// The hash of the one before, and when it was used first.
     previous: Option<(String, DateTime<Utc>)>,
+    /// The hashes of those that were used before that, the oldest first.
+    #[serde(default)]
+    used: VecDeque<String>,
     /// When it ends by itself.
     pub expires_at: DateTime<Utc>,
 }
@@ -75,6 +82,8 @@ pub enum Refreshed {
     Rotated,
     /// It was used before: somebody else has it, and the session must end.
     Reused,
+    /// It never was one of this session.
+    Unknown,
 }
 
 impl Session {
@@ -83,21 +92,46 @@ impl Session {
     pub fn begin(user_id: UserId, now: DateTime<Utc>) -> (Self, RefreshToken) {
         let id = contracts::EventId::generate(now).as_uuid();
         let token = RefreshToken::generate(user_id, id);
-        (Self { id, current: token.hash(), previous: None, expires_at: now + SESSION_LIFE }, token)
+        (
+            Self { id, current: token.hash(), previous: None, used: VecDeque::new(), expires_at: now + SESSION_LIFE },
+            token,
+        )
     }
 
     /// Uses a refresh token up; `next` counts from now on, unless it was reused.
     pub fn refresh(&mut self, used: &RefreshToken, next: &RefreshToken, now: DateTime<Utc>) -> Refreshed {
         let used = used.hash();
-        let lost = |(hash, at): &(String, DateTime<Utc>)| *hash == used && now - *at <= REFRESH_GRACE;
         if used == self.current {
+            self.remember_previous();
             self.previous = Some((used, now));
-        } else if !self.previous.as_ref().is_some_and(lost) {
-            return Refreshed::Reused;
+        } else {
+            match &self.previous {
+                Some((hash, at)) if *hash == used && now - *at <= REFRESH_GRACE => {
+                    // Its successor was lost on the way; whoever comes with it later did not lose it.
+                    let lost = std::mem::take(&mut self.current);
+                    self.remember(lost);
+                }
+                Some((hash, _)) if *hash == used => return Refreshed::Reused,
+                _ if self.used.contains(&used) => return Refreshed::Reused,
+                _ => return Refreshed::Unknown,
+            }
         }
         self.current = next.hash();
         self.expires_at = now + SESSION_LIFE;
         Refreshed::Rotated
+    }
+
+    fn remember_previous(&mut self) {
+        if let Some((hash, _)) = self.previous.take() {
+            self.remember(hash);
+        }
+    }
+
+    fn remember(&mut self, hash: String) {
+        if self.used.len() >= REMEMBERED {
+            self.used.pop_front();
+        }
+        self.used.push_back(hash);
     }
 }
 
@@ -144,6 +178,15 @@ mod tests {
         assert_eq!(session.refresh(&first, &lost, at(100)), Refreshed::Rotated);
         assert_eq!(session.refresh(&first, &again, at(110)), Refreshed::Rotated);
         assert_eq!(session.refresh(&again, &more, at(111)), Refreshed::Rotated);
+        assert_eq!(session.refresh(&lost, &first, at(111)), Refreshed::Reused, "the lost one was not lost");
         assert_eq!(session.refresh(&first, &again, at(111)), Refreshed::Reused, "its successor was used");
+    }
+
+    #[test]
+    fn a_token_that_never_was_one_ends_nothing() {
+        let (mut session, first, next) = begin();
+        let invented = RefreshToken::generate(first.user_id, session.id);
+        assert_eq!(session.refresh(&invented, &next, at(1)), Refreshed::Unknown);
+        assert_eq!(session.refresh(&first, &next, at(1)), Refreshed::Rotated);
     }
 }

@@ -206,3 +206,88 @@ fn set<T>(field: &mut T, value: Option<T>) {
         *field = value;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
+    }
+
+    fn user() -> User {
+        let profile = Profile {
+            email: "john@example.com".to_owned(),
+            first_name: "John".to_owned(),
+            last_name: "Doe".to_owned(),
+            date_of_birth: None,
+            phone_number: Some("+1 555 0100".to_owned()),
+            address: None,
+            preferences: Preferences::default(),
+        };
+        User::register(profile, Role::User, "hash".to_owned(), at(0)).0
+    }
+
+    fn told(effects: &Effects) -> Vec<String> {
+        match effects.events.as_slice() {
+            [event] => match &event.event {
+                Event::UserUpdated(updated) => updated.changes.clone(),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_change_names_what_differs_and_not_its_values() {
+        let mut user = user();
+        let change = Change {
+            first_name: Some("John".to_owned()),
+            last_name: Some("Smith".to_owned()),
+            phone_number: Some(None),
+            theme: Some(Theme::Dark),
+            ..Change::default()
+        };
+        assert_eq!(told(&user.change(change.clone(), at(1))), ["lastName", "phoneNumber", "preferences"]);
+        assert_eq!(user.updated_at, at(1));
+        assert_eq!(user.change(change, at(2)), Effects::none(), "the same again is no change");
+        assert_eq!(user.updated_at, at(1));
+        let preferences = user.profile.unwrap().preferences;
+        assert_eq!(preferences, Preferences { theme: Theme::Dark, ..Preferences::default() });
+    }
+
+    #[test]
+    fn a_new_password_ends_the_other_sessions() {
+        let mut user = user();
+        let sessions: Vec<_> = (0..3).map(|_| Session::begin(user.id, at(0)).0).collect();
+        for session in &sessions {
+            user.begin_session(session.clone(), at(0));
+        }
+        assert_eq!(told(&user.set_password("new".to_owned(), Some(sessions[1].id), at(1))), ["password"]);
+        assert_eq!(user.sessions, [sessions[1].clone()]);
+    }
+
+    #[test]
+    fn the_oldest_sessions_end_when_there_are_too_many_and_those_that_ran_out() {
+        let mut user = user();
+        let first = Session::begin(user.id, at(0)).0;
+        user.begin_session(first.clone(), at(0));
+        for _ in 0..MAX_SESSIONS {
+            user.begin_session(Session::begin(user.id, at(1)).0, at(1));
+        }
+        assert_eq!(user.sessions.len(), MAX_SESSIONS);
+        assert!(user.session(first.id, at(1)).is_none());
+        let late = at(2) + super::super::SESSION_LIFE;
+        user.begin_session(Session::begin(user.id, late).0, late);
+        assert_eq!(user.sessions.len(), 1);
+    }
+
+    #[test]
+    fn nothing_personal_is_left_of_the_deleted() {
+        let mut user = user();
+        user.begin_session(Session::begin(user.id, at(0)).0, at(0));
+        let effects = user.delete(at(1));
+        assert!(matches!(effects.events[0].event, Event::UserDeleted(_)));
+        assert_eq!((user.profile, user.password_hash, user.sessions), (None, String::new(), Vec::new()));
+    }
+}

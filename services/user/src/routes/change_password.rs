@@ -51,7 +51,7 @@ pub(super) async fn change_password(
     let people = &app.people;
     let stored = people.users.find(id).await?.ok_or(Error::NotFound)?;
     let hash = stored.user.password_hash;
-    if people.passwords.verify(current, Some(hash.clone())).await? == Verdict::Wrong {
+    if people.passwords.verify(people.passwords.place()?, current, Some(hash.clone())).await? == Verdict::Wrong {
         return Err(Error::InvalidPassword.into());
     }
     let new = people.passwords.hash(new).await?;

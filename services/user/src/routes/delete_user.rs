@@ -30,7 +30,6 @@ pub(super) async fn delete_user(
     Path(id): Path<UserId>,
 ) -> Result<StatusCode, ApiError> {
     let id = reachable(&caller, id)?;
-    app.people.spare(id).await?;
-    app.people.change(id, |user, now| Ok(user.delete(now))).await?;
+    app.people.take_away(id, |user, now| Ok(user.delete(now))).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,7 +11,7 @@ use crate::domain::{Address, Change, Theme};
 /// The longest name or part of an address, in characters.
 const TEXT: usize = 100;
 /// The longest phone number.
-const PHONE: usize = 40;
+const PHONE: usize = 32;
 
 /// A postal address as it is sent.
 #[derive(Deserialize, ToSchema)]

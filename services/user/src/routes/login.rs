@@ -70,20 +70,22 @@ async fn authenticate(app: &AppState, email: &str, password: SecretString, from:
     if failures >= MAX_FAILURES {
         return Err(Error::Throttled((until - people.now()).to_std().unwrap_or_default()));
     }
+    // A place first, so that one who is turned away has not failed; then counted before the slow part, so that guesses at
+    // the same time do not pass the limit.
+    let place = people.passwords.place()?;
+    people.users.count_failure(&key, WINDOW, people.now()).await?;
     let user = people.users.find_email(email).await?.map(|stored| stored.user);
     let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let verdict = people.passwords.verify(password.clone(), hash).await?;
-    let Some(user) = user.filter(|_| verdict != Verdict::Wrong) else {
-        people.users.count_failure(&key, WINDOW, people.now()).await?;
-        return Err(Error::InvalidCredentials);
-    };
-    if failures > 0 {
-        people.users.forget_failures(&key).await?;
-    }
+    let verdict = people.passwords.verify(place, password.clone(), hash).await?;
+    let user = user.filter(|_| verdict != Verdict::Wrong).ok_or(Error::InvalidCredentials)?;
+    people.users.forget_failures(&key).await?;
     if verdict == Verdict::RightButOld {
-        let hash = people.passwords.hash(password).await?;
-        let rehash = |user: &mut User, _| {
-            user.password_hash.clone_from(&hash);
+        let new = people.passwords.hash(password).await?;
+        let rehash = |changed: &mut User, _| {
+            // Unless it was changed meanwhile.
+            if changed.password_hash == user.password_hash {
+                changed.password_hash.clone_from(&new);
+            }
             Ok(Effects::none())
         };
         return people.change(user.id, rehash).await;

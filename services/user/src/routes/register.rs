@@ -32,8 +32,7 @@ pub(super) async fn register(
     let password = password(&mut checks, "password", form.password.take());
     let change = form.check(&mut checks, true, app.people.now());
     let (profile, password) = checks.finish(profile(change).zip(password))?;
-    let user = app.people.register(profile, Role::User, password).await?;
-    let signed_in = app.people.sign_in(user.id).await?;
+    let signed_in = app.people.register(profile, Role::User, password).await?;
     let answer = SignedIn::new("User registered successfully", &app.tokens, signed_in)?;
     Ok((StatusCode::CREATED, Json(answer)))
 }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::view::ProfileView;
 use crate::app::AppState;
+use crate::domain::User;
 use crate::error::Error;
 
 #[derive(Deserialize, ToSchema)]
@@ -53,9 +54,11 @@ pub(super) async fn set_role(
         None => None,
     };
     let role = checks.finish(role)?;
-    if role == Role::User {
-        app.people.spare(id).await?;
-    }
-    let user = app.people.change(id, |user, now| Ok(user.set_role(role, now))).await?;
+    let rule = |user: &mut User, now| Ok(user.set_role(role, now));
+    let changed = match role {
+        Role::Admin => app.people.change(id, rule).await,
+        _ => app.people.take_away(id, rule).await,
+    };
+    let user = changed?;
     Ok(Json(ProfileView::of(user).ok_or(Error::NotFound)?))
 }

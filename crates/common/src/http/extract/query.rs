@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use crate::http::ApiError;
 
-/// The query; parameters that nobody knows are ignored, one that is not valid is 400.
+/// The query; parameters that nobody knows are ignored, one that is empty counts as left out, one that is not valid is 400.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Query<T>(pub T);
 
@@ -24,7 +24,11 @@ fn parse<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
             return Err(refuse(name, message));
         }
     }
-    let pairs = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(query.as_bytes()));
+    // A form sends each of its fields, also those that nobody filled in.
+    let filled: Vec<_> =
+        query.split('&').filter(|pair| pair.split_once('=').is_none_or(|(_, value)| !value.is_empty())).collect();
+    let filled = filled.join("&");
+    let pairs = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(filled.as_bytes()));
     serde_path_to_error::deserialize(pairs).map_err(|error| {
         let path = error.path().to_string();
         explain(&path, &error.into_inner().to_string())
@@ -105,13 +109,13 @@ mod tests {
         assert_eq!((page.page, page.in_stock, page.status), (Some(2), Some(true), Some(OrderStatus::Pending)));
         assert_eq!(page.search.as_deref(), Some("café bar &"));
         assert!(parse::<Page>("").unwrap().user_id.is_none());
+        assert!(parse::<Page>("page=&userId=&search=").unwrap().search.is_none());
     }
 
     #[test]
     fn what_is_not_valid_is_told_with_its_name() {
         for (query, field, message) in [
             ("page=abc", "page", "must be an integer within range"),
-            ("page=", "page", "must be an integer within range"),
             ("page=-1", "page", "must be an integer within range"),
             ("page=99999999999", "page", "must be an integer within range"),
             ("page=1&page=2", "page", "must be given once"),
