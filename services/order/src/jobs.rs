@@ -30,9 +30,14 @@ impl Worker for PaymentDeadline {
     async fn step(&self) -> Result<Next, WorkerError> {
         let latest = self.book.now() - self.deadline;
         let due = self.book.store().unpaid(latest, BATCH).await?;
+        let mut failure = None;
         for id in &due {
-            // Looked at once more under the lock: it may have been paid meanwhile.
-            self.book.change(*id, |order, now| Ok(order.expire(latest, now))).await?;
+            // Looked at once more under the lock: it may have been paid meanwhile. One that fails holds up no other.
+            let expired = self.book.change(*id, |order, now| Ok(order.expire(latest, now))).await;
+            failure = failure.or(expired.err());
+        }
+        if let Some(failure) = failure {
+            return Err(failure.into());
         }
         if !due.is_empty() {
             return Ok(Next::Again);

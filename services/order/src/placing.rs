@@ -86,16 +86,11 @@ impl Placing {
     }
 
     async fn reserve(&self, id: OrderId, lines: &[Line]) -> Result<(), Error> {
-        match self.products.reserve(id, lines).await {
-            Ok(Reserved::All) => Ok(()),
-            Ok(Reserved::Short(shortages)) => Err(Error::InsufficientStock(shortages)),
-            Ok(Reserved::NotFound) => Err(Error::ProductsNotFound),
-            Ok(Reserved::RanOut) => Err(Error::Overtaken),
-            Err(error) => {
-                // It may have been done all the same.
-                self.products.release_in_background(id);
-                Err(error.into())
-            }
+        match self.products.reserve(id, lines).await? {
+            Reserved::All => Ok(()),
+            Reserved::Short(shortages) => Err(Error::InsufficientStock(shortages)),
+            Reserved::NotFound => Err(Error::ProductsNotFound),
+            Reserved::RanOut => Err(Error::Overtaken),
         }
     }
 

@@ -70,16 +70,17 @@ impl Products {
         answer.json::<Vec<_>>()?.into_iter().map(read).collect()
     }
 
-    /// Reserves all lines or none for an order. It may be repeated.
+    /// Reserves all lines or none for an order. If nobody can tell which, what may be reserved is released.
     ///
     /// # Errors
-    /// If the product service does not answer: it may have reserved or not.
+    /// If the product service does not answer.
     pub(crate) async fn reserve(&self, order: OrderId, lines: &[Line]) -> Result<Reserved, CallError> {
         let token = self.tokens.bearer().await?;
         let items = lines.iter().map(ReservationLine::from).collect();
         let request = ReservationRequest { order_id: order, items };
-        let call = self.client.post(ServiceName::Product, RESERVATIONS).bearer(&token).json(&request);
-        let answer = call.retries(1).send().await?;
+        // The same order may be reserved again: the product service knows it by its id.
+        let call = self.client.post(ServiceName::Product, RESERVATIONS).bearer(&token).json(&request).retries(1);
+        let answer = call.send().await.inspect_err(|_| self.release_in_background(order))?;
         if answer.is_success() {
             return Ok(Reserved::All);
         }
@@ -89,7 +90,10 @@ impl Products {
             }
             Some(code) if code == ErrorCode::ProductNotFound.as_str() => Ok(Reserved::NotFound),
             Some(code) if code == ErrorCode::ReservationReleased.as_str() => Ok(Reserved::RanOut),
-            _ => Err(answer.unexpected()),
+            _ => {
+                self.release_in_background(order);
+                Err(answer.unexpected())
+            }
         }
     }
 

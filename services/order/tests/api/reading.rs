@@ -1,5 +1,6 @@
 //! `GET /api/orders/{id}` and `GET /api/orders/number/{order_number}`
 
+use contracts::calls::{OrderStatus, OrderSummary};
 use reqwest::Method;
 use serde_json::json;
 
@@ -41,4 +42,13 @@ async fn an_order_that_was_changed_is_read_changed_at_once() {
     shop.get(&path(&order), &token).await.ok(200);
     let changed = shop.put(&path(&order), &token, json!({"notes": "new"})).await.ok(200);
     assert_eq!(shop.get(&path(&order), &token).await.ok(200), changed);
+}
+
+#[tokio::test]
+async fn other_services_can_read_it() {
+    let shop = Shop::start().await;
+    let (user, order) = shop.placed().await;
+    let (payment, _) = shop.pay(&order).await;
+    let summary: OrderSummary = serde_json::from_value(shop.get(&path(&order), &shop.service()).await.ok(200)).unwrap();
+    assert_eq!((summary.user_id, summary.status, summary.payments[0].id), (user, OrderStatus::Confirmed, payment));
 }

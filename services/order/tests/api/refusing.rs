@@ -110,6 +110,41 @@ async fn a_reservation_that_ran_out_before_its_order_was_written_is_no_fault() {
     nothing_came_of_it(&shop, user).await;
 }
 
+/// The reservation runs out while the order is on its way to the store, and the order service is asked to give it up.
+#[tokio::test]
+async fn an_order_that_was_abandoned_before_it_was_written_is_not_written() {
+    let shop = Shop::start().await;
+    let user = shop.user();
+    shop.neighbours.world().expires_at_once = true;
+    shop.post("/api/orders", &shop.token(user), Shop::form(user)).await.refused(503, "SERVICE_UNAVAILABLE");
+    eventually("the reservation is released", PATIENCE, || async {
+        (!shop.neighbours.world().released.is_empty()).then_some(())
+    })
+    .await;
+    nothing_came_of_it(&shop, user).await;
+    shop.neighbours.world().expires_at_once = false;
+    shop.place(user).await;
+}
+
+#[tokio::test]
+async fn where_nobody_knows_whether_the_order_was_written_nothing_is_released() {
+    let shop = Shop::start().await;
+    let user = shop.user();
+    let database = shop.database().await;
+    // The commit itself fails, at a foreign key that is looked at no sooner.
+    for statement in [
+        "CREATE TABLE late (id TEXT REFERENCES orders (id) DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TRIGGER broken AFTER INSERT ON orders BEGIN INSERT INTO late VALUES ('nobody'); END",
+    ] {
+        sqlx::query(statement).execute(&database).await.unwrap();
+    }
+    shop.post("/api/orders", &shop.token(user), Shop::form(user)).await.refused(503, "SERVICE_UNAVAILABLE");
+    sqlx::query("DROP TRIGGER broken").execute(&database).await.unwrap();
+    shop.place(user).await;
+    assert_eq!(shop.neighbours.world().released, []);
+    assert_eq!(shop.neighbours.world().reservations.len(), 2);
+}
+
 /// Something that keeps the order from being written once its stock is reserved.
 async fn break_writing(shop: &Shop) -> sqlx::SqlitePool {
     let database = shop.database().await;

@@ -100,6 +100,7 @@ impl Shop {
         let bus = service.platform.bus.clone();
         let running = testkit::app::spawn(service).await;
         let client = running.client.clone();
+        neighbours.world().orders = Some((client.clone(), running.url.clone()));
         Self { directory, clock, neighbours, bus, keys, client, workers, running }
     }
 

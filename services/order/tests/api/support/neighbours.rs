@@ -40,6 +40,10 @@ pub(crate) struct World {
     pub(crate) products_away: bool,
     /// The product service reserves, but its answer is lost.
     pub(crate) answers_lost: bool,
+    /// The product service lets the reservation expire at once, before its order is written.
+    pub(crate) expires_at_once: bool,
+    /// Where the order service is.
+    pub(crate) orders: Option<(reqwest::Client, String)>,
     /// What the product service says of a reservation instead.
     pub(crate) reservation_refusal: Option<(u16, &'static str)>,
     pub(crate) payments_away: bool,
@@ -68,6 +72,8 @@ impl Neighbours {
             users_away: false,
             products_away: false,
             answers_lost: false,
+            expires_at_once: false,
+            orders: None,
             reservation_refusal: None,
             payments_away: false,
         };
@@ -140,6 +146,15 @@ async fn reserve(
     Json(request): Json<ReservationRequest>,
 ) -> Response {
     drop(caller);
+    let expire = {
+        let world = neighbours.world();
+        world.orders.clone().filter(|_| world.expires_at_once)
+    };
+    if let Some((client, url)) = expire {
+        let abandon = client.post(format!("{url}/ops/orders/{}/abandon", request.order_id));
+        let answer = abandon.bearer_auth(neighbours.keys.service_token()).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), r#"{"exists":false}"#);
+    }
     let mut world = neighbours.world();
     if world.products_away {
         return away();
