@@ -36,9 +36,7 @@ impl Handler for OrderEvents {
                 // That it is cancelled is told by an event of its own.
                 OrderStatus::Pending | OrderStatus::Cancelled => Ok(()),
             },
-            Event::OrderCancelled(cancelled) => {
-                handled_once(self.shop.cancelled(cancelled.order_id, handled).await)
-            }
+            Event::OrderCancelled(cancelled) => handled_once(self.shop.cancelled(cancelled.order_id, handled).await),
             _ => Ok(()),
         }
     }

@@ -64,7 +64,12 @@ impl Shop {
         self.stores.catalogue.batch(ids).await
     }
 
-    pub(crate) async fn list(&self, shelf: &Shelf, by: Listing, page: PageRequest) -> Result<Page<Product>, StoreError> {
+    pub(crate) async fn list(
+        &self,
+        shelf: &Shelf,
+        by: Listing,
+        page: PageRequest,
+    ) -> Result<Page<Product>, StoreError> {
         self.stores.catalogue.list(shelf, by, page).await
     }
 

@@ -50,8 +50,12 @@ pub trait Catalogue: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Unique`] with `products.sku` if another one has its sku; or the store's state.
-    async fn create(&self, new: &NewProduct, now: DateTime<Utc>, tell: &Tell<'_, Product>)
-    -> Result<Product, StoreError>;
+    async fn create(
+        &self,
+        new: &NewProduct,
+        now: DateTime<Utc>,
+        tell: &Tell<'_, Product>,
+    ) -> Result<Product, StoreError>;
 
     /// Creates these products, unless there ever was one; answers whether it did.
     async fn begin_with(
@@ -94,7 +98,7 @@ pub trait Catalogue: Send + Sync + 'static {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Adjusted {
     /// It is done; the product as it is now.
-    Done(Product),
+    Done(Box<Product>),
     /// There is no such product.
     Unknown,
     /// So few pieces are left to reserve that they cannot be taken away.

@@ -13,7 +13,8 @@ mod tests {
 
     #[test]
     fn case_does_not_count_in_any_script() {
-        for (one, other) in [("Mug", "mUG"), ("ÄPFEL", "äpfel"), ("ЧАЙ", "чай"), ("ΟΔΟΣ", "οδος"), ("ÉTÉ", "été")] {
+        for (one, other) in [("Mug", "mUG"), ("ÄPFEL", "äpfel"), ("ЧАЙ", "чай"), ("ΟΔΟΣ", "οδος"), ("ÉTÉ", "été")]
+        {
             assert_eq!(fold(one), fold(other));
         }
         assert_eq!(fold("100% _\\"), "100% _\\");

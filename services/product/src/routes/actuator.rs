@@ -59,7 +59,8 @@ pub(super) async fn health(State(app): State<AppState>) -> (StatusCode, Json<Act
         .iter()
         .map(|dependency| (dependency.name, ActuatorComponent { status: status(dependency.status) }))
         .collect();
-    let (code, status) = if report.is_ready() { (StatusCode::OK, "UP") } else { (StatusCode::SERVICE_UNAVAILABLE, "DOWN") };
+    let (code, status) =
+        if report.is_ready() { (StatusCode::OK, "UP") } else { (StatusCode::SERVICE_UNAVAILABLE, "DOWN") };
     (code, Json(ActuatorHealth { status, components }))
 }
 

@@ -81,7 +81,8 @@ mod tests {
         for right in ["https://cdn.example.com/a.png", "HTTPS://example.com", "https://example.com:8443/ä.png?x=1"] {
             assert!(is_https(right), "{right}");
         }
-        for wrong in ["http://example.com/a.png", "https:example.com", "https://", "javascript:alert(1)", "/a.png", ""] {
+        for wrong in ["http://example.com/a.png", "https:example.com", "https://", "javascript:alert(1)", "/a.png", ""]
+        {
             assert!(!is_https(wrong), "{wrong}");
         }
         assert!(!is_https("https://exa mple.com") && !is_https("https://example.com/a\tb"));

@@ -75,12 +75,14 @@ impl Shop {
         match self.stores.stock.adjust(id, by, now, &tell).await? {
             Adjusted::Done(product) => {
                 self.forget(id).await;
-                Ok(product)
+                Ok(*product)
             }
             Adjusted::Unknown => Err(Error::ProductNotFound),
-            Adjusted::Short(available) => {
-                Err(Error::InsufficientStock(vec![Shortage { product_id: id, requested: by.saturating_neg(), available }]))
-            }
+            Adjusted::Short(available) => Err(Error::InsufficientStock(vec![Shortage {
+                product_id: id,
+                requested: by.saturating_neg(),
+                available,
+            }])),
             Adjusted::TooMany => Err(Error::TooMuchStock),
         }
     }

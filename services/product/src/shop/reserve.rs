@@ -7,9 +7,7 @@ use contracts::calls::{Abandoned, Reservation, ReservationLine, ReservationStatu
 use contracts::{Event, OrderId};
 
 use super::Shop;
-use crate::domain::{
-    NewReservation, Step, add_up, lines_of, on_abandoned, on_cancelled, on_confirmed, on_released,
-};
+use crate::domain::{NewReservation, Step, add_up, lines_of, on_abandoned, on_cancelled, on_confirmed, on_released};
 use crate::error::Error;
 use crate::store::Reserved;
 
@@ -54,9 +52,8 @@ impl Shop {
 
     /// Gives back what is reserved; an order that has no reservation never gets one.
     pub(crate) async fn release(&self, order: OrderId) -> Result<(), Error> {
-        let after = self
-            .settle(order, None, |status| on_released(status).unwrap_or(Step::Keep), Event::StockReleased)
-            .await?;
+        let after =
+            self.settle(order, None, |status| on_released(status).unwrap_or(Step::Keep), Event::StockReleased).await?;
         match after {
             Some(Reservation { status: ReservationStatus::Committed, .. }) => Err(Error::ReservationCommitted),
             _ => Ok(()),

@@ -17,12 +17,7 @@ impl Shop {
     }
 
     /// Removes a review if it may be.
-    pub(crate) async fn remove_review(
-        &self,
-        product: ProductId,
-        review: ReviewId,
-        may: &May<'_>,
-    ) -> Result<(), Error> {
+    pub(crate) async fn remove_review(&self, product: ProductId, review: ReviewId, may: &May<'_>) -> Result<(), Error> {
         match self.stores.reviews.remove(product, review, may, &Effects::none()).await? {
             Removed::Done => {
                 self.forget(product).await;

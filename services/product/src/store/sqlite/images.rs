@@ -35,11 +35,7 @@ pub(super) async fn add(
 }
 
 /// Removes a picture; `false` if the product has no such picture.
-pub(super) async fn remove(
-    tx: &mut SqliteConnection,
-    product: ProductId,
-    image: ImageId,
-) -> Result<bool, StoreError> {
+pub(super) async fn remove(tx: &mut SqliteConnection, product: ProductId, image: ImageId) -> Result<bool, StoreError> {
     let query = sqlx::query("DELETE FROM images WHERE id = ? AND product_id = ?");
     let deleted = query.bind(image.get()).bind(product.get()).execute(tx).await?;
     Ok(deleted.rows_affected() > 0)

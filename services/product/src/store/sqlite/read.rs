@@ -42,8 +42,9 @@ async fn images(
     if products.is_empty() {
         return Ok(images);
     }
-    let mut query =
-        QueryBuilder::<Sqlite>::new("SELECT product_id, id, url, alt_text, is_primary FROM images WHERE product_id IN (");
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT product_id, id, url, alt_text, is_primary FROM images WHERE product_id IN (",
+    );
     let mut ids = query.separated(", ");
     for product in products {
         ids.push_bind(product.id.get());

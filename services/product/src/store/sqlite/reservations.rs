@@ -16,9 +16,8 @@ pub(super) async fn find(tx: &mut SqliteConnection, order: OrderId) -> Result<Op
     let key = order.to_string();
     let query = sqlx::query("SELECT status, expires_at FROM reservations WHERE order_id = ?").bind(&key);
     let Some(row) = query.fetch_optional(&mut *tx).await? else { return Ok(None) };
-    let query = sqlx::query(
-        "SELECT product_id, quantity FROM reservation_lines WHERE order_id = ? ORDER BY product_id",
-    );
+    let query =
+        sqlx::query("SELECT product_id, quantity FROM reservation_lines WHERE order_id = ? ORDER BY product_id");
     let lines = query.bind(&key).fetch_all(tx).await?;
     let line = |row: &sqlx::sqlite::SqliteRow| {
         let product_id = ProductId::new(row.try_get("product_id")?);
@@ -33,10 +32,7 @@ pub(super) async fn find(tx: &mut SqliteConnection, order: OrderId) -> Result<Op
 }
 
 /// Takes the pieces off the shelf; answers why not, if not all can be had.
-pub(super) async fn take(
-    tx: &mut SqliteConnection,
-    lines: &[ReservationLine],
-) -> Result<Option<Reserved>, StoreError> {
+pub(super) async fn take(tx: &mut SqliteConnection, lines: &[ReservationLine]) -> Result<Option<Reserved>, StoreError> {
     let (mut unknown, mut short) = (Vec::new(), Vec::new());
     for ReservationLine { product_id, quantity } in lines {
         let taken = sqlx::query(
@@ -145,7 +141,8 @@ pub(super) async fn carry_out(
 }
 
 async fn bury(tx: &mut SqliteConnection, order: OrderId, now: DateTime<Utc>) -> Result<Reservation, StoreError> {
-    let query = sqlx::query("INSERT INTO reservations (order_id, status, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)");
+    let query =
+        sqlx::query("INSERT INTO reservations (order_id, status, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)");
     let status = ReservationStatus::Released;
     query.bind(order.to_string()).bind(status.as_str()).bind(ms(now)).execute(tx).await?;
     Ok(Reservation { order_id: order, status, expires_at: None, items: Vec::new() })

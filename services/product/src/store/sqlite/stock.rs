@@ -48,7 +48,7 @@ impl Stock for SqliteStock {
         match found {
             Some(product) if updated.rows_affected() == 1 => {
                 self.db.commit(tx, &tell(&product)).await?;
-                Ok(Adjusted::Done(product))
+                Ok(Adjusted::Done(Box::new(product)))
             }
             refused => {
                 tx.rollback().await?;
@@ -113,9 +113,8 @@ impl Stock for SqliteStock {
     }
 
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let query = sqlx::query_scalar::<_, Option<i64>>(
-            "SELECT min(due_at) FROM reservations WHERE due_at IS NOT NULL",
-        );
+        let query =
+            sqlx::query_scalar::<_, Option<i64>>("SELECT min(due_at) FROM reservations WHERE due_at IS NOT NULL");
         query.fetch_one(self.db.reader()).await?.map(from_ms).transpose()
     }
 

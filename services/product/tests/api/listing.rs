@@ -1,0 +1,169 @@
+//! Lists of products.
+
+use serde_json::{Value, json};
+
+use crate::support::{Shop, ids};
+
+async fn list(shop: &Shop, query: &str) -> Value {
+    shop.get(&format!("/api/products?{query}")).await.ok(200)
+}
+
+#[tokio::test]
+async fn a_page_tells_where_it_stands() {
+    let shop = Shop::open().await;
+    for n in 0..23 {
+        shop.add(&format!("Product {n}"), json!({})).await;
+    }
+    let page = shop.get("/api/products").await.ok(200);
+    assert_eq!(ids(&page["data"]), (1..=20).collect::<Vec<_>>());
+    let shape = |page: &Value| ["page", "size", "totalElements", "totalPages"].map(|key| page[key].as_i64().unwrap());
+    assert_eq!((shape(&page), page.as_object().unwrap().len()), ([0, 20, 23, 2], 5));
+    let page = list(&shop, "page=2&size=10").await;
+    assert_eq!((ids(&page["data"]), shape(&page)), (vec![21, 22, 23], [2, 10, 23, 3]));
+    for beyond in [3, 1_000_000, i64::MAX] {
+        let page = list(&shop, &format!("page={beyond}&size=100")).await;
+        assert_eq!((ids(&page["data"]), shape(&page)), (vec![], [beyond, 100, 23, 1]));
+    }
+    let latest = shop.get("/api/products/latest?page=1&size=5").await.ok(200);
+    assert_eq!(shape(&latest), [1, 5, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_page_out_of_bounds_is_refused() {
+    let shop = Shop::open().await;
+    for list in ["/api/products", "/api/products/latest", "/api/products/top-rated"] {
+        for (field, wrong) in [("page", "-1"), ("page", "x"), ("page", "9223372036854775808"), ("size", "0")] {
+            shop.get(&format!("{list}?{field}={wrong}")).await.invalid(field);
+        }
+        for wrong in ["101", "-1", "1.5", "ten"] {
+            shop.get(&format!("{list}?size={wrong}")).await.invalid("size");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_sorted_as_it_is_wanted_and_then_by_id() {
+    let shop = Shop::open().await;
+    for (name, price, stock) in [("B", 3, 5), ("A", 2, 9), ("C", 2, 5), ("D", 1, 0)] {
+        shop.advance(1);
+        shop.add(name, json!({"price": price, "stockQuantity": stock})).await;
+    }
+    shop.post("/api/products/2/reviews", &shop.admin(), json!({"rating": 3})).await.ok(201);
+    shop.post("/api/products/4/reviews", &shop.admin(), json!({"rating": 5})).await.ok(201);
+    for (sort, order) in [
+        ("id,asc", [1, 2, 3, 4]),
+        ("id,desc", [4, 3, 2, 1]),
+        ("name", [2, 1, 3, 4]),
+        ("name,desc", [4, 3, 1, 2]),
+        ("price,asc", [4, 2, 3, 1]),
+        ("price,desc", [1, 2, 3, 4]),
+        ("createdAt,desc", [4, 3, 2, 1]),
+        ("averageRating,desc", [4, 2, 1, 3]),
+        ("averageRating,asc", [1, 3, 2, 4]),
+        ("stockQuantity,desc", [2, 1, 3, 4]),
+        ("stockQuantity,asc", [4, 1, 3, 2]),
+    ] {
+        assert_eq!(ids(&list(&shop, &format!("sort={sort}")).await["data"]), order, "{sort}");
+    }
+    for wrong in ["sku,asc", "price,up", "price,", "", "Price,asc", "id%3Bdrop,asc", "price,asc,desc"] {
+        shop.get(&format!("/api/products?sort={wrong}")).await.invalid("sort");
+    }
+}
+
+#[tokio::test]
+async fn conditions_hold_together() {
+    let shop = Shop::open().await;
+    for (category, brand, price, stock) in
+        [("Tea", "Leaf", "4.99", 1), ("Tea", "Leaf", "5.00", 0), ("Tea", "Pot", "5.01", 3), ("Cups", "Pot", "9.00", 3)]
+    {
+        let fields = json!({"category": category, "brand": brand, "price": price, "stockQuantity": stock});
+        shop.add("Product", fields).await;
+    }
+    for (query, found) in [
+        ("category=Tea", vec![1, 2, 3]),
+        ("category=tea", vec![]),
+        ("category=", vec![1, 2, 3, 4]),
+        ("brand=Pot", vec![3, 4]),
+        ("category=Tea&brand=Pot", vec![3]),
+        ("minPrice=5", vec![2, 3, 4]),
+        ("maxPrice=5.00", vec![1, 2]),
+        ("minPrice=5.00&maxPrice=5.01", vec![2, 3]),
+        ("minPrice=9&maxPrice=1", vec![]),
+        ("inStock=true", vec![1, 3, 4]),
+        ("inStock=false", vec![1, 2, 3, 4]),
+        ("category=Tea&inStock=true&minPrice=5", vec![3]),
+        ("unknown=1", vec![1, 2, 3, 4]),
+    ] {
+        let page = list(&shop, query).await;
+        assert_eq!(ids(&page["data"]), found, "{query}");
+        assert_eq!(page["totalElements"], found.len(), "{query}");
+    }
+    for (field, wrong) in [("minPrice", "cheap"), ("minPrice", "-1"), ("maxPrice", "1.001"), ("maxPrice", "")] {
+        shop.get(&format!("/api/products?{field}={wrong}")).await.invalid(field);
+    }
+    shop.get("/api/products?inStock=perhaps").await.invalid("inStock");
+}
+
+#[tokio::test]
+async fn a_search_takes_every_character_for_itself() {
+    let shop = Shop::open().await;
+    for (name, description) in [
+        ("Blue Mug", "Glazed by hand"),
+        ("Scarf", "100% wool, from the ÄUSSERE Hebriden"),
+        ("snake_case Shirt", "For programmers"),
+        ("Path\\Finder", "A compass"),
+        ("ЧАЙНИК", "Holds 1000 ml"),
+    ] {
+        shop.add(name, json!({"description": description})).await;
+    }
+    for (search, found) in [
+        ("mug", vec![1]),
+        ("GLAZED", vec![1]),
+        ("mug%20glazed", vec![]),
+        ("mugglazed", vec![]),
+        ("%25", vec![2]),
+        ("100%25", vec![2]),
+        ("_", vec![3]),
+        ("e_c", vec![3]),
+        ("%5C", vec![4]),
+        ("h%5Cf", vec![4]),
+        ("%C3%A4ussere", vec![2]),
+        ("%D1%87%D0%B0%D0%B9", vec![5]),
+        ("'%20OR%201=1", vec![]),
+        ("%20", vec![1, 2, 3, 4, 5]),
+        ("", vec![1, 2, 3, 4, 5]),
+    ] {
+        assert_eq!(ids(&list(&shop, &format!("search={search}")).await["data"]), found, "{search}");
+    }
+    shop.patch("/api/products/1", &shop.admin(), json!({"name": "Red Cup"})).await.ok(200);
+    assert_eq!(ids(&list(&shop, "search=mug").await["data"]), [0; 0]);
+    assert_eq!(ids(&list(&shop, "search=red").await["data"]), [1]);
+    shop.get("/api/products?search=%00").await.invalid("search");
+}
+
+#[tokio::test]
+async fn the_latest_are_in_stock_and_the_newest_first() {
+    let shop = Shop::open().await;
+    for stock in [1, 0, 2, 3] {
+        shop.add("Product", json!({"stockQuantity": stock})).await;
+    }
+    shop.advance(1);
+    shop.add("Product", json!({"stockQuantity": 1})).await;
+    shop.delete("/api/products/4", &shop.admin()).await.ok(204);
+    assert_eq!(ids(&shop.get("/api/products/latest").await.ok(200)["data"]), [5, 3, 1]);
+}
+
+#[tokio::test]
+async fn the_top_rated_come_by_rating_then_by_reviews_then_by_id() {
+    let shop = Shop::open().await;
+    let ratings: [&[i64]; 5] = [&[], &[4, 4], &[5], &[4], &[4, 4]];
+    for (at, ratings) in ratings.iter().enumerate() {
+        shop.add("Product", json!({})).await;
+        for rating in *ratings {
+            let path = format!("/api/products/{}/reviews", at + 1);
+            shop.post(&path, &shop.token(shop.user()), json!({"rating": rating})).await.ok(201);
+        }
+    }
+    let page = shop.get("/api/products/top-rated?size=4").await.ok(200);
+    assert_eq!((ids(&page["data"]), &page["totalElements"]), (vec![3, 2, 5, 4], &json!(5)));
+}

@@ -1,0 +1,351 @@
+//! A product service in this process, with its neighbours.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use common::bus::{Bus, Message};
+use common::clock::{Clock, ManualClock, SystemClock};
+use common::config::Env;
+use common::worker::{Next, Worker};
+use contracts::calls::OrderStatus;
+use contracts::event::{OrderCancelled, OrderUpdated, SCHEMA_VERSION};
+use contracts::{Envelope, Event, EventId, OrderId, UserId};
+use product_service::app;
+use product_service::config::Config;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use testkit::app::RunningService;
+use testkit::eventually;
+use testkit::tokens::TestKeys;
+
+pub(crate) mod neighbours;
+
+use neighbours::Neighbours;
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Seconds that reservations are held.
+pub(crate) const TTL: i64 = 900;
+
+pub(crate) struct Shop {
+    pub(crate) clock: ManualClock,
+    pub(crate) keys: TestKeys,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) service: RunningService,
+    bus: Bus,
+    expiry: Arc<dyn Worker>,
+    directory: tempfile::TempDir,
+}
+
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Reply {
+    /// The body of a reply with this status.
+    #[track_caller]
+    pub(crate) fn ok(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body
+    }
+
+    /// That it is this refusal, in the one form.
+    #[track_caller]
+    pub(crate) fn refused(self, status: u16, code: &str) -> Value {
+        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        self.body
+    }
+
+    /// That this field breaks a rule.
+    #[track_caller]
+    pub(crate) fn invalid(self, field: &str) {
+        let body = self.refused(400, "VALIDATION_FAILED");
+        let fields: Vec<_> = body["errors"].as_array().unwrap().iter().map(|error| &error["field"]).collect();
+        assert_eq!(fields, [field], "{body}");
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().unwrap()
+    }
+}
+
+impl Shop {
+    /// A shop with an empty catalogue, whose reservations expire only when the test says so, and whose events stay where
+    /// they can be looked at.
+    pub(crate) async fn open() -> Self {
+        Self::open_with(&[], false).await
+    }
+
+    pub(crate) async fn open_with(settings: &[(&str, &str)], by_itself: bool) -> Self {
+        Self::open_in(tempfile::tempdir().unwrap(), settings, by_itself).await
+    }
+
+    async fn open_in(directory: tempfile::TempDir, settings: &[(&str, &str)], by_itself: bool) -> Self {
+        let keys = TestKeys::new();
+        let clock = ManualClock::at(SystemClock.now());
+        let neighbours = Neighbours::start(keys.clone()).await;
+        let file = |name: &str| format!("sqlite://{}", directory.path().join(name).display());
+        let mut pairs = vec![
+            ("DATABASE_URL", file("product.db")),
+            ("REDIS_URL", "memory:".to_owned()),
+            ("RABBITMQ_URL", file("bus.db")),
+            ("JWKS_URL", format!("{}/.well-known/jwks.json", neighbours.url)),
+            ("USER_SERVICE_URL", neighbours.url.clone()),
+            ("ORDER_SERVICE_URL", neighbours.url.clone()),
+            ("CLIENT_ID", "product-service".to_owned()),
+            ("CLIENT_SECRET", "secret".to_owned()),
+        ];
+        pairs.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let config = Config::from_env(&Env::from_pairs(pairs)).unwrap();
+        let mut service = app::build(config, clock.shared()).await.unwrap();
+        let bus = service.platform.bus.clone();
+        let find = |worker: &&Arc<dyn Worker>| worker.name() == "reservation-expiry";
+        let expiry = service.workers.iter().find(find).unwrap().clone();
+        service.workers = if by_itself { vec![expiry.clone()] } else { Vec::new() };
+        let service = testkit::app::spawn(service).await;
+        Self { clock, keys, neighbours, service, bus, expiry, directory }
+    }
+
+    /// The same shop after its process ended and began again.
+    pub(crate) async fn reopen(self, settings: &[(&str, &str)]) -> Self {
+        self.service.stop().await;
+        Self::open_in(self.directory, settings, false).await
+    }
+
+    pub(crate) fn user(&self) -> UserId {
+        UserId::generate(SystemClock.now())
+    }
+
+    pub(crate) fn token(&self, user: UserId) -> String {
+        self.keys.user_token(user, "ada@example.com")
+    }
+
+    pub(crate) fn admin(&self) -> String {
+        self.keys.admin_token()
+    }
+
+    pub(crate) fn trusted(&self) -> String {
+        self.keys.service_token()
+    }
+
+    pub(crate) fn order(&self) -> OrderId {
+        OrderId::generate(SystemClock.now())
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.service.client.request(method, format!("{}{path}", self.service.url))
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Reply {
+        let mut request = self.request(method, path);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        reply(request.send().await.unwrap()).await
+    }
+
+    /// What anybody sees.
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.send(Method::GET, path, None, None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, token: &str, body: Value) -> Reply {
+        self.send(Method::POST, path, Some(token), Some(body)).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, token: &str, body: Value) -> Reply {
+        self.send(Method::PATCH, path, Some(token), Some(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str, token: &str) -> Reply {
+        self.send(Method::DELETE, path, Some(token), None).await
+    }
+
+    /// That a call is refused to everybody but those who hold one of these tokens.
+    pub(crate) async fn only_for(&self, method: Method, path: &str, body: Option<Value>, refused: &[String]) {
+        self.send(method.clone(), path, None, body.clone()).await.refused(401, "UNAUTHENTICATED");
+        self.send(method.clone(), path, Some("nonsense"), body.clone()).await.refused(401, "UNAUTHENTICATED");
+        for token in refused {
+            self.send(method.clone(), path, Some(token), body.clone()).await.refused(403, "FORBIDDEN");
+        }
+    }
+
+    /// What an admin sends to create a product.
+    pub(crate) fn body(name: &str) -> Value {
+        json!({"name": name, "description": format!("{name}, and a good one"), "price": 9.99, "category": "Kitchen"})
+    }
+
+    /// Creates a product from these fields over the usual ones.
+    pub(crate) async fn add(&self, name: &str, fields: Value) -> Value {
+        let mut body = Self::body(name);
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        self.post("/api/products", &self.admin(), body).await.ok(201)
+    }
+
+    /// A product with so many pieces; its id.
+    pub(crate) async fn stocked(&self, pieces: i64) -> i64 {
+        let product = self.add("Mug", json!({"stockQuantity": pieces})).await;
+        product["id"].as_i64().unwrap()
+    }
+
+    pub(crate) async fn product(&self, id: i64) -> Value {
+        self.get(&format!("/api/products/{id}")).await.ok(200)
+    }
+
+    pub(crate) async fn left(&self, id: i64) -> i64 {
+        self.product(id).await["stockQuantity"].as_i64().unwrap()
+    }
+
+    pub(crate) async fn reserve(&self, order: OrderId, lines: &[(i64, i64)]) -> Reply {
+        let items: Vec<_> = lines.iter().map(|(id, n)| json!({"productId": id, "quantity": n})).collect();
+        let body = json!({"orderId": order, "items": items});
+        self.post("/api/products/reservations", &self.trusted(), body).await
+    }
+
+    pub(crate) async fn release(&self, order: OrderId) -> Reply {
+        self.delete(&format!("/api/products/reservations/{order}"), &self.trusted()).await
+    }
+
+    pub(crate) async fn reservation(&self, order: OrderId) -> Reply {
+        let path = format!("/api/products/reservations/{order}");
+        self.send(Method::GET, &path, Some(&self.trusted()), None).await
+    }
+
+    pub(crate) async fn status(&self, order: OrderId) -> String {
+        self.reservation(order).await.ok(200)["status"].as_str().unwrap().to_owned()
+    }
+
+    /// The time in so many seconds, as it stands in an answer.
+    pub(crate) fn clock_text(&self, seconds: i64) -> Value {
+        json!(self.clock.now() + TimeDelta::seconds(seconds))
+    }
+
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.clock.advance(TimeDelta::seconds(seconds));
+    }
+
+    /// Lets the expiry do all that is due; answers in how many seconds something falls due next.
+    pub(crate) async fn expire(&self) -> Option<i64> {
+        loop {
+            match self.expiry.step().await.unwrap() {
+                Next::Again => {}
+                Next::At(due) => return Some((due - self.clock.now()).num_seconds()),
+                Next::Idle => return None,
+            }
+        }
+    }
+
+    pub(crate) async fn database(&self) -> SqlitePool {
+        open(&self.directory, "product.db").await
+    }
+
+    /// Where a product's pieces are, as it stands in the file: initial, adjustments, available, reserved, sold.
+    pub(crate) async fn pieces(&self, id: i64) -> [i64; 5] {
+        let query = "SELECT initial, adjustments, stock_quantity, reserved, sold FROM products WHERE id = ?";
+        let row: (i64, i64, i64, i64, i64) =
+            sqlx::query_as(query).bind(id).fetch_one(&self.database().await).await.unwrap();
+        assert_eq!(row.0 + row.1, row.2 + row.3 + row.4, "{row:?}");
+        row.into()
+    }
+
+    /// The events so far: kind and data.
+    pub(crate) async fn events(&self) -> Vec<(String, Value)> {
+        let rows: Vec<(String, String)> = sqlx::query_as("SELECT event_type, data FROM outbox ORDER BY seq")
+            .fetch_all(&self.database().await)
+            .await
+            .unwrap();
+        rows.into_iter().map(|(kind, data)| (kind, serde_json::from_str(&data).unwrap())).collect()
+    }
+
+    /// The kinds of the events about an order so far, without `product.`.
+    pub(crate) async fn events_of(&self, order: OrderId) -> Vec<String> {
+        let about = |(kind, data): (String, Value)| {
+            (data["order_id"] == json!(order)).then(|| kind.trim_start_matches("product.").to_owned())
+        };
+        self.events().await.into_iter().filter_map(about).collect()
+    }
+
+    /// The order service tells that an order's status changed, and it was heard.
+    pub(crate) async fn hear_status(&self, order: OrderId, status: OrderStatus) {
+        let timestamp = self.clock.now();
+        self.hear(Event::OrderUpdated(OrderUpdated { order_id: order, status, timestamp })).await;
+    }
+
+    /// The order service tells that an order was cancelled, and it was heard.
+    pub(crate) async fn hear_cancelled(&self, order: OrderId) {
+        let timestamp = self.clock.now();
+        let cancelled = OrderCancelled { order_id: order, reason: None, items: Vec::new(), timestamp };
+        self.hear(Event::OrderCancelled(cancelled)).await;
+    }
+
+    async fn hear(&self, event: Event) {
+        self.publish(&self.message(&event)).await;
+    }
+
+    /// An event as the order service publishes it.
+    pub(crate) fn message(&self, event: &Event) -> Message {
+        let now = SystemClock.now();
+        let envelope = Envelope {
+            id: EventId::generate(now),
+            event_type: event.event_type().as_str().to_owned(),
+            schema_version: SCHEMA_VERSION,
+            aggregate_id: event.aggregate_id(),
+            sequence: 1,
+            service: "order-service".to_owned(),
+            timestamp: now,
+            data: event.data().unwrap(),
+        };
+        Message {
+            id: envelope.id,
+            event_type: envelope.event_type.clone(),
+            exchange: event.event_type().exchange().to_owned(),
+            body: serde_json::to_vec(&envelope).unwrap().into(),
+            app_id: envelope.service.clone(),
+            timestamp: now,
+            traceparent: None,
+            mandatory: true,
+        }
+    }
+
+    /// Publishes it and waits until everything that was published is done with.
+    pub(crate) async fn publish(&self, message: &Message) {
+        for published in self.bus.publish(std::slice::from_ref(message)).await.unwrap() {
+            published.unwrap();
+        }
+        let bus = open(&self.directory, "bus.db").await;
+        eventually("all messages are handled", PATIENCE, || async {
+            let query = "SELECT (SELECT count(*) FROM messages WHERE queue LIKE 'product-service.%'),
+                (SELECT count(*) FROM dead_letters)";
+            let (waiting, dead): (i64, i64) = sqlx::query_as(query).fetch_one(&bus).await.unwrap();
+            assert_eq!(dead, 0, "a message was given up");
+            (waiting == 0).then_some(())
+        })
+        .await;
+    }
+}
+
+async fn open(directory: &tempfile::TempDir, name: &str) -> SqlitePool {
+    let options = SqliteConnectOptions::new().filename(directory.path().join(name)).read_only(true);
+    SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap()
+}
+
+pub(crate) async fn reply(response: reqwest::Response) -> Reply {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let text = response.text().await.unwrap();
+    let bare = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+    let body = if bare { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+    Reply { status: status.as_u16(), headers, body }
+}
+
+/// The ids of a list of products.
+pub(crate) fn ids(list: &Value) -> Vec<i64> {
+    list.as_array().unwrap().iter().map(|product| product["id"].as_i64().unwrap()).collect()
+}

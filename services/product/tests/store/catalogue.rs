@@ -1,0 +1,165 @@
+use common::effects::Effects;
+use contracts::calls::Product;
+use contracts::{ImageId, Money, ProductId};
+use product_service::domain::{Listing, NewImage, NewProduct, ProductChanges, Shelf, Sort};
+use product_service::store::Change;
+
+use super::{Fixture, START, later, new, page, silent, told};
+
+pub(crate) async fn a_product_is_read_as_it_was_created(on: Fixture) {
+    let new = NewProduct { brand: Some("Clay".to_owned()), sku: Some("M1".to_owned()), ..new("Mug") };
+    let created = on.stores.catalogue.create(&new, START, &|product| told(product.id)).await.unwrap();
+    let expected = Product {
+        id: created.id,
+        name: new.name,
+        description: new.description,
+        price: new.price,
+        category: new.category,
+        stock_quantity: 5,
+        brand: new.brand,
+        sku: new.sku,
+        average_rating: Money::ZERO,
+        review_count: 0,
+        active: true,
+        images: Vec::new(),
+        created_at: START,
+        updated_at: START,
+    };
+    assert_eq!(created, expected);
+    assert_eq!(on.stores.catalogue.find(created.id).await.unwrap(), Some(created.clone()));
+    assert_eq!(on.stores.catalogue.id_of_sku("M1").await.unwrap(), Some(created.id));
+    assert_eq!(on.pending().await, 1);
+    on.stores.catalogue.ping().await.unwrap();
+}
+
+pub(crate) async fn what_is_not_known_is_none(on: Fixture) {
+    let (catalogue, nobody) = (&on.stores.catalogue, ProductId::new(77));
+    assert_eq!(catalogue.find(nobody).await.unwrap(), None);
+    assert_eq!(catalogue.id_of_sku("M1").await.unwrap(), None);
+    assert_eq!(catalogue.batch(&[nobody]).await.unwrap(), []);
+    let change: &Change<'_> = &|_| Some(Effects::none());
+    assert_eq!(catalogue.change(nobody, change).await.unwrap(), None);
+    assert_eq!(catalogue.add_image(nobody, &image(true), START, &silent).await.unwrap(), None);
+    assert!(!catalogue.remove_image(nobody, ImageId::new(1), START, &silent).await.unwrap());
+    assert_eq!(on.pending().await, 0);
+}
+
+pub(crate) async fn a_sku_is_one_products(on: Fixture) {
+    let catalogue = &on.stores.catalogue;
+    let with_sku = NewProduct { sku: Some("M1".to_owned()), ..new("Mug") };
+    catalogue.create(&with_sku, START, &silent).await.unwrap();
+    let refused = catalogue.create(&with_sku, START, &|product| told(product.id)).await.unwrap_err();
+    assert_eq!(refused.unique(), Some("products.sku"));
+    let other = catalogue.create(&new("Cup"), START, &silent).await.unwrap();
+    let take = |product: &mut Product| {
+        product.sku = Some("M1".to_owned());
+        Some(told(product.id))
+    };
+    let refused = catalogue.change(other.id, &take).await.unwrap_err();
+    assert_eq!(refused.unique(), Some("products.sku"));
+    assert_eq!(catalogue.find(other.id).await.unwrap(), Some(other));
+    assert_eq!(on.pending().await, 0);
+}
+
+pub(crate) async fn only_what_describes_a_product_is_changed(on: Fixture) {
+    let id = on.product(5).await;
+    let changes = ProductChanges { name: Some("CUP".to_owned()), active: Some(false), ..ProductChanges::default() };
+    let change = |product: &mut Product| {
+        product.stock_quantity = 99;
+        product.review_count = 9;
+        changes.apply(product, later(1)).then(|| told(product.id))
+    };
+    on.stores.catalogue.change(id, &change).await.unwrap().unwrap();
+    let after = on.stores.catalogue.find(id).await.unwrap().unwrap();
+    assert_eq!((after.name.as_str(), after.active, after.updated_at), ("CUP", false, later(1)));
+    assert_eq!((after.stock_quantity, after.review_count), (5, 0));
+    assert_eq!(on.pending().await, 1);
+}
+
+pub(crate) async fn nothing_is_written_where_nothing_is_decided(on: Fixture) {
+    let id = on.product(5).await;
+    let before = on.stores.catalogue.find(id).await.unwrap();
+    let change = |product: &mut Product| {
+        product.name = "Cup".to_owned();
+        None
+    };
+    on.stores.catalogue.change(id, &change).await.unwrap();
+    assert_eq!(on.stores.catalogue.find(id).await.unwrap(), before);
+}
+
+pub(crate) async fn a_catalogue_is_filled_once(on: Fixture) {
+    let all = [new("Mug"), new("Cup")];
+    let tell = |product: &Product| told(product.id);
+    assert!(on.stores.catalogue.begin_with(&all, START, &tell).await.unwrap());
+    assert!(!on.stores.catalogue.begin_with(&all, START, &tell).await.unwrap());
+    let list = on.stores.catalogue.list(&Shelf::default(), Listing::By(Sort::default()), page(0, 20)).await.unwrap();
+    let names: Vec<_> = list.data.iter().map(|product| product.name.as_str()).collect();
+    assert_eq!((names, on.pending().await), (vec!["Mug", "Cup"], 2));
+}
+
+pub(crate) async fn a_batch_has_active_products_once_by_id(on: Fixture) {
+    let ids = [on.product(1).await, on.product(1).await, on.product(1).await];
+    let hide = |product: &mut Product| ProductChanges::hide().apply(product, START).then(Effects::none);
+    on.stores.catalogue.change(ids[1], &hide).await.unwrap();
+    let batch = on.stores.catalogue.batch(&[ids[2], ids[1], ids[0], ids[2]]).await.unwrap();
+    assert_eq!(batch.iter().map(|product| product.id).collect::<Vec<_>>(), [ids[0], ids[2]]);
+    assert_eq!(on.stores.catalogue.batch(&[]).await.unwrap(), []);
+}
+
+pub(crate) async fn a_list_is_narrowed_sorted_and_cut(on: Fixture) {
+    let catalogue = &on.stores.catalogue;
+    for (name, cents, brand, stock) in [
+        ("100% Wolle", 300, Some("B"), 0),
+        ("ÄPFEL", 100, Some("A"), 2),
+        ("a_b\\c", 200, None, 3),
+        ("Mug", 100, Some("B"), 1),
+    ] {
+        let brand = brand.map(str::to_owned);
+        let price = Money::from_cents(cents);
+        let new = NewProduct { price, brand, stock_quantity: stock, description: ".".to_owned(), ..new(name) };
+        catalogue.create(&new, START, &silent).await.unwrap();
+    }
+    let found = async |shelf: Shelf, sort: &str| {
+        let by = Listing::By(Sort::parse(sort).unwrap());
+        let list = catalogue.list(&shelf, by, page(0, 20)).await.unwrap();
+        assert_eq!(list.total_elements, i64::try_from(list.data.len()).unwrap());
+        list.data.iter().map(|product| product.id.get()).collect::<Vec<_>>()
+    };
+    let search = |text: &str| Shelf { search: Some(text.to_owned()), ..Shelf::default() };
+    for (text, ids) in
+        [("%", vec![1]), ("äpf", vec![2]), ("_", vec![3]), ("\\", vec![3]), ("wOLLE", vec![1]), ("x", vec![])]
+    {
+        assert_eq!(found(search(text), "id").await, ids, "{text}");
+    }
+    let cents = |cents| Some(Money::from_cents(cents));
+    assert_eq!(found(Shelf { min_price: cents(200), ..Shelf::default() }, "price").await, [3, 1]);
+    assert_eq!(found(Shelf { max_price: cents(200), ..Shelf::default() }, "price,desc").await, [3, 2, 4]);
+    assert_eq!(found(Shelf { brand: Some("B".to_owned()), ..Shelf::default() }, "name").await, [1, 4]);
+    assert_eq!(found(Shelf { in_stock: true, ..Shelf::default() }, "stockQuantity,desc").await, [3, 2, 4]);
+    assert_eq!(found(Shelf { category: Some("kitchen".to_owned()), ..Shelf::default() }, "id").await, [0; 0]);
+    let second = catalogue.list(&Shelf::default(), Listing::Latest, page(1, 3)).await.unwrap();
+    assert_eq!((second.data[0].id.get(), second.total_elements, second.total_pages), (1, 4, 2));
+    let beyond = catalogue.list(&Shelf::default(), Listing::TopRated, page(i64::MAX, 100)).await.unwrap();
+    assert_eq!((beyond.data.len(), beyond.total_elements), (0, 4));
+    assert_eq!(catalogue.brands().await.unwrap(), ["A", "B"]);
+    assert_eq!(catalogue.categories().await.unwrap(), ["Kitchen"]);
+}
+
+pub(crate) async fn a_product_has_one_primary_picture_at_most(on: Fixture) {
+    let (catalogue, id) = (&on.stores.catalogue, on.product(1).await);
+    let tell = |product: &Product| told(product.id);
+    let first = catalogue.add_image(id, &image(true), later(1), &tell).await.unwrap().unwrap();
+    let second = catalogue.add_image(id, &image(true), later(2), &tell).await.unwrap().unwrap();
+    let product = catalogue.find(id).await.unwrap().unwrap();
+    let primary: Vec<_> = product.images.iter().map(|image| (image.id, image.primary)).collect();
+    assert_eq!((primary, product.updated_at), (vec![(first.id, false), (second.id, true)], later(2)));
+    let other = on.product(1).await;
+    assert!(!catalogue.remove_image(other, second.id, START, &tell).await.unwrap());
+    assert!(catalogue.remove_image(id, second.id, later(3), &tell).await.unwrap());
+    assert!(!catalogue.remove_image(id, second.id, START, &tell).await.unwrap());
+    assert_eq!((catalogue.find(id).await.unwrap().unwrap().images.len(), on.pending().await), (1, 3));
+}
+
+fn image(primary: bool) -> NewImage {
+    NewImage { url: "https://example.com/a.png".to_owned(), alt_text: None, primary }
+}
