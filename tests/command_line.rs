@@ -1,4 +1,5 @@
 //! The command line, as somebody meets it who has never seen it.
+#![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
