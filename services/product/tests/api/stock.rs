@@ -49,7 +49,7 @@ async fn anybody_may_ask_whether_so_many_are_there() {
         let answer = shop.get(&format!("{path}{query}")).await.ok(200);
         assert_eq!(answer, json!({"productId": id, "stockQuantity": 5, "available": available}));
     }
-    for wrong in ["0", "-1", "x", "1.5", ""] {
+    for wrong in ["0", "-1", "x", "1.5"] {
         shop.get(&format!("{path}?quantity={wrong}")).await.invalid("quantity");
     }
     shop.get("/api/products/77/stock").await.refused(404, "PRODUCT_NOT_FOUND");
