@@ -224,6 +224,12 @@ fn report(line: &str) {
     eprintln!("fleet: {line}");
 }
 
+/// Somebody who is not signed in, before a gateway at this address.
+#[must_use]
+pub fn person_at(gateway: &str) -> Person {
+    Person::new(client(), gateway)
+}
+
 fn client() -> reqwest::Client {
     common::client::install_tls();
     reqwest::Client::builder().timeout(DEADLINE).build().expect("an HTTP client")

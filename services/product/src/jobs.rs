@@ -15,8 +15,8 @@ use crate::shop::Shop;
 const AT_ONCE: u32 = 16;
 /// How long a question is put off after its first failure; it doubles with each one.
 const FIRST_DELAY: TimeDelta = TimeDelta::seconds(1);
-/// The longest that a question is put off.
-const LONGEST_DELAY: TimeDelta = TimeDelta::seconds(30);
+/// The longest that a question is put off: what falls due is late by so much at most once the order service is back.
+const LONGEST_DELAY: TimeDelta = TimeDelta::seconds(5);
 /// The longest sleep while nothing is reserved.
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -76,6 +76,6 @@ mod tests {
     #[test]
     fn a_question_is_put_off_for_longer_each_time() {
         let delays = [0, 1, 2, 4, 5, 1000].map(|tries| delay(tries).num_seconds());
-        assert_eq!(delays, [1, 2, 4, 16, 30, 30]);
+        assert_eq!(delays, [1, 2, 4, 5, 5, 5]);
     }
 }

@@ -56,13 +56,15 @@ impl Shop {
             }
             changes.apply(product, now).then(|| Effects::of(now, event(product)))
         };
-        let product = self.stores.catalogue.change(id, &change).await?.ok_or(Error::ProductNotFound)?;
+        let changed = self.stores.catalogue.change(id, &change).await;
+        // Whatever came of it: a commit whose outcome is unknown may have been done.
         self.forget(id).await;
         let former = former_sku.into_inner().unwrap_or_default();
-        if former != product.sku {
-            self.forget_skus(&[former.as_deref(), product.sku.as_deref()]).await;
+        let wanted = changes.sku.clone().flatten();
+        if changes.sku.is_some() && former != wanted {
+            self.forget_skus(&[former.as_deref(), wanted.as_deref()]).await;
         }
-        Ok(product)
+        changed?.ok_or(Error::ProductNotFound)
     }
 
     /// Adds pieces by hand, or takes them away.
@@ -72,11 +74,10 @@ impl Shop {
             let updated = StockUpdated { product_id: id, change: by, stock_quantity: product.stock_quantity };
             Effects::of(now, Event::StockUpdated(updated))
         };
-        match self.stores.stock.adjust(id, by, now, &tell).await? {
-            Adjusted::Done(product) => {
-                self.forget(id).await;
-                Ok(*product)
-            }
+        let adjusted = self.stores.stock.adjust(id, by, now, &tell).await;
+        self.forget(id).await;
+        match adjusted? {
+            Adjusted::Done(product) => Ok(*product),
             Adjusted::Unknown => Err(Error::ProductNotFound),
             Adjusted::Short(available) => Err(Error::InsufficientStock(vec![Shortage {
                 product_id: id,
@@ -91,17 +92,17 @@ impl Shop {
     pub(crate) async fn add_image(&self, product: ProductId, new: &NewImage) -> Result<ProductImage, Error> {
         let now = self.clock.now();
         let tell = |product: &Product| Effects::of(now, Event::ProductUpdated(told(product)));
-        let added = self.stores.catalogue.add_image(product, new, now, &tell).await?;
+        let added = self.stores.catalogue.add_image(product, new, now, &tell).await;
         self.forget(product).await;
-        added.ok_or(Error::ProductNotFound)
+        added?.ok_or(Error::ProductNotFound)
     }
 
     /// Removes a picture.
     pub(crate) async fn remove_image(&self, product: ProductId, image: ImageId) -> Result<(), Error> {
         let now = self.clock.now();
         let tell = |product: &Product| Effects::of(now, Event::ProductUpdated(told(product)));
-        let removed = self.stores.catalogue.remove_image(product, image, now, &tell).await?;
+        let removed = self.stores.catalogue.remove_image(product, image, now, &tell).await;
         self.forget(product).await;
-        if removed { Ok(()) } else { Err(Error::ImageNotFound) }
+        if removed? { Ok(()) } else { Err(Error::ImageNotFound) }
     }
 }

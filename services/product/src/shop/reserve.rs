@@ -1,5 +1,7 @@
 //! Reservations: made and given back by the order service, settled by its events, looked after when they run out.
 
+use std::sync::Mutex;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use common::effects::{Effects, Handled};
 use common::store::StoreError;
@@ -27,11 +29,10 @@ impl Shop {
             items: new.lines.clone(),
         };
         let effects = Effects::of(now, Event::StockReserved(lines_of(&wanted)));
-        match self.stores.stock.reserve(&new, now, &effects).await? {
-            Reserved::New(reservation) => {
-                self.forget_lines(&reservation.items).await;
-                Ok((reservation, true))
-            }
+        let reserved = self.stores.stock.reserve(&new, now, &effects).await;
+        self.forget_lines(&new.lines).await;
+        match reserved? {
+            Reserved::New(reservation) => Ok((reservation, true)),
             Reserved::Existing(existing) => match existing.status {
                 ReservationStatus::Released => Err(Error::ReservationReleased),
                 ReservationStatus::Committed => Err(Error::ReservationCommitted),
@@ -101,7 +102,11 @@ impl Shop {
         event: fn(contracts::event::ReservationChanged) -> Event,
     ) -> Result<Option<Reservation>, StoreError> {
         let now = self.clock.now();
+        let lines = Mutex::new(Vec::new());
         let decide = |before: Option<&Reservation>| {
+            if let (Some(before), Ok(mut lines)) = (before, lines.lock()) {
+                lines.clone_from(&before.items);
+            }
             let step = rule(before.map(|reservation| reservation.status));
             let effects = match (step, before) {
                 (Step::Commit | Step::Release | Step::Restock, Some(before)) => {
@@ -111,10 +116,9 @@ impl Shop {
             };
             (step, Effects { handled, ..effects })
         };
-        let after = self.stores.stock.change(order, now, &decide).await?;
-        if let Some(after) = &after {
-            self.forget_lines(&after.items).await;
-        }
-        Ok(after)
+        let after = self.stores.stock.change(order, now, &decide).await;
+        // Whatever came of it: a commit whose outcome is unknown may have been done.
+        self.forget_lines(&lines.into_inner().unwrap_or_default()).await;
+        after
     }
 }

@@ -11,18 +11,17 @@ use crate::store::{May, Removed};
 impl Shop {
     /// Adds a person's review of a product that is on sale.
     pub(crate) async fn add_review(&self, product: ProductId, new: &NewReview) -> Result<Review, Error> {
-        let added = self.stores.reviews.add(product, new, self.clock.now(), &Effects::none()).await?;
+        let added = self.stores.reviews.add(product, new, self.clock.now(), &Effects::none()).await;
         self.forget(product).await;
-        added.ok_or(Error::ProductNotFound)
+        added?.ok_or(Error::ProductNotFound)
     }
 
     /// Removes a review if it may be.
     pub(crate) async fn remove_review(&self, product: ProductId, review: ReviewId, may: &May<'_>) -> Result<(), Error> {
-        match self.stores.reviews.remove(product, review, may, &Effects::none()).await? {
-            Removed::Done => {
-                self.forget(product).await;
-                Ok(())
-            }
+        let removed = self.stores.reviews.remove(product, review, may, &Effects::none()).await;
+        self.forget(product).await;
+        match removed? {
+            Removed::Done => Ok(()),
             Removed::Unknown => Err(Error::ReviewNotFound),
             Removed::Forbidden => Err(Error::NotTheAuthor),
         }

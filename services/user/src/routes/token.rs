@@ -56,8 +56,13 @@ pub(super) async fn token(
     body: Result<Form<Body>, FormRejection>,
 ) -> Response {
     let Ok(Form(body)) = body else { return refuse(StatusCode::BAD_REQUEST, "invalid_request") };
-    let credentials = basic(&headers).or(body.client_id.zip(body.client_secret));
-    let client = credentials.and_then(|(id, secret)| known(&app.clients, &id, &secret));
+    let sent = match basic(&headers) {
+        Some((id, secret)) => vec![(decoded(&id), decoded(&secret)), (id, secret)],
+        None => {
+            body.client_id.zip(body.client_secret.map(|secret| secret.expose_secret().to_owned())).into_iter().collect()
+        }
+    };
+    let client = sent.iter().find_map(|(id, secret)| known(&app.clients, id, secret));
     let Some(client) = client else {
         let mut response = refuse(StatusCode::UNAUTHORIZED, "invalid_client");
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"shopfleet\""));
@@ -81,15 +86,23 @@ fn refuse(status: StatusCode, error: &'static str) -> Response {
 }
 
 /// Every client is compared, each in constant time, so that the answer's time tells nothing.
-fn known<'a>(clients: &'a [Client], id: &str, secret: &SecretString) -> Option<&'a Client> {
-    let hash: [u8; 32] = Sha256::digest(secret.expose_secret()).into();
+fn known<'a>(clients: &'a [Client], id: &str, secret: &str) -> Option<&'a Client> {
+    let hash: [u8; 32] = Sha256::digest(secret).into();
     clients.iter().fold(None, |found, client| {
         let same = bool::from(client.secret_hash.ct_eq(&hash)) && client.id == id;
         if same { Some(client) } else { found }
     })
 }
 
-fn basic(headers: &HeaderMap) -> Option<(String, SecretString)> {
+/// A half of the credentials: form-encoded before the two are joined (RFC 6749, section 2.3.1). Many clients do not do
+/// that, so it is held against the clients as it came, too.
+fn decoded(half: &str) -> String {
+    let pair = format!("x={half}");
+    let decoded = url::form_urlencoded::parse(pair.as_bytes()).next();
+    decoded.map_or_else(|| half.to_owned(), |(_, value)| value.into_owned())
+}
+
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -97,5 +110,5 @@ fn basic(headers: &HeaderMap) -> Option<(String, SecretString)> {
     }
     let text = String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (id, secret) = text.split_once(':')?;
-    Some((id.to_owned(), secret.to_owned().into()))
+    Some((id.to_owned(), secret.to_owned()))
 }

@@ -12,6 +12,8 @@ async fn a_client_gets_a_token_for_an_hour() {
     assert_eq!(answer.headers["cache-control"], "no-store");
     let body = answer.expect(200);
     assert_eq!((&body["token_type"], &body["expires_in"]), (&json!("Bearer"), &json!(3600)));
+    let encoded = ask().basic_auth("order-service", Some("the+secret"));
+    shop.send(encoded.form(&grant)).await.expect(200);
     let form = [grant[0], ("client_id", "order-service"), ("client_secret", "the secret")];
     shop.send(ask().form(&form)).await.expect(200);
     let service = shop.service().await;
