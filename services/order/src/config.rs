@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 
 use chrono::TimeDelta;
-use common::config::{ConfigError, DatabaseUrl, Env, PlatformConfig, Settings};
-use common::discovery::{Peers, ServiceName};
+use common::config::{BackendConfig, ConfigError, DatabaseUrl, Env, PlatformConfig, Settings};
+use common::discovery::ServiceName;
 use secrecy::SecretString;
 use url::Url;
 
@@ -40,47 +40,29 @@ impl Config {
     /// All problems at once: variables that are missing or wrong, or that became others.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let mut settings = Settings::new(env);
-        for old in ["DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME"] {
-            settings.became(old, "DATABASE_URL");
-        }
-        settings.became("JWT_SECRET", "JWKS_URL");
         settings.became("DEBUG", "RUST_LOG");
-        let platform = PlatformConfig::read(&mut settings, NAME, DEFAULT_PORT);
-        let database = settings.required("DATABASE_URL", "sqlite://.shopfleet/orders.db");
-        let currency = currency(&mut settings);
+        let backend = BackendConfig::read(
+            &mut settings,
+            NAME,
+            DEFAULT_PORT,
+            &[ServiceName::User, ServiceName::Product, ServiceName::Payment],
+        );
         let payment_deadline = settings.or("PAYMENT_DEADLINE", PAYMENT_DEADLINE);
-        let jwks_url = settings.required("JWKS_URL", "http://127.0.0.1:3001/.well-known/jwks.json");
-        let client_id = settings.required("CLIENT_ID", "order-service");
-        let client_secret = settings.secret("CLIENT_SECRET", "a-long-random-text");
-        // Told also where the rest of the platform's settings is wrong; what is wrong with addresses is told there.
-        if let Some(peers) = Peers::read(&mut Settings::new(env)) {
-            for needed in [ServiceName::User, ServiceName::Product, ServiceName::Payment] {
-                peers.require(&mut settings, needed);
-            }
-        }
         let config = || {
+            let BackendConfig { platform, database, currency, jwks_url, client_id, client_secret } = backend?;
             Some(Self {
-                platform: platform?,
-                database: database?,
-                currency: currency?,
+                platform,
+                database,
+                currency,
                 payment_deadline: TimeDelta::seconds(i64::from(payment_deadline?.get())),
-                jwks_url: jwks_url?,
-                client_id: client_id?,
-                client_secret: client_secret?,
+                jwks_url,
+                client_id,
+                client_secret,
             })
         };
         let config = config();
         settings.finish(config)
     }
-}
-
-fn currency(settings: &mut Settings<'_>) -> Option<String> {
-    let currency = settings.or("CURRENCY", "USD".to_owned())?;
-    let valid = currency.len() == 3 && currency.bytes().all(|letter| letter.is_ascii_uppercase());
-    if !valid {
-        settings.problem("CURRENCY", "must be three capital letters (ISO 4217); for example CURRENCY=USD");
-    }
-    valid.then_some(currency)
 }
 
 #[cfg(test)]

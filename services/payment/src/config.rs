@@ -1,7 +1,7 @@
 //! The payment service's settings.
 
-use common::config::{ConfigError, DatabaseUrl, Env, PlatformConfig, Settings};
-use common::discovery::{Peers, ServiceName};
+use common::config::{BackendConfig, ConfigError, DatabaseUrl, Env, PlatformConfig, Settings};
+use common::discovery::ServiceName;
 use secrecy::SecretString;
 use url::Url;
 
@@ -42,13 +42,7 @@ impl Config {
     /// All problems at once: variables that are missing or wrong, or that became others.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let mut settings = Settings::new(env);
-        for old in ["DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME"] {
-            settings.became(old, "DATABASE_URL");
-        }
-        settings.became("JWT_SECRET", "JWKS_URL");
-        let platform = PlatformConfig::read(&mut settings, NAME, DEFAULT_PORT);
-        let database = settings.required("DATABASE_URL", "sqlite://.shopfleet/payment.db");
-        let currency = currency(&mut settings);
+        let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, &[ServiceName::User, ServiceName::Order]);
         let stripe_url = stripe_url(&mut settings);
         let stripe_key = settings.secret("STRIPE_SECRET_KEY", "sk_test_123");
         let webhook_secrets = settings.secret("STRIPE_WEBHOOK_SECRET", "whsec_123").and_then(|text| {
@@ -59,39 +53,23 @@ impl Config {
             }
             secrets
         });
-        let jwks_url = settings.required("JWKS_URL", "http://127.0.0.1:3001/.well-known/jwks.json");
-        let client_id = settings.required("CLIENT_ID", "payment-service");
-        let client_secret = settings.secret("CLIENT_SECRET", "a-long-random-text");
-        // Told also where the rest of the platform's settings is wrong; what is wrong with addresses is told there.
-        if let Some(peers) = Peers::read(&mut Settings::new(env)) {
-            peers.require(&mut settings, ServiceName::User);
-            peers.require(&mut settings, ServiceName::Order);
-        }
         let config = || {
+            let BackendConfig { platform, database, currency, jwks_url, client_id, client_secret } = backend?;
             Some(Self {
-                platform: platform?,
-                database: database?,
-                currency: currency?,
+                platform,
+                database,
+                currency,
                 stripe_url: stripe_url?,
                 stripe_key: stripe_key?,
                 webhook_secrets: webhook_secrets?,
-                jwks_url: jwks_url?,
-                client_id: client_id?,
-                client_secret: client_secret?,
+                jwks_url,
+                client_id,
+                client_secret,
             })
         };
         let config = config();
         settings.finish(config)
     }
-}
-
-fn currency(settings: &mut Settings<'_>) -> Option<String> {
-    let currency = settings.or("CURRENCY", "USD".to_owned())?;
-    let valid = currency.len() == 3 && currency.bytes().all(|letter| letter.is_ascii_uppercase());
-    if !valid {
-        settings.problem("CURRENCY", "must be three capital letters (ISO 4217); for example CURRENCY=USD");
-    }
-    valid.then_some(currency)
 }
 
 fn stripe_url(settings: &mut Settings<'_>) -> Option<Url> {

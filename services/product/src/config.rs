@@ -1,8 +1,8 @@
 //! The product service's settings.
 
 use chrono::TimeDelta;
-use common::config::{ConfigError, DatabaseUrl, Env, PlatformConfig, Settings};
-use common::discovery::{Peers, ServiceName};
+use common::config::{BackendConfig, ConfigError, DatabaseUrl, Env, PlatformConfig, Settings};
+use common::discovery::ServiceName;
 use secrecy::SecretString;
 use url::Url;
 
@@ -40,31 +40,19 @@ impl Config {
     /// All problems at once: variables that are missing or wrong, or that became others.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let mut settings = Settings::new(env);
-        for old in ["DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD"] {
-            settings.became(old, "DATABASE_URL");
-        }
-        let platform = PlatformConfig::read(&mut settings, NAME, DEFAULT_PORT);
-        let database = settings.required("DATABASE_URL", "sqlite://.shopfleet/product.db");
+        let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, &[ServiceName::User, ServiceName::Order]);
         let reservation_ttl = reservation_ttl(&mut settings);
-        let currency = currency(&mut settings);
-        let jwks_url = settings.required("JWKS_URL", "http://127.0.0.1:3001/.well-known/jwks.json");
-        let client_id = settings.required("CLIENT_ID", "product-service");
-        let client_secret = settings.secret("CLIENT_SECRET", "a-long-random-text");
         let sample_data = settings.or("SAMPLE_DATA", false);
-        // Told also where the rest of the platform's settings is wrong; what is wrong with addresses is told there.
-        if let Some(peers) = Peers::read(&mut Settings::new(env)) {
-            peers.require(&mut settings, ServiceName::User);
-            peers.require(&mut settings, ServiceName::Order);
-        }
         let config = || {
+            let BackendConfig { platform, database, currency, jwks_url, client_id, client_secret } = backend?;
             Some(Self {
-                platform: platform?,
-                database: database?,
+                platform,
+                database,
                 reservation_ttl: reservation_ttl?,
-                currency: currency?,
-                jwks_url: jwks_url?,
-                client_id: client_id?,
-                client_secret: client_secret?,
+                currency,
+                jwks_url,
+                client_id,
+                client_secret,
                 sample_data: sample_data?,
             })
         };
@@ -80,15 +68,6 @@ fn reservation_ttl(settings: &mut Settings<'_>) -> Option<TimeDelta> {
         return None;
     }
     Some(TimeDelta::seconds(i64::from(seconds)))
-}
-
-fn currency(settings: &mut Settings<'_>) -> Option<String> {
-    let currency = settings.or("CURRENCY", "USD".to_owned())?;
-    let valid = currency.len() == 3 && currency.bytes().all(|letter| letter.is_ascii_uppercase());
-    if !valid {
-        settings.problem("CURRENCY", "must be three capital letters (ISO 4217); for example CURRENCY=USD");
-    }
-    valid.then_some(currency)
 }
 
 #[cfg(test)]
