@@ -2,12 +2,14 @@
 
 use crate::bus::Bus;
 use crate::cache::Cache;
+use crate::client::ServiceClient;
 use crate::clock::SharedClock;
 use crate::config::PlatformConfig;
-use crate::discovery::Discovery;
-use crate::http::HttpSettings;
+use crate::discovery::{Discovery, ServiceName};
+use crate::http::{Health, HttpSettings};
 use crate::metrics::Metrics;
 pub use crate::service::StartError;
+use crate::store::StoreError;
 
 /// What every service stands on, made once from its configuration. Clones share it.
 #[derive(Clone)]
@@ -55,5 +57,53 @@ impl Platform {
             discovery: Discovery::fixed(config.peers.clone()),
             http,
         })
+    }
+
+    /// What the service needs: its own store, without which it is not ready, and what it can do without for a while: bus,
+    /// cache, and the services that it calls, wherever discovery finds them.
+    pub fn health<F, Fut>(&self, database: F, peers: &'static [ServiceName]) -> Health
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), StoreError>> + Send + 'static,
+    {
+        let store = move || {
+            let answer = database();
+            async move { Ok(answer.await?) }
+        };
+        let (bus, cache, discovery) = (self.bus.clone(), self.cache.clone(), self.discovery.clone());
+        let events = move || {
+            let bus = bus.clone();
+            async move { Ok(bus.ping().await?) }
+        };
+        let kept = move || {
+            let cache = cache.clone();
+            async move { cache.ping().await }
+        };
+        let mut health = Health::new().critical("database", store).dependency("bus", events).dependency("cache", kept);
+        if !peers.is_empty() {
+            let found = move || {
+                let discovery = discovery.clone();
+                async move {
+                    for peer in peers {
+                        discovery.resolve(*peer).await?;
+                    }
+                    Ok(())
+                }
+            };
+            health = health.dependency("discovery", found);
+        }
+        let client = ServiceClient::new(self.service, self.discovery.clone(), self.clock.clone(), &self.metrics);
+        for peer in peers {
+            let client = client.clone();
+            let lives = move || {
+                let call = client.get(*peer, "/health/live");
+                async move {
+                    let answer = call.send().await?;
+                    if answer.is_success() { Ok(()) } else { Err(answer.unexpected().into()) }
+                }
+            };
+            health = health.dependency(peer.as_str(), lives);
+        }
+        health
     }
 }

@@ -206,14 +206,18 @@ impl Service {
         let server = axum::serve(listener, app).with_graceful_shutdown(async move { stop.soft().await });
         let mut server = std::pin::pin!(server.into_future());
 
+        let mut served = false;
         let mut outcome = tokio::select! {
-            served = &mut server => served.map_err(ServeError::Server),
+            ended = &mut server => {
+                served = true;
+                ended.map_err(ServeError::Server)
+            }
             Some(ended) = tasks.join_next(), if !tasks.is_empty() => died(&shutdown, ended),
             () = shutdown.soft() => Ok(()),
         };
         shutdown.trigger();
         let drained = async {
-            if outcome.is_ok() {
+            if !served && outcome.is_ok() {
                 outcome = server.await.map_err(ServeError::Server);
             }
             // Handlers whose client has gone away: they write all the same.

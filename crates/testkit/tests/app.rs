@@ -34,6 +34,15 @@ async fn a_service_answers_on_a_free_port_until_it_is_stopped() {
     assert!(client.get(&health).send().await.unwrap_err().is_connect());
 }
 
+/// Whichever of its parts hears of the end first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_service_ends_well_whenever_it_is_stopped() {
+    let directory = tempfile::tempdir().unwrap();
+    for _ in 0..100 {
+        app::spawn(service(&directory).await).await.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn a_test_key_is_published_as_the_user_service_would() {
     let keys = TestKeys::new();

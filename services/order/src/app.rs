@@ -8,12 +8,12 @@ use common::client::ServiceClient;
 use common::clock::SharedClock;
 use common::config::DatabaseUrl;
 use common::consumer::Consumer;
-use common::http::{self, Health, OpenApiInfo, ops};
+use common::http::{self, OpenApiInfo, ops};
 use common::platform::Platform;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
 
-use crate::config::Config;
+use crate::config::{Config, PEERS};
 use crate::events::{PaymentEvents, StockEvents};
 use crate::jobs::PaymentDeadline;
 use crate::peers::{Payments, Products, Users};
@@ -66,7 +66,12 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         title: "Order service",
         description: "Places orders, follows their payments, and takes them through to the customer's door.",
     };
-    let health = health(&platform, book.clone());
+    let store = book.clone();
+    let database = move || {
+        let book = store.clone();
+        async move { book.store().ping().await }
+    };
+    let health = platform.health(database, PEERS);
     let router = routes::router(state).merge(ops::outbox(outbox.clone(), verifier, clock.clone()));
     let router = http::finish(router, docs, &platform.http, health);
 
@@ -82,21 +87,4 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         platform,
         router,
     })
-}
-
-fn health(platform: &Platform, book: OrderBook) -> Health {
-    let (bus, cache) = (platform.bus.clone(), platform.cache.clone());
-    let database = move || {
-        let book = book.clone();
-        async move { Ok(book.store().ping().await?) }
-    };
-    let events = move || {
-        let bus = bus.clone();
-        async move { Ok(bus.ping().await?) }
-    };
-    let kept = move || {
-        let cache = cache.clone();
-        async move { cache.ping().await }
-    };
-    Health::new().critical("database", database).dependency("bus", events).dependency("cache", kept)
 }

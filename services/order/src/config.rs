@@ -14,6 +14,9 @@ const DEFAULT_PORT: u16 = 3003;
 /// How long an order waits for its money, in seconds, unless it is told otherwise: a day.
 const PAYMENT_DEADLINE: NonZeroU32 = NonZeroU32::new(86_400).unwrap();
 
+/// The services that this one calls.
+pub(crate) const PEERS: &[ServiceName] = &[ServiceName::User, ServiceName::Product, ServiceName::Payment];
+
 /// All that the order service reads from the environment.
 #[derive(Clone)]
 pub struct Config {
@@ -41,12 +44,7 @@ impl Config {
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let mut settings = Settings::new(env);
         settings.became("DEBUG", "RUST_LOG");
-        let backend = BackendConfig::read(
-            &mut settings,
-            NAME,
-            DEFAULT_PORT,
-            &[ServiceName::User, ServiceName::Product, ServiceName::Payment],
-        );
+        let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, PEERS);
         let payment_deadline = settings.or("PAYMENT_DEADLINE", PAYMENT_DEADLINE);
         let config = || {
             let BackendConfig { platform, database, currency, jwks_url, client_id, client_secret } = backend?;

@@ -8,12 +8,12 @@ use common::client::ServiceClient;
 use common::clock::SharedClock;
 use common::config::DatabaseUrl;
 use common::consumer::Consumer;
-use common::http::{self, Health, OpenApiInfo, ops};
+use common::http::{self, OpenApiInfo, ops};
 use common::platform::Platform;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
 
-use crate::config::Config;
+use crate::config::{Config, PEERS};
 use crate::events::OrderEvents;
 use crate::jobs::Reconciler;
 use crate::orders::Orders;
@@ -68,16 +68,11 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     };
 
     let store = ledger.clone();
-    let bus = platform.bus.clone();
     let database = move || {
         let store = store.clone();
-        async move { Ok(store.ping().await?) }
+        async move { store.ping().await }
     };
-    let events = move || {
-        let bus = bus.clone();
-        async move { Ok(bus.ping().await?) }
-    };
-    let health = Health::new().critical("database", database).dependency("bus", events);
+    let health = platform.health(database, PEERS);
     let docs = OpenApiInfo {
         title: "Payment service",
         description: "Takes an order's money through Stripe's API and gives it back.",

@@ -12,6 +12,9 @@ const DEFAULT_PORT: u16 = 3004;
 /// Stripe's own server.
 const STRIPE: &str = "https://api.stripe.com";
 
+/// The services that this one calls.
+pub(crate) const PEERS: &[ServiceName] = &[ServiceName::User, ServiceName::Order];
+
 /// All that the payment service reads from the environment.
 #[derive(Clone)]
 pub struct Config {
@@ -42,7 +45,7 @@ impl Config {
     /// All problems at once: variables that are missing or wrong, or that became others.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let mut settings = Settings::new(env);
-        let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, &[ServiceName::User, ServiceName::Order]);
+        let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, PEERS);
         let stripe_url = stripe_url(&mut settings);
         let stripe_key = settings.secret("STRIPE_SECRET_KEY", "sk_test_123");
         let webhook_secrets = settings.secret("STRIPE_WEBHOOK_SECRET", "whsec_123").and_then(|text| {

@@ -8,12 +8,12 @@ use common::client::ServiceClient;
 use common::clock::SharedClock;
 use common::config::DatabaseUrl;
 use common::consumer::Consumer;
-use common::http::{self, Health, OpenApiInfo, ops};
+use common::http::{self, OpenApiInfo, ops};
 use common::platform::Platform;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
 
-use crate::config::Config;
+use crate::config::{Config, PEERS};
 use crate::events::OrderEvents;
 use crate::jobs::Expiry;
 use crate::orders::Orders;
@@ -58,7 +58,12 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
     let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
     let verifier = TokenVerifier::remote(config.jwks_url, &config.platform.issuer, clock.clone(), client.clone());
-    let health = health(&shop, &platform);
+    let store = shop.clone();
+    let database = move || {
+        let shop = store.clone();
+        async move { shop.ping().await }
+    };
+    let health = platform.health(database, PEERS);
     let about = About {
         service: NAME,
         version: platform.version.clone(),
@@ -84,21 +89,4 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         platform,
         router,
     })
-}
-
-fn health(shop: &Shop, platform: &Platform) -> Health {
-    let (shop, bus, cache) = (shop.clone(), platform.bus.clone(), platform.cache.clone());
-    let database = move || {
-        let shop = shop.clone();
-        async move { Ok(shop.ping().await?) }
-    };
-    let events = move || {
-        let bus = bus.clone();
-        async move { Ok(bus.ping().await?) }
-    };
-    let kept = move || {
-        let cache = cache.clone();
-        async move { cache.ping().await }
-    };
-    Health::new().critical("database", database).dependency("bus", events).dependency("cache", kept)
 }

@@ -12,6 +12,9 @@ const DEFAULT_PORT: u16 = 3002;
 /// How long a reservation is held for an order that is not heard of, in seconds.
 const DEFAULT_RESERVATION_TTL: u32 = 900;
 
+/// The services that this one calls.
+pub(crate) const PEERS: &[ServiceName] = &[ServiceName::User, ServiceName::Order];
+
 /// All that the product service reads from the environment.
 #[derive(Clone)]
 pub struct Config {
@@ -40,7 +43,7 @@ impl Config {
     /// All problems at once: variables that are missing or wrong, or that became others.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let mut settings = Settings::new(env);
-        let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, &[ServiceName::User, ServiceName::Order]);
+        let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, PEERS);
         let reservation_ttl = reservation_ttl(&mut settings);
         let sample_data = settings.or("SAMPLE_DATA", false);
         let config = || {

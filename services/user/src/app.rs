@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use common::auth::TokenVerifier;
 use common::clock::SharedClock;
-use common::http::{self, Health, OpenApiInfo, ops};
+use common::http::{self, OpenApiInfo, ops};
 use common::platform::Platform;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
@@ -63,20 +63,12 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let verifier = verifier.with_session_check(sessions);
     let state = AppState { people: people.clone(), tokens, clients: config.clients.into(), verifier: verifier.clone() };
 
-    let (store, bus, cache) = (people.clone(), platform.bus.clone(), platform.cache.clone());
+    let store = people.clone();
     let database = move || {
         let store = store.clone();
-        async move { Ok(store.users.ping().await?) }
+        async move { store.users.ping().await }
     };
-    let events = move || {
-        let bus = bus.clone();
-        async move { Ok(bus.ping().await?) }
-    };
-    let kept = move || {
-        let cache = cache.clone();
-        async move { cache.ping().await }
-    };
-    let health = Health::new().critical("database", database).dependency("bus", events).dependency("cache", kept);
+    let health = platform.health(database, &[]);
     let docs = OpenApiInfo {
         title: "User service",
         description: "Accounts, sessions, and the tokens that the whole fleet trusts.",
