@@ -63,6 +63,10 @@ async fn what_was_accepted_survives_a_kill() {
     let payment = person.pay(&order).await;
     let _ = fleet.charge(&payment, "pm_card_visa").await.expect(200);
     person.until_order(&order, "confirmed", "completed").await;
+    let (kills, accepted) = (kills(), accepted.len());
+    println!(
+        "{kills} kills while orders were placed: {accepted} orders accepted, {orders} stand, 0 lost, 0 events wait"
+    );
 }
 
 /// Places orders until the fleet is gone.
@@ -95,6 +99,7 @@ async fn an_event_that_waits_when_the_fleet_is_killed_is_delivered_after_it() {
         person = person.at(&fleet.run.gateway);
         person.until_stock(1, before).await;
     }
+    println!("{} kills after a cancellation was answered: the goods came back each time", kills());
 }
 
 #[tokio::test]
