@@ -13,7 +13,7 @@ use common::sqlite::Sqlite;
 use crate::config::{Client, Config};
 use crate::jobs::Purge;
 use crate::passwords::Passwords;
-use crate::people::People;
+use crate::people::{People, turns};
 use crate::store::sqlite::{MIGRATIONS, SqliteUsers};
 use crate::tokens::{Sessions, Tokens};
 use crate::{NAME, routes};
@@ -51,6 +51,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         clock: clock.clone(),
         passwords,
         taking_away: Arc::default(),
+        turns: turns(),
     };
     if let Some(admin) = config.admin {
         let made = people.first_admin(&admin.email, admin.password).await;

@@ -11,12 +11,23 @@ use common::effects::Effects;
 use common::store::StoreError;
 use contracts::UserId;
 use secrecy::SecretString;
+use tokio::sync::Mutex;
 
 use crate::domain::{Profile, Session, User};
 use crate::error::Error;
 use crate::passwords::Passwords;
 use crate::routes::ProfileView;
 use crate::store::{Filter, Stored, Users, Written};
+
+/// Accounts that share a turn do so by chance; so many turns there are.
+const TURNS: usize = 64;
+/// Turns of those that change an account.
+pub(crate) type Turns = Arc<[Mutex<()>; TURNS]>;
+
+/// No turn is taken.
+pub(crate) fn turns() -> Turns {
+    Arc::new(std::array::from_fn(|_| Mutex::new(())))
+}
 
 /// How often a change is tried again when another came between reading and writing.
 const TRIES: u32 = 20;
@@ -30,7 +41,8 @@ pub(crate) struct People {
     pub(crate) cache: Cache,
     pub(crate) clock: SharedClock,
     pub(crate) passwords: Passwords,
-    pub(crate) taking_away: Arc<tokio::sync::Mutex<()>>,
+    pub(crate) taking_away: Arc<Mutex<()>>,
+    pub(crate) turns: Turns,
 }
 
 impl People {
@@ -64,6 +76,8 @@ impl People {
         id: UserId,
         mut rule: impl FnMut(&mut User, DateTime<Utc>) -> Result<Effects, Error> + Send,
     ) -> Result<User, Error> {
+        // Changes of one account wait for each other here; only those of other processes can come between.
+        let _in_turn = self.turns[id.as_uuid().as_u128() as usize % TURNS].lock().await;
         for _ in 0..TRIES {
             let stored = self.users.find(id).await?.filter(|stored| stored.user.profile.is_some());
             let mut changed = stored.ok_or(Error::NotFound)?;
@@ -134,14 +148,23 @@ impl People {
         }
     }
 
-    /// Begins a session, and answers it with its refresh token.
-    pub(crate) async fn sign_in(&self, id: UserId) -> Result<(User, Session, SecretString), Error> {
-        let (session, token) = Session::begin(id, self.now());
-        let user = self.change(id, |user, now| {
+    /// Begins a session, and answers it with its refresh token; not for a password that was changed since it was
+    /// verified.
+    pub(crate) async fn sign_in(&self, verified: &User) -> Result<(User, Session, SecretString), Error> {
+        let (session, token) = Session::begin(verified.id, self.now());
+        let begun = self.change(verified.id, |user, now| {
+            if user.password_hash != verified.password_hash {
+                return Err(Error::InvalidCredentials);
+            }
             user.begin_session(session.clone(), now);
             Ok(Effects::none())
         });
-        Ok((user.await?, session, token.text()))
+        match begun.await {
+            Ok(user) => Ok((user, session, token.text())),
+            // Deleted since.
+            Err(Error::NotFound) => Err(Error::InvalidCredentials),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -58,8 +58,8 @@ pub trait Users: Send + Sync + 'static {
     async fn list(&self, filter: &Filter, limit: u32, offset: u64) -> Result<(Vec<User>, u64), StoreError>;
     /// How often logins under this key failed in a row, and when that is forgotten.
     async fn failures(&self, key: &str, now: DateTime<Utc>) -> Result<(u32, DateTime<Utc>), StoreError>;
-    /// Counts a failure, which is remembered for `window`.
-    async fn count_failure(&self, key: &str, window: TimeDelta, now: DateTime<Utc>) -> Result<(), StoreError>;
+    /// Counts a failure, which is remembered for `window`; answers how many there are in a row now.
+    async fn count_failure(&self, key: &str, window: TimeDelta, now: DateTime<Utc>) -> Result<u32, StoreError>;
     /// Forgets the failures under this key.
     async fn forget_failures(&self, key: &str) -> Result<(), StoreError>;
     /// Removes failures that are to be forgotten.

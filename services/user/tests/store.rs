@@ -95,8 +95,8 @@ async fn forgets_the_deleted(users: &dyn Users) {
 async fn counts_failures(users: &dyn Users) {
     let window = TimeDelta::minutes(15);
     assert_eq!(users.failures("key", at(0)).await.unwrap().0, 0);
-    users.count_failure("key", window, at(0)).await.unwrap();
-    users.count_failure("key", window, at(60)).await.unwrap();
+    assert_eq!(users.count_failure("key", window, at(0)).await.unwrap(), 1);
+    assert_eq!(users.count_failure("key", window, at(60)).await.unwrap(), 2);
     users.count_failure("another", window, at(60)).await.unwrap();
     assert_eq!(users.failures("key", at(61)).await.unwrap(), (2, at(60) + window));
     assert_eq!(users.failures("key", at(60) + window).await.unwrap().0, 0, "the window is over");

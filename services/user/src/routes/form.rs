@@ -1,6 +1,6 @@
 //! Reading the parts of bodies.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use common::http::{ApiError, Checks};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
@@ -10,6 +10,8 @@ use crate::domain::{Address, Change, Theme};
 
 /// The longest name or part of an address, in characters.
 const TEXT: usize = 100;
+/// Nobody who can register was born before.
+const EARLIEST_YEAR: i32 = 1900;
 /// The longest phone number.
 const PHONE: usize = 32;
 
@@ -95,7 +97,9 @@ impl ProfileForm {
 }
 
 fn date(checks: &mut Checks, text: &str, now: DateTime<Utc>) -> Option<NaiveDate> {
-    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10);
+    let plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+    let date = date.filter(|date| plain && date.year() >= EARLIEST_YEAR);
     if date.is_none() {
         checks.fail("dateOfBirth", "must be a date such as 1990-12-31");
     } else if date.is_some_and(|date| date > now.date_naive()) {

@@ -58,7 +58,7 @@ pub(super) async fn login(
     let password = checks.required("password", body.password).map(SecretString::from);
     let (email, password) = checks.finish(email.zip(password))?;
     let user = authenticate(&app, &email, password, address).await?;
-    let signed_in = app.people.sign_in(user.id).await?;
+    let signed_in = app.people.sign_in(&user).await?;
     Ok(Json(SignedIn::new("Login successful", &app.tokens, signed_in)?))
 }
 
@@ -73,7 +73,9 @@ async fn authenticate(app: &AppState, email: &str, password: SecretString, from:
     // A place first, so that one who is turned away has not failed; then counted before the slow part, so that guesses at
     // the same time do not pass the limit.
     let place = people.passwords.place()?;
-    people.users.count_failure(&key, WINDOW, people.now()).await?;
+    if people.users.count_failure(&key, WINDOW, people.now()).await? > MAX_FAILURES {
+        return Err(Error::Throttled(WINDOW.to_std().unwrap_or_default()));
+    }
     let user = people.users.find_email(email).await?.map(|stored| stored.user);
     let hash = user.as_ref().map(|user| user.password_hash.clone());
     let verdict = people.passwords.verify(place, password.clone(), hash).await?;

@@ -137,19 +137,21 @@ impl Users for SqliteUsers {
         Ok((row.try_get("failures")?, from_ms(row.try_get("expires_at")?)?))
     }
 
-    async fn count_failure(&self, key: &str, window: TimeDelta, now: DateTime<Utc>) -> Result<(), StoreError> {
+    async fn count_failure(&self, key: &str, window: TimeDelta, now: DateTime<Utc>) -> Result<u32, StoreError> {
         let mut tx = self.0.begin().await?;
-        sqlx::query(
+        let failures = sqlx::query_scalar(
             "INSERT INTO login_failures (key, failures, expires_at) VALUES (?1, 1, ?2)
              ON CONFLICT (key) DO UPDATE SET
-                 failures = CASE WHEN expires_at > ?3 THEN failures + 1 ELSE 1 END, expires_at = ?2",
+                 failures = CASE WHEN expires_at > ?3 THEN failures + 1 ELSE 1 END, expires_at = ?2
+             RETURNING failures",
         )
         .bind(key)
         .bind(ms(now + window))
         .bind(ms(now))
-        .execute(&mut *tx)
+        .fetch_one(&mut *tx)
         .await?;
-        self.0.commit(tx, &Effects::none()).await
+        self.0.commit(tx, &Effects::none()).await?;
+        Ok(failures)
     }
 
     async fn forget_failures(&self, key: &str) -> Result<(), StoreError> {

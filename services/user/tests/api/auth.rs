@@ -59,6 +59,9 @@ async fn all_that_is_wrong_is_told_at_once() {
         ("firstName", json!("  ")),
         ("dateOfBirth", json!("1990-02-30")),
         ("dateOfBirth", json!("2999-01-01")),
+        ("dateOfBirth", json!("-199-01-01")),
+        ("dateOfBirth", json!(" 990-12-31")),
+        ("dateOfBirth", json!("0000-01-01")),
         ("preferences.theme", json!("blue")),
         ("email", json!(7)),
     ] {
@@ -111,6 +114,16 @@ async fn ten_failures_in_a_row_are_enough() {
     }
     shop.clock.advance(TimeDelta::minutes(15));
     shop.login("john@example.com", "password123").await.expect(200);
+}
+
+#[tokio::test]
+async fn guesses_at_the_same_time_are_no_more_than_guesses_in_a_row() {
+    let shop = Shop::open().await;
+    shop.register("john@example.com").await;
+    let guesses = futures::future::join_all((0..30).map(|_| shop.login("john@example.com", "password124"))).await;
+    let tried = guesses.iter().filter(|guess| guess.status == 401).count();
+    assert!(tried <= 10, "{tried} were tried");
+    assert!(guesses.iter().all(|guess| matches!(guess.status, 401 | 429)));
 }
 
 #[tokio::test]

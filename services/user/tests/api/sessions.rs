@@ -58,6 +58,34 @@ async fn logging_out_ends_the_session_at_once_and_no_other() {
     refused.refused(401, "UNAUTHENTICATED");
 }
 
+/// Many devices at once: none is told that another came between.
+#[tokio::test]
+async fn sessions_of_one_account_do_not_disturb_each_other() {
+    let shop = Shop::open().await;
+    let mut sessions = vec![shop.register("john@example.com").await];
+    for _ in 0..20 {
+        sessions.push(person(&shop.login("john@example.com", "password123").await.expect(200)));
+    }
+    for renewed in futures::future::join_all(sessions.iter().map(|one| shop.refresh(&one.refresh_token))).await {
+        renewed.expect(200);
+    }
+}
+
+/// A login that waits for its hash while the password is changed does not outlive the change.
+#[tokio::test]
+async fn an_old_password_begins_no_session_after_the_change() {
+    let shop = Shop::open().await;
+    let desk = shop.register("john@example.com").await;
+    let change = json!({"currentPassword": "password123", "newPassword": "another password"});
+    let logins = futures::future::join_all((0..6).map(|_| shop.login("john@example.com", "password123")));
+    let (logins, changed) = tokio::join!(logins, shop.put("/api/users/me/password", &desk, &change));
+    assert_eq!(changed.status, 204);
+    for login in logins.into_iter().filter(|login| login.status == 200) {
+        shop.get("/api/users/me", &person(&login.body)).await.refused(401, "UNAUTHENTICATED");
+    }
+    shop.get("/api/users/me", &desk).await.expect(200);
+}
+
 #[tokio::test]
 async fn an_access_token_runs_out() {
     let shop = Shop::open().await;
