@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
-use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
 use std::str::FromStr;
 
-use ipnet::IpNet;
 use secrecy::SecretString;
-use url::Url;
 
-use crate::bus::BusUrl;
-use crate::cache::CacheUrl;
-use crate::discovery::{Peers, ServiceName};
+mod backend;
+mod platform;
+
+pub use backend::{BackendConfig, DatabaseUrl, sqlite_path};
+pub use platform::PlatformConfig;
 
 /// Variables by name: the process's own, or those that a host of several services makes.
 #[derive(Clone, Default)]
@@ -204,168 +202,6 @@ impl<'a> Settings<'a> {
         text.parse()
             .map_err(|error| self.problem(name, format!("is wrong: {error}; for example {name}={example}")))
             .ok()
-    }
-}
-
-/// Networks whose `X-Forwarded-For` counts, unless `TRUSTED_PROXIES` says otherwise.
-const TRUSTED_PROXIES: &str = "127.0.0.0/8,::1/128";
-
-/// What every service reads.
-#[derive(Clone, Debug)]
-pub struct PlatformConfig {
-    /// The service's name, such as `order-service`.
-    pub service: &'static str,
-    /// `HOST`: the address to listen on.
-    pub host: IpAddr,
-    /// `PORT`: the port to listen on; 0 takes a free one.
-    pub port: u16,
-    /// `REDIS_URL`: the cache.
-    pub cache: CacheUrl,
-    /// `RABBITMQ_URL`: the bus.
-    pub bus: BusUrl,
-    /// `…_SERVICE_URL`: where the other services are.
-    pub peers: Peers,
-    /// `JWT_ISSUER`: who signs tokens.
-    pub issuer: String,
-    /// `TRUSTED_PROXIES`: networks whose `X-Forwarded-For` counts.
-    pub trusted_proxies: Vec<IpNet>,
-    /// `ALLOWED_ORIGINS`: for CORS where no gateway does it.
-    pub allowed_origins: Vec<String>,
-    /// `SERVICE_VERSION`: shown by the health calls.
-    pub version: String,
-    /// `ENVIRONMENT`: such as `production`.
-    pub environment: String,
-}
-
-impl PlatformConfig {
-    /// Reads it, noting problems in `settings`.
-    pub fn read(settings: &mut Settings<'_>, service: &'static str, default_port: u16) -> Option<Self> {
-        for (old, new) in [
-            ("REDIS_HOST", "REDIS_URL"),
-            ("REDIS_PORT", "REDIS_URL"),
-            ("RABBITMQ_HOST", "RABBITMQ_URL"),
-            ("RABBITMQ_PORT", "RABBITMQ_URL"),
-            ("RABBITMQ_USER", "RABBITMQ_URL"),
-            ("RABBITMQ_PASSWORD", "RABBITMQ_URL"),
-            ("CONSUL_HOST", "CONSUL_URL"),
-            ("CONSUL_PORT", "CONSUL_URL"),
-            ("JAEGER_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
-        ] {
-            settings.became(old, new);
-        }
-        let host = settings.or("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let port = settings.or("PORT", default_port);
-        let cache = settings.required("REDIS_URL", "memory:");
-        let bus = settings.required("RABBITMQ_URL", "sqlite://.shopfleet/bus.db");
-        let peers = Peers::read(settings);
-        let issuer = settings.or("JWT_ISSUER", "shopfleet".to_owned());
-        let trusted_proxies = settings.parsed_list("TRUSTED_PROXIES", TRUSTED_PROXIES);
-        let allowed_origins = settings.list("ALLOWED_ORIGINS");
-        let version = settings.or("SERVICE_VERSION", env!("CARGO_PKG_VERSION").to_owned());
-        let environment = settings.or("ENVIRONMENT", "development".to_owned());
-        Some(Self {
-            service,
-            host: host?,
-            port: port?,
-            cache: cache?,
-            bus: bus?,
-            peers: peers?,
-            issuer: issuer?,
-            trusted_proxies: trusted_proxies?,
-            allowed_origins,
-            version: version?,
-            environment: environment?,
-        })
-    }
-}
-
-/// What the services read alike that keep a database, take money's currency for granted and trust the user service's
-/// tokens: product, order, payment.
-#[derive(Clone, Debug)]
-pub struct BackendConfig {
-    /// What every service reads.
-    pub platform: PlatformConfig,
-    /// `DATABASE_URL`: the service's own store.
-    pub database: DatabaseUrl,
-    /// `CURRENCY`: the shop's one currency (ISO 4217).
-    pub currency: String,
-    /// `JWKS_URL`: the keys that tokens are signed with.
-    pub jwks_url: Url,
-    /// `CLIENT_ID`: for calls to other services.
-    pub client_id: String,
-    /// `CLIENT_SECRET`: for calls to other services.
-    pub client_secret: SecretString,
-}
-
-impl BackendConfig {
-    /// Reads it, noting problems in `settings`; the addresses of `peers` must be set.
-    pub fn read(
-        settings: &mut Settings<'_>,
-        service: &'static str,
-        default_port: u16,
-        peers: &[ServiceName],
-    ) -> Option<Self> {
-        for old in ["DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME"] {
-            settings.became(old, "DATABASE_URL");
-        }
-        settings.became("JWT_SECRET", "JWKS_URL");
-        let platform = PlatformConfig::read(settings, service, default_port);
-        let database = settings.required("DATABASE_URL", &format!("sqlite://.shopfleet/{service}.db"));
-        let currency = currency(settings);
-        let jwks_url = settings.required("JWKS_URL", "http://127.0.0.1:3001/.well-known/jwks.json");
-        let client_id = settings.required("CLIENT_ID", service);
-        let client_secret = settings.secret("CLIENT_SECRET", "a-long-random-text");
-        // Told also where the rest of the platform's settings is wrong; what is wrong with addresses is told there.
-        if let Some(known) = Peers::read(&mut Settings::new(settings.env)) {
-            for needed in peers {
-                known.require(settings, *needed);
-            }
-        }
-        Some(Self {
-            platform: platform?,
-            database: database?,
-            currency: currency?,
-            jwks_url: jwks_url?,
-            client_id: client_id?,
-            client_secret: client_secret?,
-        })
-    }
-}
-
-fn currency(settings: &mut Settings<'_>) -> Option<String> {
-    let currency = settings.or("CURRENCY", "USD".to_owned())?;
-    let valid = currency.len() == 3 && currency.bytes().all(|letter| letter.is_ascii_uppercase());
-    if !valid {
-        settings.problem("CURRENCY", "must be three capital letters (ISO 4217); for example CURRENCY=USD");
-    }
-    valid.then_some(currency)
-}
-
-/// The address of a service's own store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DatabaseUrl {
-    /// `sqlite://<file>`: a file, made if there is none.
-    Sqlite(PathBuf),
-}
-
-impl FromStr for DatabaseUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        sqlite_path(text).map(Self::Sqlite)
-    }
-}
-
-/// The file that a `sqlite://<file>` address names: `sqlite://data/x.db` is relative, `sqlite:///data/x.db` absolute.
-///
-/// # Errors
-/// For another scheme, or if no file is named.
-pub fn sqlite_path(text: &str) -> Result<PathBuf, String> {
-    match text.split_once("://") {
-        Some(("sqlite", "")) => Err("it names no file".to_owned()),
-        Some(("sqlite", path)) => Ok(PathBuf::from(path)),
-        Some((scheme, _)) => Err(format!("`{scheme}://` is not supported by this build; use sqlite://<file>")),
-        None => Err("it has no scheme; use sqlite://<file>".to_owned()),
     }
 }
 

@@ -1,0 +1,100 @@
+//! What the services read alike that keep a database and trust the user service's tokens.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::{PlatformConfig, Settings};
+use crate::discovery::{Peers, ServiceName};
+
+/// What the services read alike that keep a database, take money's currency for granted and trust the user service's
+/// tokens: product, order, payment.
+#[derive(Clone, Debug)]
+pub struct BackendConfig {
+    /// What every service reads.
+    pub platform: PlatformConfig,
+    /// `DATABASE_URL`: the service's own store.
+    pub database: DatabaseUrl,
+    /// `CURRENCY`: the shop's one currency (ISO 4217).
+    pub currency: String,
+    /// `JWKS_URL`: the keys that tokens are signed with.
+    pub jwks_url: Url,
+    /// `CLIENT_ID`: for calls to other services.
+    pub client_id: String,
+    /// `CLIENT_SECRET`: for calls to other services.
+    pub client_secret: SecretString,
+}
+
+impl BackendConfig {
+    /// Reads it, noting problems in `settings`; the addresses of `peers` must be set.
+    pub fn read(
+        settings: &mut Settings<'_>,
+        service: &'static str,
+        default_port: u16,
+        peers: &[ServiceName],
+    ) -> Option<Self> {
+        for old in ["DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME"] {
+            settings.became(old, "DATABASE_URL");
+        }
+        settings.became("JWT_SECRET", "JWKS_URL");
+        let platform = PlatformConfig::read(settings, service, default_port);
+        let database = settings.required("DATABASE_URL", &format!("sqlite://.shopfleet/{service}.db"));
+        let currency = currency(settings);
+        let jwks_url = settings.required("JWKS_URL", "http://127.0.0.1:3001/.well-known/jwks.json");
+        let client_id = settings.required("CLIENT_ID", service);
+        let client_secret = settings.secret("CLIENT_SECRET", "a-long-random-text");
+        // Told also where the rest of the platform's settings is wrong; what is wrong with addresses is told there.
+        if let Some(known) = Peers::read(&mut Settings::new(settings.env)) {
+            for needed in peers {
+                known.require(settings, *needed);
+            }
+        }
+        Some(Self {
+            platform: platform?,
+            database: database?,
+            currency: currency?,
+            jwks_url: jwks_url?,
+            client_id: client_id?,
+            client_secret: client_secret?,
+        })
+    }
+}
+
+fn currency(settings: &mut Settings<'_>) -> Option<String> {
+    let currency = settings.or("CURRENCY", "USD".to_owned())?;
+    let valid = currency.len() == 3 && currency.bytes().all(|letter| letter.is_ascii_uppercase());
+    if !valid {
+        settings.problem("CURRENCY", "must be three capital letters (ISO 4217); for example CURRENCY=USD");
+    }
+    valid.then_some(currency)
+}
+
+/// The address of a service's own store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// `sqlite://<file>`: a file, made if there is none.
+    Sqlite(PathBuf),
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        sqlite_path(text).map(Self::Sqlite)
+    }
+}
+
+/// The file that a `sqlite://<file>` address names: `sqlite://data/x.db` is relative, `sqlite:///data/x.db` absolute.
+///
+/// # Errors
+/// For another scheme, or if no file is named.
+pub fn sqlite_path(text: &str) -> Result<PathBuf, String> {
+    match text.split_once("://") {
+        Some(("sqlite", "")) => Err("it names no file".to_owned()),
+        Some(("sqlite", path)) => Ok(PathBuf::from(path)),
+        Some((scheme, _)) => Err(format!("`{scheme}://` is not supported by this build; use sqlite://<file>")),
+        None => Err("it has no scheme; use sqlite://<file>".to_owned()),
+    }
+}

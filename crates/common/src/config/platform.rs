@@ -1,0 +1,82 @@
+//! What every service reads.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+
+use super::Settings;
+use crate::bus::BusUrl;
+use crate::cache::CacheUrl;
+use crate::discovery::Peers;
+
+/// Networks whose `X-Forwarded-For` counts, unless `TRUSTED_PROXIES` says otherwise.
+const TRUSTED_PROXIES: &str = "127.0.0.0/8,::1/128";
+
+/// What every service reads.
+#[derive(Clone, Debug)]
+pub struct PlatformConfig {
+    /// The service's name, such as `order-service`.
+    pub service: &'static str,
+    /// `HOST`: the address to listen on.
+    pub host: IpAddr,
+    /// `PORT`: the port to listen on; 0 takes a free one.
+    pub port: u16,
+    /// `REDIS_URL`: the cache.
+    pub cache: CacheUrl,
+    /// `RABBITMQ_URL`: the bus.
+    pub bus: BusUrl,
+    /// `…_SERVICE_URL`: where the other services are.
+    pub peers: Peers,
+    /// `JWT_ISSUER`: who signs tokens.
+    pub issuer: String,
+    /// `TRUSTED_PROXIES`: networks whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `ALLOWED_ORIGINS`: for CORS where no gateway does it.
+    pub allowed_origins: Vec<String>,
+    /// `SERVICE_VERSION`: shown by the health calls.
+    pub version: String,
+    /// `ENVIRONMENT`: such as `production`.
+    pub environment: String,
+}
+
+impl PlatformConfig {
+    /// Reads it, noting problems in `settings`.
+    pub fn read(settings: &mut Settings<'_>, service: &'static str, default_port: u16) -> Option<Self> {
+        for (old, new) in [
+            ("REDIS_HOST", "REDIS_URL"),
+            ("REDIS_PORT", "REDIS_URL"),
+            ("RABBITMQ_HOST", "RABBITMQ_URL"),
+            ("RABBITMQ_PORT", "RABBITMQ_URL"),
+            ("RABBITMQ_USER", "RABBITMQ_URL"),
+            ("RABBITMQ_PASSWORD", "RABBITMQ_URL"),
+            ("CONSUL_HOST", "CONSUL_URL"),
+            ("CONSUL_PORT", "CONSUL_URL"),
+            ("JAEGER_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ] {
+            settings.became(old, new);
+        }
+        let host = settings.or("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let port = settings.or("PORT", default_port);
+        let cache = settings.required("REDIS_URL", "memory:");
+        let bus = settings.required("RABBITMQ_URL", "sqlite://.shopfleet/bus.db");
+        let peers = Peers::read(settings);
+        let issuer = settings.or("JWT_ISSUER", "shopfleet".to_owned());
+        let trusted_proxies = settings.parsed_list("TRUSTED_PROXIES", TRUSTED_PROXIES);
+        let allowed_origins = settings.list("ALLOWED_ORIGINS");
+        let version = settings.or("SERVICE_VERSION", env!("CARGO_PKG_VERSION").to_owned());
+        let environment = settings.or("ENVIRONMENT", "development".to_owned());
+        Some(Self {
+            service,
+            host: host?,
+            port: port?,
+            cache: cache?,
+            bus: bus?,
+            peers: peers?,
+            issuer: issuer?,
+            trusted_proxies: trusted_proxies?,
+            allowed_origins,
+            version: version?,
+            environment: environment?,
+        })
+    }
+}
