@@ -16,6 +16,6 @@ mod slash;
 pub use check::Checks;
 pub use docs::OpenApiInfo;
 pub use error::ApiError;
-pub use extract::{ClientAddr, Json, Json422, OptionalJson, Path, Query};
+pub use extract::{ClientAddr, Json, Json422, OptionalJson, Path, Query, cleared};
 pub use health::{DependencyReport, DependencyStatus, Health, HealthReport};
 pub use router::{HttpSettings, finish};

@@ -10,5 +10,7 @@ pub const MAX_BATCH_IDS: usize = 100;
 pub const MAX_ORDER_LINES: usize = 50;
 /// The most pieces of one product in an order, after adding up.
 pub const MAX_QUANTITY: i64 = 1000;
+/// The largest metadata of an order or a payment, in bytes of JSON.
+pub const MAX_METADATA_BYTES: usize = 16 * 1024;
 /// The largest total of an order.
 pub const MAX_TOTAL: Money = Money::from_cents(99_999_999);

@@ -23,7 +23,7 @@ pub(crate) fn router(state: AppState) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(create_order::create_order, list_orders::list_orders))
         .routes(routes!(get_order_by_number::get_order_by_number))
-        .routes(routes!(get_order::get_order, update_order::put_order, update_order::patch_order))
+        .routes(routes!(get_order::get_order, update_order::update_order))
         .routes(routes!(cancel_order::cancel_order))
         .routes(routes!(pay_order::pay_order, list_order_payments::list_order_payments))
         .routes(routes!(abandon_order::abandon_order))

@@ -32,10 +32,10 @@ pub(crate) fn router(state: AppState) -> OpenApiRouter {
         .routes(routes!(logout::logout))
         .routes(routes!(token::token))
         .routes(routes!(jwks::jwks))
-        .routes(routes!(me::get_me, me::put_me, me::patch_me))
+        .routes(routes!(me::get_me, me::update_me))
         .routes(routes!(change_password::change_password))
         .routes(routes!(list_users::list_users))
-        .routes(routes!(get_user::get_user, update_user::put_user, update_user::patch_user, delete_user::delete_user))
+        .routes(routes!(get_user::get_user, update_user::update_user, delete_user::delete_user))
         .routes(routes!(set_role::set_role))
         .with_state(state)
 }

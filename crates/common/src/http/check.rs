@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use contracts::FieldError;
+use serde_json::value::RawValue;
 
 use super::ApiError;
 
@@ -84,6 +85,17 @@ impl Checks {
     pub fn optional_text(&mut self, field: impl Into<String>, value: Option<String>, max: usize) -> Option<String> {
         let value = value.filter(|text| !text.trim().is_empty())?;
         self.text(field, Some(value), 0..=max)
+    }
+
+    /// A JSON object that may be left out, as the text that was sent, of at most `max` bytes.
+    pub fn json_object(&mut self, field: &str, value: Option<Box<RawValue>>, max: usize) -> Option<String> {
+        let text = value?.get().to_owned();
+        if !text.starts_with('{') {
+            self.fail(field, "must be an object");
+        } else if text.len() > max {
+            self.fail(field, format!("must be at most {max} bytes"));
+        }
+        Some(text)
     }
 
     /// A whole number that must be there.

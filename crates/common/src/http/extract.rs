@@ -1,5 +1,6 @@
 //! What handlers read requests by. Whatever cannot be read is refused in the one form.
 
+mod cleared;
 mod client_addr;
 mod json;
 mod json_error;
@@ -7,6 +8,7 @@ mod media_type;
 mod path;
 mod query;
 
+pub use cleared::cleared;
 pub use client_addr::ClientAddr;
 pub(super) use json::too_large;
 pub use json::{Json, Json422, OptionalJson};

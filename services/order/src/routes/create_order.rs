@@ -6,7 +6,7 @@ use axum::http::header::{HeaderName, LOCATION};
 use common::auth::Caller;
 use common::http::{ApiError, Checks, Json, Json422};
 use contracts::event::Line;
-use contracts::limits::{MAX_ORDER_LINES, MAX_QUANTITY};
+use contracts::limits::{MAX_METADATA_BYTES, MAX_ORDER_LINES, MAX_QUANTITY};
 use contracts::{ErrorCode, Problem, ProductId, UserId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -89,7 +89,7 @@ fn check(body: Body) -> Result<Draft, ApiError> {
     let customer_info = checks.required("customer_info", body.customer_info);
     let customer_info = customer_info.and_then(|body| input::customer(&mut checks, body));
     let notes = input::notes(&mut checks, body.notes);
-    let metadata = input::metadata(&mut checks, body.metadata);
+    let metadata = checks.json_object("metadata", body.metadata, MAX_METADATA_BYTES);
     let draft = || {
         Some(Draft {
             user_id: user_id?,

@@ -4,8 +4,7 @@ use std::ops::RangeInclusive;
 
 use common::http::{ApiError, Checks};
 use contracts::ErrorCode;
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::domain::{Address, CustomerInfo};
@@ -16,7 +15,6 @@ const POSTAL_CODE_CHARS: RangeInclusive<usize> = 1..=20;
 const APARTMENT_CHARS: usize = 100;
 const PHONE_CHARS: usize = 50;
 const NOTES_CHARS: usize = 2000;
-const METADATA_BYTES: usize = 16 * 1024;
 
 /// Where goods or bills are sent.
 #[derive(Deserialize, ToSchema)]
@@ -71,26 +69,6 @@ pub(super) fn customer(checks: &mut Checks, body: CustomerBody) -> Option<Custom
 
 pub(super) fn notes(checks: &mut Checks, notes: Option<String>) -> Option<String> {
     checks.optional_text("notes", notes, NOTES_CHARS)
-}
-
-/// The text of a JSON object, as it was sent.
-pub(super) fn metadata(checks: &mut Checks, metadata: Option<Box<RawValue>>) -> Option<String> {
-    let text = metadata?.get().to_owned();
-    if !text.starts_with('{') {
-        checks.fail("metadata", "must be an object");
-    } else if text.len() > METADATA_BYTES {
-        checks.fail("metadata", format!("must be at most {METADATA_BYTES} bytes"));
-    }
-    Some(text)
-}
-
-/// Reads a field that may be left out (`None`) or cleared (`Some(None)`).
-pub(super) fn cleared<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// A body that is not valid is 422 here.

@@ -2,8 +2,9 @@
 
 use axum::extract::State;
 use common::auth::Caller;
-use common::http::{ApiError, Checks, Json, Json422, Path};
+use common::http::{ApiError, Checks, Json, Json422, Path, cleared};
 use contracts::calls::OrderStatus;
+use contracts::limits::MAX_METADATA_BYTES;
 use contracts::{OrderId, Problem};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -22,18 +23,18 @@ pub(super) struct Body {
     status: Option<OrderStatus>,
     shipping_address: Option<AddressBody>,
     /// `null` clears them.
-    #[serde(default, deserialize_with = "input::cleared")]
+    #[serde(default, deserialize_with = "cleared")]
     #[schema(value_type = Option<String>, max_length = 2000)]
     notes: Option<Option<String>>,
     /// `null` clears them.
-    #[serde(default, deserialize_with = "input::cleared")]
+    #[serde(default, deserialize_with = "cleared")]
     #[schema(value_type = Option<Object>)]
     metadata: Option<Option<Box<RawValue>>>,
 }
 
 /// Changes an order; what is left out stays.
 #[utoipa::path(
-    put,
+    method(put, patch),
     path = "/api/orders/{id}",
     tag = "orders",
     security(("bearer" = [])),
@@ -48,39 +49,16 @@ pub(super) struct Body {
         (status = 422, description = "VALIDATION_FAILED", body = Problem),
     )
 )]
-pub(super) async fn put_order(
+pub(super) async fn update_order(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<OrderId>,
     Json422(body): Json422<Body>,
 ) -> Result<Json<OrderView>, ApiError> {
-    update(&app, &caller, id, body).await
-}
-
-/// Changes an order, as PUT does.
-#[utoipa::path(
-    patch,
-    path = "/api/orders/{id}",
-    tag = "orders",
-    security(("bearer" = [])),
-    params(("id" = OrderId, Path)),
-    request_body = Body,
-    responses((status = 200, body = OrderView))
-)]
-pub(super) async fn patch_order(
-    State(app): State<AppState>,
-    caller: Caller,
-    Path(id): Path<OrderId>,
-    Json422(body): Json422<Body>,
-) -> Result<Json<OrderView>, ApiError> {
-    update(&app, &caller, id, body).await
-}
-
-async fn update(app: &AppState, caller: &Caller, id: OrderId, body: Body) -> Result<Json<OrderView>, ApiError> {
     let change = check(body)?;
     let update = app.book.change(id, |order, now| {
-        access::check(order, caller)?;
-        order.update(access::actor(caller), change, now)
+        access::check(order, &caller)?;
+        order.update(access::actor(&caller), change, now)
     });
     Ok(Json(update.await?.try_into()?))
 }
@@ -89,6 +67,6 @@ fn check(body: Body) -> Result<Change, ApiError> {
     let mut checks = Checks::unprocessable();
     let shipping_address = body.shipping_address.and_then(|body| input::address(&mut checks, "shipping_address", body));
     let notes = body.notes.map(|notes| input::notes(&mut checks, notes));
-    let metadata = body.metadata.map(|metadata| input::metadata(&mut checks, metadata));
+    let metadata = body.metadata.map(|sent| checks.json_object("metadata", sent, MAX_METADATA_BYTES));
     checks.finish(Some(Change { status: body.status, shipping_address, notes, metadata }))
 }

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use common::auth::Caller;
 use common::http::{ApiError, Checks, Json};
 use contracts::calls::PaymentMethod;
+use contracts::limits::MAX_METADATA_BYTES;
 use contracts::{ErrorCode, Money, OrderId, Problem, UserId};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,6 @@ use crate::till::Opened;
 
 const LEAST_AMOUNT: Money = Money::from_cents(1);
 const DESCRIPTION_CHARS: usize = 500;
-const METADATA_BYTES: usize = 16 * 1024;
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewPayment)]
@@ -127,14 +127,7 @@ fn check(body: Body, currency: &str) -> Result<(OrderId, NewPayment), ApiError> 
         checks.fail("provider", format!("must be {PROVIDER}"));
     }
     let description = checks.optional_text("description", body.description, DESCRIPTION_CHARS);
-    let metadata = body.metadata.map(|metadata| metadata.get().to_owned());
-    if let Some(text) = &metadata {
-        if !text.starts_with('{') {
-            checks.fail("metadata", "must be an object");
-        } else if text.len() > METADATA_BYTES {
-            checks.fail("metadata", format!("must be at most {METADATA_BYTES} bytes"));
-        }
-    }
+    let metadata = checks.json_object("metadata", body.metadata, MAX_METADATA_BYTES);
     let currency = body.currency.unwrap_or_else(|| currency.to_owned()).to_ascii_uppercase();
     let checked = || {
         let request =

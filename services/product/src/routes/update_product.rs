@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use common::auth::AdminOnly;
-use common::http::{ApiError, Checks, Json, Path};
+use common::http::{ApiError, Checks, Json, Path, cleared};
 use contracts::calls::Product;
 use contracts::{Money, Problem, ProductId};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::create_product::{above_zero, chars};
@@ -24,20 +24,15 @@ pub(super) struct Body {
     #[schema(min_length = 1, max_length = 100)]
     category: Option<String>,
     /// `null` takes it away.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "cleared")]
     #[schema(max_length = 50, value_type = Option<String>)]
     brand: Option<Option<String>>,
     /// Unique; `null` takes it away.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "cleared")]
     #[schema(max_length = 100, value_type = Option<String>)]
     sku: Option<Option<String>>,
     /// Whether it is on sale.
     active: Option<bool>,
-}
-
-/// A field that is there, also with `null`.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// Changes a product. What is left out stays; the stock is changed by a call of its own.

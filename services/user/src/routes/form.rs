@@ -1,9 +1,9 @@
 //! Reading the parts of bodies.
 
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
-use common::http::{ApiError, Checks};
+use common::http::{ApiError, Checks, cleared};
 use secrecy::SecretString;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::domain::{Address, Change, Theme};
@@ -59,17 +59,17 @@ pub(super) struct ProfileForm {
     first_name: Option<String>,
     last_name: Option<String>,
     /// `YYYY-MM-DD`; null removes it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "cleared")]
     #[schema(value_type = Option<String>)]
-    date_of_birth: Patch<String>,
+    date_of_birth: Option<Option<String>>,
     /// Null removes it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "cleared")]
     #[schema(value_type = Option<String>)]
-    phone_number: Patch<String>,
+    phone_number: Option<Option<String>>,
     /// Null removes it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "cleared")]
     #[schema(value_type = Option<AddressForm>)]
-    address: Patch<AddressForm>,
+    address: Option<Option<AddressForm>>,
     preferences: Option<PreferencesForm>,
     /// At registration alone: 8 to 128 characters. It has a call of its own to be changed.
     pub(super) password: Option<String>,
@@ -86,9 +86,9 @@ impl ProfileForm {
             email: if whole || self.email.is_some() { checks.email("email", self.email) } else { None },
             first_name: name(checks, "firstName", self.first_name),
             last_name: name(checks, "lastName", self.last_name),
-            date_of_birth: self.date_of_birth.map(|text| date(checks, &text, now)),
-            phone_number: self.phone_number.map(|text| checks.optional_text("phoneNumber", Some(text), PHONE)),
-            address: self.address.map(|form| form.check(checks)),
+            date_of_birth: self.date_of_birth.map(|sent| date(checks, &sent?, now)),
+            phone_number: self.phone_number.map(|sent| checks.optional_text("phoneNumber", sent, PHONE)),
+            address: self.address.map(|sent| sent?.check(checks)),
             notifications: preferences.notifications,
             newsletter: preferences.newsletter,
             theme: preferences.theme,
@@ -135,29 +135,4 @@ pub(super) fn change(form: ProfileForm, now: DateTime<Utc>) -> Result<Change, Ap
     let mut checks = Checks::new();
     let change = form.check(&mut checks, false, now);
     checks.finish(Some(change))
-}
-
-/// A field of a change: left out, null, or a value.
-#[derive(Default)]
-pub(super) enum Patch<T> {
-    #[default]
-    Left,
-    Null,
-    Value(T),
-}
-
-impl<T> Patch<T> {
-    fn map<U>(self, read: impl FnOnce(T) -> Option<U>) -> Option<Option<U>> {
-        match self {
-            Self::Left => None,
-            Self::Null => Some(None),
-            Self::Value(value) => Some(read(value)),
-        }
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Option::deserialize(deserializer)?.map_or(Self::Null, Self::Value))
-    }
 }

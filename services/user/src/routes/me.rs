@@ -28,7 +28,7 @@ pub(super) async fn get_me(State(app): State<AppState>, caller: Caller) -> Resul
 
 /// Changes one's own profile; what is left out stays.
 #[utoipa::path(
-    put,
+    method(put, patch),
     path = "/api/users/me",
     tag = "users",
     security(("bearer" = [])),
@@ -40,28 +40,11 @@ pub(super) async fn get_me(State(app): State<AppState>, caller: Caller) -> Resul
         (status = 409, description = "USER_EXISTS", body = Problem),
     )
 )]
-pub(super) async fn put_me(
+pub(super) async fn update_me(
     State(app): State<AppState>,
     caller: Caller,
     Json(form): Json<ProfileForm>,
 ) -> Result<Json<ProfileView>, ApiError> {
     let id = own(&caller)?;
     changed(&app, id, change(form, app.people.now())?).await
-}
-
-/// Changes one's own profile, as `PUT` does.
-#[utoipa::path(
-    patch,
-    path = "/api/users/me",
-    tag = "users",
-    security(("bearer" = [])),
-    request_body = ProfileForm,
-    responses((status = 200, body = ProfileView))
-)]
-pub(super) async fn patch_me(
-    state: State<AppState>,
-    caller: Caller,
-    form: Json<ProfileForm>,
-) -> Result<Json<ProfileView>, ApiError> {
-    put_me(state, caller, form).await
 }

@@ -13,7 +13,7 @@ use crate::error::Error;
 
 /// Changes a user's profile; what is left out stays.
 #[utoipa::path(
-    put,
+    method(put, patch),
     path = "/api/users/{id}",
     tag = "users",
     security(("bearer" = [])),
@@ -27,7 +27,7 @@ use crate::error::Error;
         (status = 409, description = "USER_EXISTS", body = Problem),
     )
 )]
-pub(super) async fn put_user(
+pub(super) async fn update_user(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<UserId>,
@@ -35,25 +35,6 @@ pub(super) async fn put_user(
 ) -> Result<Json<ProfileView>, ApiError> {
     let id = reachable(&caller, id)?;
     changed(&app, id, change(form, app.people.now())?).await
-}
-
-/// Changes a user's profile, as `PUT` does.
-#[utoipa::path(
-    patch,
-    path = "/api/users/{id}",
-    tag = "users",
-    security(("bearer" = [])),
-    params(("id" = UserId, Path)),
-    request_body = ProfileForm,
-    responses((status = 200, body = ProfileView))
-)]
-pub(super) async fn patch_user(
-    state: State<AppState>,
-    caller: Caller,
-    id: Path<UserId>,
-    form: Json<ProfileForm>,
-) -> Result<Json<ProfileView>, ApiError> {
-    put_user(state, caller, id, form).await
 }
 
 /// Changes a profile, and answers it.
