@@ -3,18 +3,18 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use chrono::Utc;
 use common::bus::{Bus, BusUrl, Message};
 use common::clock;
 use common::metrics::Metrics;
 use contracts::calls::OrderStatus;
-use contracts::event::{OrderCancelled, OrderUpdated, SCHEMA_VERSION};
-use contracts::{Envelope, Event, EventId, OrderId};
+use contracts::event::{OrderCancelled, OrderUpdated};
+use contracts::{Event, OrderId};
 use fleet_tests::{Fleet, Person, until};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use testkit::bus::carrying;
 
 /// The bus of a running fleet, as another process sees it.
 async fn bus(fleet: &Fleet) -> Bus {
@@ -27,26 +27,7 @@ fn now() -> chrono::DateTime<Utc> {
 }
 
 fn message(event: &Event) -> Message {
-    let envelope = Envelope {
-        id: EventId::generate(now()),
-        event_type: event.event_type().as_str().to_owned(),
-        schema_version: SCHEMA_VERSION,
-        aggregate_id: event.aggregate_id(),
-        sequence: 1,
-        service: "order-service".to_owned(),
-        timestamp: now(),
-        data: event.data().unwrap(),
-    };
-    Message {
-        id: envelope.id,
-        event_type: envelope.event_type.clone(),
-        exchange: event.event_type().exchange().to_owned(),
-        body: Bytes::from(serde_json::to_vec(&envelope).unwrap()),
-        app_id: envelope.service.clone(),
-        timestamp: envelope.timestamp,
-        traceparent: None,
-        mandatory: true,
-    }
+    carrying(event, "order-service", now())
 }
 
 fn order_id(order: &Value) -> OrderId {

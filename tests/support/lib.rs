@@ -243,17 +243,10 @@ fn read_json(path: &Path) -> Value {
 ///
 /// # Panics
 /// If it has not after a minute.
-pub async fn until<T, F, Fut>(what: &str, mut look: F) -> T
+pub async fn until<T, F, Fut>(what: &str, look: F) -> T
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Option<T>>,
 {
-    let begun = tokio::time::Instant::now();
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(begun.elapsed() < DEADLINE, "waited for a minute, but not: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    testkit::eventually(what, DEADLINE, look).await
 }

@@ -12,8 +12,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use contracts::topology::{EXCHANGES, QUEUES, Queue};
-use contracts::{Envelope, EventId};
+use contracts::topology::{EXCHANGES, QUEUES, Queue, has_consumer};
+use contracts::{Envelope, EventId, EventType};
 use prometheus::IntCounterVec;
 
 use crate::BoxError;
@@ -92,6 +92,23 @@ pub struct Message {
 }
 
 impl Message {
+    /// The message that carries an event of this kind; a queue must take it if a service of the fleet hears the kind.
+    ///
+    /// # Errors
+    /// Never in practice: an envelope is a plain struct.
+    pub fn carrying(envelope: &Envelope, kind: EventType, traceparent: Option<String>) -> serde_json::Result<Self> {
+        Ok(Self {
+            id: envelope.id,
+            event_type: envelope.event_type.clone(),
+            exchange: kind.exchange().to_owned(),
+            body: Bytes::from(serde_json::to_vec(envelope)?),
+            app_id: envelope.service.clone(),
+            timestamp: envelope.timestamp,
+            traceparent,
+            mandatory: has_consumer(kind),
+        })
+    }
+
     /// The envelope.
     ///
     /// # Errors

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use contracts::calls::OutboxState;
-use contracts::{Envelope, EventId, EventType, topology};
+use contracts::{Envelope, EventId, EventType};
 use prometheus::{GaugeVec, IntGaugeVec};
 use tokio::sync::Notify;
 
@@ -157,14 +156,5 @@ impl Worker for Relay {
 fn message(row: OutboxRow) -> Result<Message, WorkerError> {
     let kind = EventType::ALL.iter().find(|kind| kind.as_str() == row.envelope.event_type);
     let kind = kind.ok_or_else(|| format!("the outbox holds an unknown event `{}`", row.envelope.event_type))?;
-    Ok(Message {
-        id: row.envelope.id,
-        event_type: row.envelope.event_type.clone(),
-        exchange: kind.exchange().to_owned(),
-        body: Bytes::from(serde_json::to_vec(&row.envelope)?),
-        app_id: row.envelope.service.clone(),
-        timestamp: row.envelope.timestamp,
-        traceparent: row.traceparent,
-        mandatory: topology::has_consumer(*kind),
-    })
+    Ok(Message::carrying(&row.envelope, *kind, row.traceparent)?)
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use common::bus::{BusBackend, BusError, Delivery, Message, Subscription};
+use contracts::event::SCHEMA_VERSION;
 use contracts::topology::{EXCHANGES, PAYMENT_ORDERS, PRODUCT_ORDERS, QUEUES};
-use contracts::{EventId, EventType};
+use contracts::{Envelope, Event, EventId, EventType};
 
 /// How long anything may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -27,6 +28,26 @@ pub fn message(kind: EventType) -> Message {
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         mandatory: true,
     }
+}
+
+/// The message that carries this event, as the service that caused it would publish it.
+///
+/// # Panics
+/// Never: events are plain structs.
+#[must_use]
+pub fn carrying(event: &Event, service: &str, at: DateTime<Utc>) -> Message {
+    let kind = event.event_type();
+    let envelope = Envelope {
+        id: EventId::generate(at),
+        event_type: kind.as_str().to_owned(),
+        schema_version: SCHEMA_VERSION,
+        aggregate_id: event.aggregate_id(),
+        sequence: 1,
+        service: service.to_owned(),
+        timestamp: at,
+        data: event.data().expect("data is JSON"),
+    };
+    Message::carrying(&envelope, kind, None).expect("an envelope is JSON")
 }
 
 async fn next(subscription: &mut dyn Subscription) -> Delivery {

@@ -17,11 +17,11 @@ use common::effects::Handled;
 use common::metrics::Metrics;
 use common::service::Shutdown;
 use contracts::calls::OrderStatus;
-use contracts::event::{OrderUpdated, SCHEMA_VERSION};
+use contracts::event::OrderUpdated;
 use contracts::topology::{EXCHANGES, PRODUCT_ORDERS, QUEUES, Queue};
 use contracts::{Envelope, Event, EventId, EventType, OrderId};
 use tempfile::TempDir;
-use testkit::bus::message;
+use testkit::bus::{carrying, message};
 use testkit::eventually;
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -120,19 +120,7 @@ impl Handler for Recording {
 fn updated(order_id: OrderId) -> Message {
     let at = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
     let event = Event::OrderUpdated(OrderUpdated { order_id, status: OrderStatus::Confirmed, timestamp: at });
-    let mut sent = message(EventType::OrderUpdated);
-    let envelope = Envelope {
-        id: sent.id,
-        event_type: sent.event_type.clone(),
-        schema_version: SCHEMA_VERSION,
-        aggregate_id: event.aggregate_id(),
-        sequence: 1,
-        service: "order-service".to_owned(),
-        timestamp: at,
-        data: event.data().unwrap(),
-    };
-    sent.body = Bytes::from(serde_json::to_vec(&envelope).unwrap());
-    sent
+    carrying(&event, "order-service", at)
 }
 
 fn order() -> OrderId {

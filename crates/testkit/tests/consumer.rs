@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use chrono::{DateTime, TimeDelta};
 use common::bus::{Bus, Message, SqliteBus};
 use common::clock::ManualClock;
@@ -15,10 +14,10 @@ use common::consumer::{Consumer, HandleError, Handler, MAX_ATTEMPTS};
 use common::effects::Handled;
 use common::metrics::Metrics;
 use common::service::Shutdown;
-use contracts::event::{OrderCancelled, SCHEMA_VERSION};
+use contracts::event::OrderCancelled;
 use contracts::topology::{PAYMENT_ORDERS, Queue};
-use contracts::{Envelope, Event, EventId, EventType, OrderId};
-use testkit::bus::message;
+use contracts::{Envelope, Event, EventId, OrderId};
+use testkit::bus::carrying;
 use testkit::eventually;
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -51,19 +50,7 @@ fn cancelled() -> Message {
     let at = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
     let order_id = OrderId::generate(at);
     let event = Event::OrderCancelled(OrderCancelled { order_id, reason: None, items: Vec::new(), timestamp: at });
-    let mut sent = message(EventType::OrderCancelled);
-    let envelope = Envelope {
-        id: sent.id,
-        event_type: sent.event_type.clone(),
-        schema_version: SCHEMA_VERSION,
-        aggregate_id: event.aggregate_id(),
-        sequence: 1,
-        service: "order-service".to_owned(),
-        timestamp: at,
-        data: event.data().unwrap(),
-    };
-    sent.body = Bytes::from(serde_json::to_vec(&envelope).unwrap());
-    sent
+    carrying(&event, "order-service", at)
 }
 
 #[tokio::test]

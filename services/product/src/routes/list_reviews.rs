@@ -2,31 +2,20 @@
 
 use axum::extract::State;
 use common::auth::OptionalCaller;
-use common::http::{ApiError, Checks, Json, Path, Query};
+use common::http::{ApiError, Json, Path, Query};
 use contracts::{Problem, ProductId};
-use serde::Deserialize;
 
-use super::paging;
+use super::paging::PageParams;
 use crate::app::AppState;
 use crate::domain::{Page, Review};
 use crate::error::Error;
-
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Params {
-    /// From 0.
-    #[param(minimum = 0, default = 0)]
-    page: Option<i64>,
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    size: Option<i64>,
-}
 
 /// A page of a product's reviews, the newest first.
 #[utoipa::path(
     get,
     path = "/api/products/{id}/reviews",
     tag = "reviews",
-    params(("id" = ProductId, Path), Params),
+    params(("id" = ProductId, Path), PageParams),
     responses(
         (status = 200, body = Page<Review>),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
@@ -37,11 +26,9 @@ pub(super) async fn list_reviews(
     State(app): State<AppState>,
     OptionalCaller(caller): OptionalCaller,
     Path(id): Path<ProductId>,
-    Query(params): Query<Params>,
+    Query(params): Query<PageParams>,
 ) -> Result<Json<Page<Review>>, ApiError> {
-    let mut checks = Checks::new();
-    let page = paging::page(&mut checks, params.page, params.size);
-    let page = checks.finish(page)?;
+    let page = params.check()?;
     let sees_all = caller.is_some_and(|caller| caller.is_admin());
     let card = app.shop.card(id).await?;
     card.filter(|card| card.is_active() || sees_all).ok_or(Error::ProductNotFound)?;

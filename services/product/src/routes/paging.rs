@@ -1,8 +1,32 @@
 //! `page`, `size` and `sort` of a query.
 
-use common::http::Checks;
+use common::http::{ApiError, Checks};
+use serde::Deserialize;
 
 use crate::domain::{PageRequest, Sort, SortField};
+
+/// The query of a list that has pages and nothing else to choose.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageParams {
+    /// From 0.
+    #[param(minimum = 0, default = 0)]
+    page: Option<i64>,
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    size: Option<i64>,
+}
+
+impl PageParams {
+    /// The page that is wanted.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn check(self) -> Result<PageRequest, ApiError> {
+        let mut checks = Checks::new();
+        let page = page(&mut checks, self.page, self.size);
+        checks.finish(page)
+    }
+}
 
 /// The page that is wanted, or what is wrong with it.
 pub(super) fn page(checks: &mut Checks, page: Option<i64>, size: Option<i64>) -> Option<PageRequest> {

@@ -9,8 +9,8 @@ use common::clock::{Clock, ManualClock, SystemClock};
 use common::config::Env;
 use common::worker::{Next, Worker};
 use contracts::calls::OrderStatus;
-use contracts::event::{OrderCancelled, OrderUpdated, SCHEMA_VERSION};
-use contracts::{Envelope, Event, EventId, OrderId, UserId};
+use contracts::event::{OrderCancelled, OrderUpdated};
+use contracts::{Event, OrderId, UserId};
 use product_service::app;
 use product_service::config::Config;
 use reqwest::{Method, StatusCode};
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use testkit::app::RunningService;
+use testkit::bus::carrying;
 use testkit::eventually;
 use testkit::tokens::TestKeys;
 
@@ -292,27 +293,7 @@ impl Shop {
 
     /// An event as the order service publishes it.
     pub(crate) fn message(&self, event: &Event) -> Message {
-        let now = SystemClock.now();
-        let envelope = Envelope {
-            id: EventId::generate(now),
-            event_type: event.event_type().as_str().to_owned(),
-            schema_version: SCHEMA_VERSION,
-            aggregate_id: event.aggregate_id(),
-            sequence: 1,
-            service: "order-service".to_owned(),
-            timestamp: now,
-            data: event.data().unwrap(),
-        };
-        Message {
-            id: envelope.id,
-            event_type: envelope.event_type.clone(),
-            exchange: event.event_type().exchange().to_owned(),
-            body: serde_json::to_vec(&envelope).unwrap().into(),
-            app_id: envelope.service.clone(),
-            timestamp: now,
-            traceparent: None,
-            mandatory: true,
-        }
+        carrying(event, "order-service", SystemClock.now())
     }
 
     /// Publishes it and waits until everything that was published is done with.

@@ -3,9 +3,10 @@
 use common::bus::Message;
 use common::clock::Clock;
 use contracts::calls::{PaymentMethod, PaymentStatus, RefundCause};
-use contracts::event::{PaymentChanged, PaymentRefunded, ReservationChanged, SCHEMA_VERSION};
-use contracts::{Envelope, Event, EventId, Money, OrderId, PaymentId, RefundId};
+use contracts::event::{PaymentChanged, PaymentRefunded, ReservationChanged};
+use contracts::{Event, Money, OrderId, PaymentId, RefundId};
 use serde_json::Value;
+use testkit::bus::carrying;
 
 use super::Shop;
 
@@ -60,27 +61,7 @@ impl Shop {
     }
 
     pub(crate) fn message(&self, event: &Event) -> Message {
-        let now = self.clock.now();
-        let envelope = Envelope {
-            id: EventId::generate(now),
-            event_type: event.event_type().as_str().to_owned(),
-            schema_version: SCHEMA_VERSION,
-            aggregate_id: event.aggregate_id(),
-            sequence: 1,
-            service: "test".to_owned(),
-            timestamp: now,
-            data: event.data().unwrap(),
-        };
-        Message {
-            id: envelope.id,
-            event_type: envelope.event_type.clone(),
-            exchange: event.event_type().exchange().to_owned(),
-            body: serde_json::to_vec(&envelope).unwrap().into(),
-            app_id: envelope.service.clone(),
-            timestamp: now,
-            traceparent: None,
-            mandatory: true,
-        }
+        carrying(event, "test", self.clock.now())
     }
 
     /// The order is paid by one payment, and the order service has heard of it.

@@ -12,12 +12,13 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use common::auth::{Caller, TokenVerifier};
-use common::bus::{Bus, Message};
+use common::bus::Bus;
 use common::clock::{Clock, SystemClock, system};
-use contracts::event::{OrderCancelled, SCHEMA_VERSION};
-use contracts::{Envelope, Event, EventId, Money, OrderId, UserId};
+use contracts::event::OrderCancelled;
+use contracts::{Event, Money, OrderId, UserId};
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use testkit::bus::carrying;
 use testkit::tokens::TestKeys;
 use tokio::net::TcpListener;
 
@@ -132,26 +133,7 @@ pub(crate) async fn database(path: &Path) -> sqlx::SqlitePool {
 pub(crate) async fn tell_cancelled(bus: &Bus, order: OrderId, now: DateTime<Utc>) {
     let cancelled = OrderCancelled { order_id: order, reason: None, items: Vec::new(), timestamp: now };
     let event = Event::OrderCancelled(cancelled);
-    let envelope = Envelope {
-        id: EventId::generate(now),
-        event_type: event.event_type().as_str().to_owned(),
-        schema_version: SCHEMA_VERSION,
-        aggregate_id: event.aggregate_id(),
-        sequence: 1,
-        service: "order-service".to_owned(),
-        timestamp: now,
-        data: event.data().unwrap(),
-    };
-    let message = Message {
-        id: envelope.id,
-        event_type: envelope.event_type.clone(),
-        exchange: event.event_type().exchange().to_owned(),
-        body: serde_json::to_vec(&envelope).unwrap().into(),
-        app_id: envelope.service.clone(),
-        timestamp: now,
-        traceparent: None,
-        mandatory: true,
-    };
+    let message = carrying(&event, "order-service", now);
     for published in bus.publish(&[message]).await.unwrap() {
         published.unwrap();
     }
