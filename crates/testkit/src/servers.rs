@@ -1,0 +1,45 @@
+//! Real servers for tests: private ones, on free ports, in temporary folders, which end with the test's process.
+//!
+//! `servers::<name>()` gives the one that the tests of a process share; it is started when it is first asked for. A test
+//! that stops or freezes its server starts its own by `servers::<Name>::start()`. What is missing is installed by
+//! `tests/servers/install`; without it the answer is `None` and a line says so, and with `CI` set that is a failure.
+
+use std::path::PathBuf;
+
+mod consul;
+mod keeper;
+mod mongodb;
+mod postgres;
+mod rabbitmq;
+mod redis;
+
+pub use consul::{Consul, consul};
+pub use keeper::Keeper;
+pub use mongodb::{MongoDb, mongodb};
+pub use postgres::{Postgres, postgres};
+pub use rabbitmq::{RabbitMq, rabbitmq};
+pub use redis::{Redis, redis};
+
+/// A program on the `PATH`, or where `tests/servers/install` or the system puts it.
+fn find(name: &str, places: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = std::env::var_os("SHOPFLEET_SERVERS").map(PathBuf::from).or_else(|| {
+        let home = std::env::var_os("HOME")?;
+        Some(PathBuf::from(home).join(".cache/shopfleet/servers"))
+    });
+    let places = places.iter().map(PathBuf::from);
+    let installed = installed.into_iter().flat_map(|root| [root.join("secantus/bin"), root]);
+    let mut candidates = std::env::split_paths(&path).chain(places).chain(installed).map(|folder| folder.join(name));
+    candidates.find(|candidate| candidate.is_file())
+}
+
+/// Says that a server cannot be started, where whoever runs the tests sees it.
+///
+/// # Panics
+/// With `CI` set: there, a test that was left out would look like one that passed.
+#[expect(clippy::print_stderr, reason = "a test that is left out must be seen")]
+fn missing(server: &str) {
+    let line = format!("NOT TESTED on {server}: it is not installed; run tests/servers/install");
+    assert!(std::env::var_os("CI").is_none(), "{line}");
+    eprintln!("{line}");
+}

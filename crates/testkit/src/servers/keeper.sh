@@ -1,0 +1,48 @@
+#!/bin/sh
+# Runs a server for a test and ends it with the test, whichever way the test ends.
+#
+#   keeper.sh DIRECTORY USER COMMAND...
+#
+# The server runs in a process group of its own, as USER if that is not empty, and logs to DIRECTORY/log. Its standard
+# input is the test's hold on it: `freeze` and `thaw` stop it and let it go on, `kill` and `end` end it by SIGKILL or
+# SIGTERM and leave its data. When the input ends, as it does when the test dies, the server is killed and DIRECTORY
+# removed.
+set -u
+directory=$1 user=$2
+shift 2
+if [ -n "$user" ]; then
+    chown -R "$user" "$directory"
+    setsid setpriv --reuid "$user" --regid "$user" --clear-groups -- "$@" >>"$directory/log" 2>&1 </dev/null &
+else
+    setsid "$@" >>"$directory/log" 2>&1 </dev/null &
+fi
+server=$!
+
+finish() {
+    kill -s "$1" -- "-$server" 2>/dev/null
+    wait "$server" 2>/dev/null
+    if [ -n "${ERL_EPMD_PORT:-}" ]; then
+        # The port mapper that an Erlang node leaves behind refuses to go while it knows a node.
+        for _ in 1 2 3 4 5 6 7 8 9 10; do
+            epmd -port "$ERL_EPMD_PORT" -kill 2>/dev/null | grep -q -e Killed -e Cannot && break
+            sleep 0.1
+        done
+    fi
+}
+
+while read -r command; do
+    case $command in
+    freeze) kill -s STOP -- "-$server" ;;
+    thaw) kill -s CONT -- "-$server" ;;
+    kill)
+        finish KILL
+        exit 0
+        ;;
+    end)
+        finish TERM
+        exit 0
+        ;;
+    esac
+done
+finish KILL
+rm -rf "$directory"
