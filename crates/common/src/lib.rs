@@ -13,6 +13,7 @@ pub mod http;
 pub mod metrics;
 pub mod outbox;
 pub mod platform;
+pub mod postgres;
 pub mod service;
 pub mod sqlite;
 pub mod store;

@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::store::StoreError;
 use crate::worker::{Next, Worker, WorkerError};
 
+pub mod postgres;
 pub mod sqlite;
 
 /// Events that a relay claims and publishes at once.

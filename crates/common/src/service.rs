@@ -53,6 +53,11 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// The service's own store cannot be opened; `address` holds no password.
+    pub fn store(address: &impl fmt::Display, source: StoreError) -> Self {
+        Self::Store { address: address.to_string(), source }
+    }
+
     /// Something that the service needs cannot be had.
     pub fn other(what: &'static str, source: impl Into<BoxError>) -> Self {
         Self::Other { what, source: source.into() }
@@ -64,7 +69,12 @@ impl fmt::Display for StartError {
         match self {
             Self::Config(error) => error.fmt(f),
             Self::Store { address, source } => {
-                write!(f, "cannot open the store {address}: {}; check that it can be written", crate::chain(source))
+                let advice = if address.starts_with("sqlite") {
+                    "that it can be written"
+                } else {
+                    "that it runs and lets us in"
+                };
+                write!(f, "cannot open the store {address}: {}; check {advice}", crate::chain(source))
             }
             Self::Listen { address, source } => {
                 write!(f, "cannot listen on {address}: {source}; stop what uses the port or set PORT to another")

@@ -1,5 +1,8 @@
 //! Why a store refuses, the same for every adapter.
 
+use sqlx::error::DatabaseError;
+use sqlx::postgres::PgDatabaseError;
+
 use crate::BoxError;
 
 /// Why a store did not do what it was asked.
@@ -58,19 +61,27 @@ impl From<sqlx::Error> for StoreError {
                 let constraint = refusal.constraint().map(str::to_owned).or(columns);
                 Self::Unique { constraint: constraint.unwrap_or_else(|| message.to_owned()) }
             }
-            // SQLITE_BUSY and SQLITE_LOCKED (with their extended codes), SQLITE_FULL, SQLITE_IOERR, SQLITE_CANTOPEN.
-            sqlx::Error::Database(refusal) if refusal.code().is_some_and(|code| is_transient(&code)) => {
-                Self::Unavailable(error.into())
-            }
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
-                Self::Unavailable(error.into())
-            }
+            sqlx::Error::Database(refusal) if is_transient(&**refusal) => Self::Unavailable(error.into()),
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::BeginFailed
+            | sqlx::Error::WorkerCrashed => Self::Unavailable(error.into()),
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt(error.to_string()),
             _ => Self::Fault(error.into()),
         }
     }
 }
 
-fn is_transient(code: &str) -> bool {
+/// Whether the same statement may do better later.
+fn is_transient(refusal: &(dyn DatabaseError + 'static)) -> bool {
+    let Some(code) = refusal.code() else { return false };
+    if refusal.try_downcast_ref::<PgDatabaseError>().is_some() {
+        // https://www.postgresql.org/docs/15/errcodes-appendix.html: 08 connection, 40 rolled back for serialisation or
+        // a deadlock, 53 out of resources, 57 the operator (shutdown, a time-out), 55P03 a lock was not to be had.
+        return matches!(&code[..2], "08" | "40" | "53" | "57") || code == "55P03";
+    }
+    // SQLITE_BUSY and SQLITE_LOCKED (with their extended codes), SQLITE_FULL, SQLITE_IOERR, SQLITE_CANTOPEN.
     code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
 }

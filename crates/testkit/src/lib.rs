@@ -7,6 +7,7 @@ pub mod bus;
 pub mod cache;
 pub mod discovery;
 pub mod outbox;
+pub mod plans;
 pub mod servers;
 pub mod tokens;
 

@@ -34,6 +34,12 @@ fn ids(rows: &[OutboxRow]) -> Vec<EventId> {
     rows.iter().map(|row| row.envelope.id).collect()
 }
 
+/// So many events, each of an order of its own.
+#[must_use]
+pub fn many_effects(count: u32) -> Effects {
+    (0..count).fold(Effects::none(), |effects, _| effects.with(at(0), event(OrderId::generate(at(0)))))
+}
+
 /// Runs the suite on an empty store.
 ///
 /// # Panics
@@ -42,6 +48,7 @@ pub async fn suite(fixture: &dyn Fixture) {
     leases(fixture).await;
     sequences(fixture).await;
     handled_once(fixture).await;
+    relays_share(fixture).await;
 }
 
 /// What is claimed is nobody else's until the lease runs out, what is published never comes again.
@@ -102,4 +109,37 @@ async fn handled_once(fixture: &dyn Fixture) {
     assert_eq!(fixture.outbox().state(at(0)).await.expect("a state").pending, 2);
     fixture.outbox().store().forget_handled(at(1)).await.expect("it is forgotten");
     fixture.commit(&by("one")).await.expect("what was forgotten is new again");
+}
+
+/// Relays that claim at the same time never get the same event, and all of them get all.
+async fn relays_share(fixture: &dyn Fixture) {
+    let store = fixture.outbox().store();
+    let left_over = ids(&store.claim(100, LEASE, at(5000)).await.expect("a claim"));
+    store.mark_published(&left_over).await.expect("a mark");
+    let effects = many_effects(60);
+    fixture.commit(&effects).await.expect("effects are written");
+    let relays = (0..4).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let mut claimed = Vec::new();
+            loop {
+                let rows = store.claim(7, LEASE, at(6000)).await.expect("a claim");
+                if rows.is_empty() {
+                    return claimed;
+                }
+                claimed.extend(ids(&rows));
+            }
+        })
+    });
+    let mut all = Vec::new();
+    for relay in relays.collect::<Vec<_>>() {
+        all.extend(relay.await.expect("no panic"));
+    }
+    // A relay that finds what another is just claiming may leave it for its next turn.
+    all.extend(ids(&store.claim(100, LEASE, at(6000)).await.expect("a claim")));
+    let mut expected: Vec<_> = effects.events.iter().map(|new| new.id).collect();
+    expected.sort_unstable();
+    all.sort_unstable();
+    assert_eq!(all, expected, "each event is claimed once");
+    store.mark_published(&all).await.expect("a mark");
 }

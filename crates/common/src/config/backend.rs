@@ -1,5 +1,6 @@
 //! What the services read alike that keep a database and trust the user service's tokens.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -8,6 +9,7 @@ use url::Url;
 
 use super::{PlatformConfig, Settings};
 use crate::discovery::{Peers, ServiceName};
+use crate::postgres::PostgresUrl;
 
 /// What the services read alike that keep a database, take money's currency for granted and trust the user service's
 /// tokens: product, order, payment.
@@ -40,7 +42,10 @@ impl BackendConfig {
         }
         settings.became("JWT_SECRET", "JWKS_URL");
         let platform = PlatformConfig::read(settings, service, default_port);
-        let database = settings.required("DATABASE_URL", &format!("sqlite://.shopfleet/{service}.db"));
+        let database = settings.required(
+            "DATABASE_URL",
+            &format!("postgres://orders:secret@db/orders or sqlite://.shopfleet/{service}.db"),
+        );
         let currency = currency(settings);
         let jwks_url = settings.required("JWKS_URL", "http://127.0.0.1:3001/.well-known/jwks.json");
         let client_id = settings.required("CLIENT_ID", service);
@@ -72,17 +77,35 @@ fn currency(settings: &mut Settings<'_>) -> Option<String> {
 }
 
 /// The address of a service's own store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum DatabaseUrl {
     /// `sqlite://<file>`: a file, made if there is none.
     Sqlite(PathBuf),
+    /// `postgres://<role>:<password>@<host>:<port>/<database>`.
+    Postgres(PostgresUrl),
+}
+
+/// As it may be shown: without a password.
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(url) => url.fmt(f),
+        }
+    }
 }
 
 impl FromStr for DatabaseUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        sqlite_path(text).map(Self::Sqlite)
+        match text.split_once("://") {
+            Some(("postgres" | "postgresql", _)) => text.parse().map(Self::Postgres),
+            Some((scheme, _)) if scheme != "sqlite" => {
+                Err(format!("`{scheme}://` is no store of this service; use postgres://… or sqlite://<file>"))
+            }
+            _ => sqlite_path(text).map(Self::Sqlite),
+        }
     }
 }
 

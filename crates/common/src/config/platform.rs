@@ -57,8 +57,8 @@ impl PlatformConfig {
         }
         let host = settings.or("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST));
         let port = settings.or("PORT", default_port);
-        let cache = settings.required("REDIS_URL", "memory:");
-        let bus = settings.required("RABBITMQ_URL", "sqlite://.shopfleet/bus.db");
+        let cache = settings.address("REDIS_URL", "redis://redis:6379 or memory:");
+        let bus = settings.address("RABBITMQ_URL", "amqp://user:secret@rabbitmq/%2f or sqlite://.shopfleet/bus.db");
         let peers = Peers::read(settings);
         let issuer = settings.or("JWT_ISSUER", "shopfleet".to_owned());
         let trusted_proxies = settings.parsed_list("TRUSTED_PROXIES", TRUSTED_PROXIES);
