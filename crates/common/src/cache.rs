@@ -5,8 +5,6 @@
 //! just changed.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,38 +19,15 @@ use crate::BoxError;
 use crate::metrics::Metrics;
 
 mod memory;
+mod redis;
+mod url;
 
 pub use memory::MemoryCache;
+pub use redis::{LONGEST, PATIENCE, RedisCache};
+pub use url::{CacheUrl, RedisUrl};
 
 /// The version of the keys: raised when the form of what is kept changes.
 const KEY_VERSION: &str = "v1";
-
-/// The address of the cache.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CacheUrl {
-    /// `memory:`: in this process.
-    Memory,
-}
-
-impl FromStr for CacheUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once(':') {
-            Some(("memory", "")) => Ok(Self::Memory),
-            Some((scheme, _)) => Err(format!("`{scheme}:` is not supported by this build; use memory:")),
-            None => Err("it has no scheme; use memory:".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for CacheUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Memory => f.write_str("memory:"),
-        }
-    }
-}
 
 /// How long an answer is kept.
 #[derive(Clone, Copy, Debug)]
@@ -134,11 +109,15 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The cache that this address names.
+    /// The cache that this address names. It need not be there yet.
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime, where the address is that of a server.
     #[must_use]
     pub fn connect(url: &CacheUrl, service: &str, metrics: &Metrics) -> Self {
         match url {
             CacheUrl::Memory => Self::new(Arc::new(MemoryCache::new()), service, metrics),
+            CacheUrl::Redis(url) => Self::new(Arc::new(RedisCache::connect(url)), service, metrics),
         }
     }
 

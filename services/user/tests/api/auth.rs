@@ -116,6 +116,22 @@ async fn ten_failures_in_a_row_are_enough() {
     shop.login("john@example.com", "password123").await.expect(200);
 }
 
+/// What counts them is the store; the cache only keeps profiles.
+#[tokio::test]
+async fn failures_count_also_while_the_cache_is_away() {
+    let shop = Shop::with_cache("redis://127.0.0.1:1").await;
+    let person = shop.register("john@example.com").await;
+    for _ in 0..10 {
+        shop.login("john@example.com", "password124").await.refused(401, "INVALID_CREDENTIALS");
+    }
+    shop.login("john@example.com", "password123").await.refused(429, "TOO_MANY_REQUESTS");
+
+    shop.get(&format!("/api/users/{}", person.id), &person).await.expect(200);
+    let health = shop.get("/health/ready", &person).await.expect(200);
+    let cache = health["dependencies"].as_array().unwrap().iter().find(|one| one["name"] == "cache").unwrap();
+    assert_eq!((&health["status"], &cache["status"]), (&json!("ready"), &json!("degraded")));
+}
+
 #[tokio::test]
 async fn guesses_at_the_same_time_are_no_more_than_guesses_in_a_row() {
     let shop = Shop::open().await;

@@ -53,12 +53,16 @@ pub(crate) fn fields(problem: &Value) -> Vec<&str> {
 
 impl Shop {
     pub(crate) async fn open() -> Self {
+        Self::with_cache("memory:").await
+    }
+
+    pub(crate) async fn with_cache(url: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
         let at = |name: &str| format!("sqlite://{}", directory.path().join(name).display());
         let env = Env::from_pairs([
             ("MONGODB_URL", at("users.db")),
-            ("REDIS_URL", "memory:".to_owned()),
+            ("REDIS_URL", url.to_owned()),
             ("RABBITMQ_URL", at("bus.db")),
             ("JWT_PRIVATE_KEY", generate_pem().expose_secret().to_owned()),
             ("CLIENT_CREDENTIALS", "order-service:the secret".to_owned()),
