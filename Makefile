@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up demo doctor fmt lint build test proof clean
+.PHONY: help up demo doctor fmt lint servers build test proof clean
 
 CARGO ?= cargo
 
@@ -27,10 +27,14 @@ lint: ## Checks format, lints, and dependencies where cargo-deny is installed
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check licenses bans sources; \
 	else echo "cargo-deny is not installed: licences and sources of dependencies were NOT checked"; fi
 
+servers: ## Installs the real servers that the tests start: PostgreSQL, Redis, RabbitMQ, MongoDB's protocol, Consul
+	@echo "== servers for the tests"
+	tests/servers/install
+
 build: ## Builds everything (debug)
 	$(CARGO) build --workspace --locked
 
-test: lint ## The gate: lints and all tests
+test: lint servers ## The gate: lints and all tests, on files and on real servers
 	@echo "== build"
 	$(CARGO) build --workspace --bins --locked
 	@echo "== tests"
@@ -40,7 +44,9 @@ proof: ## The full counts: many kills and restarts, printed with what they ran o
 	@echo "== proof on $$(nproc) cores, $$($(CARGO) --version)"
 	$(CARGO) build --release --locked
 	$(CARGO) build --workspace --bins --locked
+	tests/servers/install
 	KILLS=$${KILLS:-50} $(CARGO) test --locked -p fleet-tests --test restart -- --nocapture
+	ROUNDS=$${ROUNDS:-3} $(CARGO) test --locked -p fleet-tests --test outages -- --nocapture --test-threads 1
 
 clean: ## Removes what was built and the local fleet's data
 	$(CARGO) clean

@@ -1,7 +1,7 @@
 //! What is given back, and when: goods and money.
 #![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
 
-use fleet_tests::{Fleet, until};
+use fleet_tests::{Fleet, Way, in_all_ways, until};
 use serde_json::{Value, json};
 
 async fn cancel(person: &fleet_tests::Person, order: &Value) -> Value {
@@ -9,9 +9,8 @@ async fn cancel(person: &fleet_tests::Person, order: &Value) -> Value {
     person.post(&path, &json!({"reason": "changed my mind"})).await.expect(200)
 }
 
-#[tokio::test]
-async fn cancelling_before_payment_gives_the_goods_back() {
-    let fleet = Fleet::start().await;
+async fn cancelling_before_payment_gives_the_goods_back(way: Way) {
+    let Some(fleet) = Fleet::of(way).await else { return };
     let person = fleet.customer().await;
     let before = person.stock(1).await;
     let order = person.place(&[(1, 3)]).await;
@@ -26,9 +25,8 @@ async fn cancelling_before_payment_gives_the_goods_back() {
     let _ = person.try_pay(&order).await.refused(409, "ORDER_NOT_PAYABLE");
 }
 
-#[tokio::test]
-async fn cancelling_after_payment_gives_goods_and_money_back() {
-    let fleet = Fleet::start().await;
+async fn cancelling_after_payment_gives_goods_and_money_back(way: Way) {
+    let Some(fleet) = Fleet::of(way).await else { return };
     let person = fleet.customer().await;
     let before = person.stock(1).await;
     let order = person.place(&[(1, 3)]).await;
@@ -44,9 +42,8 @@ async fn cancelling_after_payment_gives_goods_and_money_back() {
     assert_eq!(refunded["refunds"][0]["cause"], "cancelled");
 }
 
-#[tokio::test]
-async fn a_granted_refund_in_parts_ends_at_the_whole() {
-    let fleet = Fleet::start().await;
+async fn a_granted_refund_in_parts_ends_at_the_whole(way: Way) {
+    let Some(fleet) = Fleet::of(way).await else { return };
     let person = fleet.customer().await;
     let order = person.place(&[(1, 1)]).await;
     let payment = person.pay(&order).await;
@@ -71,9 +68,8 @@ async fn a_granted_refund_in_parts_ends_at_the_whole() {
 
 /// The customer enters the card in the moment in which the order is cancelled elsewhere: the webhook tells of the money
 /// when nobody wants it any more.
-#[tokio::test]
-async fn a_late_payment_of_a_cancelled_order_is_given_back() {
-    let fleet = Fleet::start().await;
+async fn a_late_payment_of_a_cancelled_order_is_given_back(way: Way) {
+    let Some(fleet) = Fleet::of(way).await else { return };
     let person = fleet.customer().await;
     let order = person.place(&[(1, 1)]).await;
     let payment = person.pay(&order).await;
@@ -87,9 +83,8 @@ async fn a_late_payment_of_a_cancelled_order_is_given_back() {
     }
 }
 
-#[tokio::test]
-async fn an_order_that_nobody_pays_is_cancelled() {
-    let fleet = Fleet::start_with(&["--no-rate-limit"], &[("PAYMENT_DEADLINE", "1")]).await;
+async fn an_order_that_nobody_pays_is_cancelled(way: Way) {
+    let Some(fleet) = Fleet::with(way, &[("PAYMENT_DEADLINE", "1")]).await else { return };
     let person = fleet.customer().await;
     let before = person.stock(1).await;
     let order = person.place(&[(1, 2)]).await;
@@ -98,9 +93,8 @@ async fn an_order_that_nobody_pays_is_cancelled() {
 }
 
 /// A reservation without an order is what is left when the order service dies between the two.
-#[tokio::test]
-async fn a_reservation_without_an_order_runs_out() {
-    let fleet = Fleet::start_with(&["--no-rate-limit"], &[("RESERVATION_TTL", "1")]).await;
+async fn a_reservation_without_an_order_runs_out(way: Way) {
+    let Some(fleet) = Fleet::with(way, &[("RESERVATION_TTL", "1")]).await else { return };
     let person = fleet.customer().await;
     let service = fleet.service().await.at(&fleet.run.services["product-service"]);
     let before = person.stock(1).await;
@@ -114,9 +108,8 @@ async fn a_reservation_without_an_order_runs_out() {
     let _ = service.post("/api/products/reservations", &form).await.refused(409, "RESERVATION_RELEASED");
 }
 
-#[tokio::test]
-async fn a_reservation_with_an_order_is_held() {
-    let fleet = Fleet::start_with(&["--no-rate-limit"], &[("RESERVATION_TTL", "1")]).await;
+async fn a_reservation_with_an_order_is_held(way: Way) {
+    let Some(fleet) = Fleet::with(way, &[("RESERVATION_TTL", "1")]).await else { return };
     let person = fleet.customer().await;
     let service = fleet.service().await.at(&fleet.run.services["product-service"]);
     let before = person.stock(1).await;
@@ -129,9 +122,8 @@ async fn a_reservation_with_an_order_is_held() {
     assert_eq!(person.stock(1).await, before - 2);
 }
 
-#[tokio::test]
-async fn a_shortage_is_told_and_reserves_nothing() {
-    let fleet = Fleet::start().await;
+async fn a_shortage_is_told_and_reserves_nothing(way: Way) {
+    let Some(fleet) = Fleet::of(way).await else { return };
     let person = fleet.customer().await;
     let (one, two) = (person.stock(1).await, person.stock(2).await);
     let answer = person.post("/api/orders", &person.order_form(&[(1, 1), (2, two + 1)])).await;
@@ -140,3 +132,14 @@ async fn a_shortage_is_told_and_reserves_nothing() {
     assert_eq!(refusal["shortages"], json!([{"product_id": 2, "requested": two + 1, "available": two}]));
     assert_eq!((person.stock(1).await, person.stock(2).await), (one, two));
 }
+
+in_all_ways!(
+    cancelling_before_payment_gives_the_goods_back,
+    cancelling_after_payment_gives_goods_and_money_back,
+    a_granted_refund_in_parts_ends_at_the_whole,
+    a_late_payment_of_a_cancelled_order_is_given_back,
+    an_order_that_nobody_pays_is_cancelled,
+    a_reservation_without_an_order_runs_out,
+    a_reservation_with_an_order_is_held,
+    a_shortage_is_told_and_reserves_nothing,
+);

@@ -1,13 +1,13 @@
 //! The way of an order through the whole fleet, as a customer goes it through the gateway.
+#![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
 
-use fleet_tests::{Fleet, until};
+use fleet_tests::{Fleet, Way, in_all_ways, until};
 use serde_json::json;
 
 /// The integration test of the system that this one replaces, step by step. Its fifth step simulates the webhook and so
 /// speaks with a service token, to the payment service itself.
-#[tokio::test]
-async fn complete_order_flow() {
-    let fleet = Fleet::start().await;
+async fn complete_order_flow(way: Way) {
+    let Some(fleet) = Fleet::of(way).await else { return };
 
     let mut person = fleet.visitor();
     let form = json!({"firstName": "John", "lastName": "Doe", "email": "john@example.com", "password": "password123"});
@@ -44,9 +44,8 @@ async fn complete_order_flow() {
     assert_eq!(paid["payments"][0]["status"], "completed");
 }
 
-#[tokio::test]
-async fn an_order_is_paid_by_webhook() {
-    let fleet = Fleet::start().await;
+async fn an_order_is_paid_by_webhook(way: Way) {
+    let Some(fleet) = Fleet::of(way).await else { return };
     let person = fleet.customer().await;
     let before = person.stock(1).await;
 
@@ -72,9 +71,8 @@ async fn an_order_is_paid_by_webhook() {
     assert_eq!(person.stock(1).await, before - 2);
 }
 
-#[tokio::test]
-async fn a_declined_card_is_followed_by_a_second_try() {
-    let fleet = Fleet::start().await;
+async fn a_declined_card_is_followed_by_a_second_try(way: Way) {
+    let Some(fleet) = Fleet::of(way).await else { return };
     let person = fleet.customer().await;
     let order = person.place(&[(2, 1)]).await;
 
@@ -91,9 +89,8 @@ async fn a_declined_card_is_followed_by_a_second_try() {
     assert_eq!(paid["payments"].as_array().unwrap().len(), 2);
 }
 
-#[tokio::test]
-async fn an_order_is_paid_through_its_own_path() {
-    let fleet = Fleet::start().await;
+async fn an_order_is_paid_through_its_own_path(way: Way) {
+    let Some(fleet) = Fleet::of(way).await else { return };
     let person = fleet.customer().await;
     let order = person.place(&[(1, 1)]).await;
     let path = format!("/api/orders/{}/payments", order["id"].as_str().unwrap());
@@ -105,9 +102,8 @@ async fn an_order_is_paid_through_its_own_path() {
     assert_eq!(payments.as_array().unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn paypal_takes_the_same_way_as_a_card() {
-    let fleet = Fleet::start().await;
+async fn paypal_takes_the_same_way_as_a_card(way: Way) {
+    let Some(fleet) = Fleet::of(way).await else { return };
     let person = fleet.customer().await;
     let order = person.place(&[(1, 1)]).await;
     let form = json!({
@@ -119,9 +115,8 @@ async fn paypal_takes_the_same_way_as_a_card() {
     person.until_order(&order, "confirmed", "completed").await;
 }
 
-#[tokio::test]
-async fn totals_come_from_the_server() {
-    let fleet = Fleet::start_with(&["--no-rate-limit", "--no-sample-data"], &[]).await;
+async fn totals_come_from_the_server(way: Way) {
+    let Some(fleet) = Fleet::of(way).await else { return };
     let admin = fleet.admin().await;
     let form = json!({
         "name": "Mug", "description": "Holds tea", "price": "12.49", "category": "Kitchen", "stockQuantity": 50,
@@ -145,3 +140,12 @@ async fn totals_come_from_the_server() {
     let order = person.place(&[(product, 9)]).await;
     assert_eq!((order["subtotal"].as_f64(), order["shipping_amount"].as_f64()), (Some(112.41), Some(0.0)));
 }
+
+in_all_ways!(
+    complete_order_flow,
+    an_order_is_paid_by_webhook,
+    a_declined_card_is_followed_by_a_second_try,
+    an_order_is_paid_through_its_own_path,
+    paypal_takes_the_same_way_as_a_card,
+    totals_come_from_the_server,
+);

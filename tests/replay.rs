@@ -10,7 +10,7 @@ use common::metrics::Metrics;
 use contracts::calls::OrderStatus;
 use contracts::event::{OrderCancelled, OrderUpdated};
 use contracts::{Event, OrderId};
-use fleet_tests::{Fleet, Person, until};
+use fleet_tests::{Fleet, Person, Way, in_all_ways, until};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -18,7 +18,7 @@ use testkit::bus::carrying;
 
 /// The bus of a running fleet, as another process sees it.
 async fn bus(fleet: &Fleet) -> Bus {
-    let url = BusUrl::Sqlite(fleet.data_dir().join("bus.db"));
+    let url: BusUrl = fleet.bus().parse().unwrap();
     Bus::connect(&url, &Metrics::new(), clock::system()).await.unwrap()
 }
 
@@ -66,9 +66,8 @@ async fn settle(fleet: &Fleet, person: &Person, bus: &Bus) {
     person.until_stock(3, before).await;
 }
 
-#[tokio::test]
-async fn a_cancellation_that_comes_twice_gives_the_goods_back_once() {
-    let fleet = Fleet::start().await;
+async fn a_cancellation_that_comes_twice_gives_the_goods_back_once(way: Way) {
+    let Some(fleet) = Fleet::of(way).await else { return };
     let (person, bus) = (fleet.customer().await, bus(&fleet).await);
     let before = person.stock(1).await;
     let order = person.place(&[(1, 2)]).await;
@@ -85,9 +84,8 @@ async fn a_cancellation_that_comes_twice_gives_the_goods_back_once() {
     assert_eq!(person.stock(1).await, before);
 }
 
-#[tokio::test]
-async fn a_confirmation_that_was_overtaken_by_the_cancellation_sells_nothing() {
-    let fleet = Fleet::start().await;
+async fn a_confirmation_that_was_overtaken_by_the_cancellation_sells_nothing(way: Way) {
+    let Some(fleet) = Fleet::of(way).await else { return };
     let (person, bus) = (fleet.customer().await, bus(&fleet).await);
     let before = person.stock(1).await;
     let order = person.place(&[(1, 2)]).await;
@@ -105,9 +103,8 @@ async fn a_confirmation_that_was_overtaken_by_the_cancellation_sells_nothing() {
     assert_eq!(person.stock(1).await, before);
 }
 
-#[tokio::test]
-async fn a_webhook_that_comes_again_changes_nothing() {
-    let fleet = Fleet::start().await;
+async fn a_webhook_that_comes_again_changes_nothing(way: Way) {
+    let Some(fleet) = Fleet::of(way).await else { return };
     let person = fleet.customer().await;
     let (order, payment) = paid(&fleet, &person).await;
     let credentials = fleet.credentials();
@@ -142,3 +139,9 @@ fn sign(secret: &str, at: i64, body: &str) -> String {
     let signature: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("t={at},v1={signature}")
 }
+
+in_all_ways!(
+    a_cancellation_that_comes_twice_gives_the_goods_back_once,
+    a_confirmation_that_was_overtaken_by_the_cancellation_sells_nothing,
+    a_webhook_that_comes_again_changes_nothing,
+);

@@ -1,22 +1,11 @@
 //! A fleet that is killed, again and again, and started on the same data.
 
-use fleet_tests::{Fleet, Person, until};
+use fleet_tests::{Fleet, Person};
 use serde_json::Value;
 
 /// How often it is killed: few times in the gate, `KILLS` in `make proof`.
 fn kills() -> usize {
     std::env::var("KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(3)
-}
-
-async fn no_event_waits(fleet: &Fleet) {
-    let service = fleet.service().await;
-    for (name, url) in &fleet.run.services {
-        let service = service.at(url);
-        until(&format!("an empty outbox of the {name}"), || async {
-            (service.get("/ops/outbox").await.expect(200)["pending"] == 0).then_some(())
-        })
-        .await;
-    }
 }
 
 /// Customers place, pay and cancel while the fleet is killed; what was answered before the kill must stand after it.
@@ -47,7 +36,7 @@ async fn what_was_accepted_survives_a_kill() {
     }
 
     let person = person.at(&fleet.run.gateway);
-    no_event_waits(&fleet).await;
+    fleet.until_no_event_waits().await;
     for order in &accepted {
         let now = person.order(order).await;
         assert_eq!((&now["order_number"], &now["total_amount"]), (&order["order_number"], &order["total_amount"]));

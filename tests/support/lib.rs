@@ -2,15 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+mod apart;
+mod balance;
+mod embedded;
+mod load;
 mod person;
+mod servers;
 
+pub use apart::{Apart, Instance};
+pub use balance::Balance;
+use embedded::Embedded;
+pub use load::{Left, Load};
 pub use person::{Answer, Person};
+pub use servers::{Held, Servers};
 
 /// How long anything may take. Far more than it does, so that a slow machine fails no test.
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -28,17 +38,6 @@ pub struct Run {
     pub stripe: String,
 }
 
-/// A `shopfleet up` of the test's own, on free ports in a temporary directory.
-pub struct Fleet {
-    directory: tempfile::TempDir,
-    arguments: Vec<String>,
-    environment: Vec<(String, String)>,
-    child: Option<Child>,
-    /// Where it is.
-    pub run: Run,
-    client: reqwest::Client,
-}
-
 /// The command line's binary, which stands beside the tests' own.
 ///
 /// # Panics
@@ -52,86 +51,156 @@ pub fn binary() -> PathBuf {
     binary
 }
 
+/// In which of the ways a fleet runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// One process, `shopfleet up`.
+    Embedded,
+    /// Four processes that share files, at fixed addresses.
+    Files,
+    /// Four processes on real servers, at fixed addresses.
+    Servers,
+    /// Two instances of each service on real servers, which find each other by Consul.
+    Replicas,
+}
+
+/// Tests, each of which is run in one process and on real servers in both ways: `async fn name(way: Way)`.
+#[macro_export]
+macro_rules! in_all_ways {
+    ($($name:ident),* $(,)?) => {
+        $crate::in_one_way!(embedded, Embedded, $($name),*);
+        $crate::in_one_way!(on_servers, Servers, $($name),*);
+        $crate::in_one_way!(as_replicas, Replicas, $($name),*);
+    };
+}
+
+/// Tests that are run in one way.
+#[macro_export]
+macro_rules! in_one_way {
+    ($module:ident, $way:ident, $($name:ident),*) => {
+        mod $module {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $name() {
+                    super::$name($crate::Way::$way).await;
+                }
+            )*
+        }
+    };
+}
+
+/// A running fleet of the test's own.
+pub struct Fleet {
+    host: Host,
+    /// Where it is.
+    pub run: Run,
+    client: reqwest::Client,
+}
+
+enum Host {
+    Embedded(Box<Embedded>),
+    Apart(Box<Apart>),
+}
+
 impl Fleet {
-    /// Starts one without a limit of rates.
+    /// Starts an embedded one without a limit of rates.
     pub async fn start() -> Self {
-        Self::start_with(&["--no-rate-limit"], &[]).await
+        Self::embedded(&[]).await
     }
 
-    /// Starts one with these arguments and variables.
-    pub async fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let arguments = arguments.iter().map(|one| (*one).to_owned()).collect();
-        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let run = Run { pid: 0, gateway: String::new(), services: BTreeMap::new(), stripe: String::new() };
-        let client = client();
-        let mut fleet = Self { directory, arguments, environment, child: None, run, client };
-        fleet.up().await;
-        fleet
+    /// Starts an embedded one with these variables.
+    pub async fn embedded(environment: &[(&str, &str)]) -> Self {
+        let (host, run) = Embedded::start(&["--no-rate-limit"], environment).await;
+        Self { host: Host::Embedded(Box::new(host)), run, client: client() }
     }
 
-    /// Starts it (again) on its data.
+    /// Starts one in this way; `None` if a server that it needs is not installed.
+    pub async fn of(way: Way) -> Option<Self> {
+        Self::with(way, &[]).await
+    }
+
+    /// Starts one in this way with these variables of its services; `None` if a server that it needs is not installed.
+    pub async fn with(way: Way, environment: &[(&str, &str)]) -> Option<Self> {
+        let replicas = match way {
+            Way::Embedded => return Some(Self::embedded(environment).await),
+            Way::Files => return Some(Self::apart(None, 1, environment).await),
+            Way::Servers => false,
+            Way::Replicas => true,
+        };
+        let servers = Servers::shared(replicas).await?;
+        Some(Self::apart(Some(servers), if replicas { 2 } else { 1 }, environment).await)
+    }
+
+    /// Starts so many instances of each service on these servers, or on files.
+    pub async fn apart(servers: Option<Servers>, instances: usize, environment: &[(&str, &str)]) -> Self {
+        let (host, run) = Apart::start(servers, instances, environment).await;
+        Self { host: Host::Apart(Box::new(host)), run, client: client() }
+    }
+
+    /// The processes, if it is not embedded.
     ///
     /// # Panics
-    /// If it does not start.
-    pub async fn up(&mut self) {
-        let mut command = Command::new(binary());
-        command.arg("up").arg("--data-dir").arg(self.data_dir());
-        for port in ["--port", "--user-port", "--product-port", "--order-port", "--payment-port", "--stripe-port"] {
-            command.args([port, "0"]);
+    /// If it is.
+    #[must_use]
+    pub fn processes(&self) -> &Apart {
+        match &self.host {
+            Host::Apart(apart) => apart,
+            Host::Embedded(_) => panic!("the fleet is one process"),
         }
-        command.args(&self.arguments).envs(self.environment.iter().cloned()).stdout(Stdio::null());
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.directory.path().join("log"));
-        let mut child = command.stderr(log.expect("a log file")).spawn().expect("the fleet starts");
-        let begun = tokio::time::Instant::now();
-        self.run = loop {
-            if let Some(run) = self.read_run(child.id()) {
-                break run;
-            }
-            if let Some(status) = child.try_wait().expect("a child can be asked") {
-                panic!("the fleet ended with {status}: {}", self.log());
-            }
-            assert!(begun.elapsed() < DEADLINE, "the fleet does not answer: {}", self.log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        };
-        self.child = Some(child);
     }
 
-    fn read_run(&self, pid: u32) -> Option<Run> {
-        let text = std::fs::read(self.data_dir().join("run.json")).ok()?;
-        serde_json::from_slice(&text).ok().filter(|run: &Run| run.pid == pid)
+    /// Waits until Consul knows so many healthy instances of a service.
+    pub async fn until_registered(&self, service: &str, instances: usize) {
+        let consul = self.processes().servers().consul.as_ref().expect("the fleet has a Consul");
+        let url = format!("{}/v1/health/service/{service}?passing", consul.url());
+        until(&format!("{instances} healthy instances of the {service}"), || async {
+            let known: Value = self.client.get(&url).send().await.ok()?.json().await.ok()?;
+            (known.as_array()?.len() >= instances).then_some(())
+        })
+        .await;
     }
 
-    /// Its data directory.
+    fn process(&mut self) -> &mut Embedded {
+        match &mut self.host {
+            Host::Embedded(embedded) => embedded,
+            Host::Apart(_) => panic!("the fleet is several processes"),
+        }
+    }
+
+    /// Starts an embedded one (again) on its data.
+    pub async fn up(&mut self) {
+        self.run = self.process().up().await;
+    }
+
+    /// Kills an embedded one as a power cut would.
+    pub fn kill(&mut self) {
+        self.process().kill();
+    }
+
+    /// Asks an embedded one to end, and waits until it has.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.process().stop()
+    }
+
+    /// The data directory of an embedded one.
+    ///
+    /// # Panics
+    /// If it is none.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
-        self.directory.path().join("data")
+        match &self.host {
+            Host::Embedded(embedded) => embedded.data_dir(),
+            Host::Apart(_) => panic!("the fleet has no data directory"),
+        }
     }
 
-    /// What it wrote to its log.
+    /// The address of its bus.
     #[must_use]
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
-    }
-
-    /// Its process.
-    fn child(&mut self) -> Child {
-        self.child.take().expect("the fleet runs")
-    }
-
-    /// Kills it as a power cut would.
-    pub fn kill(&mut self) {
-        let mut child = self.child();
-        child.kill().expect("it can be killed");
-        child.wait().expect("it can be waited for");
-    }
-
-    /// Asks it to end, and waits until it has.
-    pub fn stop(&mut self) -> ExitStatus {
-        let mut child = self.child();
-        let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
-        assert!(asked.expect("kill runs").success());
-        child.wait().expect("it can be waited for")
+    pub fn bus(&self) -> String {
+        match &self.host {
+            Host::Embedded(embedded) => format!("sqlite://{}", embedded.data_dir().join("bus.db").display()),
+            Host::Apart(apart) => apart.bus.clone(),
+        }
     }
 
     /// An address behind the gateway.
@@ -140,16 +209,13 @@ impl Fleet {
         format!("{}{path}", self.run.gateway)
     }
 
-    /// An address of one service itself.
-    #[must_use]
-    pub fn direct(&self, service: &str, path: &str) -> String {
-        format!("{}{path}", self.run.services[service])
-    }
-
     /// Its keys and passwords.
     #[must_use]
     pub fn credentials(&self) -> Value {
-        read_json(&self.data_dir().join("credentials.json"))
+        match &self.host {
+            Host::Embedded(embedded) => embedded.credentials(),
+            Host::Apart(apart) => apart.credentials.clone(),
+        }
     }
 
     /// Somebody who is not signed in.
@@ -194,34 +260,16 @@ impl Fleet {
 
     /// Does at the provider what a browser would: charges a test card for a payment that was begun.
     pub async fn charge(&self, payment: &Value, card: &str) -> Answer {
+        Answer::of(self.charging(payment, card)).await
+    }
+
+    fn charging(&self, payment: &Value, card: &str) -> reqwest::RequestBuilder {
         let key = self.credentials()["stripe"]["publishable_key"].as_str().unwrap_or_default().to_owned();
         let intent = payment["payment"]["provider_transaction_id"].as_str().expect("an intent");
         let secret = payment["client_secret"].as_str().expect("a client secret");
-        let url = self.gateway(&format!("/sandbox/v1/payment_intents/{intent}/confirm"));
-        let form = [("payment_method", card), ("client_secret", secret)];
-        Answer::of(self.client.post(url).bearer_auth(key).form(&form)).await
+        let url = format!("{}/v1/payment_intents/{intent}/confirm", self.run.stripe);
+        self.client.post(url).bearer_auth(key).form(&[("payment_method", card), ("client_secret", secret)])
     }
-}
-
-impl Drop for Fleet {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        if std::thread::panicking() {
-            let log = self.log();
-            let tail: Vec<_> = log.lines().rev().take(40).collect();
-            for line in tail.into_iter().rev() {
-                report(line);
-            }
-        }
-    }
-}
-
-#[expect(clippy::print_stderr, reason = "a failed test shows what the fleet said")]
-fn report(line: &str) {
-    eprintln!("fleet: {line}");
 }
 
 /// Somebody who is not signed in, before a gateway at this address.

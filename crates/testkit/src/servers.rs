@@ -14,7 +14,7 @@ mod rabbitmq;
 mod redis;
 
 pub use consul::{Consul, consul};
-pub use keeper::Keeper;
+pub use keeper::{Keeper, free_ports};
 pub use mongodb::{MongoDb, mongodb};
 pub use postgres::{Postgres, postgres};
 pub use rabbitmq::{RabbitMq, rabbitmq};

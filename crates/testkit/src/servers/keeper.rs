@@ -181,7 +181,11 @@ pub(super) fn run(program: &Path, arguments: &[&OsStr], environment: &[(&str, St
 }
 
 /// Ports that nobody listens on now.
-pub(super) fn free_ports<const N: usize>() -> [u16; N] {
+///
+/// # Panics
+/// If there are none.
+#[must_use]
+pub fn free_ports<const N: usize>() -> [u16; N] {
     let listeners: [TcpListener; N] =
         std::array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
     listeners.map(|listener| listener.local_addr().expect("an address").port())

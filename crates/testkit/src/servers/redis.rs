@@ -1,5 +1,7 @@
 //! A Redis of the tests' own.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
@@ -7,12 +9,16 @@ use tokio::sync::OnceCell;
 use super::keeper::{Keeper, Program, free_ports};
 use super::{find, missing};
 
+/// How many databases it has.
+const DATABASES: u32 = 1000;
+
 /// A Redis that keeps nothing on disk.
 #[derive(Debug)]
 pub struct Redis {
     /// Its process.
     pub process: Keeper,
     port: u16,
+    databases: AtomicU32,
 }
 
 /// The one that this process's tests share.
@@ -34,10 +40,28 @@ impl Redis {
         let [port] = free_ports();
         let program = |folder: &std::path::Path| {
             let (folder, port) = (folder.display().to_string(), port.to_string());
-            let own = ["--bind", "127.0.0.1", "--port", &port, "--dir", &folder, "--save", "", "--appendonly", "no"];
+            let databases = DATABASES.to_string();
+            let own = [
+                "--databases",
+                &databases,
+                "--bind",
+                "127.0.0.1",
+                "--port",
+                &port,
+                "--dir",
+                &folder,
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ];
             Program::new(&binary, &own)
         };
-        Some(Self { process: Keeper::start("Redis", program, || pings(port)).await, port })
+        Some(Self {
+            process: Keeper::start("Redis", program, || pings(port)).await,
+            port,
+            databases: AtomicU32::new(1),
+        })
     }
 
     /// Starts it again, at the same port.
@@ -46,6 +70,17 @@ impl Redis {
     /// If it does not start.
     pub async fn restart(&self) {
         self.process.restart(|| pings(self.port)).await;
+    }
+
+    /// The address of a new, empty database.
+    ///
+    /// # Panics
+    /// If all are taken.
+    #[must_use]
+    pub fn database(&self) -> String {
+        let number = self.databases.fetch_add(1, Ordering::SeqCst);
+        assert!(number < DATABASES, "all databases of the test's Redis are taken");
+        format!("{}{number}", self.url())
     }
 
     /// Its address.

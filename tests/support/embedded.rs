@@ -1,0 +1,112 @@
+//! `shopfleet up` in a temporary directory.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{DEADLINE, Run, binary, read_json};
+
+/// A `shopfleet up` of the test's own, on free ports in a temporary directory.
+pub(crate) struct Embedded {
+    directory: tempfile::TempDir,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    child: Option<Child>,
+}
+
+impl Embedded {
+    /// Starts one with these arguments and variables.
+    pub(crate) async fn start(arguments: &[&str], environment: &[(&str, &str)]) -> (Self, Run) {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let arguments = arguments.iter().map(|one| (*one).to_owned()).collect();
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut fleet = Self { directory, arguments, environment, child: None };
+        let run = fleet.up().await;
+        (fleet, run)
+    }
+
+    /// Starts it (again) on its data; where it is.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub(crate) async fn up(&mut self) -> Run {
+        let mut command = Command::new(binary());
+        command.arg("up").arg("--data-dir").arg(self.data_dir());
+        for port in ["--port", "--user-port", "--product-port", "--order-port", "--payment-port", "--stripe-port"] {
+            command.args([port, "0"]);
+        }
+        command.args(&self.arguments).envs(self.environment.iter().cloned()).stdout(Stdio::null());
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.directory.path().join("log"));
+        let mut child = command.stderr(log.expect("a log file")).spawn().expect("the fleet starts");
+        let begun = tokio::time::Instant::now();
+        let run = loop {
+            if let Some(run) = self.read_run(child.id()) {
+                break run;
+            }
+            if let Some(status) = child.try_wait().expect("a child can be asked") {
+                panic!("the fleet ended with {status}: {}", self.log());
+            }
+            assert!(begun.elapsed() < DEADLINE, "the fleet does not answer: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        self.child = Some(child);
+        run
+    }
+
+    fn read_run(&self, pid: u32) -> Option<Run> {
+        let text = std::fs::read(self.data_dir().join("run.json")).ok()?;
+        serde_json::from_slice(&text).ok().filter(|run: &Run| run.pid == pid)
+    }
+
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    pub(crate) fn credentials(&self) -> Value {
+        read_json(&self.data_dir().join("credentials.json"))
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    fn child(&mut self) -> Child {
+        self.child.take().expect("the fleet runs")
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let mut child = self.child();
+        child.kill().expect("it can be killed");
+        child.wait().expect("it can be waited for");
+    }
+
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        let mut child = self.child();
+        let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        assert!(asked.expect("kill runs").success());
+        child.wait().expect("it can be waited for")
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            let log = self.log();
+            let skipped = log.lines().count().saturating_sub(40);
+            for line in log.lines().skip(skipped) {
+                report(line);
+            }
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a failed test shows what the fleet said")]
+fn report(line: &str) {
+    eprintln!("fleet: {line}");
+}
