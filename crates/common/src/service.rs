@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +21,8 @@ use crate::platform::Platform;
 use crate::store::StoreError;
 use crate::telemetry;
 use crate::worker::{self, Worker};
+
+pub mod probe;
 
 /// How long requests and background steps that are under way may take once the shutdown began.
 pub const DRAIN: Duration = Duration::from_secs(10);
@@ -254,9 +257,11 @@ fn died(shutdown: &Shutdown, ended: Result<String, tokio::task::JoinError>) -> R
     }
 }
 
-/// The whole of a service's `main`: reads the environment, sets up logs and traces, listens, serves.
+/// The whole of a service's `main`: reads the environment, sets up logs and traces, listens, serves. With the argument
+/// `health` it asks the one that runs with the same environment on this machine whether it is ready.
 ///
-/// The exit code is 0 after a shutdown by signal, 1 if the service could not start or died.
+/// The exit code is 0 after a shutdown by signal, or if the other one is ready; 1 if the service could not start or died,
+/// or the other one is not ready; 2 for any other argument.
 pub fn main<C, F, Fut>(
     service: &'static str,
     read: fn(&Env) -> Result<C, ConfigError>,
@@ -268,6 +273,15 @@ where
     Fut: Future<Output = Result<Service, StartError>>,
 {
     let env = Env::process();
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => {}
+        ["health"] => return health(service, read(&env).map(|config| readiness(platform(&config)))),
+        _ => {
+            fail(service, &"the only argument is `health`; everything else is set by variables");
+            return ExitCode::from(2);
+        }
+    }
     let run = async {
         let _telemetry = telemetry::init(&telemetry::Options::from_env(&env, service))
             .map_err(|source| StartError::other("telemetry", source))?;
@@ -279,13 +293,29 @@ where
         tracing::info!(%address, version = service.platform.version, "{} listens", service.platform.service);
         service.serve(listener, Shutdown::on_signals()).await.map_err(|error| StartError::other("serving", error))
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(service, &error),
     };
     match runtime.block_on(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(service, &error),
+    }
+}
+
+fn readiness(platform: &PlatformConfig) -> String {
+    probe::readiness(SocketAddr::new(platform.host, platform.port))
+}
+
+fn health(service: &str, url: Result<String, ConfigError>) -> ExitCode {
+    let (url, runtime) = match (url, Builder::new_current_thread().enable_all().build()) {
+        (Ok(url), Ok(runtime)) => (url, runtime),
+        (Err(error), _) => return fail(service, &error),
+        (_, Err(error)) => return fail(service, &error),
+    };
+    match runtime.block_on(probe::ask(&url)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(service, &format_args!("not ready: {}", crate::chain(&*error))),
     }
 }
 

@@ -1,4 +1,5 @@
-//! `shopfleet gateway` and `shopfleet stripe-sandbox`: what stands in front of, and behind, separate services.
+//! `shopfleet gateway`, `shopfleet stripe-sandbox`: what stands in front of, and behind, separate services; and
+//! `shopfleet health`, which asks whether they are well.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -46,9 +47,23 @@ pub(crate) struct SandboxArgs {
     /// Where webhooks go: the payment service's /api/webhooks/stripe.
     #[arg(long)]
     webhook_url: String,
+    /// Where browsers reach it, for the page that asks a customer to confirm; its own address unless it is given.
+    #[arg(long)]
+    public_url: Option<String>,
     /// The payment methods that the account has, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "card,paypal")]
     payment_method_types: Vec<String>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct HealthArgs {
+    /// What to ask, such as http://127.0.0.1:3010/health.
+    url: String,
+}
+
+pub(crate) async fn health(args: HealthArgs) -> Result<(), Failure> {
+    let asked = common::service::probe::ask(&args.url).await;
+    asked.map_err(|error| Failure::doing(format_args!("{} is not well", args.url), &*error))
 }
 
 pub(crate) async fn gateway(args: GatewayArgs) -> Result<(), Failure> {
@@ -100,7 +115,7 @@ pub(crate) async fn stripe_sandbox(args: SandboxArgs) -> Result<(), Failure> {
         webhook_secret,
         webhook_url: Some(args.webhook_url),
         payment_method_types: args.payment_method_types,
-        public_url: format!("http://{address}"),
+        public_url: args.public_url.unwrap_or_else(|| format!("http://{address}")),
     };
     stripe_sandbox::serve(config, listener, Shutdown::on_signals().token())
         .await

@@ -52,6 +52,8 @@ enum Command {
     Gateway(edge::GatewayArgs),
     /// Runs the Stripe sandbox alone.
     StripeSandbox(edge::SandboxArgs),
+    /// Asks a server whether it is well, for containers without a shell: the exit code says it.
+    Health(edge::HealthArgs),
 }
 
 /// Runs the command that the process's arguments name.
@@ -65,6 +67,7 @@ pub fn run() -> ExitCode {
         Command::Doctor(args) => block_on(doctor::run(args)),
         Command::Gateway(args) => block_on(edge::gateway(args)),
         Command::StripeSandbox(args) => block_on(edge::stripe_sandbox(args)),
+        Command::Health(args) => block_on(edge::health(args)),
     }
 }
 

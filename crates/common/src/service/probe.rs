@@ -1,0 +1,70 @@
+//! `<service> health`: asks a service that runs on this machine whether it is ready, for containers without a shell.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::BoxError;
+use crate::client::http_client;
+
+/// How long the answer may take: longer than a service waits for what it needs.
+const TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Asks `GET <url>`.
+///
+/// # Errors
+/// If nothing answers in time, or not with a success.
+pub async fn ask(url: &str) -> Result<(), BoxError> {
+    let client = http_client(|builder| builder.timeout(TIMEOUT).no_proxy())?;
+    let answer = client.get(url).send().await?;
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let text = answer.text().await.unwrap_or_default();
+    Err(format!("{url} answers {status} {text}").into())
+}
+
+/// The readiness of the service that listens on this address.
+pub(super) fn readiness(listens: SocketAddr) -> String {
+    let host = match listens.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}/health/ready", SocketAddr::new(host, listens.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::routing::get;
+    use http::StatusCode;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn only_a_success_is_one() {
+        let router = Router::new().route("/health/ready", get(|| async { "{}" }));
+        let router = router.route("/unready", get(|| async { (StatusCode::SERVICE_UNAVAILABLE, "the store is away") }));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(axum::serve(listener, router).into_future());
+        ask(&readiness(address)).await.unwrap();
+        let error = ask(&format!("http://{address}/unready")).await.unwrap_err().to_string();
+        assert!(error.contains("503") && error.contains("the store is away"), "{error}");
+        server.abort();
+        let _aborted = server.await;
+        assert!(ask(&readiness(address)).await.is_err());
+    }
+
+    #[test]
+    fn whoever_listens_everywhere_is_asked_here() {
+        for (listens, asked) in [
+            ("0.0.0.0:3001", "http://127.0.0.1:3001/health/ready"),
+            ("[::]:3002", "http://[::1]:3002/health/ready"),
+            ("10.0.0.5:3003", "http://10.0.0.5:3003/health/ready"),
+        ] {
+            assert_eq!(readiness(listens.parse().unwrap()), asked);
+        }
+    }
+}

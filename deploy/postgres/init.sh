@@ -1,0 +1,22 @@
+#!/bin/sh
+# A database and a role for each service, made when the volume is new. A role may connect to its own database and to no
+# other, not even to those that PostgreSQL brings along.
+set -eu
+
+make() {
+    psql --no-psqlrc -v ON_ERROR_STOP=1 -v name="$1" -v password="$2" \
+        --username "$POSTGRES_USER" --dbname postgres <<'END'
+CREATE ROLE :"name" LOGIN PASSWORD :'password' NOSUPERUSER NOCREATEDB NOCREATEROLE;
+CREATE DATABASE :"name" OWNER :"name";
+REVOKE ALL ON DATABASE :"name" FROM PUBLIC;
+END
+}
+
+make products "$PRODUCT_DB_PASSWORD"
+make orders "$ORDER_DB_PASSWORD"
+make payments "$PAYMENT_DB_PASSWORD"
+
+psql --no-psqlrc -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres <<'END'
+REVOKE ALL ON DATABASE postgres FROM PUBLIC;
+REVOKE ALL ON DATABASE template1 FROM PUBLIC;
+END
