@@ -3,13 +3,17 @@
 use chrono::{DateTime, Utc};
 use contracts::{Event, EventId};
 
-/// The events that a change causes, and the message that it handles.
+use crate::idempotency::Keyed;
+
+/// The events that a change causes, the message that it handles, and the answer to whoever asked for it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Effects {
     /// Events to publish, in order.
     pub events: Vec<NewEvent>,
     /// The message that brought the change about, so that it has no effect again.
     pub handled: Option<Handled>,
+    /// What becomes of the request's idempotency key.
+    pub keyed: Option<Keyed>,
 }
 
 /// An event that is about to be written.
@@ -57,6 +61,13 @@ impl Effects {
     #[must_use]
     pub fn with(mut self, now: DateTime<Utc>, event: Event) -> Self {
         self.push(now, event);
+        self
+    }
+
+    /// These, as what a request with a key brings about.
+    #[must_use]
+    pub fn keyed(mut self, keyed: Option<Keyed>) -> Self {
+        self.keyed = keyed;
         self
     }
 

@@ -8,6 +8,7 @@ mod error;
 mod extract;
 mod guard;
 mod health;
+pub mod idempotent;
 mod observe;
 pub mod ops;
 mod router;

@@ -10,6 +10,7 @@ pub mod consumer;
 pub mod discovery;
 pub mod effects;
 pub mod http;
+pub mod idempotency;
 pub mod metrics;
 pub mod outbox;
 pub mod platform;

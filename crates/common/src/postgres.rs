@@ -11,7 +11,10 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgPool};
 use tokio::sync::Notify;
 
+use crate::clock::SharedClock;
 use crate::effects::Effects;
+use crate::idempotency::postgres::PostgresKeys;
+use crate::idempotency::{self, Keys};
 use crate::outbox::Outbox;
 use crate::outbox::postgres::{PostgresOutbox, SCHEMA, write_effects};
 use crate::store::StoreError;
@@ -92,6 +95,7 @@ impl Postgres {
         let mut tx = pool.begin().await?;
         sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(SCHEMA_LOCK).execute(&mut *tx).await?;
         sqlx::raw_sql(SCHEMA).execute(&mut *tx).await?;
+        sqlx::raw_sql(idempotency::postgres::SCHEMA).execute(&mut *tx).await?;
         tx.commit().await?;
         migrations.run(&pool).await.map_err(|error| StoreError::Fault(error.into()))?;
         Ok(Self { pool, service, wake: Arc::default() })
@@ -138,6 +142,12 @@ impl Postgres {
     #[must_use]
     pub fn outbox(&self) -> Outbox {
         Outbox::new(Arc::new(PostgresOutbox::new(self.pool.clone())), self.wake.clone())
+    }
+
+    /// The idempotency keys in this database.
+    #[must_use]
+    pub fn keys(&self, clock: SharedClock) -> Keys {
+        Keys::new(Arc::new(PostgresKeys::new(self.pool.clone())), clock)
     }
 
     /// Whether the database answers.

@@ -11,7 +11,10 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::Notify;
 
+use crate::clock::SharedClock;
 use crate::effects::Effects;
+use crate::idempotency::sqlite::SqliteKeys;
+use crate::idempotency::{self, Keys};
 use crate::outbox::Outbox;
 use crate::outbox::sqlite::{SCHEMA, SqliteOutbox, write_effects};
 use crate::store::StoreError;
@@ -44,6 +47,7 @@ impl Sqlite {
     pub async fn open(path: &Path, service: &'static str, migrations: &Migrator) -> Result<Self, StoreError> {
         let (read, write) = pools(path).await?;
         sqlx::raw_sql(SCHEMA).execute(&write).await?;
+        sqlx::raw_sql(idempotency::sqlite::SCHEMA).execute(&write).await?;
         migrations.run(&write).await.map_err(|error| StoreError::Fault(error.into()))?;
         Ok(Self { read, write, service, wake: Arc::default() })
     }
@@ -80,6 +84,12 @@ impl Sqlite {
     #[must_use]
     pub fn outbox(&self) -> Outbox {
         Outbox::new(Arc::new(SqliteOutbox::new(self.read.clone(), self.write.clone())), self.wake.clone())
+    }
+
+    /// The idempotency keys in this file.
+    #[must_use]
+    pub fn keys(&self, clock: SharedClock) -> Keys {
+        Keys::new(Arc::new(SqliteKeys::new(self.write.clone())), clock)
     }
 
     /// Whether the file can be read.

@@ -83,6 +83,10 @@ codes! {
     InvalidPassword = "INVALID_PASSWORD", 400;
     /// Less is in stock than is wanted; `shortages` names the products.
     InsufficientStock = "INSUFFICIENT_STOCK", 400;
+    /// The idempotency key was used for another request.
+    IdempotencyMismatch = "IDEMPOTENCY_MISMATCH", 422;
+    /// A request with the same idempotency key is being carried out.
+    IdempotencyInFlight = "IDEMPOTENCY_IN_FLIGHT", 409;
     /// The order's total is above 999999.99.
     TotalTooLarge = "TOTAL_TOO_LARGE", 422;
     /// Another currency than the shop's.

@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use common::clock::ManualClock;
 use common::effects::Effects;
 use common::outbox::Outbox;
 use common::sqlite::Sqlite;
 use common::store::StoreError;
 use sqlx::migrate::Migrator;
+use testkit::idempotency;
 use testkit::outbox::{Fixture, suite};
 
 struct OnSqlite(Sqlite);
@@ -33,6 +37,14 @@ async fn open(directory: &tempfile::TempDir) -> Sqlite {
 async fn sqlite_keeps_the_rules_of_an_outbox() {
     let directory = tempfile::tempdir().unwrap();
     suite(&OnSqlite(open(&directory).await)).await;
+}
+
+#[tokio::test]
+async fn sqlite_keeps_the_rules_of_idempotency_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let (db, clock) = (open(&directory).await, ManualClock::at(idempotency::START));
+    let keys = db.keys(Arc::new(clock.clone()));
+    idempotency::suite(&OnSqlite(db), &keys, &clock).await;
 }
 
 #[tokio::test]

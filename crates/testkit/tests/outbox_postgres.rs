@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::DateTime;
+use common::clock::ManualClock;
 use common::effects::Effects;
 use common::outbox::Outbox;
 use common::outbox::postgres::{CLAIM, PUBLISHED};
@@ -13,7 +16,7 @@ use sqlx::Executor as _;
 use sqlx::migrate::Migrator;
 use testkit::outbox::{Fixture, suite};
 use testkit::plans::assert_indexed;
-use testkit::servers;
+use testkit::{idempotency, servers};
 
 struct OnPostgres(Postgres);
 
@@ -38,6 +41,14 @@ async fn open(url: &str) -> Postgres {
 async fn postgres_keeps_the_rules_of_an_outbox() {
     let Some(server) = servers::postgres().await else { return };
     suite(&OnPostgres(open(&server.database().await).await)).await;
+}
+
+#[tokio::test]
+async fn postgres_keeps_the_rules_of_idempotency_keys() {
+    let Some(server) = servers::postgres().await else { return };
+    let (db, clock) = (open(&server.database().await).await, ManualClock::at(idempotency::START));
+    let keys = db.keys(Arc::new(clock.clone()));
+    idempotency::suite(&OnPostgres(db), &keys, &clock).await;
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ mod query;
 
 pub use cleared::cleared;
 pub use client_addr::ClientAddr;
-pub(super) use json::too_large;
 pub use json::{Json, Json422, OptionalJson};
+pub(super) use json::{read_bytes, too_large};
 pub use path::Path;
 pub use query::Query;

@@ -14,6 +14,7 @@ use sqlx::{PgConnection, PgPool, Row};
 
 use super::{OutboxRow, OutboxStore};
 use crate::effects::Effects;
+use crate::idempotency;
 use crate::postgres::after;
 use crate::store::StoreError;
 
@@ -52,7 +53,8 @@ pub const PUBLISHED: &str = "DELETE FROM outbox WHERE id = ANY($1)";
 /// Writes the effects' rows within a transaction.
 ///
 /// # Errors
-/// [`StoreError::AlreadyHandled`] if the message was handled before: the transaction must not be committed then.
+/// [`StoreError::AlreadyHandled`] if the message was handled before, [`StoreError::LeaseLost`] if somebody else works on
+/// the request's key: the transaction must not be committed then.
 pub(crate) async fn write_effects(tx: &mut PgConnection, service: &str, effects: &Effects) -> Result<(), StoreError> {
     if let Some(handled) = &effects.handled {
         // Waits for a transaction that handles the same message at this moment.
@@ -64,6 +66,9 @@ pub(crate) async fn write_effects(tx: &mut PgConnection, service: &str, effects:
         if written.rows_affected() == 0 {
             return Err(StoreError::AlreadyHandled);
         }
+    }
+    if let Some(keyed) = &effects.keyed {
+        idempotency::postgres::write(&mut *tx, keyed).await?;
     }
     for new in &effects.events {
         let data = new.event.data().map_err(|error| StoreError::Fault(error.into()))?;

@@ -13,6 +13,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool};
 
 use super::{OutboxRow, OutboxStore};
 use crate::effects::Effects;
+use crate::idempotency;
 use crate::sqlite::{from_ms, ms, parse_col};
 use crate::store::StoreError;
 
@@ -45,7 +46,8 @@ CREATE TABLE IF NOT EXISTS inbox (
 /// Writes the effects' rows within a transaction.
 ///
 /// # Errors
-/// [`StoreError::AlreadyHandled`] if the message was handled before: the transaction must not be committed then.
+/// [`StoreError::AlreadyHandled`] if the message was handled before, [`StoreError::LeaseLost`] if somebody else works on
+/// the request's key: the transaction must not be committed then.
 pub(crate) async fn write_effects(
     tx: &mut SqliteConnection,
     service: &str,
@@ -60,6 +62,9 @@ pub(crate) async fn write_effects(
         if written.rows_affected() == 0 {
             return Err(StoreError::AlreadyHandled);
         }
+    }
+    if let Some(keyed) = &effects.keyed {
+        idempotency::sqlite::write(&mut *tx, keyed).await?;
     }
     for new in &effects.events {
         let aggregate_id = new.event.aggregate_id();

@@ -1,3 +1,4 @@
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -48,7 +49,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalJson<T> {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let media_type = MediaType::of(request.headers());
-        let body = read_bytes(request).await?;
+        let body = read_bytes(request.into_body()).await?;
         if body.is_empty() {
             return Ok(Self(None));
         }
@@ -73,7 +74,7 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
     if media_type == MediaType::Other {
         return Err(unsupported());
     }
-    let body = read_bytes(request).await?;
+    let body = read_bytes(request.into_body()).await?;
     if body.is_empty() {
         return Err(malformed("A JSON body is required"));
     }
@@ -83,8 +84,9 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
     parse(&body)
 }
 
-async fn read_bytes(request: Request) -> Result<Bytes, ApiError> {
-    match request.into_body().collect().await {
+/// The whole of a body, if it is within the limit.
+pub(in crate::http) async fn read_bytes(body: Body) -> Result<Bytes, ApiError> {
+    match body.collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if is_too_large(&error) => Err(too_large()),
         Err(error) => Err(malformed("The body could not be read").because(error)),

@@ -1,0 +1,151 @@
+//! Requests with an `Idempotency-Key`.
+
+use std::future::Future;
+
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use contracts::{ErrorCode, FieldError};
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::ApiError;
+use super::extract::read_bytes;
+use crate::auth::Caller;
+use crate::idempotency::{Begun, KeptAnswer, KeyedRequest, Keys, Turn};
+
+/// The header that a client sends its key by.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Says that an answer is that of an earlier request.
+pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// Characters of a key.
+const KEY_CHARS: std::ops::RangeInclusive<usize> = 1..=255;
+
+/// What `E` reads from a request, and the request's key if it has one. Keys have from 1 to 255 characters.
+#[derive(Debug)]
+pub struct Keyed<E> {
+    /// What `E` read.
+    pub input: E,
+    /// The key, and the hash of method, path and body.
+    key: Option<(String, [u8; 32])>,
+}
+
+impl<E> Keyed<E> {
+    /// The request as one of this caller's, if it has a key.
+    #[must_use]
+    pub fn request(&self, caller: &Caller) -> Option<KeyedRequest> {
+        let (key, hash) = self.key.clone()?;
+        Some(KeyedRequest { caller: caller.subject.clone(), key, hash })
+    }
+
+    /// The key, if there is one, to be passed on to another service.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_ref().map(|(key, _)| key.as_str())
+    }
+}
+
+impl<S, E> FromRequest<S> for Keyed<E>
+where
+    S: Send + Sync,
+    E: FromRequest<S, Rejection = ApiError>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let Some(key) = key(request.headers())? else {
+            return Ok(Self { input: E::from_request(request, state).await?, key: None });
+        };
+        let (parts, body) = request.into_parts();
+        let body = read_bytes(body).await?;
+        let mut hash = Sha256::new();
+        hash.update(parts.method.as_str());
+        hash.update([0]);
+        hash.update(parts.uri.path());
+        hash.update([0]);
+        // The same JSON in another layout is the same request.
+        match serde_json::from_slice::<Value>(&body) {
+            Ok(value) => hash.update(value.to_string()),
+            Err(_) => hash.update(&body),
+        }
+        let input = E::from_request(Request::from_parts(parts, body.into()), state).await?;
+        Ok(Self { input, key: Some((key, hash.finalize().into())) })
+    }
+}
+
+fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let refuse =
+        |message: String| ApiError::validation(vec![FieldError { field: IDEMPOTENCY_KEY.to_string(), message }]);
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(refuse("must be sent once".to_owned()));
+    }
+    let key = value.to_str().map_err(|_| refuse("must be ASCII text".to_owned()))?;
+    if KEY_CHARS.contains(&key.len()) {
+        Ok(Some(key.to_owned()))
+    } else {
+        Err(refuse(format!("must have from {} to {} characters", KEY_CHARS.start(), KEY_CHARS.end())))
+    }
+}
+
+/// An answer that can be kept.
+///
+/// # Errors
+/// Never in practice: bodies are plain structs.
+pub fn answer(status: StatusCode, location: Option<String>, body: &impl Serialize) -> Result<KeptAnswer, ApiError> {
+    let body = serde_json::to_string(body).map_err(ApiError::internal)?;
+    Ok(KeptAnswer { status: status.as_u16(), location, body })
+}
+
+/// Does `work` once for a request's key; a request without one is done each time. `work` writes its answer together with
+/// its effect by the [`Turn`] that it gets. What it refuses is not kept.
+///
+/// # Errors
+/// Those of `work`; `IDEMPOTENCY_MISMATCH`, `IDEMPOTENCY_IN_FLIGHT`; or the store does not answer.
+pub async fn once<F, Fut>(keys: &Keys, request: Option<KeyedRequest>, work: F) -> Result<Response, ApiError>
+where
+    F: FnOnce(Option<Turn>) -> Fut,
+    Fut: Future<Output = Result<KeptAnswer, ApiError>>,
+{
+    let Some(request) = request else { return respond(work(None).await?, false) };
+    match keys.begin(&request).await? {
+        Begun::Go(turn) => {
+            let claim = turn.claim.clone();
+            match work(Some(turn)).await {
+                Ok(answer) => respond(answer, false),
+                Err(refusal) => {
+                    if let Err(error) = keys.forget(&claim).await {
+                        let error = crate::chain(&error);
+                        tracing::warn!(error, "an idempotency key stays taken until its lease runs out");
+                    }
+                    Err(refusal)
+                }
+            }
+        }
+        Begun::Done(answer) => respond(answer, true),
+        Begun::InFlight => {
+            let detail = "A request with this idempotency key is being carried out";
+            Err(ApiError::new(ErrorCode::IdempotencyInFlight, detail))
+        }
+        Begun::Mismatch => {
+            let detail = "The idempotency key was used for another request";
+            Err(ApiError::new(ErrorCode::IdempotencyMismatch, detail))
+        }
+    }
+}
+
+fn respond(answer: KeptAnswer, replayed: bool) -> Result<Response, ApiError> {
+    let status = StatusCode::from_u16(answer.status).map_err(ApiError::internal)?;
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(location) = answer.location {
+        headers.insert(LOCATION, HeaderValue::from_str(&location).map_err(ApiError::internal)?);
+    }
+    if replayed {
+        headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok((status, headers, answer.body).into_response())
+}
