@@ -116,10 +116,12 @@ impl Postgres {
         PgConnection::connect_with(&options(self.port).database(database)).await.expect("a connection")
     }
 
-    /// Its port on 127.0.0.1.
+    /// What its own programs, such as `psql`, have to know to reach it as somebody who may do everything.
     #[must_use]
-    pub const fn port(&self) -> u16 {
-        self.port
+    pub fn environment(&self) -> [(&'static str, String); 4] {
+        let (user, password) = ADMIN;
+        let (host, port) = ("127.0.0.1".to_owned(), self.port.to_string());
+        [("PGHOST", host), ("PGPORT", port), ("PGUSER", user.to_owned()), ("PGPASSWORD", password.to_owned())]
     }
 }
 
