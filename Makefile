@@ -1,10 +1,10 @@
 .DEFAULT_GOAL := help
-.PHONY: help up demo doctor fmt lint servers build test proof clean
+.PHONY: help up demo doctor fmt lint servers build test proof env compose-check clean
 
 CARGO ?= cargo
 
 help: ## Lists the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 up: ## Runs the whole fleet in one process (release build)
 	$(CARGO) run --release
@@ -47,6 +47,18 @@ proof: ## The full counts: many kills and restarts, printed with what they ran o
 	tests/servers/install
 	KILLS=$${KILLS:-50} $(CARGO) test --locked -p fleet-tests --test restart -- --nocapture
 	ROUNDS=$${ROUNDS:-3} $(CARGO) test --locked -p fleet-tests --test outages -- --nocapture --test-threads 1
+
+env: ## Writes .env, the secrets of docker-compose.yml, by chance
+	@deploy/env
+
+compose-check: ## Checks the containers' files as far as it goes without an engine
+	@echo "== what the files say"
+	$(CARGO) test --locked -p shopfleet --test compose
+	@echo "== what Compose says"
+	@if docker compose version >/dev/null 2>&1; then \
+	    folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && deploy/env "$$folder/.env" >/dev/null && \
+	    docker compose --env-file "$$folder/.env" --profile sandbox config --quiet && echo "docker-compose.yml is valid"; \
+	else echo "docker compose is not installed: its own reading of docker-compose.yml was NOT checked"; fi
 
 clean: ## Removes what was built and the local fleet's data
 	$(CARGO) clean
