@@ -38,15 +38,16 @@ pub struct Run {
     pub stripe: String,
 }
 
-/// The command line's binary, which stands beside the tests' own.
+/// The command line's binary, which stands beside the tests' own, or in the folder that `FLEET_BINARIES` names: so what
+/// was built for release is measured by tests that were not.
 ///
 /// # Panics
 /// If it was not built.
 #[must_use]
 pub fn binary() -> PathBuf {
     let own = std::env::current_exe().expect("a test has a path");
-    let target = own.ancestors().nth(2).expect("a test stands in target/<profile>/deps");
-    let binary = target.join("shopfleet");
+    let beside = own.ancestors().nth(2).expect("a test stands in target/<profile>/deps");
+    let binary = std::env::var_os("FLEET_BINARIES").map_or_else(|| beside.to_owned(), PathBuf::from).join("shopfleet");
     assert!(binary.exists(), "{} is missing: run `cargo build -p shopfleet`", binary.display());
     binary
 }

@@ -1,0 +1,53 @@
+//! How fast an outbox that filled up during an outage empties into a real broker.
+#![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use common::bus::{Bus, BusUrl};
+use common::clock;
+use common::metrics::Metrics;
+use common::postgres::{Postgres, PostgresUrl};
+use common::service::Shutdown;
+use common::worker;
+use fleet_tests::until;
+use sqlx::migrate::Migrator;
+use testkit::servers;
+
+/// Events that wait: few in the gate, `EVENTS` in `make proof`.
+fn events() -> i64 {
+    std::env::var("EVENTS").ok().and_then(|events| events.parse().ok()).unwrap_or(2_000)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outbox_that_filled_up_is_emptied() {
+    let (Some(postgres), Some(rabbitmq)) = (servers::Postgres::start_with(&[]).await, servers::rabbitmq().await) else {
+        return;
+    };
+    let url: PostgresUrl = postgres.database().await.parse().unwrap();
+    let db = Postgres::open(&url, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap();
+    // Of a kind that a service hears: each goes into a quorum queue, and is confirmed when it is on disk there.
+    let fill = "INSERT INTO outbox (id, event_type, schema_version, aggregate_id, sequence, service, at, data)
+         SELECT gen_random_uuid(), 'order.updated', 1, n::text, 1, 'order-service', now(),
+                '{\"order_id\":\"' || gen_random_uuid() || '\",\"status\":\"confirmed\",\"timestamp\":\"2026-01-01T00:00:00Z\"}'
+         FROM generate_series(1, $1) n";
+    sqlx::query(fill).bind(events()).execute(db.pool()).await.unwrap();
+    let bus: BusUrl = rabbitmq.vhost().await.parse().unwrap();
+    let bus = Bus::connect(&bus, &Metrics::new(), clock::system()).await.unwrap();
+    until("the broker answers", || async { bus.ping().await.ok() }).await;
+
+    let (outbox, shutdown) = (db.outbox(), Shutdown::new());
+    let relay = outbox.relay(bus, clock::system(), &Metrics::new());
+    let begun = Instant::now();
+    let draining = tokio::spawn(worker::run(Arc::clone(&relay), clock::system(), shutdown.clone()));
+    until("the outbox is empty", || async {
+        (outbox.state(clock::system().now()).await.unwrap().pending == 0).then_some(())
+    })
+    .await;
+    let seconds = begun.elapsed().as_secs_f64();
+    shutdown.trigger();
+    draining.await.unwrap();
+    #[expect(clippy::float_arithmetic, reason = "a rate that is only shown")]
+    let rate = f64::from(i32::try_from(events()).unwrap()) / seconds;
+    println!("{} events left the outbox in {seconds:.2} s: {rate:.0} a second", events());
+}
