@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 
-use fleet_tests::{Fleet, binary};
+use testkit::fleet::{Fleet, binary};
 
 fn shopfleet(arguments: &[&str]) -> Output {
     let directory = tempfile::tempdir().unwrap();

@@ -1,10 +1,11 @@
 //! What is given back, and when: goods and money.
 #![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
 
-use fleet_tests::{Fleet, Way, in_all_ways, until};
 use serde_json::{Value, json};
+use testkit::fleet::{Fleet, Way, until};
+use testkit::in_all_ways;
 
-async fn cancel(person: &fleet_tests::Person, order: &Value) -> Value {
+async fn cancel(person: &testkit::fleet::Person, order: &Value) -> Value {
     let path = format!("/api/orders/{}/cancel", order["id"].as_str().unwrap());
     person.post(&path, &json!({"reason": "changed my mind"})).await.expect(200)
 }

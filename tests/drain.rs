@@ -1,5 +1,4 @@
 //! How fast an outbox that filled up during an outage empties into a real broker.
-#![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,8 +9,8 @@ use common::metrics::Metrics;
 use common::postgres::{Postgres, PostgresUrl};
 use common::service::Shutdown;
 use common::worker;
-use fleet_tests::until;
 use sqlx::migrate::Migrator;
+use testkit::fleet::until;
 use testkit::servers;
 
 /// Events that wait: few in the gate, `EVENTS` in `make proof`.
@@ -47,7 +46,6 @@ async fn an_outbox_that_filled_up_is_emptied() {
     let seconds = begun.elapsed().as_secs_f64();
     shutdown.trigger();
     draining.await.unwrap();
-    #[expect(clippy::float_arithmetic, reason = "a rate that is only shown")]
     let rate = f64::from(i32::try_from(events()).unwrap()) / seconds;
     println!("{} events left the outbox in {seconds:.2} s: {rate:.0} a second", events());
 }

@@ -3,8 +3,8 @@
 
 use std::time::Instant;
 
-use fleet_tests::{Fleet, Servers};
 use sqlx::Row as _;
+use testkit::fleet::{Fleet, Servers};
 
 /// Connections that the pool of a service may hold.
 const POOL: i64 = 10;

@@ -1,8 +1,9 @@
 //! The way of an order through the whole fleet, as a customer goes it through the gateway.
 #![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
 
-use fleet_tests::{Fleet, Way, in_all_ways, until};
 use serde_json::json;
+use testkit::fleet::{Fleet, Way, until};
+use testkit::in_all_ways;
 
 /// The integration test of the system that this one replaces, step by step. Its fifth step simulates the webhook and so
 /// speaks with a service token, to the payment service itself.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use fleet_tests::{Fleet, Load, Servers};
 use serde_json::json;
+use testkit::fleet::{Fleet, Load, Servers};
 
 const PRODUCT: i64 = 1;
 /// Pieces that are added to the product, so that it never runs out.

@@ -10,11 +10,12 @@ use common::metrics::Metrics;
 use contracts::calls::OrderStatus;
 use contracts::event::{OrderCancelled, OrderUpdated};
 use contracts::{Event, OrderId};
-use fleet_tests::{Fleet, Person, Way, in_all_ways, until};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use testkit::bus::carrying;
+use testkit::fleet::{Fleet, Person, Way, until};
+use testkit::in_all_ways;
 
 /// The bus of a running fleet, as another process sees it.
 async fn bus(fleet: &Fleet) -> Bus {

@@ -1,7 +1,7 @@
 //! A fleet that is killed, again and again, and started on the same data.
 
-use fleet_tests::{Fleet, Person};
 use serde_json::Value;
+use testkit::fleet::{Fleet, Person};
 
 /// How often it is killed: few times in the gate, `KILLS` in `make proof`.
 fn kills() -> usize {

@@ -3,8 +3,8 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use fleet_tests::{Fleet, Way, binary};
 use serde_json::json;
+use testkit::fleet::{Fleet, Way, binary};
 
 const SERVICES: [&str; 4] = ["user-service", "product-service", "order-service", "payment-service"];
 

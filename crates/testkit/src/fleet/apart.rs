@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use crate::servers::free_ports;
 use common::auth::keys::generate_pem;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use testkit::servers::free_ports;
 use tokio::sync::Mutex;
 
-use crate::servers::Servers;
-use crate::{Run, binary, client, until};
+use super::servers::Servers;
+use super::{Run, binary, client, until};
 
 /// The services, each with the variable that names its store.
 const SERVICES: [(&str, &str, &str); 4] = [
@@ -246,8 +246,10 @@ impl Apart {
         let arguments =
             ["stripe-sandbox", "--port", &sandbox.to_string(), "--webhook-url", &webhooks, "--data-dir", &data];
         let stripe = self.instance("stripe-sandbox", url(sandbox), shopfleet.clone(), &arguments, environment.clone());
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../kong/kong.yml");
-        let arguments = ["gateway", "--no-rate-limit", "--config", file, "--port", &gateway.to_string()];
+        let file = self.directory.path().join("kong.yml");
+        std::fs::write(&file, include_str!("../../../../kong/kong.yml")).expect("a file in a new folder");
+        let (file, port) = (file.display().to_string(), gateway.to_string());
+        let arguments = ["gateway", "--no-rate-limit", "--config", &file, "--port", &port];
         let edge = self.instance("gateway", url(gateway), shopfleet, &arguments, environment);
         self.instances.extend([stripe, edge].map(Mutex::new));
         let named = SERVICES.iter().zip(services).map(|((name, ..), port)| ((*name).to_owned(), url(*port)));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Fleet, Person, until};
+use super::{Fleet, Person, until};
 
 /// Between two orders of one customer.
 const PAUSE: Duration = Duration::from_millis(50);

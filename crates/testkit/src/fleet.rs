@@ -1,4 +1,4 @@
-//! What the tests that cross services share: a fleet of their own, and people who use it through the gateway.
+//! A whole fleet of a test's own, in one process or in several on real servers, and people who use it through the gateway.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -83,7 +83,7 @@ macro_rules! in_one_way {
             $(
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $name() {
-                    super::$name($crate::Way::$way).await;
+                    super::$name($crate::fleet::Way::$way).await;
                 }
             )*
         }
@@ -297,5 +297,5 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output = Option<T>>,
 {
-    testkit::eventually(what, DEADLINE, look).await
+    crate::eventually(what, DEADLINE, look).await
 }

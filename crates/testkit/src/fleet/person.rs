@@ -3,7 +3,7 @@
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::until;
+use super::until;
 
 /// A caller, signed in or not.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use testkit::servers::{self, Consul, MongoDb, Postgres, RabbitMq, Redis};
+use crate::servers::{self, Consul, MongoDb, Postgres, RabbitMq, Redis};
 
 /// A server that all tests of the process share, or one of the test's own, which it may stop.
 pub enum Held<T: 'static> {

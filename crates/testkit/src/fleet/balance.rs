@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::load::Left;
-use crate::{Fleet, until};
+use super::load::Left;
+use super::{Fleet, until};
 
 /// What was compared.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Fleet {
         }
     }
 
-    async fn all_orders(&self, admin: &crate::Person) -> Vec<Value> {
+    async fn all_orders(&self, admin: &super::Person) -> Vec<Value> {
         let mut orders = Vec::new();
         for page in 1.. {
             let answer = admin.get(&format!("/api/orders?per_page=100&page={page}")).await.expect(200);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{DEADLINE, Run, binary, read_json};
+use super::{DEADLINE, Run, binary, read_json};
 
 /// A `shopfleet up` of the test's own, on free ports in a temporary directory.
 pub(crate) struct Embedded {
