@@ -6,14 +6,18 @@ use axum::extract::FromRef;
 use common::auth::TokenVerifier;
 use common::clock::SharedClock;
 use common::http::{self, OpenApiInfo, ops};
+use common::outbox::Outbox;
 use common::platform::Platform;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
+use common::store::StoreError;
 
-use crate::config::{Client, Config};
+use crate::config::{Client, Config, DatabaseUrl};
 use crate::jobs::Purge;
 use crate::passwords::Passwords;
 use crate::people::{People, turns};
+use crate::store::Users;
+use crate::store::mongodb::MongoUsers;
 use crate::store::sqlite::{MIGRATIONS, SqliteUsers};
 use crate::tokens::{Sessions, Tokens};
 use crate::{NAME, routes};
@@ -39,20 +43,11 @@ impl FromRef<AppState> for TokenVerifier {
 /// If its store or the bus cannot be opened.
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
     let platform = Platform::start(&config.platform, clock.clone()).await?;
-    let db = Sqlite::open(&config.database, NAME, &MIGRATIONS)
-        .await
-        .map_err(|source| StartError::Store { address: config.database.display().to_string(), source })?;
-    let outbox = db.outbox();
-    let users = Arc::new(SqliteUsers::new(db));
+    let opened = open(&config.database).await;
+    let (users, outbox) = opened.map_err(|source| StartError::store(&config.database, source))?;
     let passwords = Passwords::new().map_err(|source| StartError::other("the password hasher", source))?;
-    let people = People {
-        users: users.clone(),
-        cache: platform.cache.clone(),
-        clock: clock.clone(),
-        passwords,
-        taking_away: Arc::default(),
-        turns: turns(),
-    };
+    let people =
+        People { users: users.clone(), cache: platform.cache.clone(), clock: clock.clone(), passwords, turns: turns() };
     if let Some(admin) = config.admin {
         let made = people.first_admin(&admin.email, admin.password).await;
         made.map_err(|source| StartError::other("the first admin", source))?;
@@ -78,4 +73,20 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let router = http::finish(router, docs, &platform.http, health);
     let relay = outbox.relay(platform.bus.clone(), clock, &platform.metrics);
     Ok(Service { workers: vec![relay, Arc::new(Purge(people))], consumers: Vec::new(), platform, router })
+}
+
+/// The store at this address, and the events that wait in it.
+async fn open(address: &DatabaseUrl) -> Result<(Arc<dyn Users>, Outbox), StoreError> {
+    match address {
+        DatabaseUrl::Sqlite(path) => {
+            let db = Sqlite::open(path, NAME, &MIGRATIONS).await?;
+            let outbox = db.outbox();
+            Ok((Arc::new(SqliteUsers::new(db)), outbox))
+        }
+        DatabaseUrl::MongoDb(url) => {
+            let users = MongoUsers::open(url).await?;
+            let outbox = users.outbox();
+            Ok((Arc::new(users), outbox))
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! The user service's settings.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use common::auth::keys::{Jwk, SigningKey, jwk_of_public_pem};
@@ -9,6 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
 use crate::NAME;
+use crate::store::mongodb::MongoUrl;
 
 const DEFAULT_PORT: u16 = 3001;
 
@@ -30,13 +33,46 @@ pub struct Admin {
     pub password: SecretString,
 }
 
+/// The address of the accounts' store.
+#[derive(Clone, Debug)]
+pub enum DatabaseUrl {
+    /// `sqlite://<file>`: a file, made if there is none.
+    Sqlite(PathBuf),
+    /// `mongodb://<user>:<password>@<host>:<port>/<database>`.
+    MongoDb(MongoUrl),
+}
+
+/// As it may be shown: without a password.
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::MongoDb(url) => url.fmt(f),
+        }
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once("://") {
+            Some(("mongodb" | "mongodb+srv", _)) => text.parse().map(Self::MongoDb),
+            Some((scheme, _)) if scheme != "sqlite" => {
+                Err(format!("`{scheme}://` is no store of this service; use mongodb://… or sqlite://<file>"))
+            }
+            _ => sqlite_path(text).map(Self::Sqlite),
+        }
+    }
+}
+
 /// All that the user service reads from the environment.
 #[derive(Clone)]
 pub struct Config {
     /// What every service reads.
     pub platform: PlatformConfig,
     /// `MONGODB_URL`: the accounts.
-    pub database: PathBuf,
+    pub database: DatabaseUrl,
     /// `JWT_PRIVATE_KEY`: signs tokens.
     pub signing_key: Arc<SigningKey>,
     /// `JWT_PREVIOUS_PUBLIC_KEYS`: tokens signed with these still count.
@@ -56,9 +92,8 @@ impl Config {
         let mut settings = Settings::new(env);
         settings.became("JWT_SECRET", "JWT_PRIVATE_KEY");
         let platform = PlatformConfig::read(&mut settings, NAME, DEFAULT_PORT);
-        let database = settings.required::<String>("MONGODB_URL", "sqlite://.shopfleet/users.db").and_then(|text| {
-            sqlite_path(&text).map_err(|error| settings.problem("MONGODB_URL", format!("is wrong: {error}"))).ok()
-        });
+        let example = "mongodb://users:secret@db/users or sqlite://.shopfleet/users.db";
+        let database = settings.required("MONGODB_URL", example);
         let signing_key = settings.secret("JWT_PRIVATE_KEY", "<PEM of an ES256 key>").and_then(|pem| {
             let key = SigningKey::from_pem(&pem);
             key.map_err(|error| settings.problem("JWT_PRIVATE_KEY", format!("is wrong: {error}"))).ok()
@@ -169,7 +204,9 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_without_the_secret() {
         for (name, value) in [
-            ("MONGODB_URL", "mongodb://localhost"),
+            ("MONGODB_URL", "mongodb://users:hidden@localhost"),
+            ("MONGODB_URL", "mongodb+srv://users:hidden@cluster/users"),
+            ("MONGODB_URL", "postgres://users:hidden@localhost/users"),
             ("JWT_PRIVATE_KEY", "hidden"),
             ("JWT_PREVIOUS_PUBLIC_KEYS", "hidden"),
             ("CLIENT_CREDENTIALS", "hidden"),

@@ -1,4 +1,4 @@
-//! What the user service does by the clock: failed logins are forgotten.
+//! What the user service does by the clock: failed logins are forgotten, and the deleted are removed.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use common::worker::{Next, Worker, WorkerError};
 
 use crate::people::People;
 
-/// Forgets failed logins whose window is over.
+/// Removes what the store keeps for a time only.
 pub(crate) struct Purge(pub(crate) People);
 
 #[async_trait]
 impl Worker for Purge {
     fn name(&self) -> &'static str {
-        "login-failures"
+        "purge"
     }
 
     async fn step(&self) -> Result<Next, WorkerError> {

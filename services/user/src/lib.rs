@@ -4,6 +4,7 @@ pub mod app;
 pub mod config;
 pub mod domain;
 mod error;
+mod guesses;
 mod jobs;
 mod passwords;
 mod people;

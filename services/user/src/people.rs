@@ -31,8 +31,17 @@ pub(crate) fn turns() -> Turns {
 
 /// How often a change is tried again when another came between reading and writing.
 const TRIES: u32 = 20;
+/// How much longer each try may wait than the one before, in milliseconds.
+const BACKOFF_MS: u64 = 2;
 /// How long a profile is kept in the cache (the time of the older service); that there is none, briefly.
 const KEEP: Ttl = Ttl { found: Duration::from_secs(3600), missing: Duration::from_secs(5) };
+
+/// What is asked of the store before a changed account is written.
+#[derive(Clone, Copy)]
+enum Saving {
+    Always,
+    UnlessLastAdmin,
+}
 
 /// The accounts. Clones share everything.
 #[derive(Clone)]
@@ -41,7 +50,6 @@ pub(crate) struct People {
     pub(crate) cache: Cache,
     pub(crate) clock: SharedClock,
     pub(crate) passwords: Passwords,
-    pub(crate) taking_away: Arc<Mutex<()>>,
     pub(crate) turns: Turns,
 }
 
@@ -66,7 +74,7 @@ impl People {
         self.cache.invalidate(&[&key(user.id)]).await;
         match written? {
             Written::Done => Ok((user, session, token.text())),
-            Written::EmailTaken | Written::Outdated => Err(Error::Exists),
+            Written::EmailTaken | Written::Outdated | Written::LastAdmin => Err(Error::Exists),
         }
     }
 
@@ -74,11 +82,33 @@ impl People {
     pub(crate) async fn change(
         &self,
         id: UserId,
+        rule: impl FnMut(&mut User, DateTime<Utc>) -> Result<Effects, Error> + Send,
+    ) -> Result<User, Error> {
+        self.change_by(id, Saving::Always, rule).await
+    }
+
+    /// Takes an account or a role away by a rule, unless it is the last admin's.
+    pub(crate) async fn take_away(
+        &self,
+        id: UserId,
+        rule: impl FnMut(&mut User, DateTime<Utc>) -> Result<Effects, Error> + Send,
+    ) -> Result<User, Error> {
+        self.change_by(id, Saving::UnlessLastAdmin, rule).await
+    }
+
+    async fn change_by(
+        &self,
+        id: UserId,
+        saving: Saving,
         mut rule: impl FnMut(&mut User, DateTime<Utc>) -> Result<Effects, Error> + Send,
     ) -> Result<User, Error> {
-        // Changes of one account wait for each other here; only those of other processes can come between.
+        // Changes of one account wait for each other here; only those of other instances can come between.
         let _in_turn = self.turns[id.as_uuid().as_u128() as usize % TURNS].lock().await;
-        for _ in 0..TRIES {
+        for tried in 0..TRIES {
+            if tried > 0 {
+                // A random time, so that two that came between each other do not do so again.
+                tokio::time::sleep(Duration::from_millis(rand::random_range(0..=u64::from(tried) * BACKOFF_MS))).await;
+            }
             let stored = self.users.find(id).await?.filter(|stored| stored.user.profile.is_some());
             let mut changed = stored.ok_or(Error::NotFound)?;
             let before = changed.user.clone();
@@ -86,11 +116,17 @@ impl People {
             if changed.user == before && effects == Effects::none() {
                 return Ok(before);
             }
-            let written = self.users.save(&changed, &effects).await;
+            let written = match saving {
+                Saving::UnlessLastAdmin if before.role == Role::Admin => {
+                    self.users.save_unless_last_admin(&changed, &effects).await
+                }
+                _ => self.users.save(&changed, &effects).await,
+            };
             self.cache.invalidate(&[&key(id)]).await;
             match written? {
                 Written::Done => return Ok(changed.user),
                 Written::EmailTaken => return Err(Error::Exists),
+                Written::LastAdmin => return Err(Error::LastAdmin),
                 Written::Outdated => {}
             }
         }
@@ -104,22 +140,6 @@ impl People {
             Ok::<_, Error>(stored.and_then(|Stored { user, .. }| ProfileView::of(user)))
         };
         self.cache.get_or_load(&key(id), KEEP, load).await?.ok_or(Error::NotFound)
-    }
-
-    /// Takes an admin's account or role away by a rule, unless it is the last admin. One at a time, so that two that are
-    /// taken away at once do not spare each other.
-    pub(crate) async fn take_away(
-        &self,
-        id: UserId,
-        rule: impl FnMut(&mut User, DateTime<Utc>) -> Result<Effects, Error> + Send,
-    ) -> Result<User, Error> {
-        let _one_at_a_time = self.taking_away.lock().await;
-        let filter = Filter { role: Some(Role::Admin), ..Filter::default() };
-        let (admins, _) = self.users.list(&filter, 2, 0).await?;
-        match admins.as_slice() {
-            [only] if only.id == id => Err(Error::LastAdmin),
-            _ => self.change(id, rule).await,
-        }
     }
 
     /// Makes the first admin, if there is none.

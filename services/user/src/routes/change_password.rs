@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use common::auth::Caller;
-use common::http::{ApiError, Checks, Json};
+use common::http::{ApiError, Checks, ClientAddr, Json};
 use contracts::Problem;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -36,11 +36,14 @@ pub(super) struct Body {
         (status = 204, description = "Changed"),
         (status = 400, description = "INVALID_PASSWORD, VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 429, description = "TOO_MANY_REQUESTS, with Retry-After", body = Problem),
+        (status = 503, description = "SERVICE_UNAVAILABLE, with Retry-After", body = Problem),
     )
 )]
 pub(super) async fn change_password(
     State(app): State<AppState>,
     caller: Caller,
+    ClientAddr(address): ClientAddr,
     Json(body): Json<Body>,
 ) -> Result<StatusCode, ApiError> {
     let id = own(&caller)?;
@@ -49,9 +52,11 @@ pub(super) async fn change_password(
     let new = password(&mut checks, "newPassword", body.new_password);
     let (current, new) = checks.finish(current.zip(new))?;
     let people = &app.people;
-    let stored = people.users.find(id).await?.ok_or(Error::NotFound)?;
-    let hash = stored.user.password_hash;
-    if people.passwords.verify(people.passwords.place()?, current, Some(hash.clone())).await? == Verdict::Wrong {
+    let user = people.users.find(id).await?.ok_or(Error::NotFound)?.user;
+    let (email, hash) = (user.profile.ok_or(Error::NotFound)?.email, user.password_hash);
+    // A stolen token allows no more guesses than a login does.
+    let guess = people.guess(&email, address).await?;
+    if people.judge(guess, current, Some(hash.clone())).await? == Verdict::Wrong {
         return Err(Error::InvalidPassword.into());
     }
     let new = people.passwords.hash(new).await?;

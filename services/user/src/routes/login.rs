@@ -3,15 +3,11 @@
 use std::net::IpAddr;
 
 use axum::extract::State;
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use chrono::TimeDelta;
 use common::effects::Effects;
 use common::http::{ApiError, Checks, ClientAddr, Json};
 use contracts::Problem;
 use secrecy::SecretString;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use super::view::SignedIn;
@@ -19,11 +15,6 @@ use crate::app::AppState;
 use crate::domain::User;
 use crate::error::Error;
 use crate::passwords::Verdict;
-
-/// Failures in a row of one account from one address, until the next is turned away.
-const MAX_FAILURES: u32 = 10;
-/// How long they are remembered.
-const WINDOW: TimeDelta = TimeDelta::minutes(15);
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Login)]
@@ -64,23 +55,11 @@ pub(super) async fn login(
 
 async fn authenticate(app: &AppState, email: &str, password: SecretString, from: IpAddr) -> Result<User, Error> {
     let people = &app.people;
-    // Hashed, so that no address of a person is kept beside their account.
-    let key = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{email} {from}")));
-    let (failures, until) = people.users.failures(&key, people.now()).await?;
-    if failures >= MAX_FAILURES {
-        return Err(Error::Throttled((until - people.now()).to_std().unwrap_or_default()));
-    }
-    // A place first, so that one who is turned away has not failed; then counted before the slow part, so that guesses at
-    // the same time do not pass the limit.
-    let place = people.passwords.place()?;
-    if people.users.count_failure(&key, WINDOW, people.now()).await? > MAX_FAILURES {
-        return Err(Error::Throttled(WINDOW.to_std().unwrap_or_default()));
-    }
+    let guess = people.guess(email, from).await?;
     let user = people.users.find_email(email).await?.map(|stored| stored.user);
     let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let verdict = people.passwords.verify(place, password.clone(), hash).await?;
+    let verdict = people.judge(guess, password.clone(), hash).await?;
     let user = user.filter(|_| verdict != Verdict::Wrong).ok_or(Error::InvalidCredentials)?;
-    people.users.forget_failures(&key).await?;
     if verdict == Verdict::RightButOld {
         let new = people.passwords.hash(password).await?;
         let rehash = |changed: &mut User, _| {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::effects::Effects;
-use common::sqlite::{Sqlite, from_ms, ms};
+use common::sqlite::{Sqlite, SqliteTx, from_ms, ms};
 use common::store::StoreError;
 use contracts::UserId;
 use sqlx::migrate::Migrator;
@@ -24,6 +24,28 @@ impl SqliteUsers {
     #[must_use]
     pub const fn new(db: Sqlite) -> Self {
         Self(db)
+    }
+
+    async fn save_within(&self, mut tx: SqliteTx, stored: &Stored, effects: &Effects) -> Result<Written, StoreError> {
+        let user = &stored.user;
+        let updated = sqlx::query(
+            "UPDATE users SET email = ?, role = ?, document = ?, version = version + 1 WHERE id = ? AND version = ?",
+        )
+        .bind(email(user))
+        .bind(user.role.as_str())
+        .bind(document(user)?)
+        .bind(user.id.to_string())
+        .bind(stored.version)
+        .execute(&mut *tx)
+        .await;
+        match updated {
+            Ok(updated) if updated.rows_affected() == 0 => Ok(Written::Outdated),
+            Ok(_) => {
+                self.0.commit(tx, effects).await?;
+                Ok(Written::Done)
+            }
+            Err(error) => taken(error.into()),
+        }
     }
 }
 
@@ -92,26 +114,17 @@ impl Users for SqliteUsers {
     }
 
     async fn save(&self, stored: &Stored, effects: &Effects) -> Result<Written, StoreError> {
-        let user = &stored.user;
+        self.save_within(self.0.begin().await?, stored, effects).await
+    }
+
+    async fn save_unless_last_admin(&self, stored: &Stored, effects: &Effects) -> Result<Written, StoreError> {
         let mut tx = self.0.begin().await?;
-        let updated = sqlx::query(
-            "UPDATE users SET email = ?, role = ?, document = ?, version = version + 1 WHERE id = ? AND version = ?",
-        )
-        .bind(email(user))
-        .bind(user.role.as_str())
-        .bind(document(user)?)
-        .bind(user.id.to_string())
-        .bind(stored.version)
-        .execute(&mut *tx)
-        .await;
-        match updated {
-            Ok(updated) if updated.rows_affected() == 0 => Ok(Written::Outdated),
-            Ok(_) => {
-                self.0.commit(tx, effects).await?;
-                Ok(Written::Done)
-            }
-            Err(error) => taken(error.into()),
+        let other = "SELECT 1 FROM users WHERE role = 'admin' AND email IS NOT NULL AND id <> ? LIMIT 1";
+        let other = sqlx::query(other).bind(stored.user.id.to_string()).fetch_optional(&mut *tx).await?;
+        if other.is_none() {
+            return Ok(Written::LastAdmin);
         }
+        self.save_within(tx, stored, effects).await
     }
 
     async fn list(&self, filter: &Filter, limit: u32, offset: u64) -> Result<(Vec<User>, u64), StoreError> {
@@ -161,8 +174,21 @@ impl Users for SqliteUsers {
     }
 
     async fn purge(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let due = "SELECT 1 WHERE EXISTS (SELECT 1 FROM login_failures WHERE expires_at <= ?)
+                       OR EXISTS (SELECT 1 FROM users WHERE email IS NULL)";
+        if sqlx::query(due).bind(ms(now)).fetch_optional(self.0.reader()).await?.is_none() {
+            return Ok(());
+        }
         let mut tx = self.0.begin().await?;
         sqlx::query("DELETE FROM login_failures WHERE expires_at <= ?").bind(ms(now)).execute(&mut *tx).await?;
+        let gone: Vec<String> = sqlx::query_scalar(
+            "DELETE FROM users WHERE email IS NULL AND id NOT IN (SELECT aggregate_id FROM outbox) RETURNING id",
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        for id in gone {
+            sqlx::query("DELETE FROM event_sequences WHERE aggregate_id = ?").bind(id).execute(&mut *tx).await?;
+        }
         self.0.commit(tx, &Effects::none()).await
     }
 

@@ -1,0 +1,2 @@
+-- Those to be removed once their events are published.
+CREATE INDEX users_deleted ON users (id) WHERE email IS NULL;

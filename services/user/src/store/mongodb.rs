@@ -1,0 +1,254 @@
+//! Users in MongoDB: a document a user, which also holds its sessions and the events that wait to be published.
+//!
+//! Each change is one write of one document, so it needs no transaction and no replica set. What a user is found by
+//! stands at the top of the document. Writes are answered once a majority of the servers has them on disk.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use common::auth::Role;
+use common::effects::Effects;
+use common::outbox::Outbox;
+use common::store::StoreError;
+use contracts::UserId;
+use futures::TryStreamExt as _;
+use mongodb::bson::{Document, doc};
+use mongodb::options::{ClientOptions, ReadPreference, SelectionCriteria, WriteConcern};
+use mongodb::{Client, Collection, Database};
+use tokio::sync::Notify;
+
+use super::{Filter, Stored, Users, Written};
+use crate::NAME;
+use crate::domain::User;
+
+mod answers;
+mod failures;
+mod indexes;
+mod outbox;
+mod record;
+mod url;
+
+pub use url::MongoUrl;
+
+use answers::{SERVER_LIMIT, read, write};
+use outbox::MongoOutbox;
+use record::{Added, Beside, document, stored};
+
+/// Connections that an instance holds at the most.
+const CONNECTIONS: u32 = 10;
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(2);
+/// How long a server that can be asked is looked for.
+const SELECTION: Duration = Duration::from_millis(2500);
+/// How long a majority of the servers may take to have a write on disk.
+const MAJORITY: Duration = Duration::from_secs(4);
+/// What a write needs to be found again whatever happens.
+const DURABLE: fn() -> WriteConcern = || {
+    let mut durable = WriteConcern::majority();
+    durable.journal = Some(true);
+    durable.w_timeout = Some(MAJORITY);
+    durable
+};
+
+/// Users in a MongoDB database. Clones share its connections.
+#[derive(Clone)]
+pub struct MongoUsers {
+    database: Database,
+    users: Collection<Document>,
+    failures: Collection<Document>,
+    wake: Arc<Notify>,
+}
+
+impl MongoUsers {
+    /// Connects, and makes the indexes that are not there yet; several instances may do so at once.
+    ///
+    /// # Errors
+    /// If no server that takes writes is found within seconds, or it does not let us in.
+    pub async fn open(url: &MongoUrl) -> Result<Self, StoreError> {
+        let fault = |error: mongodb::error::Error| StoreError::Fault(error.into());
+        let mut options = ClientOptions::parse((*url.connection).clone()).await.map_err(fault)?;
+        options.app_name = Some(NAME.to_owned());
+        options.max_pool_size = Some(CONNECTIONS);
+        options.connect_timeout = Some(CONNECT);
+        options.server_selection_timeout = Some(SELECTION);
+        options.write_concern = Some(DURABLE());
+        options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
+        let database = Client::with_options(options).map_err(fault)?.database(&url.database);
+        let (users, failures) = (database.collection("users"), database.collection("login_failures"));
+        let store = Self { database, users, failures, wake: Arc::default() };
+        store.ping().await?;
+        indexes::make(&store).await?;
+        Ok(store)
+    }
+
+    /// The events of these users that wait to be published.
+    #[must_use]
+    pub fn outbox(&self) -> Outbox {
+        Outbox::new(Arc::new(MongoOutbox(self.clone())), self.wake.clone())
+    }
+
+    async fn find_by(&self, filter: Document) -> Result<Option<Stored>, StoreError> {
+        let found = self.users.find_one(filter).projection(user_alone()).max_time(SERVER_LIMIT);
+        read(found).await?.map(stored).transpose()
+    }
+
+    /// What these effects add to a user's document, if it still has the version that was read.
+    async fn added(&self, user: &Stored, effects: &Effects) -> Result<Option<Added>, StoreError> {
+        if effects == &Effects::none() {
+            return Beside::default().add(effects).map(Some);
+        }
+        let beside = self.users.find_one(this(user)).projection(doc! { "handled": 1, "sequences": 1 });
+        let beside = read(beside.max_time(SERVER_LIMIT)).await?.map(Beside::read).transpose()?;
+        beside.map(|beside| beside.add(effects)).transpose()
+    }
+
+    fn written(&self, effects: &Effects) -> Written {
+        if !effects.events.is_empty() {
+            self.wake.notify_one();
+        }
+        Written::Done
+    }
+}
+
+/// All of a document that makes a [`Stored`].
+fn user_alone() -> Document {
+    doc! { "events": 0, "handled": 0, "sequences": 0 }
+}
+
+/// This user's document, while it has the version that was read.
+fn this(user: &Stored) -> Document {
+    doc! { "_id": user.user.id.to_string(), "version": user.version }
+}
+
+fn wanted(filter: &Filter) -> Document {
+    let mut wanted = match &filter.email {
+        Some(email) => doc! { "email": email },
+        None => doc! { "email": { "$exists": true } },
+    };
+    if let Some(role) = filter.role {
+        wanted.insert("role", role.as_str());
+    }
+    wanted
+}
+
+fn refused(error: StoreError) -> Result<Written, StoreError> {
+    match error.unique() {
+        Some(indexes::EMAIL) => Ok(Written::EmailTaken),
+        Some(indexes::HANDLED) => Err(StoreError::AlreadyHandled),
+        _ => Err(error),
+    }
+}
+
+#[async_trait]
+impl Users for MongoUsers {
+    async fn insert(&self, user: &User, effects: &Effects) -> Result<Written, StoreError> {
+        let added = Beside::default().add(effects)?;
+        let mut document = document(user, 1)?;
+        document.insert("events", added.events);
+        document.insert("sequences", added.sequences);
+        if let Some(message) = added.handled {
+            document.insert("handled", vec![message]);
+        }
+        match write(self.users.insert_one(document)).await {
+            Ok(_) => Ok(self.written(effects)),
+            Err(error) => refused(error),
+        }
+    }
+
+    async fn find(&self, id: UserId) -> Result<Option<Stored>, StoreError> {
+        self.find_by(doc! { "_id": id.to_string() }).await
+    }
+
+    async fn find_email(&self, email: &str) -> Result<Option<Stored>, StoreError> {
+        self.find_by(doc! { "email": email }).await
+    }
+
+    async fn save(&self, user: &Stored, effects: &Effects) -> Result<Written, StoreError> {
+        let Some(added) = self.added(user, effects).await? else { return Ok(Written::Outdated) };
+        let mut set = document(&user.user, user.version + 1)?;
+        for fixed in ["_id", "created_at"] {
+            set.remove(fixed);
+        }
+        for (of, count) in added.sequences {
+            set.insert(format!("sequences.{of}"), count);
+        }
+        let mut update = doc! { "$set": set };
+        if user.user.profile.is_none() {
+            update.insert("$unset", doc! { "email": "" });
+        }
+        let mut push = Document::new();
+        if !added.events.is_empty() {
+            push.insert("events", doc! { "$each": added.events });
+        }
+        push.extend(added.handled.map(|message| ("handled".to_owned(), message.into())));
+        if !push.is_empty() {
+            update.insert("$push", push);
+        }
+        match write(self.users.update_one(this(user), update)).await {
+            Ok(updated) if updated.matched_count == 0 => Ok(Written::Outdated),
+            Ok(_) => Ok(self.written(effects)),
+            Err(error) => refused(error),
+        }
+    }
+
+    async fn save_unless_last_admin(&self, user: &Stored, effects: &Effects) -> Result<Written, StoreError> {
+        // Another admin stands for this one, and its version says so: whoever read that one before, to take it away, has
+        // to read it again, and finds somebody else to stand for it then, or nobody.
+        let another = doc! {
+            "role": Role::Admin.as_str(),
+            "email": { "$exists": true },
+            "_id": { "$ne": user.user.id.to_string() },
+        };
+        let stands = self.users.update_one(another, doc! { "$inc": { "version": 1_i64 } });
+        if write(stands).await?.matched_count == 0 {
+            return Ok(Written::LastAdmin);
+        }
+        self.save(user, effects).await
+    }
+
+    async fn list(&self, filter: &Filter, limit: u32, offset: u64) -> Result<(Vec<User>, u64), StoreError> {
+        let total = read(self.users.count_documents(wanted(filter)).max_time(SERVER_LIMIT)).await?;
+        let page = self
+            .users
+            .find(wanted(filter))
+            .projection(user_alone())
+            .sort(doc! { "created_at": -1, "_id": -1 })
+            .skip(offset)
+            .limit(i64::from(limit))
+            .max_time(SERVER_LIMIT);
+        let page: Vec<Document> = read(async { page.await?.try_collect().await }).await?;
+        let users = page.into_iter().map(|document| Ok(stored(document)?.user)).collect::<Result<_, StoreError>>()?;
+        Ok((users, total))
+    }
+
+    async fn failures(&self, key: &str, now: DateTime<Utc>) -> Result<(u32, DateTime<Utc>), StoreError> {
+        failures::failures(self, key, now).await
+    }
+
+    async fn count_failure(&self, key: &str, window: TimeDelta, now: DateTime<Utc>) -> Result<u32, StoreError> {
+        failures::count_failure(self, key, window, now).await
+    }
+
+    async fn forget_failures(&self, key: &str) -> Result<(), StoreError> {
+        write(self.failures.delete_one(doc! { "_id": key })).await?;
+        Ok(())
+    }
+
+    async fn purge(&self, _now: DateTime<Utc>) -> Result<(), StoreError> {
+        // Failures that count no more are the server's to remove, by an index.
+        let forgotten = doc! {
+            "deleted_at": { "$exists": true },
+            "events.0": { "$exists": false },
+            "handled.0": { "$exists": false },
+        };
+        write(self.users.delete_many(forgotten)).await?;
+        Ok(())
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        read(self.database.run_command(doc! { "ping": 1 })).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! The address of a MongoDB database.
+
+use std::fmt;
+use std::str::FromStr;
+
+use mongodb::options::{ConnectionString, HostInfo};
+
+/// The address of a MongoDB database: `mongodb://<user>:<password>@<host>:<port>/<database>`, with several hosts if it is
+/// a replica set. It is shown without user, password and options.
+#[derive(Clone)]
+pub struct MongoUrl {
+    pub(super) connection: Box<ConnectionString>,
+    pub(super) database: String,
+}
+
+impl FromStr for MongoUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with("mongodb+srv:") {
+            return Err(
+                "`mongodb+srv://` is not supported; name the hosts: mongodb://<host>:<port>/<database>".to_owned()
+            );
+        }
+        // The library's own message could hold the password.
+        let connection = ConnectionString::parse(text).map_err(|_| "it is no MongoDB address".to_owned())?;
+        let database = connection.default_database.clone().filter(|name| !name.is_empty());
+        let database = database.ok_or("it names no database: mongodb://<user>:<password>@<host>:<port>/<database>")?;
+        Ok(Self { connection: Box::new(connection), database })
+    }
+}
+
+impl fmt::Display for MongoUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hosts = match &self.connection.host_info {
+            HostInfo::HostIdentifiers(hosts) => hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+            other => format!("{other:?}"),
+        };
+        write!(f, "mongodb://{hosts}/{}", self.database)
+    }
+}
+
+impl fmt::Debug for MongoUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MongoUrl({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_what_is_secret() {
+        let url: MongoUrl = "mongodb://users:hidden@one:27018,two/users?authSource=admin".parse().unwrap();
+        assert_eq!(url.to_string(), "mongodb://one:27018,two:27017/users");
+        assert_eq!(format!("{url:?}"), "MongoUrl(mongodb://one:27018,two:27017/users)");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_without_what_is_secret() {
+        for (wrong, told) in [
+            ("mongodb://users:hidden@db:27017", "names no database"),
+            ("mongodb://users:hidden@db:27017/?authSource=admin", "names no database"),
+            ("mongodb+srv://users:hidden@db/users", "is not supported"),
+            ("mongodb://users:hidden@db:port/users", "is no MongoDB address"),
+        ] {
+            let error = wrong.parse::<MongoUrl>().unwrap_err();
+            assert!(error.contains(told) && !error.contains("hidden"), "{error}");
+        }
+    }
+}
