@@ -11,21 +11,20 @@ fn kills() -> usize {
 /// Customers place, pay and cancel while the fleet is killed; what was answered before the kill must stand after it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_accepted_survives_a_kill() {
-    let mut fleet = Fleet::start().await;
+    let fleet = Fleet::start().await;
     let person = fleet.customer().await;
     let before = person.stock(1).await;
     let mut accepted: Vec<Value> = Vec::new();
 
     for round in 0..kills() {
-        let customer = person.at(&fleet.run.gateway);
         let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-        let buyers: Vec<_> = (0..4).map(|_| tokio::spawn(buy(customer.clone(), sender.clone()))).collect();
+        let buyers: Vec<_> = (0..4).map(|_| tokio::spawn(buy(person.clone(), sender.clone()))).collect();
         drop(sender);
         // Another number of orders each round, so that the kill strikes at another moment.
         for _ in 0..=round % 5 {
             accepted.push(receiver.recv().await.expect("an order"));
         }
-        fleet.kill();
+        fleet.kill().await;
         for buyer in buyers {
             buyer.await.expect("a buyer ends when the fleet does");
         }
@@ -35,7 +34,6 @@ async fn what_was_accepted_survives_a_kill() {
         fleet.up().await;
     }
 
-    let person = person.at(&fleet.run.gateway);
     fleet.until_no_event_waits().await;
     for order in &accepted {
         let now = person.order(order).await;
@@ -75,17 +73,16 @@ async fn buy(person: Person, accepted: tokio::sync::mpsc::UnboundedSender<Value>
 
 #[tokio::test]
 async fn an_event_that_waits_when_the_fleet_is_killed_is_delivered_after_it() {
-    let mut fleet = Fleet::start().await;
-    let mut person = fleet.customer().await;
+    let fleet = Fleet::start().await;
+    let person = fleet.customer().await;
     for _ in 0..kills() {
         let before = person.stock(1).await;
         let order = person.place(&[(1, 2)]).await;
         let path = format!("/api/orders/{}/cancel", order["id"].as_str().unwrap());
         let cancelled = person.request(reqwest::Method::POST, &path).send().await.unwrap();
         assert_eq!(cancelled.status(), 200);
-        fleet.kill();
+        fleet.kill().await;
         fleet.up().await;
-        person = person.at(&fleet.run.gateway);
         person.until_stock(1, before).await;
     }
     println!("{} kills after a cancellation was answered: the goods came back each time", kills());
@@ -93,12 +90,12 @@ async fn an_event_that_waits_when_the_fleet_is_killed_is_delivered_after_it() {
 
 #[tokio::test]
 async fn a_fleet_that_is_asked_to_end_leaves_nothing_behind() {
-    let mut fleet = Fleet::start().await;
+    let fleet = Fleet::start().await;
     let person = fleet.customer().await;
     let order = person.place(&[(1, 1)]).await;
-    assert_eq!(fleet.stop().code(), Some(0));
+    assert_eq!(fleet.stop().await.code(), Some(0));
     assert!(!fleet.data_dir().join("run.json").exists());
     fleet.up().await;
-    let again = person.at(&fleet.run.gateway).order(&order).await;
+    let again = person.order(&order).await;
     assert_eq!(again["id"], order["id"]);
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard};
 
 mod apart;
 mod balance;
@@ -99,7 +100,7 @@ pub struct Fleet {
 }
 
 enum Host {
-    Embedded(Box<Embedded>),
+    Embedded { process: Mutex<Embedded>, data_dir: PathBuf },
     Apart(Box<Apart>),
 }
 
@@ -112,7 +113,8 @@ impl Fleet {
     /// Starts an embedded one with these variables.
     pub async fn embedded(environment: &[(&str, &str)]) -> Self {
         let (host, run) = Embedded::start(&["--no-rate-limit"], environment).await;
-        Self { host: Host::Embedded(Box::new(host)), run, client: client() }
+        let data_dir = host.data_dir();
+        Self { host: Host::Embedded { process: Mutex::new(host), data_dir }, run, client: client() }
     }
 
     /// Starts one in this way; `None` if a server that it needs is not installed.
@@ -146,7 +148,7 @@ impl Fleet {
     pub fn processes(&self) -> &Apart {
         match &self.host {
             Host::Apart(apart) => apart,
-            Host::Embedded(_) => panic!("the fleet is one process"),
+            Host::Embedded { .. } => panic!("the fleet is one process"),
         }
     }
 
@@ -161,26 +163,26 @@ impl Fleet {
         .await;
     }
 
-    fn process(&mut self) -> &mut Embedded {
-        match &mut self.host {
-            Host::Embedded(embedded) => embedded,
+    async fn process(&self) -> MutexGuard<'_, Embedded> {
+        match &self.host {
+            Host::Embedded { process, .. } => process.lock().await,
             Host::Apart(_) => panic!("the fleet is several processes"),
         }
     }
 
-    /// Starts an embedded one (again) on its data.
-    pub async fn up(&mut self) {
-        self.run = self.process().up().await;
+    /// Starts an embedded one again on its data, at its ports.
+    pub async fn up(&self) {
+        self.process().await.up().await;
     }
 
     /// Kills an embedded one as a power cut would.
-    pub fn kill(&mut self) {
-        self.process().kill();
+    pub async fn kill(&self) {
+        self.process().await.kill();
     }
 
     /// Asks an embedded one to end, and waits until it has.
-    pub fn stop(&mut self) -> ExitStatus {
-        self.process().stop()
+    pub async fn stop(&self) -> ExitStatus {
+        self.process().await.stop()
     }
 
     /// The data directory of an embedded one.
@@ -188,9 +190,9 @@ impl Fleet {
     /// # Panics
     /// If it is none.
     #[must_use]
-    pub fn data_dir(&self) -> PathBuf {
+    pub fn data_dir(&self) -> &Path {
         match &self.host {
-            Host::Embedded(embedded) => embedded.data_dir(),
+            Host::Embedded { data_dir, .. } => data_dir,
             Host::Apart(_) => panic!("the fleet has no data directory"),
         }
     }
@@ -199,7 +201,7 @@ impl Fleet {
     #[must_use]
     pub fn bus(&self) -> String {
         match &self.host {
-            Host::Embedded(embedded) => format!("sqlite://{}", embedded.data_dir().join("bus.db").display()),
+            Host::Embedded { data_dir, .. } => format!("sqlite://{}", data_dir.join("bus.db").display()),
             Host::Apart(apart) => apart.bus.clone(),
         }
     }
@@ -214,7 +216,7 @@ impl Fleet {
     #[must_use]
     pub fn credentials(&self) -> Value {
         match &self.host {
-            Host::Embedded(embedded) => embedded.credentials(),
+            Host::Embedded { data_dir, .. } => read_json(&data_dir.join("credentials.json")),
             Host::Apart(apart) => apart.credentials.clone(),
         }
     }

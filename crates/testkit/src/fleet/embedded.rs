@@ -4,15 +4,18 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use serde_json::Value;
+use super::{DEADLINE, Run, binary};
 
-use super::{DEADLINE, Run, binary, read_json};
+/// How often it is started anew where somebody else has just taken one of its ports.
+const STARTS: usize = 20;
+const PORTS: [&str; 6] = ["--port", "--user-port", "--product-port", "--order-port", "--payment-port", "--stripe-port"];
 
-/// A `shopfleet up` of the test's own, on free ports in a temporary directory.
+/// A `shopfleet up` of the test's own, on free ports in a temporary directory. It keeps its ports when it is started again.
 pub(crate) struct Embedded {
     directory: tempfile::TempDir,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    ports: [u16; 6],
     child: Option<Child>,
 }
 
@@ -22,7 +25,7 @@ impl Embedded {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let arguments = arguments.iter().map(|one| (*one).to_owned()).collect();
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let mut fleet = Self { directory, arguments, environment, child: None };
+        let mut fleet = Self { directory, arguments, environment, ports: [0; 6], child: None };
         let run = fleet.up().await;
         (fleet, run)
     }
@@ -32,27 +35,37 @@ impl Embedded {
     /// # Panics
     /// If it does not start.
     pub(crate) async fn up(&mut self) -> Run {
+        for _ in 0..STARTS {
+            let mut child = self.spawn();
+            let begun = tokio::time::Instant::now();
+            loop {
+                if let Some(run) = self.read_run(child.id()) {
+                    self.child = Some(child);
+                    self.ports = ports(&run);
+                    return run;
+                }
+                if let Some(status) = child.try_wait().expect("a child can be asked") {
+                    let log = self.log();
+                    let taken = log.lines().last().is_some_and(|line| line.contains("cannot listen"));
+                    assert!(taken, "the fleet ended with {status}: {log}");
+                    break;
+                }
+                assert!(begun.elapsed() < DEADLINE, "the fleet does not answer: {}", self.log());
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        panic!("the fleet's ports stay taken: {}", self.log());
+    }
+
+    fn spawn(&self) -> Child {
         let mut command = Command::new(binary());
         command.arg("up").arg("--data-dir").arg(self.data_dir());
-        for port in ["--port", "--user-port", "--product-port", "--order-port", "--payment-port", "--stripe-port"] {
-            command.args([port, "0"]);
+        for (argument, port) in PORTS.iter().zip(self.ports) {
+            command.args([*argument, &port.to_string()]);
         }
         command.args(&self.arguments).envs(self.environment.iter().cloned()).stdout(Stdio::null());
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.directory.path().join("log"));
-        let mut child = command.stderr(log.expect("a log file")).spawn().expect("the fleet starts");
-        let begun = tokio::time::Instant::now();
-        let run = loop {
-            if let Some(run) = self.read_run(child.id()) {
-                break run;
-            }
-            if let Some(status) = child.try_wait().expect("a child can be asked") {
-                panic!("the fleet ended with {status}: {}", self.log());
-            }
-            assert!(begun.elapsed() < DEADLINE, "the fleet does not answer: {}", self.log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        };
-        self.child = Some(child);
-        run
+        command.stderr(log.expect("a log file")).spawn().expect("the fleet starts")
     }
 
     fn read_run(&self, pid: u32) -> Option<Run> {
@@ -62,10 +75,6 @@ impl Embedded {
 
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.directory.path().join("data")
-    }
-
-    pub(crate) fn credentials(&self) -> Value {
-        read_json(&self.data_dir().join("credentials.json"))
     }
 
     fn log(&self) -> String {
@@ -88,6 +97,20 @@ impl Embedded {
         assert!(asked.expect("kill runs").success());
         child.wait().expect("it can be waited for")
     }
+}
+
+/// The ports of a fleet, in the order of [`PORTS`].
+fn ports(run: &Run) -> [u16; 6] {
+    let port = |url: &str| url.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or_default();
+    let service = |name: &str| port(&run.services[name]);
+    [
+        port(&run.gateway),
+        service("user-service"),
+        service("product-service"),
+        service("order-service"),
+        service("payment-service"),
+        port(&run.stripe),
+    ]
 }
 
 impl Drop for Embedded {

@@ -13,6 +13,9 @@ use super::{Fleet, Person, until};
 
 /// Between two orders of one customer.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How often a customer asks for the same while no answer comes, and the time in between.
+const TRIES: usize = 150;
+const AGAIN: Duration = Duration::from_millis(200);
 /// How long a customer waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -123,10 +126,8 @@ impl Customer {
                 return;
             }
             let form = self.person.order_form(&[(self.product, 1)]);
-            let Some(order) = self.call("place", self.person.request(Method::POST, "/api/orders").json(&form)).await
-            else {
-                continue;
-            };
+            let place = || self.person.request(Method::POST, "/api/orders").json(&form);
+            let Some(order) = self.insist("place", place).await else { continue };
             lock(&self.seen).orders.push(order.clone());
             if turn % 2 == 0 {
                 self.pay(&order).await;
@@ -142,8 +143,8 @@ impl Customer {
             "order_id": order["id"], "user_id": order["user_id"], "amount": order["total_amount"],
             "method": "card", "provider": "stripe",
         });
-        let begun = self.call("pay", self.person.request(Method::POST, "/api/payments").json(&form)).await;
-        let Some(payment) = begun else { return };
+        let pay = || self.person.request(Method::POST, "/api/payments").json(&form);
+        let Some(payment) = self.insist("pay", pay).await else { return };
         if self.call("charge", self.fleet.charging(&payment, "pm_card_visa")).await.is_some() {
             lock(&self.seen).charged.push(id(order));
         }
@@ -156,22 +157,61 @@ impl Customer {
         }
     }
 
+    /// The body of an answer that grants. While none comes, the same is asked for again with the same key, as a good client
+    /// does.
+    async fn insist(&self, name: &'static str, request: impl Fn() -> RequestBuilder) -> Option<Value> {
+        let key = uuid::Uuid::now_v7().to_string();
+        for _ in 0..TRIES {
+            match self.try_call(name, request().header("Idempotency-Key", &key)).await {
+                Tried::Granted(body) => return Some(body),
+                Tried::Refused => return None,
+                Tried::Unanswered => tokio::time::sleep(AGAIN).await,
+            }
+        }
+        None
+    }
+
     /// The body of an answer that grants; what came is noted.
     async fn call(&self, name: &'static str, request: RequestBuilder) -> Option<Value> {
-        let phase = lock(&self.seen).phase.clone();
-        let (status, body) = match request.timeout(PATIENCE).send().await {
-            Ok(answer) => {
-                let status = answer.status();
-                let body: Value = answer.json().await.unwrap_or_default();
-                let code = body["code"].as_str().map(|code| format!(" {code}")).unwrap_or_default();
-                (format!("{}{code}", status.as_u16()), status.is_success().then_some(body))
-            }
-            Err(error) if error.is_timeout() => ("no answer in 15 s".to_owned(), None),
-            Err(_) => ("connection lost".to_owned(), None),
-        };
-        *lock(&self.seen).answers.entry((phase, name, status)).or_default() += 1;
-        body
+        match self.try_call(name, request).await {
+            Tried::Granted(body) => Some(body),
+            Tried::Refused | Tried::Unanswered => None,
+        }
     }
+
+    async fn try_call(&self, name: &'static str, request: RequestBuilder) -> Tried {
+        let phase = lock(&self.seen).phase.clone();
+        let (told, tried) = match ask(request).await {
+            Ok((status, body)) => {
+                let code = body["code"].as_str().map(|code| format!(" {code}")).unwrap_or_default();
+                let tried = match status {
+                    200..300 => Tried::Granted(body),
+                    500.. => Tried::Unanswered,
+                    _ if body["code"] == "IDEMPOTENCY_IN_FLIGHT" => Tried::Unanswered,
+                    _ => Tried::Refused,
+                };
+                (format!("{status}{code}"), tried)
+            }
+            Err(error) if error.is_timeout() => ("no answer in 15 s".to_owned(), Tried::Unanswered),
+            Err(_) => ("connection lost".to_owned(), Tried::Unanswered),
+        };
+        *lock(&self.seen).answers.entry((phase, name, told)).or_default() += 1;
+        tried
+    }
+}
+
+/// What came of a call.
+enum Tried {
+    Granted(Value),
+    Refused,
+    Unanswered,
+}
+
+/// The status and the JSON body of an answer, null if it has none. One that breaks off is no answer.
+async fn ask(request: RequestBuilder) -> reqwest::Result<(u16, Value)> {
+    let answer = request.timeout(PATIENCE).send().await?;
+    let status = answer.status().as_u16();
+    Ok((status, serde_json::from_slice(&answer.bytes().await?).unwrap_or_default()))
 }
 
 fn id(thing: &Value) -> String {
