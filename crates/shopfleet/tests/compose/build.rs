@@ -1,0 +1,88 @@
+//! `deploy/Dockerfile` and `.dockerignore`.
+
+use std::collections::BTreeMap;
+
+use crate::file::services;
+use crate::{read, root};
+
+/// The last stages of the Dockerfile: the instructions of each, by its name.
+fn stages() -> BTreeMap<String, Vec<String>> {
+    let mut stages: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    let mut name = String::new();
+    let text = read("deploy/Dockerfile").replace("\\\n", " ");
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if let Some(from) = line.strip_prefix("FROM ") {
+            let (image, stage) = from.split_once(" AS ").expect("every stage has a name");
+            assert!(stages.contains_key(image) || tagged(image), "{image} has no tag");
+            name = stage.to_owned();
+        }
+        stages.entry(name.clone()).or_default().push(line.to_owned());
+    }
+    stages
+}
+
+fn tagged(image: &str) -> bool {
+    image.rsplit('/').next().unwrap().split_once(':').is_some_and(|(_, tag)| !tag.is_empty() && tag != "latest")
+}
+
+/// Whether an image of this target asks after its own health.
+pub(crate) fn has_health_check(target: &str) -> bool {
+    stages()[target].iter().any(|line| line.starts_with("HEALTHCHECK") && line.contains("\"health\""))
+}
+
+#[test]
+fn every_image_has_a_tag() {
+    for (name, service) in services() {
+        assert!(tagged(service["image"].as_str().unwrap()), "{name}");
+    }
+    assert!(!stages().is_empty());
+}
+
+#[test]
+fn every_binary_is_an_image_with_one_binary_and_no_root() {
+    let stages = stages();
+    let mut built = Vec::new();
+    for (name, service) in services() {
+        let Some(build) = service.get("build") else { continue };
+        assert_eq!((build["context"].as_str(), build["dockerfile"].as_str()), (Some("."), Some("deploy/Dockerfile")));
+        let target = build["target"].as_str().unwrap();
+        let stage = &stages[target];
+        assert_eq!(stage[0], format!("FROM base AS {target}"), "{name}");
+        let binary = format!("/usr/local/bin/{target}");
+        assert!(stage.contains(&format!("COPY --from=build /out/{target} {binary}")), "{stage:?}");
+        assert!(stage.contains(&format!("ENTRYPOINT [\"{binary}\"]")), "{stage:?}");
+        assert!(!stage.iter().any(|line| line.starts_with("USER") || line.starts_with("RUN")), "{stage:?}");
+        built.push(target.to_owned());
+    }
+    built.sort();
+    assert_eq!(built, ["order-service", "payment-service", "product-service", "shopfleet", "user-service"]);
+    assert!(stages["base"].contains(&"USER nonroot:nonroot".to_owned()));
+    let build = stages["build"].join("\n");
+    for target in &built {
+        assert_eq!(build.matches(&format!("-p {target}")).count(), 2, "{target}: dependencies, and itself");
+        assert!(build.contains(&format!("target/release/{target}")), "{target}");
+    }
+}
+
+#[test]
+fn the_compiler_is_new_enough() {
+    let needed = read("Cargo.toml").lines().find_map(|line| line.strip_prefix("rust-version = ").map(str::to_owned));
+    let number = |text: &str| text.split('.').map(|part| part.parse::<u32>().unwrap()).collect::<Vec<_>>();
+    let chef = stages()["chef"][0].clone();
+    let used = chef.strip_prefix("FROM rust:").and_then(|rest| rest.split_once('-')).unwrap().0;
+    assert!(number(used) >= number(needed.unwrap().trim_matches('"')), "{used}");
+}
+
+#[test]
+fn the_build_gets_the_sources_and_no_secret() {
+    let text = read(".dockerignore");
+    let rules: Vec<_> = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    assert_eq!(rules[0], "*", "what is not named does not go to the engine");
+    for secret in ["**/.env", "**/target", "**/*.pem", "**/*.db"] {
+        assert!(rules.contains(&secret), "{secret}");
+    }
+    // The members of the workspace, and what their sources include from elsewhere.
+    for needed in ["Cargo.toml", "Cargo.lock", "crates", "services", "tests", "kong"] {
+        assert!(root().join(needed).exists() && rules.contains(&format!("!{needed}").as_str()), "{needed}");
+    }
+}

@@ -1,0 +1,49 @@
+//! `deploy/postgres/init.sh` on a PostgreSQL: who may go where.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection as _, Executor as _};
+use testkit::servers;
+
+use crate::file::{env, environment, services};
+use crate::root;
+
+#[tokio::test]
+async fn each_role_reaches_its_own_database_and_no_other() {
+    let Some(server) = servers::Postgres::start().await else { return };
+    let (services, env) = (services(), env());
+    let operator = server.environment();
+    let output = Command::new(root().join("deploy/postgres/init.sh"))
+        .envs(environment(&services["postgres"], &env))
+        .envs(operator.clone())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let (_, port) = &operator[1];
+    let addresses: BTreeMap<_, _> = ["product-service", "order-service", "payment-service"]
+        .iter()
+        .map(|name| {
+            let url = environment(&services[*name], &env)["DATABASE_URL"].clone();
+            let url = url.replace("@postgres:5432/", &format!("@127.0.0.1:{port}/"));
+            let (server, database) = url.rsplit_once('/').unwrap();
+            (database.to_owned(), server.to_owned())
+        })
+        .collect();
+    assert_eq!(addresses.len(), 3, "a database each");
+    for (own, url) in &addresses {
+        let mut connection = PgConnection::connect(&format!("{url}/{own}")).await.unwrap();
+        connection.execute("CREATE TABLE theirs (id integer)").await.unwrap();
+        for refused in ["CREATE ROLE another", "CREATE DATABASE another", "ALTER ROLE postgres PASSWORD 'x'"] {
+            assert!(connection.execute(refused).await.is_err(), "{own}: {refused}");
+        }
+        for other in addresses.keys().map(String::as_str).chain(["postgres", "template1"]).filter(|other| other != own)
+        {
+            let error = PgConnection::connect(&format!("{url}/{other}")).await.err();
+            let error = error.unwrap_or_else(|| panic!("{own} reaches {other}")).to_string();
+            assert!(error.contains("permission denied"), "{own} to {other}: {error}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! `docker-compose.yml`, and what `deploy/env` writes for it.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Output};
+
+use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
+use serde_json::{Map, Value};
+use tempfile::TempDir;
+
+use crate::{read, root};
+
+/// Runs `deploy/env` on a file of this directory.
+pub(crate) fn write_env(directory: &TempDir) -> Output {
+    Command::new(root().join("deploy/env")).arg(directory.path().join(".env")).output().unwrap()
+}
+
+/// A fresh `.env`, by variable.
+pub(crate) fn env() -> BTreeMap<String, String> {
+    let directory = tempfile::tempdir().unwrap();
+    let output = write_env(&directory);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    parse_env(&std::fs::read_to_string(directory.path().join(".env")).unwrap())
+}
+
+/// The part of Compose's format that is used: comments, `NAME=value`, and values of several lines in double quotes.
+fn parse_env(text: &str) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (name, mut value) = line.split_once('=').map(|(name, value)| (name, value.to_owned())).unwrap();
+        if value.starts_with('"') {
+            while value.len() == 1 || !value.ends_with('"') {
+                value = format!("{value}\n{}", lines.next().expect("a closing quote"));
+            }
+            value = value.trim_matches('"').to_owned();
+        }
+        assert_eq!(variables.insert(name.to_owned(), value), None, "{name} stands there twice");
+    }
+    variables
+}
+
+/// A YAML file, with aliases and merges resolved.
+pub(crate) fn yaml(path: &str) -> Value {
+    let text = read(path);
+    let documents = Yaml::load_from_str(&text).unwrap();
+    assert_eq!(documents.len(), 1, "{path} is one document");
+    json(&documents[0])
+}
+
+fn json(node: &Yaml<'_>) -> Value {
+    match node {
+        Yaml::Value(Scalar::Null) => Value::Null,
+        Yaml::Value(Scalar::Boolean(value)) => Value::Bool(*value),
+        Yaml::Value(Scalar::Integer(value)) => Value::from(*value),
+        Yaml::Value(Scalar::String(value)) => Value::from(&**value),
+        Yaml::Sequence(items) => items.iter().map(json).collect(),
+        Yaml::Mapping(entries) => {
+            let mut own = Map::new();
+            let mut merged = Map::new();
+            for (key, value) in entries {
+                match (key.as_str().expect("keys are texts"), json(value)) {
+                    ("<<", Value::Object(fields)) => merged = fields,
+                    (key, value) => assert!(own.insert(key.to_owned(), value).is_none(), "{key} stands there twice"),
+                }
+            }
+            merged.extend(own);
+            Value::Object(merged)
+        }
+        other => panic!("{other:?} is not used in these files"),
+    }
+}
+
+/// The services of `docker-compose.yml`.
+pub(crate) fn services() -> Map<String, Value> {
+    yaml("docker-compose.yml")["services"].as_object().unwrap().clone()
+}
+
+/// The names in `${NAME:?…}`.
+pub(crate) fn variables(text: &str) -> Vec<&str> {
+    text.split("${").skip(1).map(|rest| rest.split_once(":?").expect("each must be set").0).collect()
+}
+
+/// Puts in what the variables say; `$$` stands for one dollar.
+pub(crate) fn interpolate(text: &str, env: &BTreeMap<String, String>) -> String {
+    let mut parts = text.split("${");
+    let mut whole = parts.next().unwrap().replace("$$", "$");
+    for part in parts {
+        let (name, rest) = part.split_once('}').unwrap();
+        let (name, _) = name.split_once(":?").unwrap();
+        whole.push_str(env.get(name).unwrap_or_else(|| panic!("deploy/env does not write {name}")));
+        whole.push_str(&rest.replace("$$", "$"));
+    }
+    whole
+}
+
+/// The environment of a service's container.
+pub(crate) fn environment(service: &Value, env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let fields = service["environment"].as_object().into_iter().flatten();
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    fields.map(|(name, value)| (name.clone(), interpolate(&text(value), env))).collect()
+}

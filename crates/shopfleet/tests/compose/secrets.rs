@@ -1,0 +1,53 @@
+//! What `deploy/env` writes.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use common::auth::keys::SigningKey;
+
+use crate::file::{env, variables, write_env};
+use crate::read;
+
+#[test]
+fn every_variable_is_written_and_every_secret_is_new_each_time() {
+    let (one, other) = (env(), env());
+    let text = read("docker-compose.yml");
+    let used = variables(&text);
+    for name in &used {
+        assert!(one.get(*name).is_some_and(|value| !value.is_empty()), "deploy/env does not write {name}");
+    }
+    for (name, value) in &one {
+        assert!(name == "COMPOSE_PROFILES" || used.contains(&name.as_str()), "{name} is read by nobody");
+        if ["PASSWORD", "SECRET", "KEY"].iter().any(|part| name.contains(part)) {
+            assert_ne!(value, &other[name], "{name} is the same each time");
+            assert!(value.len() >= 32, "{name} is short");
+        }
+    }
+    SigningKey::from_pem(&one["JWT_PRIVATE_KEY"].as_str().into()).unwrap();
+}
+
+#[test]
+fn no_secret_has_a_default() {
+    let text = read("docker-compose.yml");
+    assert!(!text.contains(":-") && !text.contains("${}"), "a default would be used in silence");
+    for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        let Some((name, value)) = line.trim().split_once(": ") else { continue };
+        if name.contains("PASSWORD") || name.ends_with("_PASS") || name.contains("SECRET") || name.ends_with("_KEY") {
+            assert!(value.starts_with("${"), "{line}");
+        }
+    }
+}
+
+#[test]
+fn the_file_is_its_owners_alone_and_never_overwritten() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(write_env(&directory).status.success());
+    let path = directory.path().join(".env");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let before = std::fs::read_to_string(&path).unwrap();
+    let refused = write_env(&directory);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("exists"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
+    let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, [".env"], "nothing else is left");
+}

@@ -1,0 +1,53 @@
+//! Every service of the fleet starts with the environment that it is given.
+
+use std::collections::BTreeMap;
+
+use common::config::Env;
+use common::discovery::ServiceName;
+
+use crate::file::{env, environment, services};
+
+/// What a service says to its environment, and the port that it listens on.
+fn port_of(name: ServiceName, variables: BTreeMap<String, String>) -> u16 {
+    let env = Env::from_pairs(variables);
+    let port = match name {
+        ServiceName::User => user_service::config::Config::from_env(&env).map(|config| config.platform.port),
+        ServiceName::Product => product_service::config::Config::from_env(&env).map(|config| config.platform.port),
+        ServiceName::Order => order_service::config::Config::from_env(&env).map(|config| config.platform.port),
+        ServiceName::Payment => payment_service::config::Config::from_env(&env).map(|config| config.platform.port),
+    };
+    port.unwrap_or_else(|error| panic!("{name} does not start:\n{error}"))
+}
+
+#[test]
+fn every_service_has_all_that_it_needs() {
+    let (services, env) = (services(), env());
+    for (number, name) in (3001_u16..).zip(ServiceName::ALL) {
+        let variables = environment(&services[name.as_str()], &env);
+        assert_eq!(variables["ADVERTISE_HOST"], name.as_str());
+        assert_eq!(port_of(*name, variables), number, "{name}");
+    }
+}
+
+#[test]
+fn the_user_service_knows_each_client_by_its_secret() {
+    let (services, env) = (services(), env());
+    let known = environment(&services["user-service"], &env)["CLIENT_CREDENTIALS"].clone();
+    for name in ["product-service", "order-service", "payment-service"] {
+        let own = environment(&services[name], &env);
+        let pair = format!("{}:{}", own["CLIENT_ID"], own["CLIENT_SECRET"]);
+        assert!(known.split(',').any(|one| one == pair), "{name}");
+    }
+}
+
+#[test]
+fn what_the_fleet_runs_is_shut_in() {
+    for (name, service) in services() {
+        assert_eq!(service["restart"], "unless-stopped", "{name}");
+        if service.get("build").is_some() {
+            assert_eq!(service["read_only"], true, "{name}");
+            assert_eq!(service["cap_drop"][0], "ALL", "{name}");
+            assert_eq!(service["security_opt"][0], "no-new-privileges:true", "{name}");
+        }
+    }
+}

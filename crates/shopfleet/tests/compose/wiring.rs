@@ -1,0 +1,124 @@
+//! What containers are reached at, by whom, and in which order they start.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::build::has_health_check;
+use crate::file::{env, environment, interpolate, services, yaml};
+use crate::root;
+
+fn texts(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().map(|item| item.as_str().unwrap().to_owned()).collect()
+}
+
+/// The ports that a container listens on, as far as they are published.
+fn listens(service: &Value) -> Vec<String> {
+    texts(&service["ports"]).iter().map(|port| port.rsplit(':').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_port_is_published_to_this_machine_only_and_once() {
+    let mut taken = BTreeSet::new();
+    for (name, service) in services() {
+        let ports = texts(&service["ports"]);
+        assert!(!ports.is_empty(), "{name}");
+        for port in ports {
+            let [address, outside, _] = port.split(':').collect::<Vec<_>>()[..] else { panic!("{name}: {port}") };
+            assert_eq!(address, "127.0.0.1", "{name}: {port}");
+            assert!(taken.insert(outside.to_owned()), "{name}: {port} is taken");
+        }
+    }
+}
+
+#[test]
+fn every_container_tells_its_health_and_waits_for_that_of_others() {
+    let services = services();
+    for (name, service) in &services {
+        let own = service["healthcheck"]["test"][0].as_str().is_some_and(|kind| kind.starts_with("CMD"));
+        let built = service["build"]["target"].as_str().is_some_and(has_health_check);
+        assert!(own || built, "{name} has no health check");
+        for (other, how) in service["depends_on"].as_object().into_iter().flatten() {
+            assert!(services.contains_key(other), "{name} waits for {other}, which is not there");
+            assert_eq!(how["condition"], "service_healthy", "{name} waits for {other}");
+            assert!(services[other]["profiles"].is_null(), "{name} waits for {other}, which may not be started");
+        }
+    }
+}
+
+/// Every address in an environment names a container that listens there, and that is waited for.
+#[test]
+fn every_address_is_that_of_a_container() {
+    let (services, env) = (services(), env());
+    let mut seen = 0;
+    for (name, service) in &services {
+        for (variable, value) in environment(service, &env) {
+            let Some((_, rest)) = value.split_once("://") else { continue };
+            let authority = rest.split('/').next().unwrap().rsplit('@').next().unwrap();
+            let (host, port) = authority.split_once(':').unwrap_or_else(|| panic!("{name}: {variable} has no port"));
+            let there = services.get(host).unwrap_or_else(|| panic!("{name}: {variable} names {host}"));
+            assert!(listens(there).contains(&port.to_owned()), "{name}: {variable} names port {port}");
+            // Keys are fetched when they are first needed; the sandbox is not always there.
+            let waits = service["depends_on"].get(host).is_some();
+            assert!(
+                waits || ["JWKS_URL", "STRIPE_API_URL"].contains(&variable.as_str()),
+                "{name} waits not for {host}"
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen >= 20, "only {seen} addresses were seen");
+}
+
+#[test]
+fn the_gateways_file_names_containers_that_listen_there() {
+    let (services, gateway) = (services(), yaml("kong/kong.yml"));
+    for upstream in gateway["services"].as_array().unwrap() {
+        let url = upstream["url"].as_str().unwrap().strip_prefix("http://").unwrap();
+        let (host, rest) = url.split_once(':').unwrap();
+        let port = rest.split('/').next().unwrap();
+        assert_eq!(services[host]["environment"]["PORT"].to_string(), port, "{url}");
+        for plugin in
+            upstream["routes"].as_array().unwrap().iter().filter_map(|route| route["plugins"].as_array()).flatten()
+        {
+            let config = &plugin["config"];
+            let host = config["redis_host"].as_str().unwrap();
+            assert!(listens(&services[host]).contains(&config["redis_port"].to_string()), "{config}");
+            assert_eq!(config["redis_password"], "{vault://env/redis-password}");
+        }
+    }
+    let env = env();
+    let kong = environment(&services["kong"], &env);
+    assert_eq!(kong["REDIS_PASSWORD"], environment(&services["redis"], &env)["REDISCLI_AUTH"]);
+    let file = format!("./kong/kong.yml:{}:ro", kong["KONG_DECLARATIVE_CONFIG"]);
+    assert!(texts(&services["kong"]["volumes"]).contains(&file), "{file}");
+}
+
+/// What a container keeps is in a volume with a name; what it is given is in this repository and cannot be changed.
+#[test]
+fn every_volume_has_a_name_or_is_a_file_of_this_repository() {
+    let declared = yaml("docker-compose.yml")["volumes"].as_object().unwrap().clone();
+    let mut used = BTreeSet::new();
+    for (name, service) in services() {
+        for volume in texts(&service["volumes"]) {
+            let source = volume.split(':').next().unwrap();
+            if let Some(path) = source.strip_prefix("./") {
+                assert!(root().join(path).is_file() && volume.ends_with(":ro"), "{name}: {volume}");
+            } else {
+                assert!(declared.contains_key(source), "{name}: {volume}");
+                used.insert(source.to_owned());
+            }
+        }
+    }
+    assert_eq!(used, declared.keys().cloned().collect());
+}
+
+/// The network that the containers are in is the one whose word counts for where a request comes from.
+#[test]
+fn the_trusted_network_is_that_of_the_containers() {
+    let (services, env) = (services(), env());
+    let file = yaml("docker-compose.yml");
+    let subnet = interpolate(file["networks"]["default"]["ipam"]["config"][0]["subnet"].as_str().unwrap(), &env);
+    let trusted = environment(&services["order-service"], &env)["TRUSTED_PROXIES"].clone();
+    assert!(trusted.split(',').any(|network| network == subnet), "{trusted} and {subnet}");
+}
