@@ -5,6 +5,7 @@ pub(crate) mod auth;
 pub(crate) mod execute;
 pub(crate) mod in_flight;
 pub(crate) mod list;
+pub(crate) mod misbehave;
 pub(crate) mod params;
 pub(crate) mod parse;
 pub(crate) mod request;

@@ -7,6 +7,7 @@
 // The objects of the API have some fifty fields, each a step of the `json!` macro.
 #![recursion_limit = "256"]
 
+mod behaviour;
 mod clock;
 mod config;
 mod error;

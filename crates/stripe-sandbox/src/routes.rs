@@ -4,13 +4,14 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, StatusCode};
 use axum::middleware;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use crate::http::answer::ApiError;
-use crate::http::trace;
+use crate::http::{misbehave, trace};
 use crate::sandbox::App;
 
+mod behaviour;
 mod cancel_payment_intent;
 mod confirm_payment_intent;
 mod create_payment_intent;
@@ -33,6 +34,9 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/refunds", post(create_refund::handle).get(list_refunds::handle))
         .route("/v1/refunds/{id}", get(get_refund::handle))
         .route("/v1/events", get(list_events::handle))
+        // Above: what Stripe has too, and what goes wrong when it is to.
+        .route_layer(middleware::from_fn_with_state(app.clone(), misbehave::layer))
+        .route("/sandbox/behaviour", put(behaviour::put).get(behaviour::get))
         .route("/sandbox/3ds/{id}", get(three_d_secure::page).post(three_d_secure::complete))
         .route("/health", get(health::handle))
         .fallback(unrecognized)

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::behaviour::Dial;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, RetrySchedule};
 use crate::error::Error;
@@ -100,6 +101,7 @@ impl Sandbox {
                 payment_method_types: config.payment_method_types,
                 sends_webhooks: config.webhook_url.is_some(),
                 settlement_delay: self.settlement_delay,
+                behaviour: Dial::default(),
             }),
             store,
             clock: self.clock,
@@ -173,6 +175,7 @@ pub(crate) struct Settings {
     pub(crate) payment_method_types: Vec<String>,
     pub(crate) sends_webhooks: bool,
     pub(crate) settlement_delay: Duration,
+    pub(crate) behaviour: Dial,
 }
 
 async fn settle_until(app: App, shutdown: CancellationToken) {

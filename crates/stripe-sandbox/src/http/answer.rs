@@ -92,6 +92,12 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "idempotency_error", message)
     }
 
+    /// 500 `api_error`, for what was not the sandbox's fault but its intention.
+    pub(crate) fn intended() -> Self {
+        let message = "An error occurred on purpose: see PUT /sandbox/behaviour.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "api_error", message)
+    }
+
     /// 404 in a path, 400 in a parameter: `what` is the kind in Stripe's words, such as `payment_intent`.
     pub(crate) fn missing(what: &str, id: &str, param: &str) -> Self {
         let status = if matches!(param, "intent" | "id") { StatusCode::NOT_FOUND } else { StatusCode::BAD_REQUEST };

@@ -19,6 +19,10 @@ pub(crate) struct Decline {
     pub(crate) message: &'static str,
 }
 
+/// As most cards are declined.
+pub(crate) const GENERIC_DECLINE: Decline =
+    Decline { code: "card_declined", decline_code: Some("generic_decline"), message: "Your card was declined." };
+
 /// What becomes of a refund to a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RefundOutcome {

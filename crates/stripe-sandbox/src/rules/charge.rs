@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::behaviour::strikes;
 use crate::http::answer::{Answer, ErrorObject};
 use crate::http::auth::Caller;
 use crate::ids;
@@ -10,7 +11,7 @@ use crate::model::event::EventKind;
 use crate::model::intent::{Intent, IntentStatus};
 use crate::model::json_text::JsonText;
 use crate::model::method::Method;
-use crate::model::test_methods::{Decline, Outcome};
+use crate::model::test_methods::{Decline, GENERIC_DECLINE, Outcome};
 use crate::rules::state;
 use crate::rules::work::Work;
 use crate::store::{charges, intents, methods};
@@ -25,7 +26,11 @@ pub(crate) async fn attempt(
     caller: Caller,
 ) -> Result<Answer, sqlx::Error> {
     methods::keep(work.conn(), method).await?;
-    match method.outcome() {
+    let outcome = match method.outcome() {
+        Outcome::Succeeds if strikes(work.settings.behaviour.get().decline) => Outcome::Declined(GENERIC_DECLINE),
+        outcome => outcome,
+    };
+    match outcome {
         Outcome::Succeeds => succeed(work, &mut intent, method).await?,
         Outcome::NeedsAction => {
             intent.status = IntentStatus::RequiresAction;

@@ -7,6 +7,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use secrecy::SecretString;
 
+use crate::behaviour::{part_of, strikes};
 use crate::clock::Millis;
 use crate::config::RetrySchedule;
 use crate::error::Error;
@@ -24,6 +25,7 @@ pub(crate) struct Sender {
     client: Client,
     url: Url,
     signer: Signer,
+    forger: Signer,
 }
 
 impl Sender {
@@ -38,12 +40,27 @@ impl Sender {
             .no_proxy()
             .build()?;
         let url = url.parse().map_err(|_| Error::Config("the sandbox's webhook URL is no address".into()))?;
-        Ok(Self { client, url, signer: Signer::new(secret)? })
+        let forger = Signer::new(&SecretString::from("whsec_of_somebody_else"))?;
+        Ok(Self { client, url, signer: Signer::new(secret)?, forger })
+    }
+
+    /// Sends what somebody without the secret would: the event under another id and signed by another key.
+    async fn forge(&self, body: &str, now: Millis) {
+        let body = body.replace("\"evt_", "\"evt_forged_");
+        let signature = self.forger.header(now.seconds(), &body);
+        let (taken, result) = self.send_signed(body, signature).await;
+        if taken {
+            tracing::error!(result, "a forged webhook was taken");
+        }
     }
 
     /// Sends, signed for this very moment: whether the receiver took it, and what it said.
     async fn send(&self, body: String, now: Millis) -> (bool, String) {
         let signature = self.signer.header(now.seconds(), &body);
+        self.send_signed(body, signature).await
+    }
+
+    async fn send_signed(&self, body: String, signature: String) -> (bool, String) {
         let request = self
             .client
             .post(self.url.clone())
@@ -61,8 +78,10 @@ impl Sender {
 
 /// Tries once and records what came of it.
 pub(crate) async fn attempt(app: &App, sender: &Sender, schedule: &RetrySchedule, delivery: &Delivery) {
-    let (taken, result) = sender.send(delivery.body.clone(), app.clock.now()).await;
-    let fate = if taken { Fate::Delivered } else { fate(schedule, delivery, app.clock.now()) };
+    let (fate, result) = match misbehave(app, delivery) {
+        Some(instead) => instead,
+        None => send(app, sender, schedule, delivery).await,
+    };
     tracing::debug!(event.id = delivery.event, attempt = delivery.attempts + 1, result, "a webhook was sent");
     if fate == Fate::Abandoned {
         tracing::warn!(event.id = delivery.event, result, "a webhook was given up: nobody took it in time");
@@ -71,6 +90,39 @@ pub(crate) async fn attempt(app: &App, sender: &Sender, schedule: &RetrySchedule
         tracing::error!(%error, event.id = delivery.event, "what came of a webhook could not be recorded; it will be sent again");
         tokio::time::sleep(schedule.first).await;
     }
+}
+
+/// What is done instead of sending, by the rates that are set.
+fn misbehave(app: &App, delivery: &Delivery) -> Option<(Fate, String)> {
+    let behaviour = app.settings.behaviour.get();
+    if delivery.attempts > 0 {
+        return None;
+    }
+    if strikes(behaviour.webhook_drop) {
+        return Some((Fate::Abandoned, "dropped on purpose".to_owned()));
+    }
+    let later = strikes(behaviour.webhook_delay);
+    let next = || app.clock.now().plus(part_of(behaviour.webhook_delay_ms));
+    later.then(|| (Fate::Again(next()), "delayed on purpose".to_owned()))
+}
+
+async fn send(app: &App, sender: &Sender, schedule: &RetrySchedule, delivery: &Delivery) -> (Fate, String) {
+    let behaviour = app.settings.behaviour.get();
+    if strikes(behaviour.webhook_forge) {
+        sender.forge(&delivery.body, app.clock.now()).await;
+    }
+    if strikes(behaviour.webhook_double) {
+        let (first, second) = (delivery.body.clone(), delivery.body.clone());
+        let (_, (taken, result)) =
+            tokio::join!(sender.send(first, app.clock.now()), sender.send(second, app.clock.now()));
+        return (came_of(taken, app, schedule, delivery), result);
+    }
+    let (taken, result) = sender.send(delivery.body.clone(), app.clock.now()).await;
+    (came_of(taken, app, schedule, delivery), result)
+}
+
+fn came_of(taken: bool, app: &App, schedule: &RetrySchedule, delivery: &Delivery) -> Fate {
+    if taken { Fate::Delivered } else { fate(schedule, delivery, app.clock.now()) }
 }
 
 /// What becomes of a webhook that was not taken.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not find ends it")]
 
+mod behaviour;
 mod browser;
 mod confirm;
 mod idempotency;
