@@ -20,6 +20,7 @@ mod sandbox;
 mod store;
 mod webhooks;
 
+pub use behaviour::Behaviour;
 pub use clock::{Clock, Millis, SystemClock};
 pub use config::{Config, RetrySchedule};
 pub use error::Error;
