@@ -210,6 +210,9 @@ impl Users for MongoUsers {
 
     async fn list(&self, filter: &Filter, limit: u32, offset: u64) -> Result<(Vec<User>, u64), StoreError> {
         let total = read(self.users.count_documents(wanted(filter)).max_time(SERVER_LIMIT)).await?;
+        if offset >= total {
+            return Ok((Vec::new(), total));
+        }
         let page = self
             .users
             .find(wanted(filter))

@@ -35,8 +35,7 @@ pub(super) async fn count_failure(
         "failures": { "$cond": [counts, one_more, 1] },
         "expires_at": date(now + window),
     } }];
-    let mut tries = 1;
-    loop {
+    for _ in 0..TRIES {
         let counted = store
             .failures
             .find_one_and_update(doc! { "_id": key }, update.clone())
@@ -45,12 +44,12 @@ pub(super) async fn count_failure(
             .max_time(SERVER_LIMIT);
         match write(counted).await {
             Ok(Some(counted)) => return count(&counted),
-            Ok(None) => return Err(StoreError::Corrupt("a count that was written is not there".to_owned())),
-            // Two made the first one at once.
-            Err(StoreError::Unique { .. }) if tries < TRIES => tries += 1,
+            // Two made the first one at once, and this was not the one that did.
+            Ok(None) | Err(StoreError::Unique { .. }) => {}
             Err(error) => return Err(error),
         }
     }
+    Err(StoreError::LeaseLost)
 }
 
 fn count(document: &Document) -> Result<u32, StoreError> {

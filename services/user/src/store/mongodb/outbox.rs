@@ -88,7 +88,8 @@ impl OutboxStore for MongoOutbox {
             let claim = EventId::generate(now).to_string();
             // Held against the time once more, event by event: what another relay took meanwhile stays its own.
             let free = doc! { "free.id": { "$in": events }, "free.claimed_until": { "$lte": date(now) } };
-            let take = doc! { "$set": { "events.$[free].claimed_until": date(until), "events.$[free].claim": &claim } };
+            // The time comes last: a server that sets one after the other finds what is free both times.
+            let take = doc! { "$set": { "events.$[free].claim": &claim, "events.$[free].claimed_until": date(until) } };
             let these = doc! { "_id": { "$in": users.clone() } };
             write(self.0.users.update_many(these, take).array_filters([free])).await?;
             let claimed = self.claimed(users, &claim).await?;
@@ -123,9 +124,9 @@ impl OutboxStore for MongoOutbox {
 
     async fn state(&self, now: DateTime<Utc>) -> Result<OutboxState, StoreError> {
         let pipeline = [
-            doc! { "$match": { "events.claimed_until": { "$gte": Date::MIN } } },
-            doc! { "$project": { "pending": { "$size": "$events" }, "oldest": { "$min": "$events.at" } } },
-            doc! { "$group": { "_id": null, "pending": { "$sum": "$pending" }, "oldest": { "$min": "$oldest" } } },
+            doc! { "$match": { "events.claimed_until": { "$gte": Date::from_millis(0) } } },
+            doc! { "$unwind": "$events" },
+            doc! { "$group": { "_id": null, "pending": { "$sum": 1 }, "oldest": { "$min": "$events.at" } } },
         ];
         let sums = self.0.users.aggregate(pipeline).max_time(SERVER_LIMIT);
         let sums: Vec<Document> = read(async { sums.await?.try_collect().await }).await?;
