@@ -21,6 +21,10 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 use crate::BoxError;
 use crate::config::Env;
 
+mod ecs;
+
+use ecs::Ecs;
+
 /// What is logged unless `RUST_LOG` says otherwise.
 pub const DEFAULT_FILTER: &str =
     "info,hyper_util=warn,reqwest=warn,sqlx=warn,opentelemetry=warn,opentelemetry_sdk=warn";
@@ -30,7 +34,7 @@ pub const DEFAULT_FILTER: &str =
 pub enum Format {
     /// For people.
     Text,
-    /// A JSON object a line, for a log store.
+    /// A JSON object a line in Elastic Common Schema, for a log store.
     Json,
 }
 
@@ -45,6 +49,10 @@ pub struct Options {
     pub filter: String,
     /// `OTEL_EXPORTER_OTLP_ENDPOINT`: where spans go, if anywhere.
     pub otlp: Option<String>,
+    /// `SERVICE_VERSION`: stands in each JSON line and with each span.
+    pub version: String,
+    /// `ENVIRONMENT`: the same.
+    pub environment: String,
 }
 
 impl Options {
@@ -56,6 +64,8 @@ impl Options {
             format: if env.get("LOG_FORMAT") == Some("json") { Format::Json } else { Format::Text },
             filter: env.get("RUST_LOG").unwrap_or(DEFAULT_FILTER).to_owned(),
             otlp: env.get("OTEL_EXPORTER_OTLP_ENDPOINT").map(str::to_owned),
+            version: env.get("SERVICE_VERSION").unwrap_or(env!("CARGO_PKG_VERSION")).to_owned(),
+            environment: env.get("ENVIRONMENT").unwrap_or("development").to_owned(),
         }
     }
 }
@@ -83,8 +93,11 @@ pub fn init(options: &Options) -> Result<Guard, BoxError> {
     let filter = EnvFilter::try_new(&options.filter).map_err(|error| format!("RUST_LOG is wrong: {error}"))?;
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match options.format {
         Format::Json => tracing_subscriber::fmt::layer()
-            .json()
-            .flatten_event(true)
+            .event_format(Ecs {
+                service: options.service,
+                version: options.version.clone(),
+                environment: options.environment.clone(),
+            })
             .with_writer(std::io::stderr)
             .with_filter(filter)
             .boxed(),
