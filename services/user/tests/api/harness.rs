@@ -1,5 +1,7 @@
 //! A user service of the test's own, and people who call it.
 
+use std::sync::Arc;
+
 use chrono::DateTime;
 use common::auth::keys::generate_pem;
 use common::clock::ManualClock;
@@ -15,8 +17,11 @@ pub(crate) const ADMIN: (&str, &str) = ("admin@example.com", "the admin's passwo
 
 pub(crate) struct Shop {
     pub(crate) clock: ManualClock,
-    pub(crate) directory: TempDir,
+    /// Where the accounts are kept.
+    pub(crate) database: String,
+    env: Env,
     service: RunningService,
+    directory: Arc<TempDir>,
 }
 
 #[derive(Clone)]
@@ -52,26 +57,36 @@ pub(crate) fn fields(problem: &Value) -> Vec<&str> {
 }
 
 impl Shop {
-    pub(crate) async fn open() -> Self {
+    /// One with no accounts but the admin's; none if the server that it needs is not installed.
+    pub(crate) async fn open() -> Option<Self> {
         Self::with_cache("memory:").await
     }
 
-    pub(crate) async fn with_cache(url: &str) -> Self {
+    pub(crate) async fn with_cache(url: &str) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
-        let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
-        let at = |name: &str| format!("sqlite://{}", directory.path().join(name).display());
+        let database = crate::database(directory.path()).await?;
+        // In 2096, so that no server takes it for past and tidies up by a clock of its own.
+        let clock = ManualClock::at(DateTime::from_timestamp(4_000_000_000, 0).unwrap());
         let env = Env::from_pairs([
-            ("MONGODB_URL", at("users.db")),
+            ("MONGODB_URL", database.clone()),
             ("REDIS_URL", url.to_owned()),
-            ("RABBITMQ_URL", at("bus.db")),
+            ("RABBITMQ_URL", format!("sqlite://{}", directory.path().join("bus.db").display())),
             ("JWT_PRIVATE_KEY", generate_pem().expose_secret().to_owned()),
             ("CLIENT_CREDENTIALS", "order-service:the secret".to_owned()),
             ("ADMIN_EMAIL", ADMIN.0.to_owned()),
             ("ADMIN_PASSWORD", ADMIN.1.to_owned()),
         ]);
-        let config = Config::from_env(&env).unwrap();
-        let service = app::build(config, clock.shared()).await.unwrap();
-        Self { clock, directory, service: spawn(service).await }
+        Some(Self::start(clock, database, env, Arc::new(directory)).await)
+    }
+
+    async fn start(clock: ManualClock, database: String, env: Env, directory: Arc<TempDir>) -> Self {
+        let service = app::build(Config::from_env(&env).unwrap(), clock.shared()).await.unwrap();
+        Self { clock, database, env, service: spawn(service).await, directory }
+    }
+
+    /// A second instance of the same service.
+    pub(crate) async fn another_instance(&self) -> Self {
+        Self::start(self.clock.clone(), self.database.clone(), self.env.clone(), self.directory.clone()).await
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -1,8 +1,17 @@
-//! The user service over HTTP.
+//! The user service over HTTP, its accounts in a SQLite file.
 #![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
+
+use std::path::Path;
 
 mod accounts;
 mod auth;
 mod harness;
+mod instances;
+mod kept;
 mod service_tokens;
 mod sessions;
+
+/// Where a shop keeps its accounts.
+async fn database(directory: &Path) -> Option<String> {
+    Some(format!("sqlite://{}", directory.join("users.db").display()))
+}

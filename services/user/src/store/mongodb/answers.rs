@@ -100,11 +100,4 @@ mod tests {
         let refused = Error::from(io::Error::from(io::ErrorKind::ConnectionRefused));
         assert!(matches!(understand(refused, StoreError::OutcomeUnknown), StoreError::Unavailable(_)));
     }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_server_that_never_answers_costs_seconds() {
-        let never = std::future::pending::<Result<(), Error>>;
-        assert!(matches!(read(never()).await, Err(StoreError::Unavailable(_))));
-        assert!(matches!(write(never()).await, Err(StoreError::OutcomeUnknown(_))));
-    }
 }

@@ -9,7 +9,7 @@ use super::MongoUsers;
 use super::answers::{SERVER_LIMIT, read, write};
 use super::record::{date, time};
 
-/// How often a count is tried again when another made the first one meanwhile.
+/// How often a count is tried again when others begin or forget the row meanwhile.
 const TRIES: u32 = 5;
 
 pub(super) async fn failures(
@@ -36,16 +36,16 @@ pub(super) async fn count_failure(
         "expires_at": date(now + window),
     } }];
     for _ in 0..TRIES {
-        let counted = store
-            .failures
-            .find_one_and_update(doc! { "_id": key }, update.clone())
-            .upsert(true)
-            .return_document(ReturnDocument::After)
-            .max_time(SERVER_LIMIT);
-        match write(counted).await {
-            Ok(Some(counted)) => return count(&counted),
-            // Two made the first one at once, and this was not the one that did.
-            Ok(None) | Err(StoreError::Unique { .. }) => {}
+        let counted = store.failures.find_one_and_update(doc! { "_id": key }, update.clone());
+        let counted = counted.return_document(ReturnDocument::After).max_time(SERVER_LIMIT);
+        if let Some(counted) = write(counted).await? {
+            return count(&counted);
+        }
+        let first = doc! { "_id": key, "failures": 1, "expires_at": date(now + window) };
+        match write(store.failures.insert_one(first)).await {
+            Ok(_) => return Ok(1),
+            // Another was the first one meanwhile.
+            Err(StoreError::Unique { .. }) => {}
             Err(error) => return Err(error),
         }
     }
