@@ -7,11 +7,16 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod audit;
+mod chaos;
 mod demo;
+mod dlq;
 mod doctor;
 mod edge;
 pub mod fleet;
+mod operator;
 mod up;
+mod why;
 
 /// Why a command ends with exit code 1: what is wrong and what to do, a line each.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +53,14 @@ enum Command {
     Demo(demo::Args),
     /// Checks each setting and each server, and says how to mend what is wrong.
     Doctor(doctor::Args),
+    /// States whether every invariant of a running fleet holds: goods, money, events, the provider's ledger.
+    Audit(audit::Args),
+    /// Kills a fleet of its own again and again while customers buy, and audits what is left.
+    Chaos(chaos::Args),
+    /// Tells what happened to an order, step by step, and what caused it.
+    Why(why::Args),
+    /// Lists messages that were given up, shows them, puts them back or removes them.
+    Dlq(dlq::Args),
     /// Runs the gateway alone, in front of separate services.
     Gateway(edge::GatewayArgs),
     /// Runs the Stripe sandbox alone.
@@ -65,6 +78,10 @@ pub fn run() -> ExitCode {
         Command::Up(args) => block_on(up::run(args)),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Doctor(args) => block_on(doctor::run(args)),
+        Command::Audit(args) => block_on(audit::run(args)),
+        Command::Chaos(args) => block_on(chaos::run(args)),
+        Command::Why(args) => block_on(why::run(args)),
+        Command::Dlq(args) => block_on(dlq::run(args)),
         Command::Gateway(args) => block_on(edge::gateway(args)),
         Command::StripeSandbox(args) => block_on(edge::stripe_sandbox(args)),
         Command::Health(args) => block_on(edge::health(args)),
