@@ -1,9 +1,13 @@
 //! Two instances of the service on one store.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
 
 use crate::harness::{Shop, person};
+
+const DEADLINE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn two_instances_allow_no_more_guesses_than_one() {
@@ -67,4 +71,24 @@ async fn sessions_of_one_account_do_not_disturb_each_other_across_instances() {
     for renewed in futures::future::join_all(renewed).await {
         renewed.expect(200);
     }
+}
+
+/// What is caused by one instance is published by either; then nothing is left of the deleted.
+#[tokio::test]
+async fn events_are_published_and_the_deleted_removed() {
+    let Some(shop) = Shop::open().await else { return };
+    let other = shop.another_instance().await;
+    let john = shop.register("john@example.com").await;
+    let path = format!("/api/users/{}", john.id);
+    assert_eq!(other.call(Method::DELETE, &path, Some(&john), None).await.status, 204);
+    let service = shop.service().await;
+    testkit::eventually("all is published", DEADLINE, || async {
+        let state = shop.get("/ops/outbox", &service).await.expect(200);
+        (state["pending"] == 0).then_some(())
+    })
+    .await;
+    let removed = || async { (!shop.kept().await.contains(&john.id)).then_some(()) };
+    testkit::eventually("nothing is left of the deleted", DEADLINE, removed).await;
+    other.get("/api/users/me", &john).await.refused(401, "UNAUTHENTICATED");
+    other.refresh(&john.refresh_token).await.refused(401, "INVALID_REFRESH_TOKEN");
 }
