@@ -6,8 +6,11 @@ use std::str::FromStr;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use variables::Variable;
+
 mod backend;
 mod platform;
+pub mod variables;
 
 pub use backend::{BackendConfig, DatabaseUrl, sqlite_path};
 pub use platform::PlatformConfig;
@@ -52,6 +55,7 @@ impl fmt::Debug for Env {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<String>,
+    variables: Vec<Variable>,
 }
 
 impl ConfigError {
@@ -75,13 +79,14 @@ impl std::error::Error for ConfigError {}
 pub struct Settings<'a> {
     env: &'a Env,
     problems: Vec<String>,
+    variables: Vec<Variable>,
 }
 
 impl<'a> Settings<'a> {
     /// Begins to read.
     #[must_use]
     pub const fn new(env: &'a Env) -> Self {
-        Self { env, problems: Vec::new() }
+        Self { env, problems: Vec::new(), variables: Vec::new() }
     }
 
     /// A variable that must be set.
@@ -90,6 +95,7 @@ impl<'a> Settings<'a> {
         T: FromStr,
         T::Err: Display,
     {
+        self.variables.push(Variable::new(name, true, example, false));
         match self.env.get(name) {
             Some(text) => self.parse(name, text, example),
             None => {
@@ -105,6 +111,7 @@ impl<'a> Settings<'a> {
         T: FromStr + Display,
         T::Err: Display,
     {
+        self.variables.push(Variable::new(name, false, default.to_string(), false));
         match self.env.get(name) {
             Some(text) => self.parse(name, text, &default.to_string()),
             None => Some(default),
@@ -117,6 +124,7 @@ impl<'a> Settings<'a> {
         T: FromStr,
         T::Err: Display,
     {
+        self.variables.push(Variable::new(name, false, "", false));
         match self.env.get(name) {
             Some(text) => self.parse(name, text, example).map(Some),
             None => Some(None),
@@ -125,7 +133,8 @@ impl<'a> Settings<'a> {
 
     /// A secret: the value of `name`, or the content of the file that `name_FILE` names, without the line's end.
     pub fn secret(&mut self, name: &'static str, example: &str) -> Option<SecretString> {
-        match self.optional_secret(name) {
+        self.variables.push(Variable::new(name, true, example, true));
+        match self.read_secret(name) {
             Some(None) => {
                 self.problem(name, format!("is missing; set it or {name}_FILE, for example {name}={example}"));
                 None
@@ -147,6 +156,11 @@ impl<'a> Settings<'a> {
 
     /// A secret that may be left out: `Some(None)` then.
     pub fn optional_secret(&mut self, name: &'static str) -> Option<Option<SecretString>> {
+        self.variables.push(Variable::new(name, false, "", true));
+        self.read_secret(name)
+    }
+
+    fn read_secret(&mut self, name: &'static str) -> Option<Option<SecretString>> {
         if let Some(value) = self.env.get(name) {
             return Some(Some(value.to_owned().into()));
         }
@@ -162,6 +176,7 @@ impl<'a> Settings<'a> {
 
     /// A list, separated by commas; empty if it is not set.
     pub fn list(&mut self, name: &'static str) -> Vec<String> {
+        self.variables.push(Variable::new(name, false, "", false));
         let text = self.env.get(name).unwrap_or_default();
         text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
@@ -172,6 +187,7 @@ impl<'a> Settings<'a> {
         T: FromStr,
         T::Err: Display,
     {
+        self.variables.push(Variable::new(name, false, default, false));
         let text = self.env.get(name).unwrap_or(default);
         let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
         let items: Vec<_> = items.map(|item| self.parse(name, item, default)).collect();
@@ -200,7 +216,7 @@ impl<'a> Settings<'a> {
             Some(value) if self.problems.is_empty() => Ok(value),
             _ => {
                 self.problems.dedup();
-                Err(ConfigError { problems: self.problems })
+                Err(ConfigError { problems: self.problems, variables: self.variables })
             }
         }
     }

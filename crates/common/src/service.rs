@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::BoxError;
 use crate::clock::{SharedClock, system};
+use crate::config::variables::{self, Variable};
 use crate::config::{ConfigError, Env, PlatformConfig};
 use crate::consumer::Consumer;
 use crate::platform::Platform;
@@ -276,9 +277,13 @@ where
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => {}
+        ["config", form @ ("--markdown" | "--json")] => return config(service, &variables::of(read), form),
         ["health"] => return health(service, read(&env).map(|config| readiness(platform(&config)))),
         _ => {
-            fail(service, &"the only argument is `health`; everything else is set by variables");
+            fail(
+                service,
+                &"the only arguments are `health` and `config --markdown|--json`; all else is set by variables",
+            );
             return ExitCode::from(2);
         }
     }
@@ -299,6 +304,24 @@ where
     };
     match runtime.block_on(run) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(service, &error),
+    }
+}
+
+/// Prints the variables that the service reads.
+fn config(service: &str, variables: &[Variable], form: &str) -> ExitCode {
+    let text = if form == "--json" {
+        serde_json::to_string_pretty(variables).map(|json| json + "\n")
+    } else {
+        Ok(variables::markdown(variables))
+    };
+    match text {
+        Ok(text) => {
+            use std::io::Write as _;
+            // A reader that has gone away is no fault of ours.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
         Err(error) => fail(service, &error),
     }
 }
