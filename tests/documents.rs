@@ -1,0 +1,26 @@
+//! What the documents name exists.
+#![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
+
+use std::path::Path;
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The texts between backticks of a line.
+fn quoted(line: &str) -> impl Iterator<Item = &str> {
+    line.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn each_case_of_the_saga_has_the_test_that_it_names() {
+    let text = read("docs/saga.md");
+    let rows: Vec<_> = text.lines().filter(|line| line.contains(".rs` `")).collect();
+    for row in &rows {
+        let cell = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap();
+        let [file, function] = quoted(cell).collect::<Vec<_>>()[..] else { panic!("no file and function in {row}") };
+        assert!(read(file).contains(&format!("async fn {function}(")), "{file} has no test {function}");
+    }
+    assert!(rows.len() > 40, "only {} cases", rows.len());
+}
