@@ -182,6 +182,8 @@ pub fn after(now: DateTime<Utc>, lease: Duration) -> DateTime<Utc> {
     now + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX)
 }
 
+pub use crate::store::parse_col;
+
 /// The constraint that was broken under the name that the port gives it, where PostgreSQL's own names differ: pairs of
 /// PostgreSQL's name and the port's.
 #[must_use]

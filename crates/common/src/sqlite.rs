@@ -1,7 +1,6 @@
 //! A SQLite file as a service's own store: one writer, several readers, and the outbox beside the data.
 
 use std::path::Path;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use crate::idempotency::{self, Keys};
 use crate::outbox::Outbox;
 use crate::outbox::sqlite::{SCHEMA, SqliteOutbox, write_effects};
 use crate::store::StoreError;
+pub use crate::store::parse_col;
 
 /// A transaction that writes.
 pub type SqliteTx = sqlx::Transaction<'static, sqlx::Sqlite>;
@@ -145,12 +145,4 @@ pub fn ms(time: DateTime<Utc>) -> i64 {
 /// If it is out of range.
 pub fn from_ms(millis: i64) -> Result<DateTime<Utc>, StoreError> {
     DateTime::from_timestamp_millis(millis).ok_or_else(|| StoreError::Corrupt(format!("{millis} is no time")))
-}
-
-/// A value that is stored as text, such as an id or a status.
-///
-/// # Errors
-/// If the text is not one of the type's.
-pub fn parse_col<T: FromStr>(text: &str, what: &'static str) -> Result<T, StoreError> {
-    text.parse().map_err(|_| StoreError::Corrupt(format!("`{text}` is no {what}")))
 }

@@ -1,5 +1,7 @@
 //! Why a store refuses, the same for every adapter.
 
+use std::str::FromStr;
+
 use sqlx::error::DatabaseError;
 use sqlx::postgres::PgDatabaseError;
 
@@ -84,4 +86,12 @@ fn is_transient(refusal: &(dyn DatabaseError + 'static)) -> bool {
     }
     // SQLITE_BUSY and SQLITE_LOCKED (with their extended codes), SQLITE_FULL, SQLITE_IOERR, SQLITE_CANTOPEN.
     code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
+}
+
+/// A value that is stored as text, such as an id or a status.
+///
+/// # Errors
+/// If the text is not one of the type's.
+pub fn parse_col<T: FromStr>(text: &str, what: &'static str) -> Result<T, StoreError> {
+    text.parse().map_err(|_| StoreError::Corrupt(format!("`{text}` is no {what}")))
 }

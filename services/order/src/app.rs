@@ -9,7 +9,9 @@ use common::clock::SharedClock;
 use common::config::DatabaseUrl;
 use common::consumer::Consumer;
 use common::http::{self, OpenApiInfo, ops};
+use common::idempotency::Keys;
 use common::platform::Platform;
+use common::postgres::Postgres;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
 
@@ -18,8 +20,9 @@ use crate::events::{PaymentEvents, StockEvents};
 use crate::jobs::PaymentDeadline;
 use crate::peers::{Payments, Products, Users};
 use crate::placing::Placing;
-use crate::store::OrderBook;
-use crate::store::sqlite::{MIGRATIONS, SqliteOrders};
+use crate::store::postgres::{self, PostgresOrders};
+use crate::store::sqlite::{self, SqliteOrders};
+use crate::store::{OrderBook, Orders};
 use crate::{NAME, routes};
 
 /// What handlers work with.
@@ -28,6 +31,7 @@ pub(crate) struct AppState {
     pub(crate) book: OrderBook,
     pub(crate) placing: Placing,
     pub(crate) payments: Payments,
+    pub(crate) keys: Keys,
     verifier: TokenVerifier,
 }
 
@@ -43,12 +47,17 @@ impl FromRef<AppState> for TokenVerifier {
 /// If its store or the bus cannot be opened.
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
     let platform = Platform::start(&config.platform, clock.clone()).await?;
-    let DatabaseUrl::Sqlite(path) = &config.database;
-    let db = Sqlite::open(path, NAME, &MIGRATIONS)
-        .await
-        .map_err(|source| StartError::Store { address: path.display().to_string(), source })?;
-    let outbox = db.outbox();
-    let store = Arc::new(SqliteOrders::new(db));
+    let refused = |source| StartError::store(&config.database, source);
+    let (store, outbox, keys): (Arc<dyn Orders>, _, _) = match &config.database {
+        DatabaseUrl::Sqlite(path) => {
+            let db = Sqlite::open(path, NAME, &sqlite::MIGRATIONS).await.map_err(refused)?;
+            (Arc::new(SqliteOrders::new(db.clone())), db.outbox(), db.keys(clock.clone()))
+        }
+        DatabaseUrl::Postgres(url) => {
+            let db = Postgres::open(url, NAME, &postgres::MIGRATIONS).await.map_err(refused)?;
+            (Arc::new(PostgresOrders::new(db.clone())), db.outbox(), db.keys(clock.clone()))
+        }
+    };
     let book = OrderBook::new(store, platform.cache.clone(), clock.clone(), &platform.metrics);
 
     let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
@@ -58,8 +67,9 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let products = Products::new(client.clone(), tokens.clone());
     let state = AppState {
         book: book.clone(),
-        placing: Placing::new(book.clone(), users, products, config.currency),
+        placing: Placing::new(book.clone(), users, products, config.currency, routes::placed),
         payments: Payments::new(client),
+        keys,
         verifier: verifier.clone(),
     };
     let docs = OpenApiInfo {

@@ -2,12 +2,14 @@
 
 use async_trait::async_trait;
 use common::consumer::{HandleError, Handler, handled_once};
-use common::effects::Handled;
+use common::effects::{Effects, Handled};
+use common::telemetry;
 use contracts::calls::OrderStatus;
 use contracts::topology::{ORDER_PAYMENTS, ORDER_PRODUCTS, Queue};
 use contracts::{Envelope, Event, OrderId};
 
 use crate::store::OrderBook;
+use crate::timeline::{Entry, Written};
 
 /// Keeps the payments of orders as the payment service tells of them, and confirms an order when it is paid.
 pub(crate) struct PaymentEvents {
@@ -26,8 +28,9 @@ impl Handler for PaymentEvents {
         ORDER_PAYMENTS
     }
 
-    async fn handle(&self, event: Event, handled: Handled, _envelope: &Envelope) -> Result<(), HandleError> {
+    async fn handle(&self, event: Event, handled: Handled, envelope: &Envelope) -> Result<(), HandleError> {
         let kind = event.event_type().as_str();
+        let heard = (handled, Entry::heard(&event, envelope, telemetry::trace_id()));
         let (id, outcome) = match event {
             Event::PaymentCreated(changed)
             | Event::PaymentProcessing(changed)
@@ -35,7 +38,7 @@ impl Handler for PaymentEvents {
             | Event::PaymentFailed(changed)
             | Event::PaymentCancelled(changed) => {
                 let id = changed.order_id;
-                (id, self.book.handle(id, handled, |order, now| order.hear(&changed, now)).await)
+                (id, self.book.handle(id, heard, |order, now| order.hear(&changed, now)).await)
             }
             Event::PaymentRefunded(refunded) => {
                 let id = refunded.order_id;
@@ -43,7 +46,7 @@ impl Handler for PaymentEvents {
                     order.hear_refund(&refunded, now);
                     Vec::new()
                 };
-                (id, self.book.handle(id, handled, rule).await)
+                (id, self.book.handle(id, heard, rule).await)
             }
             _ => return Ok(()),
         };
@@ -54,7 +57,7 @@ impl Handler for PaymentEvents {
     }
 }
 
-/// Watches that the stock of an order that stands is not given away.
+/// Notes what happens to the stock of orders, and watches that that of one that stands is not given away.
 pub(crate) struct StockEvents {
     book: OrderBook,
 }
@@ -79,13 +82,13 @@ impl Handler for StockEvents {
         ORDER_PRODUCTS
     }
 
-    async fn handle(&self, event: Event, _handled: Handled, _envelope: &Envelope) -> Result<(), HandleError> {
+    async fn handle(&self, event: Event, handled: Handled, envelope: &Envelope) -> Result<(), HandleError> {
+        let entry = Entry::heard(&event, envelope, telemetry::trace_id());
+        let written = Written { effects: Effects::none().handling(handled), entries: entry.into_iter().collect() };
+        handled_once(self.book.store().record(&written).await)?;
         match event {
             Event::StockReleased(changed) | Event::StockExpired(changed) => self.lost(changed.order_id).await,
-            other => {
-                tracing::debug!(event.kind = other.event_type().as_str(), "the stock of an order changed");
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 }

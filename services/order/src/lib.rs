@@ -12,6 +12,7 @@ mod peers;
 mod placing;
 mod routes;
 pub mod store;
+pub mod timeline;
 
 /// The service's name.
 pub const NAME: &str = "order-service";

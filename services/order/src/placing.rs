@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use common::auth::Caller;
+use common::http::ApiError;
+use common::idempotency::{KeptAnswer, Turn};
 use common::store::StoreError;
 use contracts::event::Line;
 use contracts::{ItemId, OrderId, UserId};
@@ -23,28 +25,39 @@ pub(crate) struct Placing {
     users: Users,
     products: Products,
     currency: Arc<str>,
+    answer: Answering,
 }
 
+/// How a new order is answered.
+pub(crate) type Answering = fn(&Order) -> Result<KeptAnswer, ApiError>;
+
 impl Placing {
-    pub(crate) fn new(book: OrderBook, users: Users, products: Products, currency: String) -> Self {
-        Self { book, users, products, currency: currency.into() }
+    pub(crate) fn new(book: OrderBook, users: Users, products: Products, currency: String, answer: Answering) -> Self {
+        Self { book, users, products, currency: currency.into(), answer }
     }
 
-    /// Places an order.
+    /// Places an order; what is answered is written with it if the request has a key.
     ///
     /// # Errors
     /// If the person or a product is not known, the total is too large, the stock does not suffice, or a service or the
     /// store does not answer.
-    pub(crate) async fn place(&self, caller: &Caller, draft: Draft) -> Result<Order, Error> {
+    pub(crate) async fn place(
+        &self,
+        caller: &Caller,
+        draft: Draft,
+        turn: Option<&Turn>,
+    ) -> Result<KeptAnswer, ApiError> {
         let now = self.book.now();
         let id = OrderId::generate(now);
         self.check_user(caller, draft.user_id).await?;
         let lines = draft.lines.clone();
         let (items, snapshots) = self.price(&lines).await?;
         let number = OrderNumber::new(now, rand::random());
-        let order = Order::new((id, number), draft, items, self.currency.to_string(), now)?;
+        let order = Order::new((id, number), draft, items, self.currency.to_string(), now).map_err(Error::from)?;
         self.reserve(id, &lines).await?;
-        self.write(Placed { order, snapshots }).await
+        let placed_by = caller.subject.clone();
+        let idempotency_key = turn.map(|turn| turn.claim.key.clone());
+        self.write(Placed { order, snapshots, placed_by, idempotency_key }, turn).await
     }
 
     /// Asks whether there is such a person. Where that cannot be told, the person's own token suffices.
@@ -96,22 +109,24 @@ impl Placing {
 
     /// Writes the order. If that was certainly not done, the reservation is released; if nobody knows, it is left to
     /// run out, when it is asked for whether the order exists.
-    async fn write(&self, mut placed: Placed) -> Result<Order, Error> {
-        let mut outcome = self.book.place(&placed).await;
+    async fn write(&self, mut placed: Placed, turn: Option<&Turn>) -> Result<KeptAnswer, ApiError> {
+        let mut answer = (self.answer)(&placed.order)?;
+        let mut outcome = self.book.place(&placed, turn.map(|turn| turn.answers(answer.clone()))).await;
         for _ in 1..NUMBERS {
             if !matches!(&outcome, Err(error) if error.unique() == Some(NUMBER_TAKEN)) {
                 break;
             }
             placed.order.number = OrderNumber::new(placed.order.created_at, rand::random());
-            outcome = self.book.place(&placed).await;
+            answer = (self.answer)(&placed.order)?;
+            outcome = self.book.place(&placed, turn.map(|turn| turn.answers(answer.clone()))).await;
         }
         let error = match outcome {
-            Ok(()) => return Ok(placed.order),
+            Ok(()) => return Ok(answer),
             Err(error) => error,
         };
         if !matches!(error, StoreError::OutcomeUnknown(_)) {
             self.products.release_in_background(placed.order.id);
         }
-        if error.unique() == Some(ID_TAKEN) { Err(Error::Overtaken) } else { Err(error.into()) }
+        if error.unique() == Some(ID_TAKEN) { Err(Error::Overtaken.into()) } else { Err(error.into()) }
     }
 }

@@ -7,16 +7,20 @@ use crate::app::AppState;
 
 mod abandon_order;
 mod access;
+mod audit_orders;
 mod cancel_order;
 mod create_order;
 mod get_order;
 mod get_order_by_number;
+mod get_timeline;
 mod input;
 mod list_order_payments;
 mod list_orders;
 mod pay_order;
 mod update_order;
 mod view;
+
+pub(crate) use create_order::placed;
 
 /// All endpoints of this service's own.
 pub(crate) fn router(state: AppState) -> OpenApiRouter {
@@ -26,6 +30,8 @@ pub(crate) fn router(state: AppState) -> OpenApiRouter {
         .routes(routes!(get_order::get_order, update_order::update_order))
         .routes(routes!(cancel_order::cancel_order))
         .routes(routes!(pay_order::pay_order, list_order_payments::list_order_payments))
+        .routes(routes!(get_timeline::get_timeline))
         .routes(routes!(abandon_order::abandon_order))
+        .routes(routes!(audit_orders::audit_orders))
         .with_state(state)
 }

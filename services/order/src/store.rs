@@ -8,15 +8,19 @@ use chrono::{DateTime, Utc};
 use common::cache::{Cache, Ttl};
 use common::clock::SharedClock;
 use common::effects::{Effects, Handled};
+use common::idempotency::Keyed;
 use common::metrics::Metrics;
 use common::store::StoreError;
 use contracts::calls::OrderStatus;
 use contracts::{Event, OrderId, UserId};
 use prometheus::IntCounterVec;
 
+use crate::NAME;
 use crate::domain::{Order, OrderNumber, Placed, Refusal};
 use crate::error::Error;
+use crate::timeline::{Entry, Written};
 
+pub mod postgres;
 pub mod sqlite;
 
 /// How long an order that was read is kept, unless it changes.
@@ -28,7 +32,7 @@ pub const NUMBER_TAKEN: &str = "orders.order_number";
 pub const ID_TAKEN: &str = "order_ids.id";
 
 /// Changes an order that is locked: what it answers is written with it, all or nothing; `None` writes nothing.
-pub type Decide<'a> = dyn FnMut(&mut Order) -> Option<Effects> + Send + 'a;
+pub type Decide<'a> = dyn FnMut(&mut Order) -> Option<Written> + Send + 'a;
 
 /// Which orders are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +52,17 @@ pub struct Page {
     pub total: i64,
 }
 
+/// An order as an auditor wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audited {
+    /// The order.
+    pub order: Order,
+    /// Who placed it: the subject of the token.
+    pub placed_by: String,
+    /// The idempotency key of the request, if it had one.
+    pub idempotency_key: Option<String>,
+}
+
 /// What a store of orders does.
 #[async_trait]
 pub trait Orders: Send + Sync + 'static {
@@ -56,7 +71,7 @@ pub trait Orders: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Unique`] with [`NUMBER_TAKEN`] or [`ID_TAKEN`]; or the store's state. Unless it is
     /// [`StoreError::OutcomeUnknown`], nothing was written.
-    async fn insert(&self, placed: &Placed, effects: &Effects) -> Result<(), StoreError>;
+    async fn insert(&self, placed: &Placed, written: &Written) -> Result<(), StoreError>;
 
     /// Locks an order, reads it, and writes what `decide` made of it together with the effects. It answers the order as
     /// `decide` left it, `None` if there is no such order. `decide` is called once at the most.
@@ -70,6 +85,18 @@ pub trait Orders: Send + Sync + 'static {
 
     /// Up to `limit` of the orders that are wanted, newest first, leaving out the first `offset`.
     async fn list(&self, filter: Filter, offset: i64, limit: i64) -> Result<Page, StoreError>;
+
+    /// Writes entries of timelines, of orders that may not exist yet, with what caused them.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyHandled`], or the store's state.
+    async fn record(&self, written: &Written) -> Result<(), StoreError>;
+
+    /// What happened to an order, the oldest first.
+    async fn timeline(&self, id: OrderId) -> Result<Vec<Entry>, StoreError>;
+
+    /// Up to `limit` orders by id, those after `after`.
+    async fn audit(&self, after: Option<OrderId>, limit: i64) -> Result<Vec<Audited>, StoreError>;
 
     /// The status of an order; where there is none, there never will be from now on.
     async fn abandon(&self, id: OrderId, now: DateTime<Utc>) -> Result<Option<OrderStatus>, StoreError>;
@@ -113,14 +140,15 @@ impl OrderBook {
         self.clock.now()
     }
 
-    /// Writes a new order, and that it was placed.
+    /// Writes a new order, that it was placed, and the answer to a request with a key.
     ///
     /// # Errors
     /// Those of [`Orders::insert`].
-    pub async fn place(&self, placed: &Placed) -> Result<(), StoreError> {
+    pub async fn place(&self, placed: &Placed, keyed: Option<Keyed>) -> Result<(), StoreError> {
         let event = placed.order.created_event();
         let kind = event.event_type();
-        self.store.insert(placed, &Effects::of(placed.order.created_at, event)).await?;
+        let effects = Effects::of(placed.order.created_at, event).keyed(keyed);
+        self.store.insert(placed, &Written::of(effects, NAME)?).await?;
         self.changes.with_label_values(&[kind.as_str()]).inc();
         Ok(())
     }
@@ -144,7 +172,7 @@ impl OrderBook {
     ) -> Result<Order, Error> {
         let mut refusal = None;
         let rule = |order: &mut Order, now| rule(order, now).inspect_err(|refused| refusal = Some(*refused)).ok();
-        let changed = self.apply(id, None, rule).await?;
+        let changed = self.apply(id, None, None, rule).await?;
         match refusal {
             Some(refusal) => Err(refusal.into()),
             None => changed.ok_or_else(|| Refusal::NotFound.into()),
@@ -158,10 +186,10 @@ impl OrderBook {
     pub async fn handle(
         &self,
         id: OrderId,
-        handled: Handled,
+        (handled, heard): (Handled, Option<Entry>),
         rule: impl FnOnce(&mut Order, DateTime<Utc>) -> Vec<Event> + Send,
     ) -> Result<bool, StoreError> {
-        let changed = self.apply(id, Some(handled), |order, now| Some(rule(order, now))).await?;
+        let changed = self.apply(id, Some(handled), heard, |order, now| Some(rule(order, now))).await?;
         Ok(changed.is_some())
     }
 
@@ -169,9 +197,10 @@ impl OrderBook {
         &self,
         id: OrderId,
         handled: Option<Handled>,
+        mut heard: Option<Entry>,
         rule: impl FnOnce(&mut Order, DateTime<Utc>) -> Option<Vec<Event>> + Send,
     ) -> Result<Option<Order>, StoreError> {
-        let (mut rule, mut happened) = (Some(rule), Vec::new());
+        let (mut rule, mut happened, mut fault) = (Some(rule), Vec::new(), None);
         let mut decide = |order: &mut Order| {
             // The time is taken under the lock, so that what happens later has the later time.
             let now = self.clock.now();
@@ -180,12 +209,16 @@ impl OrderBook {
                 happened.push(event.event_type());
                 effects.push(now, event);
             }
-            Some(effects)
+            let written = Written::of(effects, NAME).map_err(|error| fault = Some(error)).ok()?;
+            Some(written.hearing(heard.take()))
         };
         let outcome = self.store.change(id, &mut decide).await;
         // Also after an error: it may have been a commit whose outcome nobody knows.
         self.cache.invalidate(&[&key(id)]).await;
         let changed = outcome?;
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
         for kind in happened {
             self.changes.with_label_values(&[kind.as_str()]).inc();
         }

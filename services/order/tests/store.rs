@@ -6,27 +6,74 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use common::effects::{Effects, Handled};
+use common::outbox::Outbox;
+use common::postgres::{Postgres, PostgresUrl};
 use common::sqlite::Sqlite;
 use common::store::StoreError;
 use contracts::calls::{OrderStatus, PaymentMethod, PaymentStatus, RefundCause};
 use contracts::{EventId, ItemId, Money, OrderId, PaymentId, ProductId, RefundId, UserId};
 use order_service::NAME;
 use order_service::domain::*;
-use order_service::store::sqlite::{MIGRATIONS, SqliteOrders};
+use order_service::store::postgres::{self, PostgresOrders};
+use order_service::store::sqlite::{self, SqliteOrders};
 use order_service::store::{Filter, ID_TAKEN, NUMBER_TAKEN, Orders};
+use order_service::timeline::{Entry, Written};
 
 const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
 
+/// Orders with nothing in them, in a store that can be opened again.
 struct Fixture {
     store: Arc<dyn Orders>,
-    db: Sqlite,
-    directory: tempfile::TempDir,
+    outbox: Outbox,
+    again: Again,
 }
 
-async fn sqlite() -> Fixture {
-    let directory = tempfile::tempdir().unwrap();
-    let db = Sqlite::open(&directory.path().join("orders.db"), NAME, &MIGRATIONS).await.unwrap();
-    Fixture { store: Arc::new(SqliteOrders::new(db.clone())), db, directory }
+enum Again {
+    Sqlite(Sqlite, tempfile::TempDir),
+    Postgres(Postgres, PostgresUrl),
+}
+
+impl Fixture {
+    async fn sqlite() -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        Some(Self::in_directory(directory).await)
+    }
+
+    async fn in_directory(directory: tempfile::TempDir) -> Self {
+        let path = directory.path().join("orders.db");
+        let db = Sqlite::open(&path, NAME, &sqlite::MIGRATIONS).await.unwrap();
+        let (store, outbox) = (Arc::new(SqliteOrders::new(db.clone())), db.outbox());
+        Self { store, outbox, again: Again::Sqlite(db, directory) }
+    }
+
+    async fn postgres() -> Option<Self> {
+        let url = testkit::servers::postgres().await?.database().await.parse().unwrap();
+        Some(Self::at(url).await)
+    }
+
+    async fn at(url: PostgresUrl) -> Self {
+        let db = Postgres::open(&url, NAME, &postgres::MIGRATIONS).await.unwrap();
+        let (store, outbox) = (Arc::new(PostgresOrders::new(db.clone())), db.outbox());
+        Self { store, outbox, again: Again::Postgres(db, url) }
+    }
+
+    /// The same store, as a process that starts on it finds it.
+    async fn opened_again(self) -> Self {
+        match self.again {
+            Again::Sqlite(db, directory) => {
+                db.close().await;
+                Self::in_directory(directory).await
+            }
+            Again::Postgres(db, url) => {
+                db.close().await;
+                Self::at(url).await
+            }
+        }
+    }
+
+    async fn pending(&self) -> u64 {
+        self.outbox.state(at(0)).await.unwrap().pending
+    }
 }
 
 /// Each test of the suite on each store.
@@ -34,9 +81,18 @@ macro_rules! suite {
     ($($name:ident),* $(,)?) => {
         mod sqlite_store {
             $(
-                #[tokio::test]
+                #[tokio::test(flavor = "multi_thread")]
                 async fn $name() {
-                    super::$name(super::sqlite().await).await;
+                    super::$name(super::Fixture::sqlite().await.unwrap()).await;
+                }
+            )*
+        }
+        mod postgres_store {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $name() {
+                    let Some(fixture) = super::Fixture::postgres().await else { return };
+                    super::$name(fixture).await;
                 }
             )*
         }
@@ -58,6 +114,11 @@ suite!(
     pages_are_newest_first_and_do_not_overlap,
     unpaid_orders_are_those_that_wait_for_money,
     a_store_that_is_opened_again_knows_the_same,
+    what_happened_is_kept_in_order,
+    what_happened_before_its_order_is_kept_too,
+    an_audit_has_every_order_once_by_id,
+    of_an_order_and_its_tombstone_one_wins,
+    of_two_orders_with_one_id_one_wins,
 );
 
 fn at(second: i64) -> DateTime<Utc> {
@@ -102,11 +163,20 @@ fn placed_at(second: i64) -> Placed {
     let items = vec![item(7, 2, Some("SKU-7")), item(3, 1, None)];
     let snapshot = Snapshot { description: "Nice".to_owned(), product: "{}".to_owned() };
     let order = Order::new((id, number), draft, items, "USD".to_owned(), at(second)).unwrap();
-    Placed { order, snapshots: vec![snapshot.clone(), snapshot] }
+    Placed {
+        order,
+        snapshots: vec![snapshot.clone(), snapshot],
+        placed_by: "ada".to_owned(),
+        idempotency_key: Some("key".to_owned()),
+    }
+}
+
+fn written(effects: Effects) -> Written {
+    Written::of(effects, NAME).unwrap()
 }
 
 async fn insert(store: &dyn Orders, placed: &Placed) -> Order {
-    store.insert(placed, &Effects::none()).await.unwrap();
+    store.insert(placed, &Written::default()).await.unwrap();
     placed.order.clone()
 }
 
@@ -118,7 +188,7 @@ async fn write(store: &dyn Orders, id: OrderId, mut change: impl FnMut(&mut Orde
     store
         .change(id, &mut |order| {
             change(order);
-            Some(Effects::none())
+            Some(Written::default())
         })
         .await
         .unwrap()
@@ -194,9 +264,10 @@ async fn a_number_is_taken_once(fixture: Fixture) {
     let first = place(&*fixture.store, 0).await;
     let mut second = placed_at(0);
     let free = std::mem::replace(&mut second.order.number, first.number);
-    let refused = fixture.store.insert(&second, &Effects::of(at(0), second.order.created_event())).await.unwrap_err();
+    let refused =
+        fixture.store.insert(&second, &written(Effects::of(at(0), second.order.created_event()))).await.unwrap_err();
     assert_eq!(refused.unique(), Some(NUMBER_TAKEN));
-    assert_eq!(fixture.db.outbox().state(at(0)).await.unwrap().pending, 0);
+    assert_eq!(fixture.pending().await, 0);
     second.order.number = free;
     insert(&*fixture.store, &second).await;
 }
@@ -205,20 +276,20 @@ async fn an_id_is_taken_once(fixture: Fixture) {
     let first = place(&*fixture.store, 0).await;
     let mut second = placed_at(0);
     second.order.id = first.id;
-    let refused = fixture.store.insert(&second, &Effects::none()).await.unwrap_err();
+    let refused = fixture.store.insert(&second, &Written::default()).await.unwrap_err();
     assert_eq!(refused.unique(), Some(ID_TAKEN));
     assert_eq!(fixture.store.find(first.id).await.unwrap(), Some(first));
 }
 
 async fn an_abandoned_id_never_becomes_an_order(fixture: Fixture) {
-    let (store, late) = (fixture.store, placed_at(0));
+    let (store, late) = (fixture.store.clone(), placed_at(0));
     for _ in 0..2 {
         assert_eq!(store.abandon(late.order.id, at(1)).await.unwrap(), None);
     }
-    let refused = store.insert(&late, &Effects::of(at(0), late.order.created_event())).await.unwrap_err();
+    let refused = store.insert(&late, &written(Effects::of(at(0), late.order.created_event()))).await.unwrap_err();
     assert_eq!(refused.unique(), Some(ID_TAKEN));
     assert_eq!(store.find(late.order.id).await.unwrap(), None);
-    assert_eq!(fixture.db.outbox().state(at(0)).await.unwrap().pending, 0);
+    assert_eq!(fixture.pending().await, 0);
 }
 
 async fn an_order_that_exists_cannot_be_abandoned(fixture: Fixture) {
@@ -241,14 +312,14 @@ async fn nothing_is_written_where_nothing_is_decided(fixture: Fixture) {
 async fn effects_are_written_with_the_change(fixture: Fixture) {
     let placed = placed_at(0);
     let effects = Effects::of(at(0), placed.order.created_event());
-    fixture.store.insert(&placed, &effects).await.unwrap();
-    assert_eq!(fixture.db.outbox().state(at(0)).await.unwrap().pending, 1);
+    fixture.store.insert(&placed, &written(effects)).await.unwrap();
+    assert_eq!(fixture.pending().await, 1);
     let mut cancel = |order: &mut Order| {
         let events = order.cancel(Actor::Owner, None, at(1)).unwrap();
-        Some(events.into_iter().fold(Effects::none(), |effects, event| effects.with(at(1), event)))
+        Some(written(events.into_iter().fold(Effects::none(), |effects, event| effects.with(at(1), event))))
     };
     fixture.store.change(placed.order.id, &mut cancel).await.unwrap();
-    assert_eq!(fixture.db.outbox().state(at(1)).await.unwrap().pending, 2);
+    assert_eq!(fixture.pending().await, 2);
 }
 
 async fn a_message_has_its_effect_once(fixture: Fixture) {
@@ -256,7 +327,7 @@ async fn a_message_has_its_effect_once(fixture: Fixture) {
     let handled = Handled { consumer: "queue", event_id: EventId::generate(START) };
     let mut note = |order: &mut Order| {
         order.notes = Some(order.notes.take().unwrap_or_default() + "!");
-        Some(Effects::none().handling(handled))
+        Some(written(Effects::none().handling(handled)))
     };
     let noted = fixture.store.change(order.id, &mut note).await.unwrap();
     let again = fixture.store.change(order.id, &mut note).await;
@@ -336,10 +407,98 @@ async fn a_store_that_is_opened_again_knows_the_same(fixture: Fixture) {
     let order = place(&*fixture.store, 0).await;
     let abandoned = placed_at(1);
     fixture.store.abandon(abandoned.order.id, at(1)).await.unwrap();
-    fixture.db.close().await;
-    let db = Sqlite::open(&fixture.directory.path().join("orders.db"), NAME, &MIGRATIONS).await.unwrap();
-    let store = SqliteOrders::new(db);
+    let again = fixture.opened_again().await;
+    let store = &again.store;
     assert_eq!(store.find(order.id).await.unwrap(), Some(order));
-    let refused = store.insert(&abandoned, &Effects::none()).await.unwrap_err();
+    let refused = store.insert(&abandoned, &Written::default()).await.unwrap_err();
     assert_eq!(refused.unique(), Some(ID_TAKEN));
+}
+
+async fn what_happened_is_kept_in_order(fixture: Fixture) {
+    let (store, placed) = (&fixture.store, placed_at(0));
+    let created = written(Effects::of(at(0), placed.order.created_event()));
+    store.insert(&placed, &created).await.unwrap();
+    let mut cancel = |order: &mut Order| {
+        let events = order.cancel(Actor::Owner, Some("changed my mind".to_owned()), at(2)).unwrap();
+        Some(written(events.into_iter().fold(Effects::none(), |effects, event| effects.with(at(2), event))))
+    };
+    store.change(placed.order.id, &mut cancel).await.unwrap();
+    let entries = store.timeline(placed.order.id).await.unwrap();
+    assert_eq!(entries[..1], created.entries);
+    let kinds: Vec<_> = entries.iter().map(|entry| entry.kind.as_str()).collect();
+    assert_eq!(kinds, ["order.created", "order.cancelled"]);
+    assert!(entries[1].summary.contains("changed my mind"), "{entries:?}");
+    let other = place(&**store, 5).await;
+    assert_eq!(store.timeline(other.id).await.unwrap(), []);
+}
+
+async fn what_happened_before_its_order_is_kept_too(fixture: Fixture) {
+    let (store, placed) = (&fixture.store, placed_at(0));
+    let entry = Entry {
+        order_id: placed.order.id,
+        at: at(0),
+        kind: "product.stock_reserved".to_owned(),
+        summary: "The goods were reserved".to_owned(),
+        service: "product-service".to_owned(),
+        event_id: EventId::generate(at(0)),
+        trace_id: Some("0af7651916cd43dd8448eb211c80319c".to_owned()),
+        data: "{}".to_owned(),
+    };
+    let handled = Handled { consumer: "queue", event_id: entry.event_id };
+    let heard = Written { effects: Effects::none().handling(handled), entries: vec![entry.clone()] };
+    store.record(&heard).await.unwrap();
+    let again = store.record(&heard).await;
+    assert!(matches!(again, Err(StoreError::AlreadyHandled)), "{again:?}");
+    store.insert(&placed, &Written::default()).await.unwrap();
+    assert_eq!(store.timeline(placed.order.id).await.unwrap(), [entry]);
+}
+
+async fn an_audit_has_every_order_once_by_id(fixture: Fixture) {
+    let store = &fixture.store;
+    let mut ids = Vec::new();
+    for second in 0..5 {
+        ids.push(place(&**store, second).await.id);
+    }
+    ids.sort_unstable();
+    let (mut after, mut read) = (None, Vec::new());
+    loop {
+        let page = store.audit(after, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.order.id);
+        assert_eq!((last.placed_by.as_str(), last.idempotency_key.as_deref()), ("ada", Some("key")));
+        read.extend(page.into_iter().map(|audited| audited.order.id));
+    }
+    assert_eq!(read, ids);
+}
+
+async fn of_an_order_and_its_tombstone_one_wins(fixture: Fixture) {
+    for second in 0..20 {
+        let placed = placed_at(second);
+        let id = placed.order.id;
+        let (writing, burying) = (fixture.store.clone(), fixture.store.clone());
+        let insert = tokio::spawn(async move { writing.insert(&placed, &Written::default()).await });
+        let abandon = tokio::spawn(async move { burying.abandon(id, at(0)).await });
+        let (inserted, abandoned) = (insert.await.unwrap(), abandon.await.unwrap().unwrap());
+        let exists = fixture.store.find(id).await.unwrap().is_some();
+        assert_eq!((inserted.is_ok(), abandoned.is_some()), (exists, exists), "{inserted:?}");
+    }
+}
+
+async fn of_two_orders_with_one_id_one_wins(fixture: Fixture) {
+    let first = placed_at(0);
+    let racers = (0..8).map(|second| {
+        let (store, mut placed) = (fixture.store.clone(), placed_at(second));
+        placed.order.id = first.order.id;
+        let effects = written(Effects::of(at(0), placed.order.created_event()));
+        tokio::spawn(async move { store.insert(&placed, &effects).await })
+    });
+    let mut won = 0;
+    for racer in racers.collect::<Vec<_>>() {
+        match racer.await.unwrap() {
+            Ok(()) => won += 1,
+            Err(error) => assert_eq!(error.unique(), Some(ID_TAKEN), "{error:?}"),
+        }
+    }
+    assert_eq!((won, fixture.pending().await), (1, 1));
+    assert_eq!(fixture.store.timeline(first.order.id).await.unwrap().len(), 1);
 }

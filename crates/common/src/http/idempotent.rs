@@ -17,7 +17,7 @@ use crate::auth::Caller;
 use crate::idempotency::{Begun, KeptAnswer, KeyedRequest, Keys, Turn};
 
 /// The header that a client sends its key by.
-pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Says that an answer is that of an earlier request.
 pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Characters of a key.
@@ -77,7 +77,7 @@ where
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let refuse =
-        |message: String| ApiError::validation(vec![FieldError { field: IDEMPOTENCY_KEY.to_string(), message }]);
+        |message: String| ApiError::validation(vec![FieldError { field: IDEMPOTENCY_KEY.to_owned(), message }]);
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {

@@ -81,6 +81,10 @@ pub struct Placed {
     pub order: Order,
     /// A snapshot for each of its items.
     pub snapshots: Vec<Snapshot>,
+    /// Who places it: the subject of the token.
+    pub placed_by: String,
+    /// The idempotency key of the request, if it has one.
+    pub idempotency_key: Option<String>,
 }
 
 /// Who changes an order.
@@ -255,7 +259,9 @@ impl Order {
         Event::OrderUpdated(OrderUpdated { order_id: self.id, status, timestamp: now })
     }
 
-    fn lines(&self) -> Vec<Line> {
+    /// How many pieces of which products.
+    #[must_use]
+    pub fn lines(&self) -> Vec<Line> {
         self.items.iter().map(|item| Line { product_id: item.product_id, quantity: item.quantity }).collect()
     }
 }

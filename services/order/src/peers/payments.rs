@@ -3,6 +3,7 @@ use std::time::Duration;
 use common::auth::Bearer;
 use common::client::{Answer, CallError, ServiceClient};
 use common::discovery::ServiceName;
+use common::http::idempotent::IDEMPOTENCY_KEY;
 use contracts::calls::PaymentMethod;
 use contracts::{Money, OrderId, UserId};
 use serde::Serialize;
@@ -32,12 +33,21 @@ impl Payments {
         Self { client }
     }
 
-    /// Begins a payment in the caller's name; whatever is answered is to be passed on.
+    /// Begins a payment in the caller's name, by the caller's own idempotency key; whatever is answered is to be passed on.
     ///
     /// # Errors
     /// If the payment service does not answer.
-    pub(crate) async fn begin(&self, caller: &Bearer, payment: &NewPayment) -> Result<Answer, CallError> {
+    pub(crate) async fn begin(
+        &self,
+        caller: &Bearer,
+        payment: &NewPayment,
+        key: Option<&str>,
+    ) -> Result<Answer, CallError> {
         let call = self.client.post(ServiceName::Payment, "/api/payments").bearer(caller).json(payment);
+        let call = match key {
+            Some(key) => call.header(IDEMPOTENCY_KEY, key),
+            None => call,
+        };
         call.timeout(BEGIN_TIMEOUT).any_status().send().await
     }
 

@@ -2,9 +2,11 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::{HeaderName, LOCATION};
+use axum::response::Response;
 use common::auth::Caller;
-use common::http::{ApiError, Checks, Json, Json422};
+use common::http::idempotent::{self, Keyed, once};
+use common::http::{ApiError, Checks, Json422};
+use common::idempotency::KeptAnswer;
 use contracts::event::Line;
 use contracts::limits::{MAX_METADATA_BYTES, MAX_ORDER_LINES, MAX_QUANTITY};
 use contracts::{ErrorCode, Problem, ProductId, UserId};
@@ -15,7 +17,7 @@ use utoipa::ToSchema;
 use super::input::{self, AddressBody, CustomerBody};
 use super::view::OrderView;
 use crate::app::AppState;
-use crate::domain::{self, Draft};
+use crate::domain::{self, Draft, Order};
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewOrder)]
@@ -54,6 +56,7 @@ struct LineBody {
     path = "/api/orders",
     tag = "orders",
     security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 characters; kept for 24 hours")),
     request_body = Body,
     responses(
         (status = 201, description = "Placed; its stock is reserved", body = OrderView, headers(("Location" = String))),
@@ -61,22 +64,29 @@ struct LineBody {
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "FORBIDDEN: another person's user_id", body = Problem),
         (status = 404, description = "USER_NOT_FOUND", body = Problem),
-        (status = 422, description = "VALIDATION_FAILED, TOTAL_TOO_LARGE", body = Problem),
+        (status = 409, description = "IDEMPOTENCY_IN_FLIGHT", body = Problem),
+        (status = 422, description = "VALIDATION_FAILED, TOTAL_TOO_LARGE, IDEMPOTENCY_MISMATCH", body = Problem),
         (status = 503, description = "SERVICE_UNAVAILABLE, with Retry-After", body = Problem),
     )
 )]
 pub(super) async fn create_order(
     State(app): State<AppState>,
     caller: Caller,
-    Json422(body): Json422<Body>,
-) -> Result<(StatusCode, [(HeaderName, String); 1], Json<OrderView>), ApiError> {
-    let draft = check(body)?;
+    request: Keyed<Json422<Body>>,
+) -> Result<Response, ApiError> {
+    let keyed = request.request(&caller);
+    let draft = check(request.input.0)?;
     if !caller.may_act_for(draft.user_id) {
         return Err(ApiError::new(ErrorCode::Forbidden, "An order can only be placed for oneself"));
     }
-    let order = app.placing.place(&caller, draft).await?;
-    let location = [(LOCATION, format!("/api/orders/{}", order.id))];
-    Ok((StatusCode::CREATED, location, Json(order.try_into()?)))
+    once(&app.keys, keyed, async |turn| app.placing.place(&caller, draft, turn.as_ref()).await).await
+}
+
+/// The answer to whoever placed this order.
+pub(crate) fn placed(order: &Order) -> Result<KeptAnswer, ApiError> {
+    let location = format!("/api/orders/{}", order.id);
+    let view = OrderView::try_from(order.clone())?;
+    idempotent::answer(StatusCode::CREATED, Some(location), &view)
 }
 
 fn check(body: Body) -> Result<Draft, ApiError> {

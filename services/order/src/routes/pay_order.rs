@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use common::auth::Caller;
+use common::http::idempotent::Keyed;
 use common::http::{ApiError, Checks, Json422, Path};
 use contracts::calls::PaymentMethod;
 use contracts::{Money, OrderId, Problem};
@@ -39,7 +40,10 @@ pub(super) struct Body {
     path = "/api/orders/{id}/payments",
     tag = "orders",
     security(("bearer" = [])),
-    params(("id" = OrderId, Path)),
+    params(
+        ("id" = OrderId, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "Passed on to the payment service"),
+    ),
     request_body = Body,
     responses(
         (status = 201, description = "What POST /api/payments answers", body = Object),
@@ -56,11 +60,12 @@ pub(super) async fn pay_order(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<OrderId>,
-    Json422(body): Json422<Body>,
+    keyed: Keyed<Json422<Body>>,
 ) -> Result<Response, ApiError> {
-    let request = check(body)?;
+    let key = keyed.key().map(str::to_owned);
+    let request = check(keyed.input.0)?;
     let order = access::visible(app.book.find(id).await?, &caller).map_err(Error::from)?;
-    let answer = app.payments.begin(&caller.bearer(), &request(&order)).await?;
+    let answer = app.payments.begin(&caller.bearer(), &request(&order), key.as_deref()).await?;
     passed_on(&answer)
 }
 

@@ -12,10 +12,12 @@ use contracts::calls::OrderStatus;
 use sqlx::Row;
 use sqlx::migrate::Migrator;
 
-use super::{Decide, Filter, Orders, Page};
+use super::{Audited, Decide, Filter, Orders, Page};
 use crate::domain::{Order, OrderNumber, Placed};
+use crate::timeline::{Entry, Written};
 
 mod read;
+mod timeline;
 mod write;
 
 /// The tables.
@@ -36,10 +38,11 @@ impl SqliteOrders {
 
 #[async_trait]
 impl Orders for SqliteOrders {
-    async fn insert(&self, placed: &Placed, effects: &Effects) -> Result<(), StoreError> {
+    async fn insert(&self, placed: &Placed, written: &Written) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         write::placed(&mut tx, placed).await?;
-        self.db.commit(tx, effects).await
+        timeline::write(&mut tx, &written.entries).await?;
+        self.db.commit(tx, &written.effects).await
     }
 
     async fn change(&self, id: OrderId, decide: &mut Decide<'_>) -> Result<Option<Order>, StoreError> {
@@ -49,14 +52,15 @@ impl Orders for SqliteOrders {
             return Ok(None);
         };
         let mut after = before.clone();
-        let Some(effects) = decide(&mut after) else {
+        let Some(written) = decide(&mut after) else {
             tx.rollback().await?;
             return Ok(Some(before));
         };
         if after != before {
             write::changed(&mut tx, &before, &after).await?;
         }
-        self.db.commit(tx, &effects).await?;
+        timeline::write(&mut tx, &written.entries).await?;
+        self.db.commit(tx, &written.effects).await?;
         Ok(Some(after))
     }
 
@@ -80,6 +84,23 @@ impl Orders for SqliteOrders {
         let page = read::page(&mut tx, filter, offset, limit).await?;
         tx.commit().await?;
         Ok(page)
+    }
+
+    async fn record(&self, written: &Written) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        timeline::write(&mut tx, &written.entries).await?;
+        self.db.commit(tx, &written.effects).await
+    }
+
+    async fn timeline(&self, id: OrderId) -> Result<Vec<Entry>, StoreError> {
+        timeline::read(self.db.reader(), id).await
+    }
+
+    async fn audit(&self, after: Option<OrderId>, limit: i64) -> Result<Vec<Audited>, StoreError> {
+        let mut tx = self.db.reader().begin().await?;
+        let audited = read::audited(&mut tx, after, limit).await?;
+        tx.commit().await?;
+        Ok(audited)
     }
 
     async fn abandon(&self, id: OrderId, now: DateTime<Utc>) -> Result<Option<OrderStatus>, StoreError> {

@@ -12,7 +12,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use crate::domain::{Item, Order, OrderNumber, Payment, Refund, Seen, Totals};
-use crate::store::{Filter, Page};
+use crate::store::{Audited, Filter, Page};
 
 const ITEMS: &str = "SELECT id, order_id, product_id, product_name, product_sku, unit_price, quantity, total_price
     FROM order_items WHERE order_id IN (";
@@ -56,6 +56,22 @@ pub(super) async fn page(
     query.push(" ORDER BY created_at DESC, id DESC LIMIT ").push_bind(limit).push(" OFFSET ").push_bind(offset);
     let rows = query.build().fetch_all(&mut *db).await?;
     Ok(Page { orders: whole(db, &rows).await?, total })
+}
+
+/// Orders by id, those after `after`.
+pub(super) async fn audited(
+    db: &mut SqliteConnection,
+    after: Option<OrderId>,
+    limit: i64,
+) -> Result<Vec<Audited>, StoreError> {
+    let after = after.map(|id| id.to_string()).unwrap_or_default();
+    let rows = sqlx::query("SELECT * FROM orders WHERE id > ? ORDER BY id LIMIT ?").bind(after).bind(limit);
+    let rows = rows.fetch_all(&mut *db).await?;
+    let orders = whole(db, &rows).await?;
+    let audited = rows.iter().zip(orders).map(|(row, order)| {
+        Ok(Audited { order, placed_by: row.try_get("placed_by")?, idempotency_key: row.try_get("idempotency_key")? })
+    });
+    audited.collect()
 }
 
 /// The orders of these rows with all that belongs to them.

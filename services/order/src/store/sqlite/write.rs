@@ -13,18 +13,19 @@ use crate::domain::{Item, Order, Payment, Placed, Refund, Snapshot};
 pub(super) async fn placed(db: &mut SqliteConnection, placed: &Placed) -> Result<(), StoreError> {
     let order = &placed.order;
     sqlx::query("INSERT INTO order_ids (id) VALUES (?)").bind(order.id.to_string()).execute(&mut *db).await?;
-    insert(db, order).await?;
+    insert(db, placed).await?;
     for (position, (item, snapshot)) in (0_i64..).zip(order.items.iter().zip(&placed.snapshots)) {
         insert_item(db, order.id, position, item, snapshot).await?;
     }
     Ok(())
 }
 
-async fn insert(db: &mut SqliteConnection, order: &Order) -> Result<(), StoreError> {
+async fn insert(db: &mut SqliteConnection, placed: &Placed) -> Result<(), StoreError> {
+    let order = &placed.order;
     let query = "INSERT INTO orders (id, order_number, user_id, status, payment_status, subtotal, tax_amount,
             shipping_amount, discount_amount, total_amount, captured, currency, customer_info, shipping_address,
-            billing_address, notes, metadata, created_at, updated_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            billing_address, notes, metadata, created_at, updated_at, placed_by, idempotency_key)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let billing_address = order.billing_address.as_ref().map(json).transpose()?;
     sqlx::query(query)
         .bind(order.id.to_string())
@@ -46,6 +47,8 @@ async fn insert(db: &mut SqliteConnection, order: &Order) -> Result<(), StoreErr
         .bind(&order.metadata)
         .bind(ms(order.created_at))
         .bind(ms(order.updated_at))
+        .bind(&placed.placed_by)
+        .bind(&placed.idempotency_key)
         .execute(db)
         .await?;
     Ok(())

@@ -1,0 +1,52 @@
+//! `GET /ops/audit`
+
+use axum::extract::State;
+use common::auth::AdminOrService;
+use common::http::ops::AuditPage;
+use common::http::{ApiError, Json, Query};
+use contracts::audit::OrderAudit;
+use contracts::{Money, OrderId, Problem};
+
+use crate::app::AppState;
+use crate::store::Audited;
+
+/// Orders by id, as an auditor compares them with payments and stock.
+#[utoipa::path(
+    get,
+    path = "/ops/audit",
+    tag = "ops",
+    security(("bearer" = [])),
+    params(AuditPage),
+    responses(
+        (status = 200, body = [OrderAudit]),
+        (status = 400, description = "VALIDATION_FAILED", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "FORBIDDEN", body = Problem),
+    )
+)]
+pub(super) async fn audit_orders(
+    State(app): State<AppState>,
+    _caller: AdminOrService,
+    Query(page): Query<AuditPage>,
+) -> Result<Json<Vec<OrderAudit>>, ApiError> {
+    let (after, limit) = page.read::<OrderId>()?;
+    let audited = app.book.store().audit(after, limit).await?;
+    Ok(Json(audited.into_iter().map(row).collect()))
+}
+
+fn row(audited: Audited) -> OrderAudit {
+    let Audited { order, placed_by, idempotency_key } = audited;
+    OrderAudit {
+        id: order.id,
+        user_id: order.user_id,
+        placed_by,
+        status: order.status,
+        payment_status: order.payment_status(),
+        total_amount: order.totals.total,
+        idempotency_key,
+        items: order.lines(),
+        captured: order.payments.iter().filter_map(|payment| payment.captured).sum(),
+        refunded: order.payments.iter().map(|payment| payment.refunded_total).sum::<Money>(),
+        created_at: order.created_at,
+    }
+}

@@ -1,0 +1,138 @@
+//! Orders in a PostgreSQL database.
+//!
+//! What changes an order locks its row first (`FOR UPDATE`). An order and its tombstone contend for a row of `order_ids`:
+//! whoever inserts it second waits for the first to commit, and then finds it.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use common::postgres::{Postgres, parse_col};
+use common::store::StoreError;
+use contracts::OrderId;
+use contracts::calls::OrderStatus;
+use sqlx::Row;
+use sqlx::migrate::Migrator;
+
+use super::{Audited, Decide, Filter, ID_TAKEN, NUMBER_TAKEN, Orders, Page};
+use crate::domain::{Order, OrderNumber, Placed};
+use crate::timeline::{Entry, Written};
+
+pub mod read;
+mod timeline;
+mod write;
+
+pub use timeline::READ as TIMELINE;
+
+/// The tables.
+pub static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// The schema's names of the constraints that the port speaks of.
+const CONSTRAINTS: &[(&str, &str)] = &[("order_ids_id", ID_TAKEN), ("orders_order_number", NUMBER_TAKEN)];
+
+/// Unpaid orders, the oldest first: placed at what time at the latest, how many.
+pub const UNPAID: &str = "SELECT id FROM orders
+    WHERE captured = 0 AND status IN ('pending', 'confirmed') AND created_at <= $1 ORDER BY created_at LIMIT $2";
+/// When the oldest unpaid order was placed.
+pub const OLDEST_UNPAID: &str = "SELECT created_at FROM orders WHERE captured = 0 AND status IN ('pending', 'confirmed') ORDER BY created_at LIMIT 1";
+
+/// Orders in a PostgreSQL database.
+pub struct PostgresOrders {
+    db: Postgres,
+}
+
+impl PostgresOrders {
+    /// The orders in an open database, which was migrated by [`MIGRATIONS`].
+    #[must_use]
+    pub const fn new(db: Postgres) -> Self {
+        Self { db }
+    }
+}
+
+#[async_trait]
+impl Orders for PostgresOrders {
+    async fn insert(&self, placed: &Placed, written: &Written) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        write::placed(&mut tx, placed).await?;
+        timeline::write(&mut tx, &written.entries).await?;
+        self.db.commit(tx, &written.effects).await
+    }
+
+    async fn change(&self, id: OrderId, decide: &mut Decide<'_>) -> Result<Option<Order>, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let Some(before) = read::locked(&mut tx, id).await? else {
+            tx.rollback().await?;
+            return Ok(None);
+        };
+        let mut after = before.clone();
+        let Some(written) = decide(&mut after) else {
+            tx.rollback().await?;
+            return Ok(Some(before));
+        };
+        if after != before {
+            write::changed(&mut tx, &before, &after).await?;
+        }
+        timeline::write(&mut tx, &written.entries).await?;
+        self.db.commit(tx, &written.effects).await?;
+        Ok(Some(after))
+    }
+
+    async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
+        // One snapshot, so that the order and its payments are of one moment.
+        let mut tx = self.db.snapshot().await?;
+        let order = read::order(&mut tx, id).await?;
+        tx.commit().await?;
+        Ok(order)
+    }
+
+    async fn find_by_number(&self, number: &OrderNumber) -> Result<Option<Order>, StoreError> {
+        let mut tx = self.db.snapshot().await?;
+        let order = read::order_by_number(&mut tx, number).await?;
+        tx.commit().await?;
+        Ok(order)
+    }
+
+    async fn list(&self, filter: Filter, offset: i64, limit: i64) -> Result<Page, StoreError> {
+        let mut tx = self.db.snapshot().await?;
+        let page = read::page(&mut tx, filter, offset, limit).await?;
+        tx.commit().await?;
+        Ok(page)
+    }
+
+    async fn record(&self, written: &Written) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        timeline::write(&mut tx, &written.entries).await?;
+        self.db.commit(tx, &written.effects).await
+    }
+
+    async fn timeline(&self, id: OrderId) -> Result<Vec<Entry>, StoreError> {
+        timeline::read(self.db.pool(), id).await
+    }
+
+    async fn audit(&self, after: Option<OrderId>, limit: i64) -> Result<Vec<Audited>, StoreError> {
+        let mut tx = self.db.snapshot().await?;
+        let audited = read::audited(&mut tx, after, limit).await?;
+        tx.commit().await?;
+        Ok(audited)
+    }
+
+    async fn abandon(&self, id: OrderId, now: DateTime<Utc>) -> Result<Option<OrderStatus>, StoreError> {
+        // A statement of its own: once it has waited for an order that is being written, the next one sees it.
+        let tombstone = sqlx::query("INSERT INTO order_ids (id, abandoned_at) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+        tombstone.bind(id.as_uuid()).bind(now).execute(self.db.pool()).await?;
+        let status = sqlx::query("SELECT status FROM orders WHERE id = $1").bind(id.as_uuid());
+        let status = status.fetch_optional(self.db.pool()).await?;
+        status.map(|row| parse_col(row.try_get("status")?, "order status")).transpose()
+    }
+
+    async fn unpaid(&self, latest: DateTime<Utc>, most: u32) -> Result<Vec<OrderId>, StoreError> {
+        let rows = sqlx::query(UNPAID).bind(latest).bind(i64::from(most)).fetch_all(self.db.pool()).await?;
+        rows.iter().map(|row| Ok(OrderId::from_uuid(row.try_get("id")?))).collect()
+    }
+
+    async fn oldest_unpaid(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        Ok(sqlx::query_scalar(OLDEST_UNPAID).fetch_optional(self.db.pool()).await?)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.db.ping().await
+    }
+}

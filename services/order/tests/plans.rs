@@ -1,0 +1,50 @@
+//! PostgreSQL finds orders by indexes, however many there are.
+
+use common::postgres::Postgres;
+use order_service::NAME;
+use order_service::store::postgres::read::{AUDITED, BY_NUMBER, ITEMS, LOCKED, ORDER, PAYMENTS, REFUNDS};
+use order_service::store::postgres::{MIGRATIONS, OLDEST_UNPAID, TIMELINE, UNPAID};
+use sqlx::Executor as _;
+use testkit::plans::assert_indexed;
+use testkit::servers;
+
+const ROWS: &str = "
+    INSERT INTO order_ids (id) SELECT gen_random_uuid() FROM generate_series(1, 100000);
+    INSERT INTO orders (id, order_number, user_id, status, payment_status, subtotal, tax_amount, shipping_amount,
+            discount_amount, total_amount, captured, currency, customer_info, shipping_address, created_at, updated_at,
+            placed_by)
+        SELECT id, 'ORD-' || n, gen_random_uuid(), (ARRAY['pending', 'confirmed', 'shipped', 'delivered'])[n % 4 + 1],
+            'completed', 100, 0, 0, 0, 100, CASE WHEN n % 50 = 0 THEN 0 ELSE 100 END, 'USD', '{}', '{}',
+            now() - n * interval '1 second', now(), 'ada'
+        FROM (SELECT id, row_number() OVER () AS n FROM order_ids) numbered;
+    INSERT INTO order_items (id, order_id, position, product_id, product_name, product_description, unit_price,
+            quantity, total_price, product_snapshot)
+        SELECT gen_random_uuid(), id, 0, 1, 'Mug', '', 100, 1, 100, '{}' FROM orders;
+    INSERT INTO order_payments (payment_id, order_id, refunded_total) SELECT gen_random_uuid(), id, 0 FROM orders;
+    INSERT INTO order_refunds (refund_id, payment_id, amount, cause, at)
+        SELECT gen_random_uuid(), payment_id, 1, 'granted', now() FROM order_payments;
+    INSERT INTO order_timeline (order_id, at, type, summary, service, event_id, data)
+        SELECT id, now(), 'order.created', '', 'order-service', gen_random_uuid(), '{}' FROM orders;
+    ANALYZE;";
+
+const TABLES: &[&str] =
+    &["order_ids", "orders", "orders_1", "order_items", "order_payments", "p", "order_refunds", "r", "order_timeline"];
+
+/// As the list's statement is put together for a page of a person's orders, of a status, and of all.
+const LISTS: [&str; 3] = [
+    "SELECT * FROM orders WHERE TRUE AND user_id = $1 ORDER BY created_at DESC, id DESC LIMIT 20 OFFSET 0",
+    "SELECT * FROM orders WHERE TRUE AND status = $1 ORDER BY created_at DESC, id DESC LIMIT 20 OFFSET 0",
+    "SELECT * FROM orders WHERE TRUE ORDER BY created_at DESC, id DESC LIMIT 20 OFFSET 0",
+];
+
+#[tokio::test]
+async fn no_hot_statement_reads_a_whole_table() {
+    let Some(server) = servers::postgres().await else { return };
+    let url = server.database().await.parse().expect("an address");
+    let db = Postgres::open(&url, NAME, &MIGRATIONS).await.expect("a database");
+    db.pool().execute(sqlx::raw_sql(ROWS)).await.expect("rows");
+    let own = [ORDER, LOCKED, BY_NUMBER, AUDITED, ITEMS, PAYMENTS, REFUNDS, UNPAID, OLDEST_UNPAID, TIMELINE];
+    for statement in own.into_iter().chain(LISTS) {
+        assert_indexed(db.pool(), statement, TABLES).await;
+    }
+}
