@@ -75,7 +75,7 @@ pub struct PaymentAudit {
     pub captured: Money,
     /// What was ever given back.
     pub refunded: Money,
-    /// What of the refunds that have not failed was granted, so that it lowers what the order is worth.
+    /// What of that was granted, so that it lowers what the order is worth.
     pub granted: Money,
     /// What is on its way back.
     #[serde(default)]

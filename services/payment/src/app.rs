@@ -9,7 +9,9 @@ use common::clock::SharedClock;
 use common::config::DatabaseUrl;
 use common::consumer::Consumer;
 use common::http::{self, OpenApiInfo, ops};
+use common::idempotency::Keys;
 use common::platform::Platform;
+use common::postgres::Postgres;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
 
@@ -17,8 +19,9 @@ use crate::config::{Config, PEERS};
 use crate::events::OrderEvents;
 use crate::jobs::Reconciler;
 use crate::orders::Orders;
-use crate::store::Ledger;
-use crate::store::sqlite::{MIGRATIONS, SqlitePayments};
+use crate::store::postgres::{self, PostgresPayments};
+use crate::store::sqlite::{self, SqlitePayments};
+use crate::store::{Ledger, Payments};
 use crate::stripe::{Stripe, StripeSettings, WebhookSecrets};
 use crate::till::Till;
 use crate::{NAME, routes};
@@ -29,6 +32,7 @@ pub(crate) struct AppState {
     pub(crate) till: Till,
     pub(crate) orders: Orders,
     pub(crate) currency: Arc<str>,
+    pub(crate) keys: Keys,
     pub(crate) webhook_secrets: WebhookSecrets,
     verifier: TokenVerifier,
 }
@@ -45,12 +49,18 @@ impl FromRef<AppState> for TokenVerifier {
 /// If its store or the bus cannot be opened.
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
     let platform = Platform::start(&config.platform, clock.clone()).await?;
-    let DatabaseUrl::Sqlite(path) = &config.database;
-    let db = Sqlite::open(path, NAME, &MIGRATIONS)
-        .await
-        .map_err(|source| StartError::Store { address: path.display().to_string(), source })?;
-    let outbox = db.outbox();
-    let ledger = Ledger::new(Arc::new(SqlitePayments::new(db)), clock.clone(), &platform.metrics);
+    let refused = |source| StartError::store(&config.database, source);
+    let (store, outbox, keys): (Arc<dyn Payments>, _, _) = match &config.database {
+        DatabaseUrl::Sqlite(path) => {
+            let db = Sqlite::open(path, NAME, &sqlite::MIGRATIONS).await.map_err(refused)?;
+            (Arc::new(SqlitePayments::new(db.clone())), db.outbox(), db.keys(clock.clone()))
+        }
+        DatabaseUrl::Postgres(url) => {
+            let db = Postgres::open(url, NAME, &postgres::MIGRATIONS).await.map_err(refused)?;
+            (Arc::new(PostgresPayments::new(db.clone())), db.outbox(), db.keys(clock.clone()))
+        }
+    };
+    let ledger = Ledger::new(store, clock.clone(), &platform.metrics);
 
     let stripe = StripeSettings { url: config.stripe_url, key: config.stripe_key, metrics: platform.metrics.clone() };
     let stripe = Stripe::new(stripe).map_err(|source| StartError::other("the payment provider's client", source))?;
@@ -63,6 +73,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         till: till.clone(),
         orders: Orders::new(client, tokens.clone()),
         currency: config.currency.into(),
+        keys,
         webhook_secrets: config.webhook_secrets,
         verifier: verifier.clone(),
     };

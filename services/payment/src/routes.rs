@@ -5,6 +5,7 @@ use utoipa_axum::routes;
 
 use crate::app::AppState;
 
+mod audit_payments;
 mod confirm_payment;
 mod create_payment;
 mod get_payment;
@@ -22,5 +23,6 @@ pub(crate) fn router(state: AppState) -> OpenApiRouter {
         .routes(routes!(confirm_payment::confirm_payment))
         .routes(routes!(refund_payment::refund_payment))
         .routes(routes!(stripe_webhook::stripe_webhook))
+        .routes(routes!(audit_payments::audit_payments))
         .with_state(state)
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use common::clock::SharedClock;
 use common::effects::{Effects, Handled};
+use common::idempotency::Keyed;
 use common::metrics::Metrics;
 use common::store::StoreError;
 use contracts::{OrderId, PaymentId, RefundId};
@@ -15,7 +16,13 @@ use tokio::sync::Notify;
 use crate::domain::{Account, LeaseToken, Payment, Refusal};
 use crate::error::Error;
 
+pub mod postgres;
 pub mod sqlite;
+
+/// The constraint that a second open payment of an order breaks.
+pub const SECOND_OPEN: &str = "payments.order_id";
+/// The constraint that a second payment of an intent breaks.
+pub const INTENT_TAKEN: &str = "payments.intent";
 
 /// Reads an account under the lock of its order's row and changes it: what it answers is written with it, all or
 /// nothing; `None` writes nothing.
@@ -37,8 +44,7 @@ pub trait Payments: Send + Sync + 'static {
     /// with the effects. `decide` is called once; no other change of the account happens meanwhile.
     ///
     /// # Errors
-    /// [`StoreError::Unique`] with `payments.order_id` for a second open payment and with `payments.intent` for a second
-    /// payment of an intent; [`StoreError::AlreadyHandled`]; or the store's state.
+    /// [`StoreError::Unique`] with [`SECOND_OPEN`] or [`INTENT_TAKEN`]; [`StoreError::AlreadyHandled`]; or the store's state.
     async fn change(&self, order: OrderId, decide: &mut Decide<'_>) -> Result<(), StoreError>;
 
     /// The account as it was last written; `None` if nothing is known of the order.
@@ -55,6 +61,9 @@ pub trait Payments: Send + Sync + 'static {
 
     /// When something falls due next.
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
+
+    /// Up to `limit` payments by id, those after `after`.
+    async fn audit(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<Payment>, StoreError>;
 
     /// Whether it answers.
     async fn ping(&self) -> Result<(), StoreError>;
@@ -104,7 +113,20 @@ impl Ledger {
         order: OrderId,
         rule: impl FnOnce(&mut Account, DateTime<Utc>) -> Result<T, Refusal> + Send,
     ) -> Result<T, Error> {
-        self.apply(order, None, rule).await
+        self.apply(order, None, rule, |_| None).await
+    }
+
+    /// The same for a request with an idempotency key: what `keyed` says of it is written with the change.
+    ///
+    /// # Errors
+    /// The same, and [`StoreError::LeaseLost`] if somebody else has taken the key up.
+    pub async fn change_keyed<T: Send>(
+        &self,
+        order: OrderId,
+        rule: impl FnOnce(&mut Account, DateTime<Utc>) -> Result<T, Refusal> + Send,
+        keyed: impl FnOnce(&T) -> Option<Keyed> + Send,
+    ) -> Result<T, Error> {
+        self.apply(order, None, rule, keyed).await
     }
 
     /// The same as the effect of a message, which so has it once.
@@ -117,7 +139,7 @@ impl Ledger {
         handled: Handled,
         rule: impl FnOnce(&mut Account, DateTime<Utc>) -> Result<T, Refusal> + Send,
     ) -> Result<T, Error> {
-        self.apply(order, Some(handled), rule).await
+        self.apply(order, Some(handled), rule, |_| None).await
     }
 
     async fn apply<T: Send>(
@@ -125,18 +147,21 @@ impl Ledger {
         order: OrderId,
         handled: Option<Handled>,
         rule: impl FnOnce(&mut Account, DateTime<Utc>) -> Result<T, Refusal> + Send,
+        keyed: impl FnOnce(&T) -> Option<Keyed> + Send,
     ) -> Result<T, Error> {
-        let (clock, mut rule, mut result) = (&self.clock, Some(rule), None);
+        let (clock, mut rule, mut result) = (&self.clock, Some((rule, keyed)), None);
         let mut happened = Vec::new();
         let mut decide = |account: &mut Account| {
             // The time is taken under the lock, so that what happens later has the later time.
             let now = clock.now();
-            let outcome = rule.take()?(account, now);
+            let (rule, keyed) = rule.take()?;
+            let outcome = rule(account, now);
             let mut effects = Effects { handled, ..Effects::none() };
             for (at, event) in account.take_events() {
                 happened.push(event.event_type());
                 effects.push(at, event);
             }
+            effects.keyed = outcome.as_ref().ok().and_then(keyed);
             let write = outcome.is_ok();
             result = Some(outcome);
             write.then_some(effects)
@@ -200,6 +225,14 @@ impl Ledger {
     /// If the store does not answer.
     pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
         self.store.next_due().await
+    }
+
+    /// Up to `limit` payments by id, those after `after`.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn audit(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<Payment>, StoreError> {
+        self.store.audit(after, limit).await
     }
 
     /// Whether the store answers.

@@ -4,7 +4,7 @@
 //! provider is asked. A second change, under the lease, writes what came of it, with the events. A process that dies in
 //! between leaves a lease that runs out, and [`Till::work`] takes it up from what is stored.
 
-use contracts::{Money, OrderId, PaymentId};
+use contracts::{Money, OrderId, PaymentId, RefundId};
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::domain::{Account, Begin, Confirm, Granted, LeaseToken, NewPayment, Payment, Refusal, Report, State, Terms};
@@ -13,7 +13,10 @@ use crate::store::Ledger;
 use crate::stripe::{Intent, Notice, Stripe, StripeError};
 
 mod ask;
+mod once;
 mod work;
+
+pub use once::Once;
 
 use ask::Asked;
 
@@ -31,7 +34,7 @@ pub struct Till {
 }
 
 /// A payment that was begun.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Opened {
     /// As it is stored.
     pub payment: Payment,
@@ -52,16 +55,35 @@ impl Till {
         &self.ledger
     }
 
-    /// Begins a payment of what the order owes; one that only waits for the customer is cancelled and replaced.
+    /// Begins a payment of what the order owes; one that only waits for the customer is cancelled and replaced. For a
+    /// request with a key the payment is written with the key, and the answer with what came of it.
     ///
     /// # Errors
     /// If a rule refuses, or the provider does not make the intent: then the payment ends as failed or cancelled.
-    pub async fn open(&self, order: OrderId, terms: &Terms, request: &NewPayment) -> Result<Opened, Error> {
+    pub async fn open(
+        &self,
+        order: OrderId,
+        terms: &Terms,
+        request: &NewPayment,
+        once: Once<'_, Opened>,
+    ) -> Result<Opened, Error> {
+        if let Some(begun) = once.resource() {
+            let token = self.ledger.token();
+            let resume = move |account: &mut Account, now| Ok(account.resume(begun, token, now));
+            if let Some(payment) = self.ledger.change(order, resume).await? {
+                return self.make_intent(payment, token, once).await;
+            }
+        }
         for _ in 0..REPLACEMENTS {
             let token = self.ledger.token();
             let (terms, request) = (terms.clone(), request.clone());
-            match self.ledger.change(order, move |account, now| account.begin(terms, request, token, now)).await? {
-                Begin::Opened(payment) => return self.make_intent(payment, token).await,
+            let rule = move |account: &mut Account, now| account.begin(terms, request, token, now);
+            let keyed = |begun: &Begin| match begun {
+                Begin::Opened(payment) => once.makes(&payment.id),
+                Begin::Replace(_) => None,
+            };
+            match self.ledger.change_keyed(order, rule, keyed).await? {
+                Begin::Opened(payment) => return self.make_intent(payment, token, once).await,
                 Begin::Replace(payment) => {
                     let Asked { report, trouble } = self.close(&payment).await;
                     let closed = self.report(&payment, token, report).await?;
@@ -74,7 +96,7 @@ impl Till {
         Err(Refusal::InProgress.into())
     }
 
-    async fn make_intent(&self, payment: Payment, token: LeaseToken) -> Result<Opened, Error> {
+    async fn make_intent(&self, payment: Payment, token: LeaseToken, once: Once<'_, Opened>) -> Result<Opened, Error> {
         let made = self.stripe.create_intent(&ask::new_intent(&payment)).await;
         let report = match &made {
             Ok(intent) => Report::Seen(intent.seen()),
@@ -85,9 +107,13 @@ impl Till {
             let payment = account.report(id, token, &report, now)?;
             Ok((payment, account.is_cancelled()))
         };
-        let (payment, cancelled) = self.ledger.change(payment.order_id, rule).await?;
+        let keyed = |(payment, _): &(Payment, bool)| {
+            let intent = made.as_ref().ok().filter(|_| is_begun(payment))?;
+            once.answers(&Opened { payment: payment.clone(), intent: intent.clone() })
+        };
+        let (payment, cancelled) = self.ledger.change_keyed(payment.order_id, rule, keyed).await?;
         let intent = made?;
-        if payment.state == State::Completed || (payment.state.is_open() && !payment.stop) {
+        if is_begun(&payment) {
             return Ok(Opened { payment, intent });
         }
         // The order was cancelled or paid while the provider was asked.
@@ -126,17 +152,35 @@ impl Till {
     ///
     /// # Errors
     /// If a rule or the provider refuses.
-    pub async fn refund(&self, id: PaymentId, amount: Option<Money>, reason: Option<String>) -> Result<Payment, Error> {
+    pub async fn refund(
+        &self,
+        id: PaymentId,
+        amount: Option<Money>,
+        reason: Option<String>,
+        once: Once<'_, Payment>,
+    ) -> Result<Payment, Error> {
         let order = self.ledger.order_of(id).await?.ok_or(Refusal::NotFound)?;
+        if once.resource::<RefundId>().is_some() {
+            // An earlier try wrote the refund and died: whoever works on what is due carries it out.
+            let rule = move |account: &mut Account, _| account.payment(id).cloned();
+            return self.ledger.change_keyed(order, rule, |payment| once.answers(payment)).await;
+        }
         let token = self.ledger.token();
         let rule = move |account: &mut Account, now| {
             let granted = account.grant_refund(id, amount, reason, token, now)?;
             Ok((granted, account.payment(id)?.clone()))
         };
-        let (granted, payment) = self.ledger.change(order, rule).await?;
+        let keyed = |(granted, payment): &(Granted, Payment)| match granted {
+            Granted::Send(refund) => once.makes(refund),
+            Granted::Booked => once.answers(payment),
+        };
+        let (granted, payment) = self.ledger.change_keyed(order, rule, keyed).await?;
         let Granted::Send(refund) = granted else { return Ok(payment) };
         let Asked { report, trouble } = self.send_refund(&payment, refund).await;
-        let payment = self.report_refund(&payment, refund, token, report).await?;
+        let refused = matches!(trouble, Some(StripeError::Refused { .. }));
+        let rule = move |account: &mut Account, now| account.report_refund(id, refund, token, &report, now);
+        let keyed = |payment: &Payment| if refused { None } else { once.answers(payment) };
+        let payment = self.ledger.change_keyed(order, rule, keyed).await?;
         match trouble {
             Some(error @ StripeError::Refused { .. }) => Err(error.into()),
             trouble => {
@@ -184,6 +228,11 @@ impl Till {
             Notice::Other => Ok(()),
         }
     }
+}
+
+/// Whether the customer can pay it, or has.
+fn is_begun(payment: &Payment) -> bool {
+    payment.state == State::Completed || (payment.state.is_open() && !payment.stop)
 }
 
 /// The provider refused to make an intent: the customer is not shown its words, which are for developers.

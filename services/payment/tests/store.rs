@@ -6,27 +6,67 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use common::effects::{Effects, Handled};
+use common::postgres::{Postgres, PostgresUrl};
 use common::sqlite::Sqlite;
 use common::store::StoreError;
 use contracts::calls::{PaymentMethod, RefundCause, RefundStatus};
 use contracts::{EventId, Money, OrderId, PaymentId, RefundId, UserId};
 use payment_service::NAME;
 use payment_service::domain::*;
-use payment_service::store::sqlite::{MIGRATIONS, SqlitePayments};
+use payment_service::store::postgres::{self, PostgresPayments};
+use payment_service::store::sqlite::{self, SqlitePayments};
 use payment_service::store::{Due, Payments};
 
 const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
 
+/// Payments with nothing in them, in a store that can be opened again.
 struct Fixture {
     store: Arc<dyn Payments>,
-    db: Sqlite,
-    _directory: tempfile::TempDir,
+    again: Again,
 }
 
-async fn sqlite() -> Fixture {
-    let directory = tempfile::tempdir().unwrap();
-    let db = Sqlite::open(&directory.path().join("payment.db"), NAME, &MIGRATIONS).await.unwrap();
-    Fixture { store: Arc::new(SqlitePayments::new(db.clone())), db, _directory: directory }
+enum Again {
+    Sqlite(Sqlite, tempfile::TempDir),
+    Postgres(Postgres, PostgresUrl),
+}
+
+impl Fixture {
+    async fn sqlite() -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        Some(Self::in_directory(directory).await)
+    }
+
+    async fn in_directory(directory: tempfile::TempDir) -> Self {
+        let path = directory.path().join("payment.db");
+        let db = Sqlite::open(&path, NAME, &sqlite::MIGRATIONS).await.unwrap();
+        let store = Arc::new(SqlitePayments::new(db.clone()));
+        Self { store, again: Again::Sqlite(db, directory) }
+    }
+
+    async fn postgres() -> Option<Self> {
+        let url = testkit::servers::postgres().await?.database().await.parse().unwrap();
+        Some(Self::at(url).await)
+    }
+
+    async fn at(url: PostgresUrl) -> Self {
+        let db = Postgres::open(&url, NAME, &postgres::MIGRATIONS).await.unwrap();
+        let store = Arc::new(PostgresPayments::new(db.clone()));
+        Self { store, again: Again::Postgres(db, url) }
+    }
+
+    /// The same store, as a process that starts on it finds it.
+    async fn opened_again(self) -> Self {
+        match self.again {
+            Again::Sqlite(db, directory) => {
+                db.close().await;
+                Self::in_directory(directory).await
+            }
+            Again::Postgres(db, url) => {
+                db.close().await;
+                Self::at(url).await
+            }
+        }
+    }
 }
 
 /// Each test of the suite on each store.
@@ -34,9 +74,18 @@ macro_rules! suite {
     ($($name:ident),* $(,)?) => {
         mod sqlite_store {
             $(
-                #[tokio::test]
+                #[tokio::test(flavor = "multi_thread")]
                 async fn $name() {
-                    super::$name(super::sqlite().await).await;
+                    super::$name(super::Fixture::sqlite().await.unwrap()).await;
+                }
+            )*
+        }
+        mod postgres_store {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $name() {
+                    let Some(fixture) = super::Fixture::postgres().await else { return };
+                    super::$name(fixture).await;
                 }
             )*
         }
@@ -53,6 +102,8 @@ suite!(
     changes_of_an_account_follow_each_other,
     what_is_due_comes_oldest_first_and_not_while_leased,
     a_store_that_is_opened_again_knows_the_same,
+    an_audit_has_every_payment_once_by_id,
+    of_many_changes_at_once_each_sees_the_one_before,
 );
 
 fn order() -> OrderId {
@@ -266,14 +317,52 @@ async fn what_is_due_comes_oldest_first_and_not_while_leased(fixture: Fixture) {
 }
 
 async fn a_store_that_is_opened_again_knows_the_same(fixture: Fixture) {
-    let (order, store) = (order(), fixture.store);
+    let (order, store) = (order(), fixture.store.clone());
     write(&*store, order, |account| {
         begin(account, START);
     })
     .await;
     let before = store.account(order).await.unwrap();
-    fixture.db.close().await;
-    let path = fixture._directory.path().join("payment.db");
-    let db = Sqlite::open(&path, NAME, &MIGRATIONS).await.unwrap();
-    assert_eq!(SqlitePayments::new(db).account(order).await.unwrap(), before);
+    let again = fixture.opened_again().await;
+    assert_eq!(again.store.account(order).await.unwrap(), before);
+}
+
+async fn an_audit_has_every_payment_once_by_id(fixture: Fixture) {
+    let store = &fixture.store;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        write(&**store, order(), |account| ids.push(begin(account, START))).await;
+    }
+    ids.sort_unstable();
+    let (mut after, mut read) = (None, Vec::new());
+    loop {
+        let page = store.audit(after, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        read.extend(page.into_iter().map(|payment| payment.id));
+    }
+    assert_eq!(read, ids);
+}
+
+async fn of_many_changes_at_once_each_sees_the_one_before(fixture: Fixture) {
+    let order = order();
+    let changes = (0..16).map(|_| {
+        let store = fixture.store.clone();
+        tokio::spawn(async move {
+            let mut opened = false;
+            write(&*store, order, |account| {
+                if account.payments.is_empty() {
+                    begin(account, START);
+                    opened = true;
+                }
+            })
+            .await;
+            opened
+        })
+    });
+    let mut opened = 0;
+    for change in changes.collect::<Vec<_>>() {
+        opened += usize::from(change.await.unwrap());
+    }
+    assert_eq!(opened, 1, "the order's row is locked before its payments are read");
 }

@@ -10,6 +10,7 @@ use common::config::DatabaseUrl;
 use common::consumer::Consumer;
 use common::http::{self, OpenApiInfo, ops};
 use common::platform::Platform;
+use common::postgres::Postgres;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
 
@@ -19,7 +20,7 @@ use crate::jobs::Expiry;
 use crate::orders::Orders;
 use crate::routes::actuator::About;
 use crate::shop::Shop;
-use crate::store::sqlite::{MIGRATIONS, stores};
+use crate::store::{postgres, sqlite};
 use crate::{NAME, routes, sample};
 
 /// What handlers work with.
@@ -42,12 +43,18 @@ impl FromRef<AppState> for TokenVerifier {
 /// If its store or the bus cannot be opened.
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
     let platform = Platform::start(&config.platform, clock.clone()).await?;
-    let DatabaseUrl::Sqlite(path) = &config.database;
-    let db = Sqlite::open(path, NAME, &MIGRATIONS)
-        .await
-        .map_err(|source| StartError::Store { address: path.display().to_string(), source })?;
-    let outbox = db.outbox();
-    let shop = Shop::new(stores(&db), platform.cache.clone(), clock.clone(), config.reservation_ttl);
+    let refused = |source| StartError::store(&config.database, source);
+    let (stores, outbox) = match &config.database {
+        DatabaseUrl::Sqlite(path) => {
+            let db = Sqlite::open(path, NAME, &sqlite::MIGRATIONS).await.map_err(refused)?;
+            (sqlite::stores(&db), db.outbox())
+        }
+        DatabaseUrl::Postgres(url) => {
+            let db = Postgres::open(url, NAME, &postgres::MIGRATIONS).await.map_err(refused)?;
+            (postgres::stores(&db), db.outbox())
+        }
+    };
+    let shop = Shop::new(stores, platform.cache.clone(), clock.clone(), config.reservation_ttl);
     if config.sample_data {
         let begun = shop.begin_with(&sample::products()).await;
         if begun.map_err(|source| StartError::other("the sample catalogue", source))? {

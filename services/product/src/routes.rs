@@ -8,6 +8,7 @@ use crate::app::AppState;
 pub(crate) mod actuator;
 mod add_image;
 mod adjust_stock;
+mod audit_products;
 mod batch;
 mod brands;
 mod categories;
@@ -54,6 +55,7 @@ pub(crate) fn router(state: AppState) -> OpenApiRouter {
         .routes(routes!(list_reviews::list_reviews))
         .routes(routes!(create_review::create_review))
         .routes(routes!(delete_review::delete_review))
+        .routes(routes!(audit_products::audit_products))
         .routes(routes!(actuator::health))
         .routes(routes!(actuator::info))
         .routes(routes!(actuator::prometheus))

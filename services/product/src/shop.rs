@@ -8,6 +8,7 @@ use common::cache::{Cache, Ttl};
 use common::clock::SharedClock;
 use common::store::StoreError;
 use contracts::ProductId;
+use contracts::audit::ProductAudit;
 use contracts::calls::{Product, ReservationLine};
 
 use crate::domain::{Listing, Page, PageRequest, Review, Shelf};
@@ -83,6 +84,10 @@ impl Shop {
 
     pub(crate) async fn reviews(&self, product: ProductId, page: PageRequest) -> Result<Page<Review>, StoreError> {
         self.stores.reviews.list(product, page).await
+    }
+
+    pub(crate) async fn audit(&self, after: Option<ProductId>, limit: i64) -> Result<Vec<ProductAudit>, StoreError> {
+        self.stores.stock.audit(after, limit).await
     }
 
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {

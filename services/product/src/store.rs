@@ -9,12 +9,22 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use common::effects::Effects;
 use common::store::StoreError;
+use contracts::audit::ProductAudit;
 use contracts::calls::{Product, ProductImage, Reservation, Shortage};
 use contracts::{ImageId, OrderId, ProductId, ReviewId};
 
-use crate::domain::{Listing, NewImage, NewProduct, NewReservation, NewReview, Page, PageRequest, Review, Shelf, Step};
+use crate::domain::{
+    Listing, NewImage, NewProduct, NewReservation, NewReview, Page, PageRequest, Review, Shelf, Sort, SortField, Step,
+    fold,
+};
 
+pub mod postgres;
 pub mod sqlite;
+
+/// The constraint that a second product with a sku breaks.
+pub const SKU_TAKEN: &str = "products.sku";
+/// The constraint that a person's second review of a product breaks.
+pub const REVIEWED: &str = "reviews.product_id, reviews.user_id";
 
 /// The effects of a change, from what came of it.
 pub type Tell<'a, T> = dyn Fn(&T) -> Effects + Send + Sync + 'a;
@@ -49,7 +59,7 @@ pub trait Catalogue: Send + Sync + 'static {
     /// Creates a product.
     ///
     /// # Errors
-    /// [`StoreError::Unique`] with `products.sku` if another one has its sku; or the store's state.
+    /// [`StoreError::Unique`] with [`SKU_TAKEN`] if another one has its sku; or the store's state.
     async fn create(
         &self,
         new: &NewProduct,
@@ -69,7 +79,7 @@ pub trait Catalogue: Send + Sync + 'static {
     /// then, `None` if there is no such product.
     ///
     /// # Errors
-    /// [`StoreError::Unique`] with `products.sku` if another one has its sku; or the store's state.
+    /// [`StoreError::Unique`] with [`SKU_TAKEN`] if another one has its sku; or the store's state.
     async fn change(&self, id: ProductId, change: &Change<'_>) -> Result<Option<Product>, StoreError>;
 
     /// Adds a picture; `None` if there is no such product. A new primary one takes the place of the former.
@@ -165,6 +175,9 @@ pub trait Stock: Send + Sync + 'static {
 
     /// Puts off asking about a reservation, if it is still reserved.
     async fn put_off(&self, order: OrderId, until: DateTime<Utc>) -> Result<(), StoreError>;
+
+    /// The pieces of up to `limit` products by id, those after `after`.
+    async fn audit(&self, after: Option<ProductId>, limit: i64) -> Result<Vec<ProductAudit>, StoreError>;
 }
 
 /// What came of removing a review.
@@ -187,7 +200,7 @@ pub trait Reviews: Send + Sync + 'static {
     /// Adds a review; `None` if there is no such product or it is not active.
     ///
     /// # Errors
-    /// [`StoreError::Unique`] with `reviews.product_id, reviews.user_id` if the person has reviewed it; or the store's
+    /// [`StoreError::Unique`] with [`REVIEWED`] if the person has reviewed it; or the store's
     /// state.
     async fn add(
         &self,
@@ -216,4 +229,31 @@ pub struct Stores {
     pub stock: Arc<dyn Stock>,
     /// What people think of them.
     pub reviews: Arc<dyn Reviews>,
+}
+
+/// Name and description as they are searched in; nobody searches for what stands between them.
+fn searched(name: &str, description: &str) -> String {
+    fold(&format!("{name}\u{1f}{description}"))
+}
+
+/// The order of a list, in the SQL of any store.
+const fn order(by: Listing) -> &'static str {
+    match by {
+        Listing::Latest => "created_at DESC, id DESC",
+        Listing::TopRated => "average_rating DESC, review_count DESC, id",
+        Listing::By(Sort { field, descending }) => match (field, descending) {
+            (SortField::Id, false) => "id",
+            (SortField::Id, true) => "id DESC",
+            (SortField::Name, false) => "name, id",
+            (SortField::Name, true) => "name DESC, id",
+            (SortField::Price, false) => "price, id",
+            (SortField::Price, true) => "price DESC, id",
+            (SortField::CreatedAt, false) => "created_at, id",
+            (SortField::CreatedAt, true) => "created_at DESC, id",
+            (SortField::AverageRating, false) => "average_rating, id",
+            (SortField::AverageRating, true) => "average_rating DESC, id",
+            (SortField::StockQuantity, false) => "stock_quantity, id",
+            (SortField::StockQuantity, true) => "stock_quantity DESC, id",
+        },
+    }
 }

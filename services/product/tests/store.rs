@@ -11,6 +11,8 @@ mod stock;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::effects::{Effects, Handled};
+use common::outbox::Outbox;
+use common::postgres::Postgres;
 use common::sqlite::Sqlite;
 use contracts::calls::{Product, ReservationLine};
 use contracts::event::StockUpdated;
@@ -18,26 +20,32 @@ use contracts::{Event, EventId, Money, OrderId, ProductId, UserId};
 use product_service::NAME;
 use product_service::domain::{NewProduct, PageRequest};
 use product_service::store::Stores;
-use product_service::store::sqlite::{MIGRATIONS, stores};
+use product_service::store::{postgres, sqlite};
 
 const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
 
 /// Stores with nothing in them, and how many events wait in them.
 struct Fixture {
     stores: Stores,
-    db: Sqlite,
-    _directory: tempfile::TempDir,
+    outbox: Outbox,
+    _directory: Option<tempfile::TempDir>,
 }
 
 impl Fixture {
-    async fn sqlite() -> Self {
+    async fn sqlite() -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
-        let db = Sqlite::open(&directory.path().join("product.db"), NAME, &MIGRATIONS).await.unwrap();
-        Self { stores: stores(&db), db, _directory: directory }
+        let db = Sqlite::open(&directory.path().join("product.db"), NAME, &sqlite::MIGRATIONS).await.unwrap();
+        Some(Self { stores: sqlite::stores(&db), outbox: db.outbox(), _directory: Some(directory) })
+    }
+
+    async fn postgres() -> Option<Self> {
+        let url = testkit::servers::postgres().await?.database().await.parse().unwrap();
+        let db = Postgres::open(&url, NAME, &postgres::MIGRATIONS).await.unwrap();
+        Some(Self { stores: postgres::stores(&db), outbox: db.outbox(), _directory: None })
     }
 
     async fn pending(&self) -> u64 {
-        self.db.outbox().state(START).await.unwrap().pending
+        self.outbox.state(START).await.unwrap().pending
     }
 
     /// A product with so many pieces; it causes no event.
@@ -57,9 +65,20 @@ macro_rules! suites {
         mod sqlite_store {
             $(mod $suite {
                 $(
-                    #[tokio::test]
+                    #[tokio::test(flavor = "multi_thread")]
                     async fn $name() {
-                        crate::$suite::$name(crate::Fixture::sqlite().await).await;
+                        crate::$suite::$name(crate::Fixture::sqlite().await.unwrap()).await;
+                    }
+                )*
+            })*
+        }
+        mod postgres_store {
+            $(mod $suite {
+                $(
+                    #[tokio::test(flavor = "multi_thread")]
+                    async fn $name() {
+                        let Some(fixture) = crate::Fixture::postgres().await else { return };
+                        crate::$suite::$name(fixture).await;
                     }
                 )*
             })*
@@ -87,7 +106,10 @@ suites!(
         an_order_is_buried,
         a_message_has_its_effect_once,
         what_is_due_comes_oldest_first,
-        parallel_reservations_sell_every_piece_once;
+        parallel_reservations_sell_every_piece_once,
+        orders_that_want_the_same_products_in_another_order_do_not_block_each_other,
+        of_a_reservation_and_its_tombstone_one_wins,
+        an_audit_has_the_pieces_of_every_product;
     reviews:
         a_rating_follows_its_reviews,
         a_person_reviews_a_product_once,

@@ -164,6 +164,12 @@ impl Shop {
         self.send(Method::POST, path, Some(token), Some(body)).await
     }
 
+    /// `POST` with an idempotency key.
+    pub(crate) async fn post_keyed(&self, path: &str, token: &str, key: &str, body: &Value) -> Reply {
+        let request = self.client.post(format!("{}{path}", self.running.url)).bearer_auth(token);
+        reply(request.header("idempotency-key", key).json(body).send().await.unwrap()).await
+    }
+
     pub(crate) async fn put(&self, path: &str, token: &str, body: Value) -> Reply {
         self.send(Method::PUT, path, Some(token), Some(body)).await
     }

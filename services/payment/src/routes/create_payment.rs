@@ -2,8 +2,11 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use common::auth::Caller;
+use common::http::idempotent::{self, Keyed, once};
 use common::http::{ApiError, Checks, Json};
+use common::idempotency::KeptAnswer;
 use contracts::calls::PaymentMethod;
 use contracts::limits::MAX_METADATA_BYTES;
 use contracts::{ErrorCode, Money, OrderId, Problem, UserId};
@@ -17,7 +20,7 @@ use crate::app::AppState;
 use crate::domain::{Fact, NewPayment};
 use crate::error::Error;
 use crate::orders::terms;
-use crate::till::Opened;
+use crate::till::{Once, Opened};
 
 const LEAST_AMOUNT: Money = Money::from_cents(1);
 const DESCRIPTION_CHARS: usize = 500;
@@ -69,6 +72,7 @@ pub(super) struct Answer {
     path = "/api/payments",
     tag = "payments",
     security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 characters; kept for 24 hours")),
     request_body = Body,
     responses(
         (status = 201, description = "Begun; the customer pays it with the client secret", body = Answer),
@@ -76,8 +80,8 @@ pub(super) struct Answer {
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "FORBIDDEN: another person's user_id", body = Problem),
         (status = 404, description = "ORDER_NOT_FOUND", body = Problem),
-        (status = 409, description = "AMOUNT_MISMATCH, ORDER_NOT_PAYABLE, PAYMENT_IN_PROGRESS", body = Problem),
-        (status = 422, description = "CURRENCY_MISMATCH, PAYMENT_METHOD_UNAVAILABLE", body = Problem),
+        (status = 409, description = "AMOUNT_MISMATCH, ORDER_NOT_PAYABLE, PAYMENT_IN_PROGRESS, IDEMPOTENCY_IN_FLIGHT", body = Problem),
+        (status = 422, description = "CURRENCY_MISMATCH, PAYMENT_METHOD_UNAVAILABLE, IDEMPOTENCY_MISMATCH", body = Problem),
         (status = 502, description = "PROVIDER_ERROR", body = Problem),
         (status = 503, description = "PROVIDER_UNAVAILABLE, SERVICE_UNAVAILABLE, with Retry-After", body = Problem),
     )
@@ -85,9 +89,10 @@ pub(super) struct Answer {
 pub(super) async fn create_payment(
     State(app): State<AppState>,
     caller: Caller,
-    Json(body): Json<Body>,
-) -> Result<(StatusCode, Json<Answer>), ApiError> {
-    let (order_id, request) = check(body, &app.currency)?;
+    request: Keyed<Json<Body>>,
+) -> Result<Response, ApiError> {
+    let keyed = request.request(&caller);
+    let (order_id, request) = check(request.input.0, &app.currency)?;
     if !caller.may_act_for(request.user_id) {
         return Err(ApiError::new(ErrorCode::Forbidden, "A payment can only be made for oneself"));
     }
@@ -109,8 +114,17 @@ pub(super) async fn create_payment(
     if order.status == contracts::calls::OrderStatus::Cancelled {
         return Err(Error::Refused(crate::domain::Refusal::OrderCancelled).into());
     }
-    let opened = app.till.open(order_id, &terms(&order), &request).await?;
-    Ok((StatusCode::CREATED, Json(answer(opened))))
+    once(&app.keys, keyed, async |turn| {
+        let kept = |opened: &Opened| kept(opened).ok();
+        let opened = app.till.open(order_id, &terms(&order), &request, Once::new(turn.as_ref(), &kept)).await?;
+        self::kept(&opened)
+    })
+    .await
+}
+
+/// The answer to whoever began this payment.
+fn kept(opened: &Opened) -> Result<KeptAnswer, ApiError> {
+    idempotent::answer(StatusCode::CREATED, None, &answer(opened.clone()))
 }
 
 fn check(body: Body, currency: &str) -> Result<(OrderId, NewPayment), ApiError> {

@@ -1,14 +1,20 @@
 //! `POST /api/payments/{id}/refund`
 
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
 use common::auth::AdminOrService;
-use common::http::{ApiError, Checks, Json, OptionalJson, Path};
+use common::http::idempotent::{self, Keyed, once};
+use common::http::{ApiError, Checks, OptionalJson, Path};
+use common::idempotency::KeptAnswer;
 use contracts::{Money, PaymentId, Problem};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::view::PaymentView;
 use crate::app::AppState;
+use crate::domain::Payment;
+use crate::till::Once;
 
 const REASON_CHARS: usize = 500;
 
@@ -28,7 +34,10 @@ pub(super) struct Body {
     path = "/api/payments/{id}/refund",
     tag = "payments",
     security(("bearer" = [])),
-    params(("id" = PaymentId, Path)),
+    params(
+        ("id" = PaymentId, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 characters; kept for 24 hours"),
+    ),
     request_body = Option<Body>,
     responses(
         (status = 200, body = PaymentView),
@@ -36,16 +45,19 @@ pub(super) struct Body {
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "FORBIDDEN: only an admin or a service", body = Problem),
         (status = 404, description = "PAYMENT_NOT_FOUND", body = Problem),
+        (status = 409, description = "IDEMPOTENCY_IN_FLIGHT", body = Problem),
+        (status = 422, description = "IDEMPOTENCY_MISMATCH", body = Problem),
         (status = 502, description = "PROVIDER_ERROR: the provider refused, the amount is free again", body = Problem),
     )
 )]
 pub(super) async fn refund_payment(
     State(app): State<AppState>,
-    _: AdminOrService,
+    AdminOrService(caller): AdminOrService,
     Path(id): Path<PaymentId>,
-    OptionalJson(body): OptionalJson<Body>,
-) -> Result<Json<PaymentView>, ApiError> {
-    let body = body.unwrap_or_default();
+    request: Keyed<OptionalJson<Body>>,
+) -> Result<Response, ApiError> {
+    let keyed = request.request(&caller);
+    let body = request.input.0.unwrap_or_default();
     let mut checks = Checks::new();
     if body.amount.is_some_and(Money::is_zero) {
         checks.fail("amount", "must be at least 0.01");
@@ -53,6 +65,15 @@ pub(super) async fn refund_payment(
     let reason = checks.optional_text("reason", body.reason, REASON_CHARS);
     let amount = body.amount;
     let (amount, reason) = checks.finish(Some((amount, reason)))?;
-    let payment = app.till.refund(id, amount, reason).await?;
-    Ok(Json(payment.into()))
+    once(&app.keys, keyed, async |turn| {
+        let kept = |payment: &Payment| kept(payment).ok();
+        let payment = app.till.refund(id, amount, reason, Once::new(turn.as_ref(), &kept)).await?;
+        self::kept(&payment)
+    })
+    .await
+}
+
+/// The answer to whoever asked for a refund of this payment.
+fn kept(payment: &Payment) -> Result<KeptAnswer, ApiError> {
+    idempotent::answer(StatusCode::OK, None, &PaymentView::from(payment.clone()))
 }

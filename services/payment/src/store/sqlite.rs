@@ -11,7 +11,7 @@ use sqlx::Row;
 use sqlx::migrate::Migrator;
 
 use super::{Decide, Due, Payments};
-use crate::domain::Account;
+use crate::domain::{Account, Payment};
 
 mod read;
 mod write;
@@ -105,6 +105,13 @@ impl Payments for SqlitePayments {
         .fetch_one(self.db.reader())
         .await?;
         row.try_get::<Option<i64>, _>("at")?.map(from_ms).transpose()
+    }
+
+    async fn audit(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<Payment>, StoreError> {
+        let mut tx = self.db.reader().begin().await?;
+        let payments = read::audited(&mut tx, after, limit).await?;
+        tx.commit().await?;
+        Ok(payments)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -27,7 +27,8 @@ pub struct Intent {
     currency: String,
     #[serde(default)]
     amount_received: i64,
-    /// What lets the customer's browser pay it. It is handed to the customer and kept nowhere.
+    /// What lets the customer's browser pay it. It is handed to the customer, and kept
+    /// only with the answer to a request that has an idempotency key.
     #[serde(default)]
     pub client_secret: Option<SecretString>,
     #[serde(default)]

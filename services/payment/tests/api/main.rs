@@ -5,6 +5,7 @@
 mod confirming;
 mod creating;
 mod hearing;
+mod idempotency;
 mod ledger_agrees;
 mod platform;
 mod reading;

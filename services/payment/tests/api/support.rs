@@ -223,6 +223,12 @@ impl Fleet {
         self.send(Method::POST, path, Some(token), Some(body)).await
     }
 
+    /// `POST` with an idempotency key.
+    pub(crate) async fn post_keyed(&self, path: &str, token: &str, key: &str, body: &Value) -> Reply {
+        let request = self.client.post(format!("http://{}{path}", self.address)).bearer_auth(token);
+        reply(request.header("idempotency-key", key).json(body).send().await.unwrap()).await
+    }
+
     /// What a client sends to pay an order of 100.00.
     pub(crate) fn body(order: OrderId, user: UserId) -> Value {
         json!({"order_id": order, "user_id": user, "amount": 100, "method": "card", "provider": "stripe"})

@@ -159,3 +159,66 @@ pub(crate) async fn parallel_reservations_sell_every_piece_once(on: Fixture) {
     let product = on.stores.stock.adjust(a, 1, START, &silent).await.unwrap();
     assert!(matches!(product, Adjusted::Done(_)));
 }
+
+pub(crate) async fn orders_that_want_the_same_products_in_another_order_do_not_block_each_other(fixture: Fixture) {
+    let (one, other) = (fixture.product(100).await, fixture.product(100).await);
+    let orders = (0..20).map(|number| {
+        let stock = fixture.stores.stock.clone();
+        let mut lines = vec![line(one, 1), line(other, 1)];
+        if number % 2 == 0 {
+            lines.reverse();
+        }
+        tokio::spawn(async move {
+            let new = NewReservation { order_id: order(), lines, expires_at: later(60) };
+            let reserved = stock.reserve(&new, START, &Effects::none()).await;
+            assert!(matches!(reserved, Ok(Reserved::New(_))), "{reserved:?}");
+        })
+    });
+    for order in orders.collect::<Vec<_>>() {
+        order.await.unwrap();
+    }
+    assert_eq!((fixture.left(one).await, fixture.left(other).await), (80, 80));
+}
+
+pub(crate) async fn of_a_reservation_and_its_tombstone_one_wins(fixture: Fixture) {
+    let product = fixture.product(1000).await;
+    for _ in 0..20 {
+        let id = order();
+        let (reserving, burying) = (fixture.stores.stock.clone(), fixture.stores.stock.clone());
+        let reserve = tokio::spawn(async move {
+            let new = NewReservation { order_id: id, lines: vec![line(product, 1)], expires_at: later(60) };
+            reserving.reserve(&new, START, &Effects::none()).await.unwrap()
+        });
+        let cancel = tokio::spawn(async move {
+            let decide = |known: Option<&Reservation>| {
+                (if known.is_some() { Step::Release } else { Step::Bury }, Effects::none())
+            };
+            burying.change(id, START, &decide).await.unwrap()
+        });
+        let (reserved, cancelled) = (reserve.await.unwrap(), cancel.await.unwrap());
+        assert!(cancelled.is_some(), "it is released or buried");
+        let now = fixture.stores.stock.reservation(id).await.unwrap().unwrap();
+        assert_eq!(now.status, ReservationStatus::Released, "{reserved:?}");
+    }
+    assert_eq!(fixture.left(product).await, 1000, "nothing is held for orders that were given up");
+}
+
+pub(crate) async fn an_audit_has_the_pieces_of_every_product(fixture: Fixture) {
+    let mut ids = Vec::new();
+    for pieces in 1..=5 {
+        ids.push(fixture.product(pieces).await);
+    }
+    let new = NewReservation { order_id: order(), lines: vec![line(ids[4], 2)], expires_at: later(60) };
+    fixture.stores.stock.reserve(&new, START, &Effects::none()).await.unwrap();
+    let (mut after, mut read) = (None, Vec::new());
+    loop {
+        let page = fixture.stores.stock.audit(after, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        read.extend(page);
+    }
+    assert_eq!(read.iter().map(|product| product.id).collect::<Vec<_>>(), ids);
+    let last = &read[4];
+    assert_eq!((last.initial, last.available, last.reserved, last.sold, last.expiring), (5, 3, 2, 0, 2));
+    assert_eq!((read[0].initial, read[0].available, read[0].reserved, read[0].expiring), (1, 1, 0, 0));
+}

@@ -71,6 +71,18 @@ impl Account {
         Ok(Begin::Opened(self.payments[index].clone()))
     }
 
+    /// Takes up a payment that was begun and whose maker died before its intent was told; `None` if it has gone on
+    /// without, or somebody is at it.
+    pub fn resume(&mut self, id: PaymentId, token: LeaseToken, now: DateTime<Utc>) -> Option<Payment> {
+        let begun = |payment: &&mut Payment| payment.id == id && payment.state == State::Pending && !payment.stop;
+        let payment = self.payments.iter_mut().find(begun)?;
+        if !payment.work.take(token, now) {
+            return None;
+        }
+        payment.work.calling(now);
+        Some(payment.clone())
+    }
+
     pub(super) fn new_payment(&self, request: NewPayment, work: Work, now: DateTime<Utc>) -> Payment {
         Payment {
             id: PaymentId::generate(now),

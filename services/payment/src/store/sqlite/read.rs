@@ -6,9 +6,9 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use common::sqlite::{from_ms, parse_col};
 use common::store::StoreError;
-use contracts::{Money, OrderId};
+use contracts::{Money, OrderId, PaymentId};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use crate::domain::{Account, Captured, Lease, OrderRecord, Payment, Refund, Terms, Work};
 
@@ -16,21 +16,41 @@ use crate::domain::{Account, Captured, Lease, OrderRecord, Payment, Refund, Term
 pub(super) async fn account(db: &mut SqliteConnection, id: OrderId) -> Result<Option<Account>, StoreError> {
     let order = sqlx::query("SELECT * FROM orders WHERE order_id = ?").bind(id.to_string()).fetch_optional(&mut *db);
     let Some(order) = order.await? else { return Ok(None) };
-    let payments = sqlx::query("SELECT * FROM payments WHERE order_id = ? ORDER BY created_at, rowid");
-    let payments = payments.bind(id.to_string()).fetch_all(&mut *db).await?;
-    let refunds = sqlx::query(
-        "SELECT r.* FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE p.order_id = ? ORDER BY r.position",
-    );
+    let rows = sqlx::query("SELECT * FROM payments WHERE order_id = ? ORDER BY created_at, rowid");
+    let rows = rows.bind(id.to_string()).fetch_all(&mut *db).await?;
+    Ok(Some(Account::new(record(&order, id)?, whole(db, &rows).await?)))
+}
+
+/// Payments by id, those after `after`.
+pub(super) async fn audited(
+    db: &mut SqliteConnection,
+    after: Option<PaymentId>,
+    limit: i64,
+) -> Result<Vec<Payment>, StoreError> {
+    let after = after.map(|id| id.to_string()).unwrap_or_default();
+    let rows = sqlx::query("SELECT * FROM payments WHERE id > ? ORDER BY id LIMIT ?").bind(after).bind(limit);
+    let rows = rows.fetch_all(&mut *db).await?;
+    whole(db, &rows).await
+}
+
+/// The payments of these rows with their refunds.
+async fn whole(db: &mut SqliteConnection, rows: &[SqliteRow]) -> Result<Vec<Payment>, StoreError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = rows.iter().map(|row| row.try_get("id")).collect::<Result<Vec<String>, _>>()?;
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM refunds WHERE payment_id IN (");
+    let mut list = query.separated(", ");
+    for id in &ids {
+        list.push_bind(id.clone());
+    }
+    query.push(") ORDER BY position");
     let mut by_payment: HashMap<String, Vec<Refund>> = HashMap::new();
-    for row in refunds.bind(id.to_string()).fetch_all(&mut *db).await? {
+    for row in query.build().fetch_all(&mut *db).await? {
         by_payment.entry(row.try_get("payment_id")?).or_default().push(refund(&row)?);
     }
-    let mut read = Vec::with_capacity(payments.len());
-    for row in &payments {
-        let refunds = by_payment.remove(row.try_get::<&str, _>("id")?).unwrap_or_default();
-        read.push(payment(row, refunds)?);
-    }
-    Ok(Some(Account::new(record(&order, id)?, read)))
+    let read = rows.iter().zip(&ids).map(|(row, id)| payment(row, by_payment.remove(id).unwrap_or_default()));
+    read.collect()
 }
 
 fn record(row: &SqliteRow, id: OrderId) -> Result<OrderRecord, StoreError> {

@@ -8,8 +8,8 @@ use contracts::{ImageId, ProductId};
 use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::{images, list, read};
-use crate::domain::{Listing, NewImage, NewProduct, Page, PageRequest, Shelf, fold};
-use crate::store::{Catalogue, Change, Tell};
+use crate::domain::{Listing, NewImage, NewProduct, Page, PageRequest, Shelf};
+use crate::store::{Catalogue, Change, Tell, searched};
 
 /// The products in a SQLite file.
 pub struct SqliteCatalogue {
@@ -205,11 +205,6 @@ async fn touched(
     one(query.execute(&mut *tx).await?.rows_affected(), "product")?;
     let product = read::product(tx, id).await?;
     Ok(product.as_ref().map(tell).unwrap_or_default())
-}
-
-/// Name and description as they are searched in; nobody searches for what stands between them.
-fn searched(name: &str, description: &str) -> String {
-    fold(&format!("{name}\u{1f}{description}"))
 }
 
 /// That a statement changed one row, as it must.

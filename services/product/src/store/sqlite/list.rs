@@ -5,7 +5,8 @@ use contracts::calls::Product;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::read;
-use crate::domain::{Listing, Page, PageRequest, Shelf, Sort, SortField, fold};
+use crate::domain::{Listing, Page, PageRequest, Shelf, fold};
+use crate::store::order;
 
 /// A page of what is on the shelf.
 pub(super) async fn page(
@@ -46,26 +47,5 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, shelf: &Shelf) {
     }
     if shelf.in_stock {
         query.push(" AND stock_quantity > 0");
-    }
-}
-
-const fn order(by: Listing) -> &'static str {
-    match by {
-        Listing::Latest => "created_at DESC, id DESC",
-        Listing::TopRated => "average_rating DESC, review_count DESC, id",
-        Listing::By(Sort { field, descending }) => match (field, descending) {
-            (SortField::Id, false) => "id",
-            (SortField::Id, true) => "id DESC",
-            (SortField::Name, false) => "name, id",
-            (SortField::Name, true) => "name DESC, id",
-            (SortField::Price, false) => "price, id",
-            (SortField::Price, true) => "price DESC, id",
-            (SortField::CreatedAt, false) => "created_at, id",
-            (SortField::CreatedAt, true) => "created_at DESC, id",
-            (SortField::AverageRating, false) => "average_rating, id",
-            (SortField::AverageRating, true) => "average_rating DESC, id",
-            (SortField::StockQuantity, false) => "stock_quantity, id",
-            (SortField::StockQuantity, true) => "stock_quantity DESC, id",
-        },
     }
 }

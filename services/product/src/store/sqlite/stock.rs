@@ -1,11 +1,15 @@
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use common::effects::Effects;
 use common::sqlite::{Sqlite, from_ms, ms, parse_col};
 use common::store::StoreError;
+use contracts::audit::ProductAudit;
 use contracts::calls::{Product, Reservation};
 use contracts::{OrderId, ProductId};
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::{read, reservations};
 use crate::domain::{MAX_STOCK, NewReservation, Step};
@@ -125,5 +129,33 @@ impl Stock for SqliteStock {
         );
         query.bind(ms(until)).bind(order.to_string()).execute(&mut *tx).await?;
         self.db.commit(tx, &Effects::none()).await
+    }
+    async fn audit(&self, after: Option<ProductId>, limit: i64) -> Result<Vec<ProductAudit>, StoreError> {
+        let mut tx = self.db.reader().begin().await?;
+        let rows = sqlx::query(
+            "SELECT id, initial, adjustments, stock_quantity, reserved, sold FROM products WHERE id > ? ORDER BY id LIMIT ?",
+        );
+        let rows = rows.bind(after.map_or(0, ProductId::get)).bind(limit).fetch_all(&mut *tx).await?;
+        let expiring: Vec<(i64, i64)> = sqlx::query_as(
+            "SELECT l.product_id, sum(l.quantity) FROM reservations r JOIN reservation_lines l USING (order_id)
+             WHERE r.due_at IS NOT NULL GROUP BY l.product_id",
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        let expiring: HashMap<_, _> = expiring.into_iter().collect();
+        let read = |row: &SqliteRow| {
+            let id: i64 = row.try_get("id")?;
+            Ok(ProductAudit {
+                id: ProductId::new(id),
+                initial: row.try_get("initial")?,
+                adjustments: row.try_get("adjustments")?,
+                available: row.try_get("stock_quantity")?,
+                reserved: row.try_get("reserved")?,
+                sold: row.try_get("sold")?,
+                expiring: expiring.get(&id).copied().unwrap_or_default(),
+            })
+        };
+        rows.iter().map(read).collect()
     }
 }

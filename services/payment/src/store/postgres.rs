@@ -1,0 +1,132 @@
+//! Payments in a PostgreSQL database.
+//!
+//! The order's row is made if there is none and then locked (`FOR UPDATE`), before anything of its payments is read.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use common::postgres::{Postgres, renamed};
+use common::store::StoreError;
+use contracts::{OrderId, PaymentId, RefundId};
+use sqlx::Row;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::PgRow;
+use sqlx::types::Uuid;
+
+use super::{Decide, Due, INTENT_TAKEN, Payments, SECOND_OPEN};
+use crate::domain::{Account, Payment};
+
+pub mod read;
+mod write;
+
+/// The tables.
+pub static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// The schema's names of the constraints that the port speaks of.
+const CONSTRAINTS: &[(&str, &str)] = &[("payments_one_open", SECOND_OPEN), ("payments_intent", INTENT_TAKEN)];
+
+/// Locks an order's row.
+pub const LOCK: &str = "SELECT 1 FROM orders WHERE order_id = $1 FOR UPDATE";
+/// The order of a payment.
+pub const ORDER_OF: &str = "SELECT order_id FROM payments WHERE id = $1";
+/// The order of an intent.
+pub const ORDER_OF_INTENT: &str = "SELECT order_id FROM payments WHERE intent = $1";
+/// What is due and not leased, the oldest first: at what time, how many.
+pub const DUE: &str = "SELECT order_id, payment_id, refund_id FROM (
+        (SELECT due_at, order_id, id AS payment_id, NULL::uuid AS refund_id FROM payments
+         WHERE due_at IS NOT NULL AND GREATEST(due_at, lease_until) <= $1
+         ORDER BY GREATEST(due_at, lease_until) LIMIT $2)
+        UNION ALL
+        (SELECT r.due_at, p.order_id, p.id, r.id FROM (
+            SELECT due_at, id, payment_id FROM refunds
+            WHERE due_at IS NOT NULL AND GREATEST(due_at, lease_until) <= $1
+            ORDER BY GREATEST(due_at, lease_until) LIMIT $2) r JOIN payments p ON p.id = r.payment_id)) due
+    ORDER BY due_at LIMIT $2";
+/// When something falls due next: what is urged during a lease falls due when the lease ends, at the latest when it runs out.
+pub const NEXT_DUE: &str = "SELECT min(at) FROM (
+        (SELECT GREATEST(due_at, lease_until) AS at FROM payments WHERE due_at IS NOT NULL
+         ORDER BY GREATEST(due_at, lease_until) LIMIT 1)
+        UNION ALL
+        (SELECT GREATEST(due_at, lease_until) FROM refunds WHERE due_at IS NOT NULL
+         ORDER BY GREATEST(due_at, lease_until) LIMIT 1)) next";
+
+/// Payments in a PostgreSQL database.
+pub struct PostgresPayments {
+    db: Postgres,
+}
+
+impl PostgresPayments {
+    /// The payments in an open database, which was migrated by [`MIGRATIONS`].
+    #[must_use]
+    pub const fn new(db: Postgres) -> Self {
+        Self { db }
+    }
+}
+
+#[async_trait]
+impl Payments for PostgresPayments {
+    async fn change(&self, order: OrderId, decide: &mut Decide<'_>) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let inserted = sqlx::query("INSERT INTO orders (order_id) VALUES ($1) ON CONFLICT DO NOTHING");
+        inserted.bind(order.as_uuid()).execute(&mut *tx).await?;
+        sqlx::query(LOCK).bind(order.as_uuid()).execute(&mut *tx).await?;
+        let before = read::account(&mut tx, order).await?.unwrap_or_else(|| Account::unknown(order));
+        let mut after = before.clone();
+        let Some(effects) = decide(&mut after) else {
+            tx.rollback().await?;
+            return Ok(());
+        };
+        write::account(&mut tx, &before, &after).await?;
+        self.db.commit(tx, &effects).await
+    }
+
+    async fn account(&self, order: OrderId) -> Result<Option<Account>, StoreError> {
+        // One snapshot, so that payments and refunds are of one moment.
+        let mut tx = self.db.snapshot().await?;
+        let account = read::account(&mut tx, order).await?;
+        tx.commit().await?;
+        Ok(account)
+    }
+
+    async fn order_of(&self, payment: PaymentId) -> Result<Option<OrderId>, StoreError> {
+        let order = sqlx::query_scalar(ORDER_OF).bind(payment.as_uuid()).fetch_optional(self.db.pool()).await?;
+        Ok(order.map(OrderId::from_uuid))
+    }
+
+    async fn order_of_intent(&self, intent: &str) -> Result<Option<OrderId>, StoreError> {
+        let order = sqlx::query_scalar(ORDER_OF_INTENT).bind(intent).fetch_optional(self.db.pool()).await?;
+        Ok(order.map(OrderId::from_uuid))
+    }
+
+    async fn due(&self, now: DateTime<Utc>, most: u32) -> Result<Vec<Due>, StoreError> {
+        let rows = sqlx::query(DUE).bind(now).bind(i64::from(most)).fetch_all(self.db.pool()).await?;
+        let read = |row: &PgRow| {
+            let order = OrderId::from_uuid(row.try_get("order_id")?);
+            let payment = PaymentId::from_uuid(row.try_get("payment_id")?);
+            Ok(match row.try_get::<Option<Uuid>, _>("refund_id")? {
+                Some(refund) => Due::Refund(order, payment, RefundId::from_uuid(refund)),
+                None => Due::Payment(order, payment),
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        Ok(sqlx::query_scalar(NEXT_DUE).fetch_one(self.db.pool()).await?)
+    }
+
+    async fn audit(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<Payment>, StoreError> {
+        let mut tx = self.db.snapshot().await?;
+        let payments = read::audited(&mut tx, after, limit).await?;
+        tx.commit().await?;
+        Ok(payments)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.db.ping().await
+    }
+}
+
+/// A refusal of the database in the port's words.
+fn refusal(error: sqlx::Error) -> StoreError {
+    renamed(error, CONSTRAINTS)
+}

@@ -1,0 +1,145 @@
+//! Reading an account.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use common::postgres::parse_col;
+use common::store::StoreError;
+use contracts::{Money, OrderId, PaymentId, RefundId, UserId};
+use sqlx::postgres::PgRow;
+use sqlx::types::Uuid;
+use sqlx::{PgConnection, Row};
+
+use crate::domain::{Account, Captured, Lease, OrderRecord, Payment, Refund, Terms, Work};
+
+/// What is known of an order.
+pub const ORDER: &str = "SELECT * FROM orders WHERE order_id = $1";
+/// Its payments.
+pub const PAYMENTS: &str = "SELECT * FROM payments WHERE order_id = $1 ORDER BY created_at, seq";
+/// Refunds of some payments.
+pub const REFUNDS: &str = "SELECT * FROM refunds WHERE payment_id = ANY($1) ORDER BY position";
+/// Payments by id, from one on.
+pub const AUDITED: &str = "SELECT * FROM payments WHERE id > $1 ORDER BY id LIMIT $2";
+
+/// The account of an order; `None` if it has no row.
+pub(super) async fn account(db: &mut PgConnection, id: OrderId) -> Result<Option<Account>, StoreError> {
+    let order = sqlx::query(ORDER).bind(id.as_uuid()).fetch_optional(&mut *db).await?;
+    let Some(order) = order else { return Ok(None) };
+    let rows = sqlx::query(PAYMENTS).bind(id.as_uuid()).fetch_all(&mut *db).await?;
+    Ok(Some(Account::new(record(&order, id)?, whole(db, &rows).await?)))
+}
+
+/// Payments by id, those after `after`.
+pub(super) async fn audited(
+    db: &mut PgConnection,
+    after: Option<PaymentId>,
+    limit: i64,
+) -> Result<Vec<Payment>, StoreError> {
+    let after = after.map_or(Uuid::nil(), |id| id.as_uuid());
+    let rows = sqlx::query(AUDITED).bind(after).bind(limit).fetch_all(&mut *db).await?;
+    whole(db, &rows).await
+}
+
+/// The payments of these rows with their refunds.
+async fn whole(db: &mut PgConnection, rows: &[PgRow]) -> Result<Vec<Payment>, StoreError> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = rows.iter().map(|row| row.try_get("id")).collect::<Result<Vec<Uuid>, _>>()?;
+    let mut by_payment: HashMap<Uuid, Vec<Refund>> = HashMap::new();
+    for row in sqlx::query(REFUNDS).bind(&ids).fetch_all(&mut *db).await? {
+        by_payment.entry(row.try_get("payment_id")?).or_default().push(refund(&row)?);
+    }
+    let read = rows.iter().zip(&ids).map(|(row, id)| payment(row, by_payment.remove(id).unwrap_or_default()));
+    read.collect()
+}
+
+fn record(row: &PgRow, id: OrderId) -> Result<OrderRecord, StoreError> {
+    let user_id: Option<Uuid> = row.try_get("user_id")?;
+    let total: Option<i64> = row.try_get("total")?;
+    let currency: Option<String> = row.try_get("currency")?;
+    let terms = user_id.zip(total).zip(currency).map(|((user_id, total), currency)| Terms {
+        user_id: UserId::from_uuid(user_id),
+        total: Money::from_cents(total),
+        currency,
+    });
+    Ok(OrderRecord { id, terms, cancelled_at: row.try_get("cancelled_at")? })
+}
+
+fn payment(row: &PgRow, refunds: Vec<Refund>) -> Result<Payment, StoreError> {
+    let captured: Option<i64> = row.try_get("captured")?;
+    let currency: Option<String> = row.try_get("captured_currency")?;
+    let captured = captured.zip(currency);
+    Ok(Payment {
+        id: PaymentId::from_uuid(row.try_get("id")?),
+        order_id: OrderId::from_uuid(row.try_get("order_id")?),
+        user_id: UserId::from_uuid(row.try_get("user_id")?),
+        amount: money(row, "amount")?,
+        currency: row.try_get("currency")?,
+        method: text(row, "method")?,
+        state: text(row, "state")?,
+        intent: row.try_get("intent")?,
+        closed: row.try_get("closed")?,
+        stop: row.try_get("stop")?,
+        transaction_id: row.try_get("transaction_id")?,
+        external: row.try_get("external")?,
+        captured: captured.map(|(amount, currency)| Captured { amount: Money::from_cents(amount), currency }),
+        unwanted: optional(row, "unwanted")?,
+        announced: money(row, "announced")?,
+        sync_refunds: row.try_get("sync_refunds")?,
+        description: row.try_get("description")?,
+        failure_reason: row.try_get("failure_reason")?,
+        metadata: row.try_get("metadata")?,
+        version: row.try_get("version")?,
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+        processed_at: row.try_get("processed_at")?,
+        refunded_at: row.try_get("refunded_at")?,
+        work: work(row)?,
+        refunds,
+    })
+}
+
+fn refund(row: &PgRow) -> Result<Refund, StoreError> {
+    Ok(Refund {
+        id: RefundId::from_uuid(row.try_get("id")?),
+        amount: money(row, "amount")?,
+        status: text(row, "status")?,
+        cause: text(row, "cause")?,
+        reason: row.try_get("reason")?,
+        external: row.try_get("external")?,
+        provider_refund: row.try_get("provider_refund")?,
+        failure: row.try_get("failure")?,
+        created_at: row.try_get("created_at")?,
+        updated_at: row.try_get("updated_at")?,
+        work: work(row)?,
+    })
+}
+
+fn work(row: &PgRow) -> Result<Work, StoreError> {
+    let lease = optional(row, "lease_token")?.zip(row.try_get("lease_until")?);
+    Ok(Work {
+        due_at: row.try_get("due_at")?,
+        tries: count(row, "tries")?,
+        lease: lease.map(|(token, until)| Lease { token, until }),
+        attempt: count(row, "attempt")?,
+        doubt: optional(row, "doubt")?,
+        called_at: row.try_get("called_at")?,
+    })
+}
+
+fn count(row: &PgRow, column: &'static str) -> Result<u32, StoreError> {
+    u32::try_from(row.try_get::<i64, _>(column)?).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn text<T: FromStr>(row: &PgRow, column: &'static str) -> Result<T, StoreError> {
+    parse_col(row.try_get(column)?, column)
+}
+
+fn optional<T: FromStr>(row: &PgRow, column: &'static str) -> Result<Option<T>, StoreError> {
+    row.try_get::<Option<&str>, _>(column)?.map(|text| parse_col(text, column)).transpose()
+}
+
+fn money(row: &PgRow, column: &'static str) -> Result<Money, StoreError> {
+    Ok(Money::from_cents(row.try_get(column)?))
+}

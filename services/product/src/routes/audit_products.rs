@@ -1,0 +1,33 @@
+//! `GET /ops/audit`
+
+use axum::extract::State;
+use common::auth::AdminOrService;
+use common::http::ops::AuditPage;
+use common::http::{ApiError, Json, Query};
+use contracts::audit::ProductAudit;
+use contracts::{Problem, ProductId};
+
+use crate::app::AppState;
+
+/// The pieces of products by id, as an auditor compares them with orders.
+#[utoipa::path(
+    get,
+    path = "/ops/audit",
+    tag = "ops",
+    security(("bearer" = [])),
+    params(AuditPage),
+    responses(
+        (status = 200, body = [ProductAudit]),
+        (status = 400, description = "VALIDATION_FAILED", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "FORBIDDEN", body = Problem),
+    )
+)]
+pub(super) async fn audit_products(
+    State(app): State<AppState>,
+    _caller: AdminOrService,
+    Query(page): Query<AuditPage>,
+) -> Result<Json<Vec<ProductAudit>>, ApiError> {
+    let (after, limit) = page.read::<ProductId>()?;
+    Ok(Json(app.shop.audit(after, limit).await?))
+}

@@ -1,0 +1,222 @@
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use common::effects::Effects;
+use common::postgres::Postgres;
+use common::store::StoreError;
+use contracts::calls::{Product, ProductImage};
+use contracts::{ImageId, ProductId};
+use sqlx::PgConnection;
+
+use super::{images, list, lock, one, read, refusal};
+use crate::domain::{Listing, NewImage, NewProduct, Page, PageRequest, Shelf};
+use crate::store::{Catalogue, Change, Tell, searched};
+
+/// The product that has a sku.
+pub const ID_OF_SKU: &str = "SELECT id FROM products WHERE sku = $1";
+/// Those of some products that are active.
+pub const BATCH: &str = "SELECT * FROM products WHERE id = ANY($1) AND active ORDER BY id";
+/// The categories of active products: each is found from the one before, however many products it has.
+pub const CATEGORIES: &str = "WITH RECURSIVE found AS (
+        (SELECT category FROM products WHERE active ORDER BY category LIMIT 1)
+        UNION ALL
+        SELECT (SELECT category FROM products WHERE active AND category > found.category ORDER BY category LIMIT 1)
+        FROM found WHERE found.category IS NOT NULL)
+    SELECT category FROM found WHERE category IS NOT NULL";
+/// The brands of active products, in the same way.
+pub const BRANDS: &str = "WITH RECURSIVE found AS (
+        (SELECT brand FROM products WHERE active AND brand IS NOT NULL ORDER BY brand LIMIT 1)
+        UNION ALL
+        SELECT (SELECT brand FROM products WHERE active AND brand > found.brand ORDER BY brand LIMIT 1)
+        FROM found WHERE found.brand IS NOT NULL)
+    SELECT brand FROM found WHERE brand IS NOT NULL";
+
+/// The products in a PostgreSQL database.
+pub struct PostgresCatalogue {
+    db: Postgres,
+}
+
+impl PostgresCatalogue {
+    /// The products in an open database, which was migrated by [`super::MIGRATIONS`].
+    #[must_use]
+    pub const fn new(db: Postgres) -> Self {
+        Self { db }
+    }
+}
+
+#[async_trait]
+impl Catalogue for PostgresCatalogue {
+    async fn find(&self, id: ProductId) -> Result<Option<Product>, StoreError> {
+        // One transaction, so that product and pictures are of one moment.
+        let mut tx = self.db.snapshot().await?;
+        let product = read::product(&mut tx, id).await?;
+        tx.commit().await?;
+        Ok(product)
+    }
+
+    async fn id_of_sku(&self, sku: &str) -> Result<Option<ProductId>, StoreError> {
+        let id = sqlx::query_scalar(ID_OF_SKU).bind(sku);
+        Ok(id.fetch_optional(self.db.pool()).await?.map(ProductId::new))
+    }
+
+    async fn batch(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.get()).collect();
+        let mut tx = self.db.snapshot().await?;
+        let rows = sqlx::query(BATCH).bind(ids).fetch_all(&mut *tx).await?;
+        let products = read::products(&mut tx, &rows).await?;
+        tx.commit().await?;
+        Ok(products)
+    }
+
+    async fn list(&self, shelf: &Shelf, by: Listing, page: PageRequest) -> Result<Page<Product>, StoreError> {
+        let mut tx = self.db.snapshot().await?;
+        let page = list::page(&mut tx, shelf, by, page).await?;
+        tx.commit().await?;
+        Ok(page)
+    }
+
+    async fn categories(&self) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar(CATEGORIES).fetch_all(self.db.pool()).await?)
+    }
+
+    async fn brands(&self) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar(BRANDS).fetch_all(self.db.pool()).await?)
+    }
+
+    async fn create(
+        &self,
+        new: &NewProduct,
+        now: DateTime<Utc>,
+        tell: &Tell<'_, Product>,
+    ) -> Result<Product, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let product = insert(&mut tx, new, now).await?;
+        self.db.commit(tx, &tell(&product)).await?;
+        Ok(product)
+    }
+
+    async fn begin_with(
+        &self,
+        all: &[NewProduct],
+        now: DateTime<Utc>,
+        tell: &Tell<'_, Product>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.db.begin().await?;
+        // Instances that start at once wait for each other. Products are hidden, never deleted.
+        sqlx::query("LOCK TABLE products IN SHARE ROW EXCLUSIVE MODE").execute(&mut *tx).await?;
+        if sqlx::query("SELECT 1 FROM products LIMIT 1").fetch_optional(&mut *tx).await?.is_some() {
+            tx.rollback().await?;
+            return Ok(false);
+        }
+        let mut effects = Effects::none();
+        for new in all {
+            effects.events.extend(tell(&insert(&mut tx, new, now).await?).events);
+        }
+        self.db.commit(tx, &effects).await?;
+        Ok(true)
+    }
+
+    async fn change(&self, id: ProductId, change: &Change<'_>) -> Result<Option<Product>, StoreError> {
+        let mut tx = self.db.begin().await?;
+        lock(&mut tx, id).await?;
+        let Some(mut product) = read::product(&mut tx, id).await? else {
+            tx.rollback().await?;
+            return Ok(None);
+        };
+        let Some(effects) = change(&mut product) else {
+            tx.rollback().await?;
+            return Ok(Some(product));
+        };
+        let updated = sqlx::query(
+            "UPDATE products SET name = $1, description = $2, search = $3, price = $4, category = $5, brand = $6, sku = $7,
+                 active = $8, updated_at = $9 WHERE id = $10",
+        )
+        .bind(&product.name)
+        .bind(&product.description)
+        .bind(searched(&product.name, &product.description))
+        .bind(product.price.cents())
+        .bind(&product.category)
+        .bind(&product.brand)
+        .bind(&product.sku)
+        .bind(product.active)
+        .bind(product.updated_at)
+        .bind(id.get())
+        .execute(&mut *tx)
+        .await
+        .map_err(refusal)?;
+        one(updated.rows_affected(), "product")?;
+        self.db.commit(tx, &effects).await?;
+        Ok(Some(product))
+    }
+
+    async fn add_image(
+        &self,
+        product: ProductId,
+        new: &NewImage,
+        now: DateTime<Utc>,
+        tell: &Tell<'_, Product>,
+    ) -> Result<Option<ProductImage>, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let Some(image) = images::add(&mut tx, product, new).await? else {
+            tx.rollback().await?;
+            return Ok(None);
+        };
+        let effects = touched(&mut tx, product, now, tell).await?;
+        self.db.commit(tx, &effects).await?;
+        Ok(Some(image))
+    }
+
+    async fn remove_image(
+        &self,
+        product: ProductId,
+        image: ImageId,
+        now: DateTime<Utc>,
+        tell: &Tell<'_, Product>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.db.begin().await?;
+        if !images::remove(&mut tx, product, image).await? {
+            tx.rollback().await?;
+            return Ok(false);
+        }
+        let effects = touched(&mut tx, product, now, tell).await?;
+        self.db.commit(tx, &effects).await?;
+        Ok(true)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.db.ping().await
+    }
+}
+
+async fn insert(tx: &mut PgConnection, new: &NewProduct, now: DateTime<Utc>) -> Result<Product, StoreError> {
+    let id: i64 = sqlx::query_scalar(
+        "INSERT INTO products (name, description, search, price, category, brand, sku, initial, stock_quantity,
+             created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $9) RETURNING id",
+    )
+    .bind(&new.name)
+    .bind(&new.description)
+    .bind(searched(&new.name, &new.description))
+    .bind(new.price.cents())
+    .bind(&new.category)
+    .bind(&new.brand)
+    .bind(&new.sku)
+    .bind(new.stock_quantity)
+    .bind(now)
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(refusal)?;
+    read::product(tx, ProductId::new(id)).await?.ok_or_else(|| StoreError::Corrupt(format!("product {id} is gone")))
+}
+
+/// Notes that the product changed; answers the effects of that.
+async fn touched(
+    tx: &mut PgConnection,
+    id: ProductId,
+    now: DateTime<Utc>,
+    tell: &Tell<'_, Product>,
+) -> Result<Effects, StoreError> {
+    let query = sqlx::query("UPDATE products SET updated_at = $1 WHERE id = $2").bind(now).bind(id.get());
+    one(query.execute(&mut *tx).await?.rows_affected(), "product")?;
+    let product = read::product(tx, id).await?;
+    Ok(product.as_ref().map(tell).unwrap_or_default())
+}

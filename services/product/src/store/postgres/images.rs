@@ -1,0 +1,43 @@
+//! A product's pictures.
+
+use common::store::StoreError;
+use contracts::calls::ProductImage;
+use contracts::{ImageId, ProductId};
+use sqlx::PgConnection;
+
+use super::lock;
+use crate::domain::NewImage;
+
+/// Adds a picture; `None` if there is no such product.
+pub(super) async fn add(
+    tx: &mut PgConnection,
+    product: ProductId,
+    new: &NewImage,
+) -> Result<Option<ProductImage>, StoreError> {
+    if lock(tx, product).await?.is_none() {
+        return Ok(None);
+    }
+    if new.primary {
+        let former = sqlx::query("UPDATE images SET is_primary = false WHERE product_id = $1 AND is_primary");
+        former.bind(product.get()).execute(&mut *tx).await?;
+    }
+    let id: i64 = sqlx::query_scalar(
+        "INSERT INTO images (product_id, url, alt_text, is_primary) VALUES ($1, $2, $3, $4) RETURNING id",
+    )
+    .bind(product.get())
+    .bind(&new.url)
+    .bind(&new.alt_text)
+    .bind(new.primary)
+    .fetch_one(tx)
+    .await?;
+    let NewImage { url, alt_text, primary } = new.clone();
+    Ok(Some(ProductImage { id: ImageId::new(id), url, alt_text, primary }))
+}
+
+/// Removes a picture; `false` if the product has no such picture.
+pub(super) async fn remove(tx: &mut PgConnection, product: ProductId, image: ImageId) -> Result<bool, StoreError> {
+    lock(tx, product).await?;
+    let query = sqlx::query("DELETE FROM images WHERE id = $1 AND product_id = $2");
+    let deleted = query.bind(image.get()).bind(product.get()).execute(tx).await?;
+    Ok(deleted.rows_affected() > 0)
+}
