@@ -3,9 +3,6 @@
 //! `publish` answers once a message is durable. A message is delivered until it is settled; what decides about giving up
 //! is the message's own count, which rises only by a fault of the message.
 
-use std::fmt;
-use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,35 +15,15 @@ use prometheus::IntCounterVec;
 
 use crate::BoxError;
 use crate::clock::SharedClock;
-use crate::config::sqlite_path;
 use crate::metrics::Metrics;
 
+mod amqp;
 mod sqlite;
+mod url;
 
+pub use amqp::AmqpBus;
 pub use sqlite::SqliteBus;
-
-/// The address of the bus.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BusUrl {
-    /// `sqlite://<file>`: a file that the processes of one machine share.
-    Sqlite(PathBuf),
-}
-
-impl FromStr for BusUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        sqlite_path(text).map(Self::Sqlite)
-    }
-}
-
-impl fmt::Display for BusUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
-        }
-    }
-}
+pub use url::{AmqpUrl, BusUrl};
 
 /// Why the bus did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -118,11 +95,9 @@ impl Message {
     }
 }
 
-/// A message that was given up, with the reason.
+/// A message that was given up, with the reason. Queue and event id tell it from all others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// Its number in the file; it only grows.
-    pub id: i64,
     /// The queue that it came by.
     pub queue: String,
     /// The message.
@@ -144,8 +119,12 @@ pub trait BusBackend: Send + Sync + 'static {
     async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), BusError>>, BusError>;
     /// Begins to take messages from a queue, at most `prefetch` at a time that are not settled.
     async fn subscribe(&self, queue: &str, prefetch: u16) -> Result<Box<dyn Subscription>, BusError>;
-    /// Messages that were given up, by number, those after `after`, at most `limit`.
-    async fn dead_letters(&self, after: i64, limit: u32) -> Result<Vec<DeadLetter>, BusError>;
+    /// Messages that were given up, of one queue or of all, the oldest of a queue first, at most `limit`.
+    async fn dead_letters(&self, queue: Option<&str>, limit: u32) -> Result<Vec<DeadLetter>, BusError>;
+    /// Puts a message that was given up back into its queue, as if it had never failed; `false` if there is none.
+    async fn redrive(&self, queue: &str, id: EventId) -> Result<bool, BusError>;
+    /// Removes a message that was given up; `false` if there is none.
+    async fn drop_dead(&self, queue: &str, id: EventId) -> Result<bool, BusError>;
     /// Whether it answers.
     async fn ping(&self) -> Result<(), BusError>;
 }
@@ -239,6 +218,7 @@ impl Bus {
     pub async fn connect(url: &BusUrl, metrics: &Metrics, clock: SharedClock) -> Result<Self, BusError> {
         let backend: Arc<dyn BusBackend> = match url {
             BusUrl::Sqlite(path) => SqliteBus::shared(path, clock).await?,
+            BusUrl::Amqp(url) => Arc::new(AmqpBus::new(url.clone(), clock)),
         };
         Self::new(backend, metrics).await
     }
@@ -281,12 +261,28 @@ impl Bus {
         self.backend.subscribe(queue, prefetch).await
     }
 
-    /// Messages that were given up, by number, those after `after`, at most `limit`.
+    /// Messages that were given up, of one queue or of all, the oldest of a queue first, at most `limit`.
     ///
     /// # Errors
-    /// If the bus does not answer.
-    pub async fn dead_letters(&self, after: i64, limit: u32) -> Result<Vec<DeadLetter>, BusError> {
-        self.backend.dead_letters(after, limit).await
+    /// If the bus does not answer or has no such queue.
+    pub async fn dead_letters(&self, queue: Option<&str>, limit: u32) -> Result<Vec<DeadLetter>, BusError> {
+        self.backend.dead_letters(queue, limit).await
+    }
+
+    /// Puts a message that was given up back into its queue, as if it had never failed; `false` if there is none.
+    ///
+    /// # Errors
+    /// If the bus does not answer or has no such queue.
+    pub async fn redrive(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
+        self.backend.redrive(queue, id).await
+    }
+
+    /// Removes a message that was given up; `false` if there is none.
+    ///
+    /// # Errors
+    /// If the bus does not answer or has no such queue.
+    pub async fn drop_dead(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
+        self.backend.drop_dead(queue, id).await
     }
 
     /// Whether the bus answers.

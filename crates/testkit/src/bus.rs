@@ -89,6 +89,8 @@ async fn routes(bus: &dyn BusBackend) {
     for delivery in [one, two, three] {
         delivery.ack().await.expect("the bus answers");
     }
+    product.close().await.expect("the bus answers");
+    payment.close().await.expect("the bus answers");
     assert!(matches!(bus.subscribe("nobody's", 8).await, Err(BusError::UnknownQueue(_))));
 }
 
@@ -113,16 +115,38 @@ async fn settles(bus: &dyn BusBackend) {
     let again = next(&mut *queue).await;
     assert_eq!((again.message.id, again.attempts), (sent.id, 1));
     again.dead("hopeless").await.expect("the bus answers");
-    let dead = bus.dead_letters(0, 10).await.expect("the bus answers");
+    let dead = bus.dead_letters(None, 10).await.expect("the bus answers");
     let dead = dead.iter().find(|letter| letter.message.id == sent.id).expect("the dead letter");
     assert_eq!((dead.reason.as_str(), dead.attempts, dead.queue.as_str()), ("hopeless", 2, PAYMENT_ORDERS.name));
     assert_eq!(dead.message, sent);
+    queue.close().await.expect("the bus answers");
+    redrives(bus, &sent).await;
 
     // The other queue's copy knows nothing of that.
     let mut product = bus.subscribe(PRODUCT_ORDERS.name, 1).await.expect("a queue");
     let copy = next(&mut *product).await;
     assert_eq!((copy.message.id, copy.attempts), (sent.id, 0));
     copy.ack().await.expect("the bus answers");
+    product.close().await.expect("the bus answers");
+}
+
+/// A dead letter can be put back, as if it had never failed, or removed; each is known by its queue and its event.
+async fn redrives(bus: &dyn BusBackend, dead: &Message) {
+    let (own, other) = (PAYMENT_ORDERS.name, PRODUCT_ORDERS.name);
+    assert!(!bus.redrive(other, dead.id).await.expect("the bus answers"), "it is another queue's");
+    assert!(bus.redrive(own, dead.id).await.expect("the bus answers"));
+    assert!(!bus.redrive(own, dead.id).await.expect("the bus answers"), "it is there once");
+    let mut queue = bus.subscribe(own, 1).await.expect("a queue");
+    let again = next(&mut *queue).await;
+    assert_eq!((&again.message, again.attempts), (dead, 0));
+    again.dead("hopeless again").await.expect("the bus answers");
+    queue.close().await.expect("the bus answers");
+    let letters = bus.dead_letters(Some(own), 10).await.expect("the bus answers");
+    assert_eq!(letters.iter().map(|letter| letter.message.id).collect::<Vec<_>>(), [dead.id]);
+    assert!(bus.dead_letters(Some(other), 10).await.expect("the bus answers").is_empty());
+    assert!(bus.drop_dead(own, dead.id).await.expect("the bus answers"));
+    assert!(!bus.drop_dead(own, dead.id).await.expect("the bus answers"));
+    assert!(bus.dead_letters(None, 10).await.expect("the bus answers").is_empty());
 }
 
 /// A consumer holds no more than it asked for, and gets the next when it settles one.
@@ -147,6 +171,7 @@ async fn prefetches(bus: &dyn BusBackend) {
     let delivery = next(&mut *narrow).await;
     assert_eq!(delivery.message.id, one_more.id);
     delivery.ack().await.expect("the bus answers");
+    narrow.close().await.expect("the bus answers");
 }
 
 /// Consumers of one queue share its messages: each comes to one of them.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use contracts::EventId;
 use contracts::topology::Queue;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
@@ -196,16 +197,15 @@ impl BusBackend for SqliteBus {
         Ok(Box::new(SqliteSubscription::new(taker, prefetch)))
     }
 
-    async fn dead_letters(&self, after: i64, limit: u32) -> Result<Vec<DeadLetter>, BusError> {
-        let rows = sqlx::query("SELECT * FROM dead_letters WHERE id > ? ORDER BY id LIMIT ?")
-            .bind(after)
+    async fn dead_letters(&self, queue: Option<&str>, limit: u32) -> Result<Vec<DeadLetter>, BusError> {
+        let rows = sqlx::query("SELECT * FROM dead_letters WHERE ?1 IS NULL OR queue = ?1 ORDER BY queue, id LIMIT ?2")
+            .bind(queue)
             .bind(limit)
             .fetch_all(&self.read)
             .await?;
         rows.iter()
             .map(|row| {
                 Ok(DeadLetter {
-                    id: row.try_get("id")?,
                     queue: row.try_get("queue")?,
                     message: message(row)?,
                     reason: row.try_get("reason")?,
@@ -214,6 +214,32 @@ impl BusBackend for SqliteBus {
                 })
             })
             .collect()
+    }
+
+    async fn redrive(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
+        let mut tx = begin(&self.write).await?;
+        let put_back = sqlx::query(
+            "INSERT INTO messages (queue, event_id, event_type, exchange, body, app_id, at, traceparent, mandatory)
+             SELECT queue, event_id, event_type, exchange, body, app_id, at, traceparent, mandatory
+             FROM dead_letters WHERE queue = ? AND event_id = ?",
+        );
+        let put_back = put_back.bind(queue).bind(id.to_string()).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM dead_letters WHERE queue = ? AND event_id = ?")
+            .bind(queue)
+            .bind(id.to_string())
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        self.wake.notify_waiters();
+        Ok(put_back.rows_affected() > 0)
+    }
+
+    async fn drop_dead(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
+        let mut tx = begin(&self.write).await?;
+        let dropped = sqlx::query("DELETE FROM dead_letters WHERE queue = ? AND event_id = ?");
+        let dropped = dropped.bind(queue).bind(id.to_string()).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(dropped.rows_affected() > 0)
     }
 
     async fn ping(&self) -> Result<(), BusError> {

@@ -1,0 +1,260 @@
+//! The bus on RabbitMQ.
+//!
+//! Messages are persistent and confirmed by the broker; consumers have quorum queues and acknowledge by hand. What is
+//! published while the broker is away fails within a few seconds, and the outbox keeps it. A connection that broke is made
+//! anew, with its channels and the topology, by whoever needs it next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use contracts::EventId;
+use contracts::topology::Queue;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Channel, Confirmation};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::{AmqpUrl, BusBackend, BusError, DeadLetter, Message, Subscription};
+use crate::clock::SharedClock;
+
+mod link;
+mod subscription;
+mod topology;
+mod wire;
+
+use link::Link;
+use subscription::AmqpSubscription;
+use wire::{Copy, Letter};
+
+/// How long a batch may take to be confirmed; a broker that is away or out of memory does not confirm at all.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
+/// Why a channel is closed that only looked: the broker puts back what it was shown.
+const LOOKED: &str = "looked through";
+
+/// The bus on RabbitMQ. Clones share its connection.
+#[derive(Clone)]
+pub struct AmqpBus {
+    url: AmqpUrl,
+    clock: SharedClock,
+    topology: Arc<Mutex<(Vec<String>, Vec<Queue>)>>,
+    link: Arc<Mutex<Option<Arc<Link>>>>,
+}
+
+/// Something that is published: where, how, and what.
+struct Parcel<'a> {
+    exchange: &'a str,
+    routing_key: &'a str,
+    mandatory: bool,
+    properties: BasicProperties,
+    body: &'a [u8],
+}
+
+impl AmqpBus {
+    /// At this address. It is connected to when it is first needed, so that a service starts while the broker is away.
+    #[must_use]
+    pub fn new(url: AmqpUrl, clock: SharedClock) -> Self {
+        crate::client::install_tls();
+        Self { url, clock, topology: Arc::default(), link: Arc::default() }
+    }
+
+    /// The connection, made anew if there is none.
+    async fn link(&self) -> Result<Arc<Link>, BusError> {
+        let mut known = self.link.lock().await;
+        if let Some(link) = known.as_ref().filter(|link| link.is_well()) {
+            return Ok(link.clone());
+        }
+        *known = None;
+        let (exchanges, queues) = self.topology.lock().await.clone();
+        let link = Arc::new(Link::open(&self.url, &exchanges, &queues).await?);
+        tracing::info!(url = %self.url, "connected to the broker");
+        *known = Some(link.clone());
+        Ok(link)
+    }
+
+    /// Forgets a connection that does not do what it should.
+    async fn drop_link(&self, broken: &Arc<Link>) {
+        let mut known = self.link.lock().await;
+        if known.as_ref().is_some_and(|link| Arc::ptr_eq(link, broken)) {
+            *known = None;
+        }
+    }
+
+    /// Publishes, and waits until all of it is confirmed.
+    async fn send(&self, parcels: &[Parcel<'_>]) -> Result<Vec<Confirmation>, BusError> {
+        let link = self.link().await?;
+        let sent = async {
+            let mut confirms = Vec::with_capacity(parcels.len());
+            for parcel in parcels {
+                let options = BasicPublishOptions { mandatory: parcel.mandatory, ..BasicPublishOptions::default() };
+                let (exchange, key) = (parcel.exchange.into(), parcel.routing_key.into());
+                let publish =
+                    link.publisher().basic_publish(exchange, key, options, parcel.body, parcel.properties.clone());
+                confirms.push(publish.await?);
+            }
+            let mut confirmed = Vec::with_capacity(confirms.len());
+            for confirm in confirms {
+                confirmed.push(confirm.await?);
+            }
+            Ok::<_, lapin::Error>(confirmed)
+        };
+        let outcome = match timeout(CONFIRM_TIMEOUT, sent).await {
+            Ok(Ok(confirmed)) => return Ok(confirmed),
+            Ok(Err(error)) => unavailable(error),
+            Err(late) => BusError::Unavailable(late.into()),
+        };
+        self.drop_link(&link).await;
+        Err(outcome)
+    }
+
+    /// Publishes one copy of a message, which a queue must take.
+    async fn send_copy(&self, copy: &Copy<'_>) -> Result<(), BusError> {
+        let parcel = Parcel {
+            exchange: copy.exchange,
+            routing_key: copy.routing_key,
+            mandatory: true,
+            properties: copy.properties(),
+            body: &copy.message.body,
+        };
+        let confirmed = self.send(&[parcel]).await?;
+        confirmed.into_iter().try_for_each(|confirmation| judge(&confirmation, copy.message))
+    }
+
+    /// Dead letters of a queue, the oldest first: `most` of them, or up to the one with this id. They stay until they are
+    /// acknowledged: the broker puts them back when the channel is closed.
+    async fn letters(
+        &self,
+        queue: &str,
+        most: usize,
+        until: Option<EventId>,
+    ) -> Result<(Channel, Vec<Letter>), BusError> {
+        let link = self.link().await?;
+        let channel = link.channel().await?;
+        let (dead, mut letters) = (topology::dead(queue), Vec::new());
+        while letters.len() < most {
+            let got = channel.basic_get(dead.as_str().into(), BasicGetOptions::default()).await.map_err(unavailable)?;
+            let Some(got) = got else { break };
+            let letter = wire::letter(queue, got.delivery)?;
+            let found = until == Some(letter.dead.message.id);
+            letters.push(letter);
+            if found {
+                break;
+            }
+        }
+        Ok((channel, letters))
+    }
+
+    async fn known(&self, queue: &str) -> Result<(), BusError> {
+        let (_, queues) = &*self.topology.lock().await;
+        let known = queues.iter().any(|known| known.name == queue);
+        if known { Ok(()) } else { Err(BusError::UnknownQueue(queue.to_owned())) }
+    }
+}
+
+#[async_trait]
+impl BusBackend for AmqpBus {
+    async fn declare(&self, exchanges: &[&str], queues: &[Queue]) -> Result<(), BusError> {
+        let exchanges = exchanges.iter().map(|exchange| (*exchange).to_owned()).collect();
+        *self.topology.lock().await = (exchanges, queues.to_vec());
+        // Whoever connects declares it: a broker that is away now is no reason not to start.
+        if let Err(error) = self.link().await {
+            let error = crate::chain(&error);
+            tracing::warn!(url = %self.url, error, "the broker is away, events wait in the outbox");
+        }
+        Ok(())
+    }
+
+    async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), BusError>>, BusError> {
+        let parcels: Vec<_> = batch
+            .iter()
+            .map(|message| Parcel {
+                exchange: &message.exchange,
+                routing_key: &message.event_type,
+                mandatory: message.mandatory,
+                properties: wire::properties(message, 0),
+                body: &message.body,
+            })
+            .collect();
+        let confirmed = self.send(&parcels).await?;
+        Ok(confirmed.iter().zip(batch).map(|(confirmation, message)| judge(confirmation, message)).collect())
+    }
+
+    async fn subscribe(&self, queue: &str, prefetch: u16) -> Result<Box<dyn Subscription>, BusError> {
+        self.known(queue).await?;
+        let link = self.link().await?;
+        let channel = link.channel().await?;
+        channel.basic_qos(prefetch, BasicQosOptions::default()).await.map_err(unavailable)?;
+        let tag = format!("{queue}-{}", Uuid::now_v7());
+        let options = BasicConsumeOptions::default();
+        let consumer = channel.basic_consume(queue.into(), tag.as_str().into(), options, FieldTable::default());
+        let consumer = consumer.await.map_err(unavailable)?;
+        Ok(Box::new(AmqpSubscription::new(self.clone(), link, channel, consumer, queue)))
+    }
+
+    async fn dead_letters(&self, queue: Option<&str>, limit: u32) -> Result<Vec<DeadLetter>, BusError> {
+        let queues: Vec<_> = match queue {
+            Some(queue) => {
+                self.known(queue).await?;
+                vec![queue.to_owned()]
+            }
+            None => self.topology.lock().await.1.iter().map(|queue| queue.name.to_owned()).collect(),
+        };
+        let mut left = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut all = Vec::new();
+        for queue in queues {
+            let (channel, letters) = self.letters(&queue, left, None).await?;
+            left -= letters.len();
+            all.extend(letters.into_iter().map(|letter| letter.dead));
+            channel.close(200, LOOKED.into()).await.map_err(unavailable)?;
+        }
+        Ok(all)
+    }
+
+    async fn redrive(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
+        self.settle_letter(queue, id, true).await
+    }
+
+    async fn drop_dead(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
+        self.settle_letter(queue, id, false).await
+    }
+
+    async fn ping(&self) -> Result<(), BusError> {
+        self.link().await.map(drop)
+    }
+}
+
+impl AmqpBus {
+    /// Removes a dead letter, and puts its message back into its queue if it is to be tried again.
+    async fn settle_letter(&self, queue: &str, id: EventId, again: bool) -> Result<bool, BusError> {
+        self.known(queue).await?;
+        let (channel, letters) = self.letters(queue, usize::MAX, Some(id)).await?;
+        let found = letters.last().filter(|letter| letter.dead.message.id == id);
+        if let Some(letter) = found {
+            if again {
+                let message = &letter.dead.message;
+                self.send_copy(&Copy { exchange: "", routing_key: queue, message, attempts: 0, burial: None }).await?;
+            }
+            letter.acker.ack(BasicAckOptions::default()).await.map_err(unavailable)?;
+        }
+        channel.close(200, LOOKED.into()).await.map_err(unavailable)?;
+        Ok(found.is_some())
+    }
+}
+
+/// What a confirmation says about a message: one that came back was taken by no queue, though it was acknowledged.
+fn judge(confirmation: &Confirmation, message: &Message) -> Result<(), BusError> {
+    match confirmation {
+        Confirmation::Ack(None) => Ok(()),
+        Confirmation::Ack(Some(_)) => {
+            Err(BusError::Unroutable { exchange: message.exchange.clone(), event_type: message.event_type.clone() })
+        }
+        Confirmation::Nack(_) => Err(BusError::Unavailable("the broker did not take the message".into())),
+        Confirmation::NotRequested => Err(BusError::Unavailable("the channel does not confirm".into())),
+    }
+}
+
+fn unavailable(error: lapin::Error) -> BusError {
+    BusError::Unavailable(error.into())
+}

@@ -1,0 +1,115 @@
+//! A consumer's place at a queue of the broker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use lapin::Acker;
+use lapin::options::{BasicAckOptions, BasicCancelOptions};
+use lapin::{Channel, Consumer};
+
+use super::link::Link;
+use super::topology::{DEAD_LETTERS, wait};
+use super::wire::{self, Copy};
+use super::{AmqpBus, unavailable};
+use crate::bus::{BusError, Delivery, Message, Settle, Subscription};
+
+/// A consumer with a channel of its own.
+pub(super) struct AmqpSubscription {
+    bus: AmqpBus,
+    /// Kept, so that the connection lives as long as its consumers.
+    _link: Arc<Link>,
+    channel: Channel,
+    consumer: Consumer,
+    queue: String,
+}
+
+impl AmqpSubscription {
+    pub(super) fn new(bus: AmqpBus, link: Arc<Link>, channel: Channel, consumer: Consumer, queue: &str) -> Self {
+        Self { bus, _link: link, channel, consumer, queue: queue.to_owned() }
+    }
+}
+
+#[async_trait]
+impl Subscription for AmqpSubscription {
+    async fn next(&mut self) -> Result<Delivery, BusError> {
+        let ended = || BusError::Unavailable("the broker ended the consumer".into());
+        let delivery = self.consumer.next().await.ok_or_else(ended)?.map_err(unavailable)?;
+        let (message, attempts) = wire::read(&delivery.properties, delivery.data)?;
+        let settle = AmqpSettle {
+            bus: self.bus.clone(),
+            acker: delivery.acker,
+            queue: self.queue.clone(),
+            message: message.clone(),
+            attempts,
+        };
+        Ok(Delivery::new(message, self.queue.clone(), attempts, Box::new(settle)))
+    }
+
+    async fn close(&mut self) -> Result<(), BusError> {
+        let tag = self.consumer.tag();
+        self.channel.basic_cancel(tag, BasicCancelOptions::default()).await.map_err(unavailable)?;
+        // What was taken and not settled goes back with the channel.
+        self.channel.close(200, "done".into()).await.map_err(unavailable)
+    }
+}
+
+impl Drop for AmqpSubscription {
+    fn drop(&mut self) {
+        if !self.channel.status().connected() {
+            return;
+        }
+        let channel = self.channel.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { channel.close(200, "dropped".into()).await });
+        }
+    }
+}
+
+struct AmqpSettle {
+    bus: AmqpBus,
+    acker: Acker,
+    queue: String,
+    message: Message,
+    attempts: u32,
+}
+
+impl AmqpSettle {
+    async fn acknowledge(&self) -> Result<(), BusError> {
+        self.acker.ack(BasicAckOptions::default()).await.map_err(unavailable).map(drop)
+    }
+}
+
+#[async_trait]
+impl Settle for AmqpSettle {
+    async fn ack(&self) -> Result<(), BusError> {
+        self.acknowledge().await
+    }
+
+    /// A copy waits in another queue and comes back from there. Once the broker has it the original goes; if we die in
+    /// between both come, which handlers expect.
+    async fn put_back(&self, after: Duration, counted: bool) -> Result<(), BusError> {
+        let copy = Copy {
+            exchange: wait(after).unwrap_or_default(),
+            routing_key: &self.queue,
+            message: &self.message,
+            attempts: self.attempts + u32::from(counted),
+            burial: None,
+        };
+        self.bus.send_copy(&copy).await?;
+        self.acknowledge().await
+    }
+
+    async fn bury(&self, reason: &str) -> Result<(), BusError> {
+        let copy = Copy {
+            exchange: DEAD_LETTERS,
+            routing_key: &self.queue,
+            message: &self.message,
+            attempts: self.attempts + 1,
+            burial: Some((reason, self.bus.clock.now())),
+        };
+        self.bus.send_copy(&copy).await?;
+        self.acknowledge().await
+    }
+}

@@ -1,0 +1,128 @@
+//! The bus suite on a real RabbitMQ, and what its restarts are to publishers and consumers.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::bus::{AmqpBus, BusBackend, BusError, BusUrl};
+use common::clock;
+use contracts::EventType;
+use contracts::topology::{EXCHANGES, PRODUCT_ORDERS, QUEUES};
+use testkit::bus::message;
+use testkit::eventually;
+use testkit::servers::{self, RabbitMq};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn open(url: &str) -> Arc<AmqpBus> {
+    match url.parse().unwrap() {
+        BusUrl::Amqp(url) => Arc::new(AmqpBus::new(url, clock::system())),
+        BusUrl::Sqlite(_) => panic!("{url} is no broker"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rabbitmq_keeps_the_rules_of_a_bus() {
+    let Some(server) = servers::rabbitmq().await else { return };
+    testkit::bus::suite(open(&server.vhost().await)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_failed_comes_again_after_a_while() {
+    let Some(server) = servers::rabbitmq().await else { return };
+    let bus = open(&server.vhost().await);
+    bus.declare(EXCHANGES, QUEUES).await.unwrap();
+    let sent = message(EventType::OrderUpdated);
+    bus.publish(std::slice::from_ref(&sent)).await.unwrap();
+    let mut queue = bus.subscribe(PRODUCT_ORDERS.name, 1).await.unwrap();
+    let begun = Instant::now();
+    queue.next().await.unwrap().retry(Duration::from_millis(100), "a fault").await.unwrap();
+    let again = tokio::time::timeout(DEADLINE, queue.next()).await.unwrap().unwrap();
+    assert_eq!((&again.message, again.attempts), (&sent, 1));
+    assert!(begun.elapsed() >= Duration::from_millis(100), "it waited");
+    again.ack().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_lost_connection_held_comes_again() {
+    let Some(server) = servers::rabbitmq().await else { return };
+    let url = server.vhost().await;
+    let (dying, living) = (open(&url), open(&url));
+    dying.declare(EXCHANGES, QUEUES).await.unwrap();
+    living.declare(EXCHANGES, QUEUES).await.unwrap();
+    let sent = message(EventType::OrderUpdated);
+    living.publish(std::slice::from_ref(&sent)).await.unwrap();
+    let mut queue = dying.subscribe(PRODUCT_ORDERS.name, 1).await.unwrap();
+    let held = queue.next().await.unwrap();
+    drop((queue, held, dying));
+    let mut queue = living.subscribe(PRODUCT_ORDERS.name, 1).await.unwrap();
+    let again = tokio::time::timeout(DEADLINE, queue.next()).await.unwrap().unwrap();
+    assert_eq!(again.message.id, sent.id);
+    again.ack().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_of_the_broker_loses_nothing_that_was_confirmed() {
+    let Some(server) = RabbitMq::start().await else { return };
+    let url = server.vhost().await;
+    let (publisher, consumer) = (open(&url), open(&url));
+    publisher.declare(EXCHANGES, QUEUES).await.unwrap();
+    consumer.declare(EXCHANGES, QUEUES).await.unwrap();
+    let before: Vec<_> = (0..20).map(|_| message(EventType::OrderUpdated)).collect();
+    assert!(publisher.publish(&before).await.unwrap().iter().all(Result::is_ok));
+
+    server.process.kill();
+    let begun = Instant::now();
+    let lost = message(EventType::OrderUpdated);
+    let refused = publisher.publish(std::slice::from_ref(&lost)).await;
+    assert!(matches!(refused, Err(BusError::Unavailable(_))), "{refused:?}");
+    assert!(begun.elapsed() < DEADLINE, "it does not hang for as long as the outage lasts");
+    assert!(publisher.ping().await.is_err());
+    let late = open(&url);
+    late.declare(EXCHANGES, QUEUES).await.unwrap();
+    assert!(late.ping().await.is_err(), "whoever starts meanwhile starts all the same");
+
+    server.restart().await;
+    let after = message(EventType::OrderUpdated);
+    eventually("the publisher comes back by itself", DEADLINE, || async {
+        let published = publisher.publish(std::slice::from_ref(&after)).await.ok()?;
+        published.into_iter().all(|outcome| outcome.is_ok()).then_some(())
+    })
+    .await;
+    eventually("whoever started meanwhile too", DEADLINE, || async { late.ping().await.ok() }).await;
+
+    let expected: BTreeSet<_> = before.iter().chain([&after]).map(|message| message.id).collect();
+    let mut seen = BTreeSet::new();
+    let mut queue = eventually("the consumer comes back", DEADLINE, || async {
+        consumer.subscribe(PRODUCT_ORDERS.name, 8).await.ok()
+    })
+    .await;
+    while !expected.is_subset(&seen) {
+        let delivery = tokio::time::timeout(DEADLINE, queue.next()).await.unwrap().unwrap();
+        seen.insert(delivery.message.id);
+        delivery.ack().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topology_that_the_broker_lost_is_declared_again() {
+    let Some(server) = servers::rabbitmq().await else { return };
+    let url = server.vhost().await;
+    let bus = open(&url);
+    bus.declare(EXCHANGES, QUEUES).await.unwrap();
+    let host = url.rsplit('/').next().unwrap();
+    server.ctl(&["delete_vhost", host]).await;
+    server.ctl(&["add_vhost", host]).await;
+    server.ctl(&["set_permissions", "-p", host, "guest", ".*", ".*", ".*"]).await;
+    let sent = message(EventType::OrderUpdated);
+    eventually("it is published", DEADLINE, || async {
+        let published = bus.publish(std::slice::from_ref(&sent)).await.ok()?;
+        published.into_iter().all(|outcome| outcome.is_ok()).then_some(())
+    })
+    .await;
+    let mut queue = bus.subscribe(PRODUCT_ORDERS.name, 1).await.unwrap();
+    let delivery = tokio::time::timeout(DEADLINE, queue.next()).await.unwrap().unwrap();
+    assert_eq!(delivery.message, sent);
+}
