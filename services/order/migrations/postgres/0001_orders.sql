@@ -61,10 +61,11 @@ CREATE TABLE order_items (
 CREATE TABLE order_payments (
     payment_id     UUID PRIMARY KEY,
     order_id       UUID NOT NULL REFERENCES orders (id),
-    method         TEXT,
+    method         TEXT CHECK (method IN ('card', 'paypal', 'apple_pay', 'google_pay')),
     amount         BIGINT,
     currency       TEXT,
-    status         TEXT,
+    status         TEXT
+        CHECK (status IN ('pending', 'processing', 'completed', 'failed', 'refunded', 'cancelled')),
     version        BIGINT,
     counts         BOOLEAN,
     created_at     TIMESTAMPTZ,
@@ -81,7 +82,7 @@ CREATE TABLE order_refunds (
     refund_id  UUID PRIMARY KEY,
     payment_id UUID NOT NULL REFERENCES order_payments (payment_id),
     amount     BIGINT NOT NULL,
-    cause      TEXT NOT NULL,
+    cause      TEXT NOT NULL CHECK (cause IN ('granted', 'cancelled', 'late', 'doubled', 'provider')),
     at         TIMESTAMPTZ NOT NULL
 );
 

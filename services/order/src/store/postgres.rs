@@ -32,7 +32,10 @@ const CONSTRAINTS: &[(&str, &str)] = &[("order_ids_id", ID_TAKEN), ("orders_orde
 pub const UNPAID: &str = "SELECT id FROM orders
     WHERE captured = 0 AND status IN ('pending', 'confirmed') AND created_at <= $1 ORDER BY created_at LIMIT $2";
 /// When the oldest unpaid order was placed.
-pub const OLDEST_UNPAID: &str = "SELECT created_at FROM orders WHERE captured = 0 AND status IN ('pending', 'confirmed') ORDER BY created_at LIMIT 1";
+pub const OLDEST_UNPAID: &str = "SELECT created_at FROM orders
+    WHERE captured = 0 AND status IN ('pending', 'confirmed') ORDER BY created_at LIMIT 1";
+/// The status of an order.
+pub const STATUS: &str = "SELECT status FROM orders WHERE id = $1";
 
 /// Orders in a PostgreSQL database.
 pub struct PostgresOrders {
@@ -118,8 +121,7 @@ impl Orders for PostgresOrders {
         // A statement of its own: once it has waited for an order that is being written, the next one sees it.
         let tombstone = sqlx::query("INSERT INTO order_ids (id, abandoned_at) VALUES ($1, $2) ON CONFLICT DO NOTHING");
         tombstone.bind(id.as_uuid()).bind(now).execute(self.db.pool()).await?;
-        let status = sqlx::query("SELECT status FROM orders WHERE id = $1").bind(id.as_uuid());
-        let status = status.fetch_optional(self.db.pool()).await?;
+        let status = sqlx::query(STATUS).bind(id.as_uuid()).fetch_optional(self.db.pool()).await?;
         status.map(|row| parse_col(row.try_get("status")?, "order status")).transpose()
     }
 

@@ -138,9 +138,8 @@ async fn a_product_is_kept_as_it_was() {
     shop.neighbours.world().products.insert(1, ("1.00", 100));
     let again = shop.order(order["id"].as_str().unwrap()).await;
     assert_eq!(again["items"][0]["unit_price"], 29.99);
-    let query = "SELECT product_description, product_snapshot FROM order_items WHERE order_id = ?";
-    let row = sqlx::query_as::<_, (String, String)>(query).bind(order["id"].as_str().unwrap());
-    let (description, snapshot) = row.fetch_one(&shop.database().await).await.unwrap();
+    let query = "SELECT product_description, product_snapshot FROM order_items WHERE CAST(order_id AS TEXT) = $1";
+    let (description, snapshot) = shop.database.texts(query, &order).await.remove(0);
     let snapshot: Value = serde_json::from_str(&snapshot).unwrap();
     assert_eq!((description.as_str(), &snapshot["stockQuantity"]), ("Nice", &json!(100)));
 }

@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::eventually;
 
+use crate::support::database::{BREAK_COMMITS, BREAK_WRITING, MEND_COMMITS, MEND_WRITING};
 use crate::support::{PATIENCE, Shop};
 
 /// That nothing came of an order: nothing is reserved, nothing written.
@@ -130,43 +131,27 @@ async fn an_order_that_was_abandoned_before_it_was_written_is_not_written() {
 async fn where_nobody_knows_whether_the_order_was_written_nothing_is_released() {
     let shop = Shop::start().await;
     let user = shop.user();
-    let database = shop.database().await;
-    // The commit itself fails, at a foreign key that is looked at no sooner.
-    for statement in [
-        "CREATE TABLE late (id TEXT REFERENCES orders (id) DEFERRABLE INITIALLY DEFERRED)",
-        "CREATE TRIGGER broken AFTER INSERT ON orders BEGIN INSERT INTO late VALUES ('nobody'); END",
-    ] {
-        sqlx::query(statement).execute(&database).await.unwrap();
-    }
+    shop.database.run(BREAK_COMMITS).await;
     shop.post("/api/orders", &shop.token(user), Shop::form(user)).await.refused(503, "SERVICE_UNAVAILABLE");
-    sqlx::query("DROP TRIGGER broken").execute(&database).await.unwrap();
+    shop.database.run(MEND_COMMITS).await;
     shop.place(user).await;
     assert_eq!(shop.neighbours.world().released, []);
     assert_eq!(shop.neighbours.world().reservations.len(), 2);
-}
-
-/// Something that keeps the order from being written once its stock is reserved.
-async fn break_writing(shop: &Shop) -> sqlx::SqlitePool {
-    let database = shop.database().await;
-    let trigger = "CREATE TRIGGER broken BEFORE INSERT ON order_items BEGIN SELECT raise(ABORT, 'broken'); END";
-    sqlx::query(trigger).execute(&database).await.unwrap();
-    database
 }
 
 #[tokio::test]
 async fn what_is_certainly_not_written_is_not_kept_reserved() {
     let shop = Shop::start().await;
     let user = shop.user();
-    let database = break_writing(&shop).await;
+    shop.database.run(BREAK_WRITING).await;
     shop.post("/api/orders", &shop.token(user), Shop::form(user)).await.refused(500, "INTERNAL");
     eventually("the reservation is released", PATIENCE, || async {
         (!shop.neighbours.world().released.is_empty()).then_some(())
     })
     .await;
     nothing_came_of_it(&shop, user).await;
-    let events: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(&database).await.unwrap();
-    assert_eq!(events, 0);
-    sqlx::query("DROP TRIGGER broken").execute(&database).await.unwrap();
+    assert_eq!(shop.database.number("SELECT count(*) FROM outbox").await, 0);
+    shop.database.run(MEND_WRITING).await;
     shop.place(user).await;
 }
 

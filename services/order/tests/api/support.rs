@@ -14,14 +14,15 @@ use order_service::config::Config;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use testkit::app::RunningService;
 use testkit::eventually;
 use testkit::tokens::TestKeys;
 
+pub(crate) mod database;
 pub(crate) mod events;
 pub(crate) mod neighbours;
 
+use database::Database;
 use neighbours::Neighbours;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -30,7 +31,8 @@ pub(crate) const UNKNOWN: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
 
 /// The service, whose deadline job only works when it is told to, and whose clock stands still.
 pub(crate) struct Shop {
-    directory: tempfile::TempDir,
+    _directory: tempfile::TempDir,
+    pub(crate) database: Database,
     pub(crate) clock: ManualClock,
     pub(crate) neighbours: Neighbours,
     pub(crate) bus: Bus,
@@ -82,11 +84,11 @@ impl Shop {
         let keys = Arc::new(TestKeys::new());
         let clock = ManualClock::at(SystemClock.now());
         let neighbours = Neighbours::start(keys.clone()).await;
-        let file = |name: &str| format!("sqlite://{}", directory.path().join(name).display());
+        let database = Database::new(directory.path()).await;
         let env = Env::from_pairs([
-            ("DATABASE_URL", file("orders.db")),
+            ("DATABASE_URL", database.url.clone()),
             ("REDIS_URL", "memory:".to_owned()),
-            ("RABBITMQ_URL", file("bus.db")),
+            ("RABBITMQ_URL", format!("sqlite://{}", directory.path().join("bus.db").display())),
             ("JWKS_URL", format!("{}/.well-known/jwks.json", neighbours.url)),
             ("USER_SERVICE_URL", neighbours.url.clone()),
             ("PRODUCT_SERVICE_URL", neighbours.url.clone()),
@@ -101,7 +103,7 @@ impl Shop {
         let running = testkit::app::spawn(service).await;
         let client = running.client.clone();
         neighbours.world().orders = Some((client.clone(), running.url.clone()));
-        Self { directory, clock, neighbours, bus, keys, client, workers, running }
+        Self { _directory: directory, database, clock, neighbours, bus, keys, client, workers, running }
     }
 
     /// Lets the deadline job do all that is due; answers when it is due next.
@@ -224,17 +226,10 @@ impl Shop {
         eventually(what, PATIENCE, || async { Some(self.order(id).await).filter(holds) }).await
     }
 
-    /// The service's file, to look into.
-    pub(crate) async fn database(&self) -> sqlx::SqlitePool {
-        let options = SqliteConnectOptions::new().filename(self.directory.path().join("orders.db"));
-        SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap()
-    }
-
     /// The events of an order so far: kind and data.
     pub(crate) async fn events(&self, order: &Value) -> Vec<(String, Value)> {
-        let query = "SELECT event_type, data FROM outbox WHERE aggregate_id = ? ORDER BY seq";
-        let rows = sqlx::query_as::<_, (String, String)>(query).bind(order["id"].as_str().unwrap());
-        let rows = rows.fetch_all(&self.database().await).await.unwrap();
+        let query = "SELECT event_type, data FROM outbox WHERE aggregate_id = $1 ORDER BY seq";
+        let rows = self.database.texts(query, order).await;
         rows.into_iter().map(|(kind, data)| (kind, serde_json::from_str(&data).unwrap())).collect()
     }
 

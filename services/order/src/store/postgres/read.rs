@@ -47,22 +47,35 @@ pub(super) async fn order_by_number(db: &mut PgConnection, number: &OrderNumber)
     Ok(whole(db, row.as_slice()).await?.pop())
 }
 
-pub(super) async fn page(db: &mut PgConnection, filter: Filter, offset: i64, limit: i64) -> Result<Page, StoreError> {
-    let wanted = |select: &'static str| {
-        let mut query = QueryBuilder::<Postgres>::new(select);
-        query.push(" FROM orders WHERE TRUE");
-        if let Some(user) = filter.user_id {
-            query.push(" AND user_id = ").push_bind(user.as_uuid());
-        }
-        if let Some(status) = filter.status {
-            query.push(" AND status = ").push_bind(status.as_str());
-        }
-        query
-    };
-    let total = wanted("SELECT count(*)").build_query_scalar().fetch_one(&mut *db).await?;
-    let mut query = wanted("SELECT *");
+/// Counts the orders that are wanted.
+#[must_use]
+pub fn counted(filter: Filter) -> QueryBuilder<Postgres> {
+    wanted("SELECT count(*)", filter)
+}
+
+/// Reads up to `limit` of the orders that are wanted, newest first, leaving out the first `offset`.
+#[must_use]
+pub fn listed(filter: Filter, offset: i64, limit: i64) -> QueryBuilder<Postgres> {
+    let mut query = wanted("SELECT *", filter);
     query.push(" ORDER BY created_at DESC, id DESC LIMIT ").push_bind(limit).push(" OFFSET ").push_bind(offset);
-    let rows = query.build().fetch_all(&mut *db).await?;
+    query
+}
+
+fn wanted(select: &'static str, filter: Filter) -> QueryBuilder<Postgres> {
+    let mut query = QueryBuilder::new(select);
+    query.push(" FROM orders WHERE TRUE");
+    if let Some(user) = filter.user_id {
+        query.push(" AND user_id = ").push_bind(user.as_uuid());
+    }
+    if let Some(status) = filter.status {
+        query.push(" AND status = ").push_bind(status.as_str());
+    }
+    query
+}
+
+pub(super) async fn page(db: &mut PgConnection, filter: Filter, offset: i64, limit: i64) -> Result<Page, StoreError> {
+    let total = counted(filter).build_query_scalar().fetch_one(&mut *db).await?;
+    let rows = listed(filter, offset, limit).build().fetch_all(&mut *db).await?;
     Ok(Page { orders: whole(db, &rows).await?, total })
 }
 

@@ -18,6 +18,9 @@ use order_service::store::postgres::{self, PostgresOrders};
 use order_service::store::sqlite::{self, SqliteOrders};
 use order_service::store::{Filter, ID_TAKEN, NUMBER_TAKEN, Orders};
 use order_service::timeline::{Entry, Written};
+use racing::*;
+
+mod racing;
 
 const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
 
@@ -118,7 +121,12 @@ suite!(
     what_happened_before_its_order_is_kept_too,
     an_audit_has_every_order_once_by_id,
     of_an_order_and_its_tombstone_one_wins,
-    of_two_orders_with_one_id_one_wins,
+    of_orders_with_one_id_one_wins,
+    of_orders_with_one_number_one_wins,
+    a_message_that_comes_often_at_once_has_its_effect_once,
+    what_is_told_of_an_order_at_once_is_all_kept,
+    a_payment_belongs_to_one_order,
+    changes_of_many_orders_do_not_hinder_each_other,
 );
 
 fn at(second: i64) -> DateTime<Utc> {
@@ -335,21 +343,6 @@ async fn a_message_has_its_effect_once(fixture: Fixture) {
     assert_eq!(fixture.store.find(order.id).await.unwrap(), noted);
 }
 
-async fn changes_of_an_order_follow_each_other(fixture: Fixture) {
-    let order = place(&*fixture.store, 0).await;
-    write(&*fixture.store, order.id, |order| order.notes = None).await;
-    let writers = (0..20).map(|_| {
-        let (store, id) = (fixture.store.clone(), order.id);
-        tokio::spawn(async move {
-            write(&*store, id, |order| order.notes = Some(order.notes.take().unwrap_or_default() + "x")).await
-        })
-    });
-    for writer in writers.collect::<Vec<_>>() {
-        writer.await.unwrap();
-    }
-    assert_eq!(fixture.store.find(order.id).await.unwrap().unwrap().notes, Some("x".repeat(20)));
-}
-
 async fn pages_are_newest_first_and_do_not_overlap(fixture: Fixture) {
     let store = fixture.store;
     let mut placed = Vec::new();
@@ -469,36 +462,4 @@ async fn an_audit_has_every_order_once_by_id(fixture: Fixture) {
         read.extend(page.into_iter().map(|audited| audited.order.id));
     }
     assert_eq!(read, ids);
-}
-
-async fn of_an_order_and_its_tombstone_one_wins(fixture: Fixture) {
-    for second in 0..20 {
-        let placed = placed_at(second);
-        let id = placed.order.id;
-        let (writing, burying) = (fixture.store.clone(), fixture.store.clone());
-        let insert = tokio::spawn(async move { writing.insert(&placed, &Written::default()).await });
-        let abandon = tokio::spawn(async move { burying.abandon(id, at(0)).await });
-        let (inserted, abandoned) = (insert.await.unwrap(), abandon.await.unwrap().unwrap());
-        let exists = fixture.store.find(id).await.unwrap().is_some();
-        assert_eq!((inserted.is_ok(), abandoned.is_some()), (exists, exists), "{inserted:?}");
-    }
-}
-
-async fn of_two_orders_with_one_id_one_wins(fixture: Fixture) {
-    let first = placed_at(0);
-    let racers = (0..8).map(|second| {
-        let (store, mut placed) = (fixture.store.clone(), placed_at(second));
-        placed.order.id = first.order.id;
-        let effects = written(Effects::of(at(0), placed.order.created_event()));
-        tokio::spawn(async move { store.insert(&placed, &effects).await })
-    });
-    let mut won = 0;
-    for racer in racers.collect::<Vec<_>>() {
-        match racer.await.unwrap() {
-            Ok(()) => won += 1,
-            Err(error) => assert_eq!(error.unique(), Some(ID_TAKEN), "{error:?}"),
-        }
-    }
-    assert_eq!((won, fixture.pending().await), (1, 1));
-    assert_eq!(fixture.store.timeline(first.order.id).await.unwrap().len(), 1);
 }
