@@ -33,6 +33,8 @@ pub const MAX_ATTEMPTS: u32 = 10;
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// The longest pause before a failed message's next try.
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
+/// The pause before a queue is listened to again that could not be heard.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 /// The longest pause of a consumer whose store or peer is away.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -121,7 +123,7 @@ impl Consumer {
             let (queue, error) = (self.queue(), crate::chain(&error));
             tracing::warn!(queue, error, "the queue cannot be heard, it is tried again");
             tokio::select! {
-                () = tokio::time::sleep(LONGEST_PAUSE) => {}
+                () = tokio::time::sleep(LISTEN_AGAIN) => {}
                 () = shutdown.soft() => return,
             }
         }

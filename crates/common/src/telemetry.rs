@@ -25,9 +25,9 @@ mod ecs;
 
 use ecs::Ecs;
 
-/// What is logged unless `RUST_LOG` says otherwise.
+/// What is logged unless `RUST_LOG` says otherwise. The AMQP client would warn with the whole of a message that came back.
 pub const DEFAULT_FILTER: &str =
-    "info,hyper_util=warn,reqwest=warn,sqlx=warn,opentelemetry=warn,opentelemetry_sdk=warn";
+    "info,hyper_util=warn,lapin=error,reqwest=warn,sqlx=warn,opentelemetry=warn,opentelemetry_sdk=warn";
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -126,3 +126,29 @@ async fn a_topology_that_the_broker_lost_is_declared_again() {
     let delivery = tokio::time::timeout(DEADLINE, queue.next()).await.unwrap().unwrap();
     assert_eq!(delivery.message, sent);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_batch_only_what_no_queue_takes_is_refused() {
+    let Some(server) = servers::rabbitmq().await else { return };
+    let bus = open(&server.vhost().await);
+    bus.declare(EXCHANGES, QUEUES).await.unwrap();
+    for at in [0, 100, 199] {
+        let mut batch: Vec<_> = (0..200).map(|_| message(EventType::OrderUpdated)).collect();
+        batch[at] = message(EventType::OrderCreated);
+        let outcomes = bus.publish(&batch).await.unwrap();
+        let refused: Vec<_> = (0..200).filter(|index| outcomes[*index].is_err()).collect();
+        assert_eq!(refused, [at]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_was_deleted_is_declared_again() {
+    let Some(server) = servers::rabbitmq().await else { return };
+    let url = server.vhost().await;
+    let bus = open(&url);
+    bus.declare(EXCHANGES, QUEUES).await.unwrap();
+    server.ctl(&["delete_queue", "-p", url.rsplit('/').next().unwrap(), PRODUCT_ORDERS.name]).await;
+    let sent = message(EventType::OrderUpdated);
+    eventually("it is taken", DEADLINE, || async { bus.publish(std::slice::from_ref(&sent)).await.ok()?.pop()?.ok() })
+        .await;
+}

@@ -4,6 +4,7 @@
 //! published while the broker is away fails within a few seconds, and the outbox keeps it. A connection that broke is made
 //! anew, with its channels and the topology, by whoever needs it next.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,8 +41,15 @@ pub struct AmqpBus {
     url: AmqpUrl,
     clock: SharedClock,
     topology: Arc<Mutex<(Vec<String>, Vec<Queue>)>>,
-    link: Arc<Mutex<Option<Arc<Link>>>>,
+    /// A broker that is out of memory stops whoever publishes: consumers have a connection of their own.
+    publishing: Place,
+    consuming: Place,
+    /// One batch at a time, so that what comes back from the broker is of the batch that waits.
+    turn: Arc<Mutex<()>>,
 }
+
+/// Where a connection is kept.
+type Place = Arc<Mutex<Option<Arc<Link>>>>;
 
 /// Something that is published: where, how, and what.
 struct Parcel<'a> {
@@ -57,12 +65,19 @@ impl AmqpBus {
     #[must_use]
     pub fn new(url: AmqpUrl, clock: SharedClock) -> Self {
         crate::client::install_tls();
-        Self { url, clock, topology: Arc::default(), link: Arc::default() }
+        Self {
+            url,
+            clock,
+            topology: Arc::default(),
+            publishing: Arc::default(),
+            consuming: Arc::default(),
+            turn: Arc::default(),
+        }
     }
 
     /// The connection, made anew if there is none.
-    async fn link(&self) -> Result<Arc<Link>, BusError> {
-        let mut known = self.link.lock().await;
+    async fn link(&self, place: &Place) -> Result<Arc<Link>, BusError> {
+        let mut known = place.lock().await;
         if let Some(link) = known.as_ref().filter(|link| link.is_well()) {
             return Ok(link.clone());
         }
@@ -74,25 +89,17 @@ impl AmqpBus {
         Ok(link)
     }
 
-    /// Forgets a connection that does not do what it should.
-    async fn drop_link(&self, broken: &Arc<Link>) {
-        let mut known = self.link.lock().await;
-        if known.as_ref().is_some_and(|link| Arc::ptr_eq(link, broken)) {
-            *known = None;
-        }
-    }
-
-    /// Publishes, and waits until all of it is confirmed.
-    async fn send(&self, parcels: &[Parcel<'_>]) -> Result<Vec<Confirmation>, BusError> {
-        let link = self.link().await?;
+    /// Publishes, and waits until all of it is confirmed: what became of each.
+    async fn send(&self, parcels: &[Parcel<'_>]) -> Result<Vec<Sent>, BusError> {
+        let _turn = self.turn.lock().await;
+        let link = self.link(&self.publishing).await?;
         let sent = async {
             let mut confirms = Vec::with_capacity(parcels.len());
             for parcel in parcels {
                 let options = BasicPublishOptions { mandatory: parcel.mandatory, ..BasicPublishOptions::default() };
                 let (exchange, key) = (parcel.exchange.into(), parcel.routing_key.into());
-                let publish =
-                    link.publisher().basic_publish(exchange, key, options, parcel.body, parcel.properties.clone());
-                confirms.push(publish.await?);
+                let properties = parcel.properties.clone();
+                confirms.push(link.publisher().basic_publish(exchange, key, options, parcel.body, properties).await?);
             }
             let mut confirmed = Vec::with_capacity(confirms.len());
             for confirm in confirms {
@@ -100,13 +107,22 @@ impl AmqpBus {
             }
             Ok::<_, lapin::Error>(confirmed)
         };
-        let outcome = match timeout(CONFIRM_TIMEOUT, sent).await {
-            Ok(Ok(confirmed)) => return Ok(confirmed),
-            Ok(Err(error)) => unavailable(error),
-            Err(late) => BusError::Unavailable(late.into()),
+        let confirmed = match timeout(CONFIRM_TIMEOUT, sent).await {
+            Ok(Ok(confirmed)) => confirmed,
+            failed => {
+                *self.publishing.lock().await = None;
+                return Err(match failed {
+                    Ok(Err(error)) => unavailable(error),
+                    _ => BusError::Unavailable("the broker did not confirm in time".into()),
+                });
+            }
         };
-        self.drop_link(&link).await;
-        Err(outcome)
+        let outcomes = outcomes(parcels, confirmed);
+        if outcomes.contains(&Sent::Returned) {
+            // Somebody removed a queue: whoever connects next declares it again.
+            *self.publishing.lock().await = None;
+        }
+        Ok(outcomes)
     }
 
     /// Publishes one copy of a message, which a queue must take.
@@ -118,8 +134,7 @@ impl AmqpBus {
             properties: copy.properties(),
             body: &copy.message.body,
         };
-        let confirmed = self.send(&[parcel]).await?;
-        confirmed.into_iter().try_for_each(|confirmation| judge(&confirmation, copy.message))
+        self.send(&[parcel]).await?.into_iter().try_for_each(|sent| judge(sent, copy.message))
     }
 
     /// Dead letters of a queue, the oldest first: `most` of them, or up to the one with this id. They stay until they are
@@ -130,7 +145,7 @@ impl AmqpBus {
         most: usize,
         until: Option<EventId>,
     ) -> Result<(Channel, Vec<Letter>), BusError> {
-        let link = self.link().await?;
+        let link = self.link(&self.consuming).await?;
         let channel = link.channel().await?;
         let (dead, mut letters) = (topology::dead(queue), Vec::new());
         while letters.len() < most {
@@ -159,7 +174,7 @@ impl BusBackend for AmqpBus {
         let exchanges = exchanges.iter().map(|exchange| (*exchange).to_owned()).collect();
         *self.topology.lock().await = (exchanges, queues.to_vec());
         // Whoever connects declares it: a broker that is away now is no reason not to start.
-        if let Err(error) = self.link().await {
+        if let Err(error) = self.link(&self.publishing).await {
             let error = crate::chain(&error);
             tracing::warn!(url = %self.url, error, "the broker is away, events wait in the outbox");
         }
@@ -177,13 +192,13 @@ impl BusBackend for AmqpBus {
                 body: &message.body,
             })
             .collect();
-        let confirmed = self.send(&parcels).await?;
-        Ok(confirmed.iter().zip(batch).map(|(confirmation, message)| judge(confirmation, message)).collect())
+        let sent = self.send(&parcels).await?;
+        Ok(sent.into_iter().zip(batch).map(|(sent, message)| judge(sent, message)).collect())
     }
 
     async fn subscribe(&self, queue: &str, prefetch: u16) -> Result<Box<dyn Subscription>, BusError> {
         self.known(queue).await?;
-        let link = self.link().await?;
+        let link = self.link(&self.consuming).await?;
         let channel = link.channel().await?;
         channel.basic_qos(prefetch, BasicQosOptions::default()).await.map_err(unavailable)?;
         let tag = format!("{queue}-{}", Uuid::now_v7());
@@ -221,7 +236,7 @@ impl BusBackend for AmqpBus {
     }
 
     async fn ping(&self) -> Result<(), BusError> {
-        self.link().await.map(drop)
+        self.link(&self.publishing).await.map(drop)
     }
 }
 
@@ -243,15 +258,45 @@ impl AmqpBus {
     }
 }
 
-/// What a confirmation says about a message: one that came back was taken by no queue, though it was acknowledged.
-fn judge(confirmation: &Confirmation, message: &Message) -> Result<(), BusError> {
-    match confirmation {
-        Confirmation::Ack(None) => Ok(()),
-        Confirmation::Ack(Some(_)) => {
+/// What became of something that was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    /// The broker has it.
+    Taken,
+    /// No queue took it.
+    Returned,
+    /// The broker could not keep it.
+    Refused,
+}
+
+/// What became of each. A message that came back is known by its id alone: the client hands it out with any of the
+/// confirmations, and the broker confirms it like the others.
+fn outcomes(parcels: &[Parcel<'_>], confirmed: Vec<Confirmation>) -> Vec<Sent> {
+    let (mut returned, mut refused) = (HashSet::new(), Vec::with_capacity(parcels.len()));
+    for confirmation in confirmed {
+        refused.push(!confirmation.is_ack());
+        if let Some(message) = confirmation.take_message() {
+            returned.insert(message.delivery.properties.message_id().as_ref().map(ToString::to_string));
+        }
+    }
+    let outcome = |(parcel, refused): (&Parcel<'_>, bool)| {
+        let id = parcel.properties.message_id().as_ref().map(ToString::to_string);
+        match refused {
+            _ if returned.contains(&id) => Sent::Returned,
+            true => Sent::Refused,
+            false => Sent::Taken,
+        }
+    };
+    parcels.iter().zip(refused).map(outcome).collect()
+}
+
+fn judge(sent: Sent, message: &Message) -> Result<(), BusError> {
+    match sent {
+        Sent::Taken => Ok(()),
+        Sent::Refused => Err(BusError::Unavailable("the broker did not take the message".into())),
+        Sent::Returned => {
             Err(BusError::Unroutable { exchange: message.exchange.clone(), event_type: message.event_type.clone() })
         }
-        Confirmation::Nack(_) => Err(BusError::Unavailable("the broker did not take the message".into())),
-        Confirmation::NotRequested => Err(BusError::Unavailable("the channel does not confirm".into())),
     }
 }
 

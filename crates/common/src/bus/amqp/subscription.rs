@@ -1,12 +1,13 @@
 //! A consumer's place at a queue of the broker.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use lapin::Acker;
-use lapin::options::{BasicAckOptions, BasicCancelOptions};
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicNackOptions};
 use lapin::{Channel, Consumer};
 
 use super::link::Link;
@@ -43,6 +44,7 @@ impl Subscription for AmqpSubscription {
             queue: self.queue.clone(),
             message: message.clone(),
             attempts,
+            settled: AtomicBool::new(false),
         };
         Ok(Delivery::new(message, self.queue.clone(), attempts, Box::new(settle)))
     }
@@ -73,11 +75,32 @@ struct AmqpSettle {
     queue: String,
     message: Message,
     attempts: u32,
+    settled: AtomicBool,
 }
 
 impl AmqpSettle {
     async fn acknowledge(&self) -> Result<(), BusError> {
-        self.acker.ack(BasicAckOptions::default()).await.map_err(unavailable).map(drop)
+        self.settled.store(true, Ordering::SeqCst);
+        match self.acker.ack(BasicAckOptions::default()).await.map_err(unavailable)? {
+            true => Ok(()),
+            false => Err(BusError::Unavailable("the connection is gone, the message comes again".into())),
+        }
+    }
+}
+
+impl Drop for AmqpSettle {
+    /// What was not settled goes back at once, and does not wait for the channel to be closed.
+    fn drop(&mut self) {
+        if self.settled.load(Ordering::SeqCst) {
+            return;
+        }
+        let acker = self.acker.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+                acker.nack(options).await
+            });
+        }
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) const DEAD_LETTERS: &str = "dead-letters";
 /// Deliveries until the broker itself gives a message up. A connection that drops counts as one, so it is high: what
 /// decides is the message's own count.
 const DELIVERY_LIMIT: i32 = 1000;
+/// The same for dead letters, each look at which is a delivery.
+const LOOKS: i32 = 1_000_000;
 /// How long messages wait that are to be tried again: one queue each, since a queue lets go of its messages in order.
 const WAITS: [(&str, Duration); 4] = [
     ("retry.100ms", Duration::from_millis(100)),
@@ -42,12 +44,14 @@ pub(super) async fn declare(channel: &Channel, exchanges: &[String], queues: &[Q
     exchange(channel, DEAD_LETTERS, ExchangeKind::Direct).await?;
     for declared in queues {
         let dead = dead(declared.name);
-        queue(channel, &dead, &[]).await?;
+        queue(channel, &dead, &[("x-delivery-limit", AMQPValue::LongInt(LOOKS))]).await?;
         bind(channel, &dead, DEAD_LETTERS, declared.name).await?;
         let arguments = [
             ("x-delivery-limit", AMQPValue::LongInt(DELIVERY_LIMIT)),
             ("x-dead-letter-exchange", text(DEAD_LETTERS)),
             ("x-dead-letter-routing-key", text(declared.name)),
+            ("x-dead-letter-strategy", text("at-least-once")),
+            ("x-overflow", text("reject-publish")),
         ];
         queue(channel, declared.name, &arguments).await?;
         for event in declared.events {

@@ -19,6 +19,8 @@ const EXCHANGE: &str = "x-exchange";
 const MANDATORY: &str = "x-mandatory";
 const ATTEMPTS: &str = "x-attempts";
 const REASON: &str = "x-reason";
+/// Characters of a reason that are kept: headers have to fit a frame.
+const REASON_CHARS: usize = 1000;
 const BURIED_MS: &str = "x-buried-ms";
 /// What the broker writes into a message that it moves itself.
 const X_DEATH: &str = "x-death";
@@ -39,6 +41,7 @@ impl Copy<'_> {
         let mut properties = properties(self.message, self.attempts);
         if let (Some((reason, at)), Some(headers)) = (self.burial, properties.headers().clone()) {
             let mut headers = headers;
+            let reason: String = reason.chars().take(REASON_CHARS).collect();
             headers.insert(REASON.into(), AMQPValue::LongString(reason.into()));
             headers.insert(BURIED_MS.into(), AMQPValue::LongLongInt(at.timestamp_millis()));
             properties = properties.with_headers(headers);
