@@ -13,7 +13,7 @@ mod platform;
 pub mod variables;
 
 pub use backend::{BackendConfig, DatabaseUrl, sqlite_path};
-pub use platform::PlatformConfig;
+pub use platform::{ConsulConfig, PlatformConfig};
 
 /// Variables by name: the process's own, or those that a host of several services makes.
 #[derive(Clone, Default)]

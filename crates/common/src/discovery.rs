@@ -7,7 +7,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use url::Url;
 
+use crate::BoxError;
 use crate::config::Settings;
+
+mod consul;
+mod registration;
+
+pub use consul::Consul;
+use consul::Held;
+pub use registration::Registration;
 
 macro_rules! services {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $variable:literal, $example:literal;)*) => {
@@ -62,9 +70,6 @@ pub struct Peers(BTreeMap<ServiceName, Url>);
 impl Peers {
     /// Reads the `<NAME>_SERVICE_URL` variables that are set.
     pub fn read(settings: &mut Settings<'_>) -> Option<Self> {
-        if settings.optional::<String>("CONSUL_URL", "").flatten().is_some() {
-            settings.problem("CONSUL_URL", "is not supported by this build; set the <NAME>_SERVICE_URL variables");
-        }
         let (mut peers, mut right) = (BTreeMap::new(), true);
         for name in ServiceName::ALL {
             let url = match settings.optional::<Url>(name.env(), name.example()) {
@@ -109,14 +114,41 @@ impl FromIterator<(ServiceName, Url)> for Peers {
 
 /// Why no address is known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no address of the {0} is known; set {variable}", variable = .0.env())]
+#[error("no instance of the {0} is known; start one, or set {variable}", variable = .0.env())]
 pub struct DiscoveryError(pub ServiceName);
 
 /// Finds instances of services. Registering them is another matter.
 #[async_trait]
 pub trait DiscoveryBackend: Send + Sync + 'static {
-    /// The address of an instance.
-    async fn resolve(&self, name: ServiceName) -> Result<Url, DiscoveryError>;
+    /// An instance.
+    async fn resolve(&self, name: ServiceName) -> Result<Found, DiscoveryError>;
+    /// Whether it answers.
+    async fn ping(&self) -> Result<(), BoxError>;
+}
+
+/// An instance that was found. It counts as under way until it is dropped.
+pub struct Found {
+    /// Its address.
+    pub url: Url,
+    instance: Option<Held>,
+}
+
+impl Found {
+    /// It did not answer: it is left out for a while. It answers whether there may be another one.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        if let Some(Held(instance)) = &self.instance {
+            instance.failed();
+        }
+        self.instance.is_some()
+    }
+
+    /// It answered.
+    pub fn answered(&self) {
+        if let Some(Held(instance)) = &self.instance {
+            instance.answered();
+        }
+    }
 }
 
 /// Finds services. Clones share what they know.
@@ -136,19 +168,55 @@ impl Discovery {
         Self::new(Arc::new(peers))
     }
 
-    /// The address of an instance of this service.
+    /// By Consul, but for those services whose addresses are fixed.
+    #[must_use]
+    pub fn by_consul(consul: Consul, fixed: Peers) -> Self {
+        Self::new(Arc::new(ConsulBut { consul, fixed }))
+    }
+
+    /// An instance of this service.
     ///
     /// # Errors
     /// If none is known.
-    pub async fn resolve(&self, name: ServiceName) -> Result<Url, DiscoveryError> {
+    pub async fn resolve(&self, name: ServiceName) -> Result<Found, DiscoveryError> {
         self.0.resolve(name).await
+    }
+
+    /// Whether what it finds services by answers.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn ping(&self) -> Result<(), BoxError> {
+        self.0.ping().await
     }
 }
 
 #[async_trait]
 impl DiscoveryBackend for Peers {
-    async fn resolve(&self, name: ServiceName) -> Result<Url, DiscoveryError> {
-        self.get(name).cloned().ok_or(DiscoveryError(name))
+    async fn resolve(&self, name: ServiceName) -> Result<Found, DiscoveryError> {
+        let url = self.get(name).cloned().ok_or(DiscoveryError(name))?;
+        Ok(Found { url, instance: None })
+    }
+
+    async fn ping(&self) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+/// Consul, but for those services whose addresses are fixed.
+struct ConsulBut {
+    consul: Consul,
+    fixed: Peers,
+}
+
+#[async_trait]
+impl DiscoveryBackend for ConsulBut {
+    async fn resolve(&self, name: ServiceName) -> Result<Found, DiscoveryError> {
+        if self.fixed.get(name).is_some() { self.fixed.resolve(name).await } else { self.consul.resolve(name).await }
+    }
+
+    async fn ping(&self) -> Result<(), BoxError> {
+        DiscoveryBackend::ping(&self.consul).await
     }
 }
 
@@ -169,8 +237,8 @@ mod tests {
         assert!(error.to_string().contains("USER_SERVICE_URL=http://127.0.0.1:3001"), "{error}");
 
         let discovery = Discovery::fixed(peers);
-        assert_eq!(discovery.resolve(ServiceName::Order).await.unwrap().as_str(), "http://orders:3003/");
-        let missing = discovery.resolve(ServiceName::User).await.unwrap_err();
+        assert_eq!(discovery.resolve(ServiceName::Order).await.unwrap().url.as_str(), "http://orders:3003/");
+        let missing = discovery.resolve(ServiceName::User).await.err().unwrap();
         assert!(missing.to_string().contains("USER_SERVICE_URL"), "{missing}");
     }
 
@@ -186,15 +254,10 @@ mod tests {
 
     #[test]
     fn all_wrong_addresses_are_told_at_once() {
-        let env = Env::from_pairs([
-            ("USER_SERVICE_URL", "users"),
-            ("ORDER_SERVICE_URL", "ftp://orders"),
-            ("CONSUL_URL", "http://consul:8500"),
-        ]);
+        let env = Env::from_pairs([("USER_SERVICE_URL", "users"), ("ORDER_SERVICE_URL", "ftp://orders")]);
         let mut settings = Settings::new(&env);
         let peers = Peers::read(&mut settings);
         let error = settings.finish(peers).unwrap_err();
-        assert_eq!(error.problems().len(), 3, "{error}");
-        assert!(error.to_string().contains("CONSUL_URL"), "{error}");
+        assert_eq!(error.problems().len(), 2, "{error}");
     }
 }

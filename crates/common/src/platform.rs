@@ -1,15 +1,17 @@
 //! What a service is built from: the ports with their adapters, chosen here and nowhere else.
 
+use crate::auth::JwksSource;
 use crate::bus::Bus;
 use crate::cache::Cache;
 use crate::client::ServiceClient;
 use crate::clock::SharedClock;
-use crate::config::PlatformConfig;
-use crate::discovery::{Discovery, ServiceName};
+use crate::config::{ConsulConfig, PlatformConfig};
+use crate::discovery::{Consul, Discovery, Registration, ServiceName};
 use crate::http::{Health, HttpSettings};
 use crate::metrics::Metrics;
 pub use crate::service::StartError;
 use crate::store::StoreError;
+use url::Url;
 
 /// What every service stands on, made once from its configuration. Clones share it.
 #[derive(Clone)]
@@ -30,6 +32,8 @@ pub struct Platform {
     pub bus: Bus,
     /// Where the other services are.
     pub discovery: Discovery,
+    /// Its entry at Consul, if there is one.
+    pub registration: Option<Registration>,
     /// How it serves HTTP.
     pub http: HttpSettings,
 }
@@ -45,6 +49,16 @@ impl Platform {
         let bus = Bus::connect(&config.bus, &metrics, clock.clone())
             .await
             .map_err(|source| StartError::other("the event bus", source))?;
+        let (discovery, registration) = match &config.consul {
+            None => (Discovery::fixed(config.peers.clone()), None),
+            Some(ConsulConfig { agent, advertise_host }) => {
+                let consul =
+                    Consul::new(agent.clone()).map_err(|source| StartError::other("the client of Consul", source))?;
+                let (host, version) = (advertise_host.clone(), config.version.clone());
+                let registration = Registration::new(consul.clone(), config.service, host, version);
+                (Discovery::by_consul(consul, config.peers.clone()), Some(registration))
+            }
+        };
         let http = HttpSettings::new(config, metrics.clone(), clock.clone());
         Ok(Self {
             service: config.service,
@@ -54,9 +68,16 @@ impl Platform {
             metrics,
             cache,
             bus,
-            discovery: Discovery::fixed(config.peers.clone()),
+            discovery,
+            registration,
             http,
         })
+    }
+
+    /// Where the keys are that tokens are signed with: at this address, or where discovery finds the user service.
+    #[must_use]
+    pub fn jwks(&self, url: Option<Url>) -> JwksSource {
+        url.map_or_else(|| JwksSource::from(self.discovery.clone()), JwksSource::from)
     }
 
     /// What the service needs: its own store, without which it is not ready, and what it can do without for a while: bus,
@@ -84,6 +105,7 @@ impl Platform {
             let found = move || {
                 let discovery = discovery.clone();
                 async move {
+                    discovery.ping().await?;
                     for peer in peers {
                         discovery.resolve(*peer).await?;
                     }

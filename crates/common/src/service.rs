@@ -216,8 +216,22 @@ impl Service {
                 name
             });
         }
+        let registration = self.platform.registration;
+        if let (Some(registration), Ok(address)) = (registration.clone(), listener.local_addr()) {
+            let shutdown = shutdown.clone();
+            tasks.spawn(async move {
+                registration.keep(address, shutdown).await;
+                "registration".to_owned()
+            });
+        }
         let (stop, app) = (shutdown.clone(), self.router.into_make_service_with_connect_info::<SocketAddr>());
-        let server = axum::serve(listener, app).with_graceful_shutdown(async move { stop.soft().await });
+        let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+            stop.soft().await;
+            // Whoever still finds the service is still served.
+            if let Some(registration) = registration {
+                registration.leave().await;
+            }
+        });
         let mut server = std::pin::pin!(server.into_future());
 
         let mut served = false;

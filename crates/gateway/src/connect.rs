@@ -1,8 +1,10 @@
 //! Opens connections to upstreams. Retries happen here and nowhere else: nothing of a request was sent yet.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,11 +14,37 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tower::Service;
 
-/// Connects to the host and port of a URI.
+use crate::{Discover, Instance};
+
+/// Connects to the host and port of a URI, or to another instance of the same service if that one takes no connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
     timeout: Duration,
     attempts: u32,
+    others: Option<Others>,
+}
+
+/// The other instances of a service.
+#[derive(Clone)]
+pub(crate) struct Others {
+    discover: Arc<dyn Discover>,
+    host: String,
+}
+
+impl Others {
+    pub(crate) fn new(discover: Arc<dyn Discover>, host: String) -> Self {
+        Self { discover, host }
+    }
+
+    fn pick(&self) -> Option<Instance> {
+        self.discover.pick(&self.host)
+    }
+}
+
+impl fmt::Debug for Others {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Others({})", self.host)
+    }
 }
 
 /// Why there is no connection.
@@ -31,20 +59,27 @@ pub(crate) enum ConnectError {
 }
 
 impl Connector {
-    pub(crate) fn new(timeout: Duration, attempts: u32) -> Self {
-        Self { timeout, attempts }
+    pub(crate) fn new(timeout: Duration, attempts: u32, others: Option<Others>) -> Self {
+        Self { timeout, attempts, others }
     }
 
     async fn connect(self, uri: Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
         let host = uri.host().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = uri.port_u16().unwrap_or(80);
+        let mut host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let mut port = uri.port_u16().unwrap_or(80);
         let mut last = ConnectError::TimedOut;
         for _ in 0..self.attempts {
             match timeout(self.timeout, open(&host, port)).await {
                 Ok(Ok(stream)) => return Ok(TokioIo::new(stream)),
                 Ok(Err(error)) => last = error,
                 Err(_) => last = ConnectError::TimedOut,
+            }
+            if let Some(others) = &self.others {
+                others.discover.failed(&others.host, &host, port);
+                if let Some(other) = others.pick() {
+                    other.authority.host().trim_matches(['[', ']']).clone_into(&mut host);
+                    port = other.authority.port_u16().unwrap_or(80);
+                }
             }
         }
         Err(last)

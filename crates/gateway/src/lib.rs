@@ -38,8 +38,29 @@ pub const KONG_YML: &str = include_str!("../../../kong/kong.yml");
 /// How long requests in flight may take to finish once a shutdown was asked for.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// Finds instances of services while the gateway runs.
+pub trait Discover: Send + Sync + 'static {
+    /// An instance of the service that the file calls `host`; `None` if it is not found in this way.
+    fn pick(&self, host: &str) -> Option<Instance>;
+    /// The instance of this service at this address took no connection: it is to be left out for a while.
+    fn failed(&self, service: &str, host: &str, port: u16);
+}
+
+/// That an instance is busy, as long as it is held.
+pub trait Busy: Send + Sync {}
+
+impl<T: Send + Sync> Busy for T {}
+
+/// An instance that was picked.
+pub struct Instance {
+    /// Where it is.
+    pub authority: http::uri::Authority,
+    /// That it is busy.
+    pub busy: Box<dyn Busy>,
+}
+
 /// What the file does not say: how it is run here.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Whether the rate limits of the file count. `true` by default.
     pub rate_limit: bool,
@@ -48,11 +69,13 @@ pub struct Options {
     pub upstreams: BTreeMap<String, String>,
     /// Routes beside those of the file.
     pub extra_routes: Vec<ExtraRoute>,
+    /// Finds services that have no address in `upstreams`.
+    pub discover: Option<Arc<dyn Discover>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { rate_limit: true, upstreams: BTreeMap::new(), extra_routes: Vec::new() }
+        Self { rate_limit: true, upstreams: BTreeMap::new(), extra_routes: Vec::new(), discover: None }
     }
 }
 

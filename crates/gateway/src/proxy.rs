@@ -133,7 +133,8 @@ impl Gateway {
     ) -> Result<Response<ResponseBody>, Refusal<'g>> {
         let target = hit.target;
         let upstream = &target.upstream;
-        let authority = self.addresses.of(upstream).ok_or(Refusal::Unavailable)?;
+        let destination = self.addresses.of(upstream).ok_or(Refusal::Unavailable)?;
+        let authority = destination.authority.clone();
         headers::drop_hop_by_hop(&mut parts.headers);
         headers::drop_expectation(&mut parts.headers);
         let prefix = path.get(..hit.matched);

@@ -1,6 +1,7 @@
 //! The services behind the gateway: where they are, and the connections to them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::body::RequestBody;
 use crate::config::{Service, Timeouts};
-use crate::connect::Connector;
+use crate::connect::{Connector, Others};
+use crate::{Busy, Discover, Instance};
 
 /// How long a connection may lie idle: less than servers commonly keep one, so that it is seldom closed in our face.
 const IDLE: Duration = Duration::from_secs(20);
@@ -30,13 +32,14 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    pub(crate) fn new(service: &Service) -> Self {
+    pub(crate) fn new(service: &Service, discover: Option<Arc<dyn Discover>>) -> Self {
+        let others = discover.map(|discover| Others::new(discover, service.host.clone()));
         Self {
             host: service.host.clone(),
             port: service.port,
             path: service.path.clone(),
             timeouts: service.timeouts,
-            client: client(service.timeouts.connect, service.retries),
+            client: client(service.timeouts.connect, service.retries, others),
         }
     }
 
@@ -52,13 +55,13 @@ impl Upstream {
             port: uri.port_u16().unwrap_or(80),
             path: uri.path().to_owned(),
             timeouts,
-            client: client(timeouts.connect, 0),
+            client: client(timeouts.connect, 0, None),
         })
     }
 }
 
-fn client(connect_timeout: Duration, retries: u32) -> Client<Connector, RequestBody> {
-    let connector = Connector::new(connect_timeout, retries.saturating_add(1));
+fn client(connect_timeout: Duration, retries: u32, others: Option<Others>) -> Client<Connector, RequestBody> {
+    let connector = Connector::new(connect_timeout, retries.saturating_add(1), others);
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
@@ -66,37 +69,58 @@ fn client(connect_timeout: Duration, retries: u32) -> Client<Connector, RequestB
         .build(connector)
 }
 
-/// Where hosts of the file really are. Asked for each request, so that a table which is filled anew takes effect at once.
-#[derive(Debug, Default)]
-pub(crate) struct Addresses(BTreeMap<String, Authority>);
+/// Where hosts of the file really are. Asked for each request, so that what is found anew takes effect at once.
+#[derive(Default)]
+pub(crate) struct Addresses {
+    fixed: BTreeMap<String, Authority>,
+    discover: Option<Arc<dyn Discover>>,
+}
+
+impl fmt::Debug for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Addresses").field("fixed", &self.fixed).finish_non_exhaustive()
+    }
+}
+
+/// Where a request goes.
+pub(crate) struct Destination {
+    pub(crate) authority: Authority,
+    /// Kept until the answer is there, so that the instance counts as busy so long.
+    pub(crate) _busy: Option<Box<dyn Busy>>,
+}
 
 impl Addresses {
     /// # Errors
     /// When one of the addresses is not of the form `http://host:port`.
-    pub(crate) fn new(overrides: &BTreeMap<String, String>) -> io::Result<Self> {
-        let mut addresses = BTreeMap::new();
+    pub(crate) fn new(overrides: &BTreeMap<String, String>, discover: Option<Arc<dyn Discover>>) -> io::Result<Self> {
+        let mut fixed = BTreeMap::new();
         for (host, url) in overrides {
             let uri = base_url(url)?;
             match uri.authority() {
                 Some(authority) if uri.path() == "/" => {
-                    addresses.insert(host.clone(), authority.clone());
+                    fixed.insert(host.clone(), authority.clone());
                 }
                 _ => return Err(no_base_url(url)),
             }
         }
-        Ok(Self(addresses))
+        Ok(Self { fixed, discover })
     }
 
     /// The host and port to connect to, `None` if the file's own are no address.
-    pub(crate) fn of(&self, upstream: &Arc<Upstream>) -> Option<Authority> {
-        if let Some(authority) = self.0.get(&upstream.host) {
-            return Some(authority.clone());
+    pub(crate) fn of(&self, upstream: &Arc<Upstream>) -> Option<Destination> {
+        if let Some(authority) = self.fixed.get(&upstream.host) {
+            return Some(Destination { authority: authority.clone(), _busy: None });
+        }
+        if let Some(Instance { authority, busy }) = self.discover.as_ref().and_then(|found| found.pick(&upstream.host))
+        {
+            return Some(Destination { authority, _busy: Some(busy) });
         }
         let Upstream { host, port, .. } = upstream.as_ref();
-        match port {
+        let authority = match port {
             80 => host.parse().ok(),
             port => format!("{host}:{port}").parse().ok(),
-        }
+        };
+        Some(Destination { authority: authority?, _busy: None })
     }
 }
 

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use common::config::{Env, Settings};
-use common::discovery::{Peers, ServiceName};
+use common::discovery::{Consul, Peers, ServiceName};
 use common::service::Shutdown;
 use common::telemetry;
-use gateway::GatewayConfig;
+use gateway::{Discover, GatewayConfig, Instance};
 use tokio::net::TcpListener;
 
 use crate::{Failure, say};
@@ -76,6 +77,10 @@ pub(crate) async fn gateway(args: GatewayArgs) -> Result<(), Failure> {
     let mut settings = Settings::new(&env);
     let peers = Peers::read(&mut settings);
     let peers = settings.finish(peers).map_err(|error| Failure::new(error.to_string()))?;
+    let discover = match env.get("CONSUL_URL") {
+        Some(agent) => Some(ByConsul::start(agent)?),
+        None => None,
+    };
     let upstreams: BTreeMap<_, _> = ServiceName::ALL
         .iter()
         .filter_map(|name| {
@@ -90,10 +95,37 @@ pub(crate) async fn gateway(args: GatewayArgs) -> Result<(), Failure> {
     if let Ok(address) = listener.local_addr() {
         say(format_args!("gateway          http://{address}"));
     }
-    let options = gateway::Options { rate_limit: !args.no_rate_limit, upstreams, extra_routes: Vec::new() };
+    let options = gateway::Options { rate_limit: !args.no_rate_limit, upstreams, extra_routes: Vec::new(), discover };
     gateway::serve(config, options, listener, status, Shutdown::on_signals().token())
         .await
         .map_err(|error| Failure::doing("the gateway failed", &error))
+}
+
+/// The services as Consul knows them.
+struct ByConsul(Consul);
+
+impl ByConsul {
+    fn start(agent: &str) -> Result<Arc<dyn Discover>, Failure> {
+        let example = "for example CONSUL_URL=http://127.0.0.1:8500";
+        let agent = agent.parse().map_err(|error| Failure::new(format!("CONSUL_URL is wrong: {error}; {example}")))?;
+        let consul = Consul::new(agent).map_err(|error| Failure::doing("no client of Consul", &*error))?;
+        Ok(Arc::new(Self(consul)))
+    }
+}
+
+impl Discover for ByConsul {
+    fn pick(&self, host: &str) -> Option<Instance> {
+        let name = ServiceName::ALL.iter().find(|name| name.as_str() == host)?;
+        let found = self.0.pick(*name)?;
+        let authority = format!("{}:{}", found.url.host_str()?, found.url.port_or_known_default()?);
+        Some(Instance { authority: authority.parse().ok()?, busy: Box::new(found) })
+    }
+
+    fn failed(&self, service: &str, host: &str, port: u16) {
+        if let Some(name) = ServiceName::ALL.iter().find(|name| name.as_str() == service) {
+            self.0.failed(*name, host, port);
+        }
+    }
 }
 
 pub(crate) async fn stripe_sandbox(args: SandboxArgs) -> Result<(), Failure> {

@@ -62,7 +62,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
 
     let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
     let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
-    let verifier = TokenVerifier::remote(config.jwks_url, &config.platform.issuer, clock.clone(), client.clone());
+    let verifier = TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
     let users = Users::new(client.clone(), tokens.clone(), platform.cache.clone());
     let products = Products::new(client.clone(), tokens.clone());
     let state = AppState {

@@ -29,7 +29,7 @@ pub struct Config {
     /// `PAYMENT_DEADLINE`: how long an order waits for its money.
     pub payment_deadline: TimeDelta,
     /// `JWKS_URL`: the keys that tokens are signed with.
-    pub jwks_url: Url,
+    pub jwks_url: Option<Url>,
     /// `CLIENT_ID`: for calls to other services.
     pub client_id: String,
     /// `CLIENT_SECRET`: for calls to other services.

@@ -31,7 +31,7 @@ pub struct Config {
     /// `STRIPE_WEBHOOK_SECRET`: what its webhooks are signed with.
     pub webhook_secrets: WebhookSecrets,
     /// `JWKS_URL`: the keys that tokens are signed with.
-    pub jwks_url: Url,
+    pub jwks_url: Option<Url>,
     /// `CLIENT_ID`: for calls to other services.
     pub client_id: String,
     /// `CLIENT_SECRET`: for calls to other services.

@@ -27,7 +27,7 @@ pub struct Config {
     /// `CURRENCY`: the shop's one currency (ISO 4217), which prices are in.
     pub currency: String,
     /// `JWKS_URL`: the keys that tokens are signed with.
-    pub jwks_url: Url,
+    pub jwks_url: Option<Url>,
     /// `CLIENT_ID`: for calls to other services.
     pub client_id: String,
     /// `CLIENT_SECRET`: for calls to other services.

@@ -20,6 +20,8 @@ use crate::telemetry;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause before the first retry; it doubles with each one. Half of it is random.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// How many other instances are tried where one takes no connection.
+const OTHER_INSTANCES: u32 = 3;
 /// The largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
@@ -188,24 +190,37 @@ impl Call {
             return Err(CallError::Timeout { to: self.to });
         }
         let exchange = async {
-            let base = match &self.base {
-                Base::Found(discovery) => {
-                    discovery.resolve(self.to).await.map_err(|error| unavailable(error.into()))?
+            let discovery = match &self.base {
+                Base::Found(discovery) => discovery,
+                Base::At(url) => {
+                    return self.ask(url, time).await.map_err(|error| unavailable(error.without_url().into()))?;
                 }
-                Base::At(url) => url.clone(),
             };
-            let url = format!("{}{}", base.as_str().trim_end_matches('/'), self.path);
-            let request = self.client.http.request(self.method.clone(), url).headers(self.headers_to_send(time));
-            let mut response = request
-                .body(self.body.clone())
-                .send()
-                .await
-                .map_err(|error| unavailable(error.without_url().into()))?;
-            let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-            let body = self.read(response).await?;
-            Ok(Answer { to: self.to, status, headers, body })
+            let mut others = OTHER_INSTANCES;
+            loop {
+                let found = discovery.resolve(self.to).await.map_err(|error| unavailable(error.into()))?;
+                match self.ask(&found.url, time).await {
+                    Ok(answer) => {
+                        found.answered();
+                        return answer;
+                    }
+                    // Nothing was sent, so that any call may be made to another instance.
+                    Err(error) if found.failed() && error.is_connect() && others > 0 => others -= 1,
+                    Err(error) => return Err(unavailable(error.without_url().into())),
+                }
+            }
         };
         tokio::time::timeout(time, exchange).await.unwrap_or(Err(CallError::Timeout { to: self.to }))
+    }
+
+    /// Asks the instance at this address. The outer error says that no answer came, the inner one that it broke off.
+    async fn ask(&self, base: &Url, time: Duration) -> reqwest::Result<Result<Answer, CallError>> {
+        let url = format!("{}{}", base.as_str().trim_end_matches('/'), self.path);
+        let request = self.client.http.request(self.method.clone(), url).headers(self.headers_to_send(time));
+        let mut response = request.body(self.body.clone()).send().await?;
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        let body = self.read(response).await;
+        Ok(body.map(|body| Answer { to: self.to, status, headers, body }))
     }
 
     fn headers_to_send(&self, time: Duration) -> HeaderMap {

@@ -21,8 +21,9 @@ pub struct BackendConfig {
     pub database: DatabaseUrl,
     /// `CURRENCY`: the shop's one currency (ISO 4217).
     pub currency: String,
-    /// `JWKS_URL`: the keys that tokens are signed with.
-    pub jwks_url: Url,
+    /// `JWKS_URL`: the keys that tokens are signed with. Without it, which Consul makes possible, the user service is asked,
+    /// wherever it is found.
+    pub jwks_url: Option<Url>,
     /// `CLIENT_ID`: for calls to other services.
     pub client_id: String,
     /// `CLIENT_SECRET`: for calls to other services.
@@ -47,11 +48,17 @@ impl BackendConfig {
             &format!("postgres://orders:secret@db/orders or sqlite://.shopfleet/{service}.db"),
         );
         let currency = currency(settings);
-        let jwks_url = settings.required("JWKS_URL", "http://127.0.0.1:3001/.well-known/jwks.json");
+        let by_consul = settings.env.get("CONSUL_URL").is_some();
+        let example = "http://127.0.0.1:3001/.well-known/jwks.json";
+        let jwks_url = if by_consul {
+            settings.optional("JWKS_URL", example)
+        } else {
+            settings.required("JWKS_URL", example).map(Some)
+        };
         let client_id = settings.required("CLIENT_ID", service);
         let client_secret = settings.secret("CLIENT_SECRET", "a-long-random-text");
         // Told also where the rest of the platform's settings is wrong; what is wrong with addresses is told there.
-        if let Some(known) = Peers::read(&mut Settings::new(settings.env)) {
+        if let Some(known) = Peers::read(&mut Settings::new(settings.env)).filter(|_| !by_consul) {
             for needed in peers {
                 known.require(settings, *needed);
             }

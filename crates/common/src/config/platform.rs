@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
+use url::Url;
 
 use super::Settings;
 use crate::bus::BusUrl;
@@ -11,6 +12,29 @@ use crate::discovery::Peers;
 
 /// Networks whose `X-Forwarded-For` counts, unless `TRUSTED_PROXIES` says otherwise.
 const TRUSTED_PROXIES: &str = "127.0.0.0/8,::1/128";
+
+/// How a service registers with Consul.
+#[derive(Clone, Debug)]
+pub struct ConsulConfig {
+    /// `CONSUL_URL`: the agent.
+    pub agent: Url,
+    /// `ADVERTISE_HOST`: the address that others reach the service at.
+    pub advertise_host: String,
+}
+
+fn consul(settings: &mut Settings<'_>) -> Option<Option<ConsulConfig>> {
+    let agent = settings.optional::<Url>("CONSUL_URL", "http://consul:8500");
+    let host = settings.optional::<String>("ADVERTISE_HOST", "order-service");
+    match (agent?, host?) {
+        (None, _) => Some(None),
+        (Some(agent), Some(advertise_host)) => Some(Some(ConsulConfig { agent, advertise_host })),
+        (Some(_), None) => {
+            let example = "is missing; with CONSUL_URL set it, for example ADVERTISE_HOST=order-service";
+            settings.problem("ADVERTISE_HOST", example);
+            None
+        }
+    }
+}
 
 /// What every service reads.
 #[derive(Clone, Debug)]
@@ -27,6 +51,8 @@ pub struct PlatformConfig {
     pub bus: BusUrl,
     /// `…_SERVICE_URL`: where the other services are.
     pub peers: Peers,
+    /// `CONSUL_URL`, `ADVERTISE_HOST`: where the service registers and finds the others.
+    pub consul: Option<ConsulConfig>,
     /// `JWT_ISSUER`: who signs tokens.
     pub issuer: String,
     /// `TRUSTED_PROXIES`: networks whose `X-Forwarded-For` counts.
@@ -60,6 +86,7 @@ impl PlatformConfig {
         let cache = settings.address("REDIS_URL", "redis://redis:6379 or memory:");
         let bus = settings.address("RABBITMQ_URL", "amqp://user:secret@rabbitmq/%2f or sqlite://.shopfleet/bus.db");
         let peers = Peers::read(settings);
+        let consul = consul(settings);
         let issuer = settings.or("JWT_ISSUER", "shopfleet".to_owned());
         let trusted_proxies = settings.parsed_list("TRUSTED_PROXIES", TRUSTED_PROXIES);
         let allowed_origins = settings.list("ALLOWED_ORIGINS");
@@ -72,6 +99,7 @@ impl PlatformConfig {
             cache: cache?,
             bus: bus?,
             peers: peers?,
+            consul: consul?,
             issuer: issuer?,
             trusted_proxies: trusted_proxies?,
             allowed_origins,

@@ -14,11 +14,12 @@ impl Gateway {
     /// # Errors
     /// [`io::ErrorKind::InvalidInput`] when an address in `options` is none.
     pub(crate) fn build(config: GatewayConfig, options: &Options) -> io::Result<Self> {
-        let addresses = Addresses::new(&options.upstreams)?;
+        let addresses = Addresses::new(&options.upstreams, options.discover.clone())?;
         let mut router = Router::default();
         let GatewayConfig { services, plugins } = config;
         for service in services {
-            let upstream = Arc::new(Upstream::new(&service));
+            let found = options.discover.clone().filter(|_| !options.upstreams.contains_key(&service.host));
+            let upstream = Arc::new(Upstream::new(&service, found));
             for route in service.routes {
                 let target = Arc::new(Target {
                     name: route.name,
