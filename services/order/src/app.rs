@@ -14,6 +14,7 @@ use common::platform::Platform;
 use common::postgres::Postgres;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
+use contracts::topology::{ORDER_PAYMENTS, ORDER_PRODUCTS};
 
 use crate::config::{Config, PEERS};
 use crate::events::{PaymentEvents, StockEvents};
@@ -62,7 +63,8 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
 
     let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
     let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
-    let verifier = TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
+    let verifier =
+        TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
     let users = Users::new(client.clone(), tokens.clone(), platform.cache.clone());
     let products = Products::new(client.clone(), tokens.clone());
     let state = AppState {
@@ -82,7 +84,13 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         async move { book.store().ping().await }
     };
     let health = platform.health(database, PEERS);
-    let router = routes::router(state).merge(ops::outbox(outbox.clone(), verifier, clock.clone()));
+    let router = routes::router(state).merge(ops::router(
+        outbox.clone(),
+        platform.bus.clone(),
+        &[ORDER_PRODUCTS, ORDER_PAYMENTS],
+        verifier,
+        clock.clone(),
+    ));
     let router = http::finish(router, docs, &platform.http, health);
 
     let relay = outbox.relay(platform.bus.clone(), clock.clone(), &platform.metrics);

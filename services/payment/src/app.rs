@@ -14,6 +14,7 @@ use common::platform::Platform;
 use common::postgres::Postgres;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
+use contracts::topology::PAYMENT_ORDERS;
 
 use crate::config::{Config, PEERS};
 use crate::events::OrderEvents;
@@ -68,7 +69,8 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
 
     let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
     let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
-    let verifier = TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
+    let verifier =
+        TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
     let state = AppState {
         till: till.clone(),
         orders: Orders::new(client, tokens.clone()),
@@ -88,7 +90,13 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         title: "Payment service",
         description: "Takes an order's money through Stripe's API and gives it back.",
     };
-    let router = routes::router(state).merge(ops::outbox(outbox.clone(), verifier, clock.clone()));
+    let router = routes::router(state).merge(ops::router(
+        outbox.clone(),
+        platform.bus.clone(),
+        &[PAYMENT_ORDERS],
+        verifier,
+        clock.clone(),
+    ));
     let router = http::finish(router, docs, &platform.http, health);
 
     let relay = outbox.relay(platform.bus.clone(), clock.clone(), &platform.metrics);

@@ -13,6 +13,7 @@ use common::platform::Platform;
 use common::postgres::Postgres;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
+use contracts::topology::PRODUCT_ORDERS;
 
 use crate::config::{Config, PEERS};
 use crate::events::OrderEvents;
@@ -64,7 +65,8 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
 
     let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
     let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
-    let verifier = TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
+    let verifier =
+        TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
     let store = shop.clone();
     let database = move || {
         let shop = store.clone();
@@ -84,7 +86,13 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         title: "Product service",
         description: "The catalogue, its stock and reservations, and what people think of the products.",
     };
-    let router = routes::router(state).merge(ops::outbox(outbox.clone(), verifier, clock.clone()));
+    let router = routes::router(state).merge(ops::router(
+        outbox.clone(),
+        platform.bus.clone(),
+        &[PRODUCT_ORDERS],
+        verifier,
+        clock.clone(),
+    ));
     let router = http::finish(router, docs, &platform.http, health);
 
     let relay = outbox.relay(platform.bus.clone(), clock.clone(), &platform.metrics);

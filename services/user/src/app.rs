@@ -69,7 +69,8 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         title: "User service",
         description: "Accounts, sessions, and the tokens that the whole fleet trusts.",
     };
-    let router = routes::router(state).merge(ops::outbox(outbox.clone(), verifier, clock.clone()));
+    let router =
+        routes::router(state).merge(ops::router(outbox.clone(), platform.bus.clone(), &[], verifier, clock.clone()));
     let router = http::finish(router, docs, &platform.http, health);
     let relay = outbox.relay(platform.bus.clone(), clock, &platform.metrics);
     Ok(Service { workers: vec![relay, Arc::new(Purge(people))], consumers: Vec::new(), platform, router })

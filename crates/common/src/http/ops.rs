@@ -3,22 +3,33 @@
 use std::str::FromStr;
 
 use axum::extract::{FromRef, State};
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
 use contracts::calls::OutboxState;
-use serde::Deserialize;
+use contracts::topology::Queue;
+use contracts::{ErrorCode, EventId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{ApiError, Checks, Json};
-use crate::auth::{AdminOrService, TokenVerifier};
+use super::{ApiError, Checks, Json, Path};
+use crate::auth::{AdminOnly, AdminOrService, TokenVerifier};
+use crate::bus::{Bus, BusError, DeadLetter};
 use crate::clock::SharedClock;
 use crate::outbox::Outbox;
 
 /// Rows of an audit that are answered at once.
 const MOST_ROWS: i64 = 500;
 
+/// Dead letters that are answered at once.
+const MOST_LETTERS: u32 = 1000;
+
 #[derive(Clone)]
 struct Ops {
     outbox: Outbox,
+    bus: Bus,
+    queues: &'static [Queue],
     verifier: TokenVerifier,
     clock: SharedClock,
 }
@@ -29,10 +40,101 @@ impl FromRef<Ops> for TokenVerifier {
     }
 }
 
-/// `GET /ops/outbox`: how many events wait to be published, and since when; for admins and services.
+/// The calls that every service has: how many events wait, and the dead letters of the queues that it hears.
 #[must_use]
-pub fn outbox(outbox: Outbox, verifier: TokenVerifier, clock: SharedClock) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(outbox_state)).with_state(Ops { outbox, verifier, clock })
+pub fn router(
+    outbox: Outbox,
+    bus: Bus,
+    queues: &'static [Queue],
+    verifier: TokenVerifier,
+    clock: SharedClock,
+) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(outbox_state))
+        .routes(routes!(dead_letters))
+        .routes(routes!(redrive))
+        .routes(routes!(drop_dead))
+        .with_state(Ops { outbox, bus, queues, verifier, clock })
+}
+
+/// A message that was given up.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct DeadLetterView {
+    /// The event's id.
+    id: EventId,
+    /// The queue that it came by.
+    queue: String,
+    /// The event's kind.
+    event: String,
+    /// Why it was given up.
+    reason: String,
+    /// How often it was tried.
+    attempts: u32,
+    /// When it was given up.
+    at: DateTime<Utc>,
+    /// What it carries, as far as it is JSON.
+    message: Option<Value>,
+}
+
+impl From<DeadLetter> for DeadLetterView {
+    fn from(letter: DeadLetter) -> Self {
+        Self {
+            id: letter.message.id,
+            queue: letter.queue,
+            event: letter.message.event_type,
+            reason: letter.reason,
+            attempts: letter.attempts,
+            at: letter.at,
+            message: serde_json::from_slice(&letter.message.body).ok(),
+        }
+    }
+}
+
+/// Messages of this service's queues that were given up
+#[utoipa::path(get, path = "/ops/dead-letters", tag = "ops", security(("bearer" = [])), responses((status = 200, body = [DeadLetterView])))]
+async fn dead_letters(_caller: AdminOnly, State(ops): State<Ops>) -> Result<Json<Vec<DeadLetterView>>, ApiError> {
+    let mut letters = Vec::new();
+    for queue in ops.queues {
+        let dead = ops.bus.dead_letters(Some(queue.name), MOST_LETTERS).await.map_err(away)?;
+        letters.extend(dead.into_iter().map(DeadLetterView::from));
+    }
+    Ok(Json(letters))
+}
+
+/// Puts a message that was given up back into its queue
+#[utoipa::path(post, path = "/ops/dead-letters/{id}/redrive", tag = "ops", security(("bearer" = [])), params(("id" = EventId, Path)), responses((status = 204), (status = 404, body = contracts::Problem)))]
+async fn redrive(_caller: AdminOnly, State(ops): State<Ops>, Path(id): Path<EventId>) -> Result<StatusCode, ApiError> {
+    for queue in ops.queues {
+        if ops.bus.redrive(queue.name, id).await.map_err(away)? {
+            tracing::info!(queue = queue.name, event_id = %id, "a dead letter was put back");
+            return Ok(StatusCode::NO_CONTENT);
+        }
+    }
+    Err(unknown())
+}
+
+/// Removes a message that was given up
+#[utoipa::path(delete, path = "/ops/dead-letters/{id}", tag = "ops", security(("bearer" = [])), params(("id" = EventId, Path)), responses((status = 204), (status = 404, body = contracts::Problem)))]
+async fn drop_dead(
+    _caller: AdminOnly,
+    State(ops): State<Ops>,
+    Path(id): Path<EventId>,
+) -> Result<StatusCode, ApiError> {
+    for queue in ops.queues {
+        if ops.bus.drop_dead(queue.name, id).await.map_err(away)? {
+            tracing::info!(queue = queue.name, event_id = %id, "a dead letter was removed");
+            return Ok(StatusCode::NO_CONTENT);
+        }
+    }
+    Err(unknown())
+}
+
+fn away(error: BusError) -> ApiError {
+    ApiError::unavailable("The event bus does not answer", error)
+}
+
+fn unknown() -> ApiError {
+    ApiError::new(ErrorCode::NotFound, "There is no such dead letter")
 }
 
 /// Which rows an auditor wants: those after an id, at most so many.

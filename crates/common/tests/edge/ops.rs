@@ -2,16 +2,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use common::auth::keys::{SigningKey, generate_pem};
 use common::auth::{AUDIENCE, Claims, Jwks, Role, TokenVerifier};
+use common::bus::{Bus, Message};
 use common::clock::{Clock, SystemClock, system};
 use common::http::{Health, ops};
+use common::metrics::Metrics;
 use common::outbox::{Outbox, OutboxRow, OutboxStore};
 use common::store::StoreError;
 use contracts::EventId;
 use contracts::calls::OutboxState;
+use contracts::topology::PRODUCT_ORDERS;
 use serde_json::json;
+use tower::ServiceExt as _;
 
 use crate::support::{finished, get, get_with, settings};
 
@@ -42,6 +47,11 @@ impl OutboxStore for Waiting {
     }
 }
 
+async fn bus(directory: &tempfile::TempDir) -> Bus {
+    let url = format!("sqlite://{}", directory.path().join("bus.db").display()).parse().unwrap();
+    Bus::connect(&url, &Metrics::new(), system()).await.unwrap()
+}
+
 fn token(key: &SigningKey, role: Role, subject: &str) -> String {
     let now = SystemClock.now().timestamp();
     let claims = Claims {
@@ -63,9 +73,12 @@ fn token(key: &SigningKey, role: Role, subject: &str) -> String {
 async fn who_runs_the_fleet_sees_what_waits_to_be_published() {
     let key = SigningKey::from_pem(&generate_pem()).unwrap();
     let verifier = TokenVerifier::local(&Jwks { keys: vec![key.jwk().clone()] }, "shopfleet", system());
+    let directory = tempfile::tempdir().unwrap();
+    let bus = bus(&directory).await;
     let app = |there| {
         let outbox = Outbox::new(Arc::new(Waiting(there)), Arc::default());
-        finished(ops::outbox(outbox, verifier.clone(), system()), &settings(), Health::new())
+        let router = ops::router(outbox, bus.clone(), &[], verifier.clone(), system());
+        finished(router, &settings(), Health::new())
     };
     let person = contracts::UserId::generate(SystemClock.now()).to_string();
     for (role, subject) in [(Role::Admin, person.as_str()), (Role::Service, "product-service")] {
@@ -77,4 +90,60 @@ async fn who_runs_the_fleet_sees_what_waits_to_be_published() {
     get(&app(true), "/ops/outbox").await.refused(401, "UNAUTHENTICATED");
     let admin = token(&key, Role::Admin, &person);
     get_with(&app(false), "/ops/outbox", &[("authorization", &admin)]).await.refused(503, "SERVICE_UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn dead_letters_are_shown_put_back_and_removed_by_admins() {
+    let key = SigningKey::from_pem(&generate_pem()).unwrap();
+    let verifier = TokenVerifier::local(&Jwks { keys: vec![key.jwk().clone()] }, "shopfleet", system());
+    let directory = tempfile::tempdir().unwrap();
+    let bus = bus(&directory).await;
+    let now = SystemClock.now();
+    let message = Message {
+        id: EventId::generate(now),
+        event_type: "order.updated".to_owned(),
+        exchange: "order.events".to_owned(),
+        body: Bytes::from_static(b"{\"any\": 1}"),
+        app_id: "order-service".to_owned(),
+        timestamp: now,
+        traceparent: None,
+        mandatory: true,
+    };
+    bus.publish(std::slice::from_ref(&message)).await.unwrap();
+    let mut queue = bus.subscribe(PRODUCT_ORDERS.name, 1).await.unwrap();
+    queue.next().await.unwrap().dead("hopeless").await.unwrap();
+
+    let outbox = Outbox::new(Arc::new(Waiting(true)), Arc::default());
+    let router = ops::router(outbox, bus.clone(), &[PRODUCT_ORDERS], verifier, system());
+    let app = finished(router, &settings(), Health::new());
+    let admin = token(&key, Role::Admin, &contracts::UserId::generate(now).to_string());
+    let service = token(&key, Role::Service, "product-service");
+    get_with(&app, "/ops/dead-letters", &[("authorization", &service)]).await.refused(403, "FORBIDDEN");
+    let letters = get_with(&app, "/ops/dead-letters", &[("authorization", &admin)]).await.json();
+    let letter = &letters[0];
+    let id = message.id.to_string();
+    for (field, value) in
+        [("id", id.as_str()), ("queue", PRODUCT_ORDERS.name), ("event", "order.updated"), ("reason", "hopeless")]
+    {
+        assert_eq!(letter[field], value, "{letters}");
+    }
+    assert_eq!((&letter["attempts"], &letter["message"]), (&json!(1), &json!({"any": 1})));
+
+    let call = |method: &'static str, path: String| {
+        let (app, admin) = (app.clone(), admin.clone());
+        async move {
+            let request = http::Request::builder().method(method).uri(path).header("authorization", admin);
+            let answer = app.oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
+            answer.status().as_u16()
+        }
+    };
+    assert_eq!(call("POST", format!("/ops/dead-letters/{id}/redrive")).await, 204);
+    assert_eq!(call("POST", format!("/ops/dead-letters/{id}/redrive")).await, 404);
+    let again = queue.next().await.unwrap();
+    assert_eq!((again.message.id, again.attempts), (message.id, 0));
+    again.dead("hopeless again").await.unwrap();
+    assert_eq!(call("DELETE", format!("/ops/dead-letters/{id}")).await, 204);
+    assert_eq!(call("DELETE", format!("/ops/dead-letters/{id}")).await, 404);
+    let none = get_with(&app, "/ops/dead-letters", &[("authorization", &admin)]).await.json();
+    assert_eq!(none, json!([]));
 }
