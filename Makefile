@@ -42,11 +42,13 @@ test: lint servers ## The gate: lints and all tests, on files and on real server
 
 proof: ## The full counts: many kills and restarts, printed with what they ran on
 	@echo "== proof on $$(nproc) cores, $$($(CARGO) --version)"
-	$(CARGO) build --release --locked
+	$(CARGO) build --release --workspace --bins --locked
 	$(CARGO) build --workspace --bins --locked
 	tests/servers/install
 	KILLS=$${KILLS:-50} $(CARGO) test --locked -p fleet-tests --test restart -- --nocapture
 	ROUNDS=$${ROUNDS:-3} $(CARGO) test --locked -p fleet-tests --test outages -- --nocapture --test-threads 1
+	EVENTS=$${EVENTS:-100000} $(CARGO) test --locked -p fleet-tests --test drain -- --nocapture
+	FLEET_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked -p fleet-tests --test figures -- --nocapture
 
 env: ## Writes .env, the secrets of docker-compose.yml, by chance
 	@deploy/env

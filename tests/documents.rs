@@ -1,5 +1,4 @@
 //! What the documents name exists.
-#![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
 
 use std::path::Path;
 
