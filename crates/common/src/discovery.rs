@@ -130,24 +130,34 @@ pub trait DiscoveryBackend: Send + Sync + 'static {
 pub struct Found {
     /// Its address.
     pub url: Url,
-    instance: Option<Held>,
+    held: Option<Held>,
 }
 
 impl Found {
-    /// It did not answer: it is left out for a while. It answers whether there may be another one.
-    #[must_use]
-    pub fn failed(&self) -> bool {
-        if let Some(Held(instance)) = &self.instance {
-            instance.failed();
+    /// It did not answer, or said that it is unavailable: it is left out for a while, if there are others.
+    pub fn failed(&self) {
+        if let Some(held) = &self.held {
+            held.failed();
         }
-        self.instance.is_some()
     }
 
     /// It answered.
     pub fn answered(&self) {
-        if let Some(Held(instance)) = &self.instance {
-            instance.answered();
+        if let Some(held) = &self.held {
+            held.answered();
         }
+    }
+
+    /// Whether another instance is known.
+    #[must_use]
+    pub fn has_others(&self) -> bool {
+        self.held.as_ref().is_some_and(Held::has_others)
+    }
+
+    /// Whether another instance is known that did not fail of late.
+    #[must_use]
+    pub fn has_fit_others(&self) -> bool {
+        self.held.as_ref().is_some_and(Held::has_fit_others)
     }
 }
 
@@ -195,7 +205,7 @@ impl Discovery {
 impl DiscoveryBackend for Peers {
     async fn resolve(&self, name: ServiceName) -> Result<Found, DiscoveryError> {
         let url = self.get(name).cloned().ok_or(DiscoveryError(name))?;
-        Ok(Found { url, instance: None })
+        Ok(Found { url, held: None })
     }
 
     async fn ping(&self) -> Result<(), BoxError> {

@@ -81,7 +81,7 @@ impl Platform {
     }
 
     /// What the service needs: its own store, without which it is not ready, and what it can do without for a while: bus,
-    /// cache, and the services that it calls, wherever discovery finds them.
+    /// cache, what it is found by, and the services that it calls, wherever discovery finds them.
     pub fn health<F, Fut>(&self, database: F, peers: &'static [ServiceName]) -> Health
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -101,7 +101,7 @@ impl Platform {
             async move { cache.ping().await }
         };
         let mut health = Health::new().critical("database", store).dependency("bus", events).dependency("cache", kept);
-        if !peers.is_empty() {
+        if !peers.is_empty() || self.registration.is_some() {
             let found = move || {
                 let discovery = discovery.clone();
                 async move {

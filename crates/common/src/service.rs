@@ -216,10 +216,13 @@ impl Service {
                 name
             });
         }
-        let registration = self.platform.registration;
-        if let (Some(registration), Ok(address)) = (registration.clone(), listener.local_addr()) {
-            let shutdown = shutdown.clone();
+        // Whoever still finds the service is still served.
+        let mut gone = None;
+        if let (Some(registration), Ok(address)) = (self.platform.registration, listener.local_addr()) {
+            let (shutdown, token) = (shutdown.clone(), CancellationToken::new());
+            gone = Some(token.clone());
             tasks.spawn(async move {
+                let _gone = token.drop_guard();
                 registration.keep(address, shutdown).await;
                 "registration".to_owned()
             });
@@ -227,9 +230,8 @@ impl Service {
         let (stop, app) = (shutdown.clone(), self.router.into_make_service_with_connect_info::<SocketAddr>());
         let server = axum::serve(listener, app).with_graceful_shutdown(async move {
             stop.soft().await;
-            // Whoever still finds the service is still served.
-            if let Some(registration) = registration {
-                registration.leave().await;
+            if let Some(gone) = gone {
+                gone.cancelled().await;
             }
         });
         let mut server = std::pin::pin!(server.into_future());
@@ -245,8 +247,9 @@ impl Service {
         };
         shutdown.trigger();
         let drained = async {
-            if !served && outcome.is_ok() {
-                outcome = server.await.map_err(ServeError::Server);
+            if !served {
+                let ended = server.await.map_err(ServeError::Server);
+                outcome = std::mem::replace(&mut outcome, Ok(())).and(ended);
             }
             // Handlers whose client has gone away: they write all the same.
             in_flight.close();

@@ -9,12 +9,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
-use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tower::Service;
 
 use crate::{Discover, Instance};
+
+mod stream;
+
+pub(crate) use stream::{Elsewhere, Stream};
 
 /// Connects to the host and port of a URI, or to another instance of the same service if that one takes no connection.
 #[derive(Clone, Debug)]
@@ -63,14 +66,15 @@ impl Connector {
         Self { timeout, attempts, others }
     }
 
-    async fn connect(self, uri: Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
+    async fn connect(self, uri: Uri) -> Result<Stream, ConnectError> {
         let host = uri.host().unwrap_or_default();
         let mut host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let mut port = uri.port_u16().unwrap_or(80);
+        let (asked_host, asked_port) = (host.clone(), port);
         let mut last = ConnectError::TimedOut;
         for _ in 0..self.attempts {
             match timeout(self.timeout, open(&host, port)).await {
-                Ok(Ok(stream)) => return Ok(TokioIo::new(stream)),
+                Ok(Ok(stream)) => return Ok(Stream::new(stream, host != asked_host || port != asked_port)),
                 Ok(Err(error)) => last = error,
                 Err(_) => last = ConnectError::TimedOut,
             }
@@ -105,7 +109,7 @@ async fn open(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<TcpStream>;
+    type Response = Stream;
     type Error = ConnectError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 

@@ -46,17 +46,18 @@ pub trait Discover: Send + Sync + 'static {
     fn failed(&self, service: &str, host: &str, port: u16);
 }
 
-/// That an instance is busy, as long as it is held.
-pub trait Busy: Send + Sync {}
-
-impl<T: Send + Sync> Busy for T {}
+/// A request that is under way at an instance, as long as it is held.
+pub trait UnderWay: Send + Sync {
+    /// The instance answered; `well`, unless it says that it is unavailable (503), breaks off, or is late.
+    fn answered(&self, well: bool);
+}
 
 /// An instance that was picked.
 pub struct Instance {
     /// Where it is.
     pub authority: http::uri::Authority,
-    /// That it is busy.
-    pub busy: Box<dyn Busy>,
+    /// What comes of the request.
+    pub request: Box<dyn UnderWay>,
 }
 
 /// What the file does not say: how it is run here.

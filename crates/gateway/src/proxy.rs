@@ -20,7 +20,7 @@ use crate::path;
 use crate::plugins::PluginSet;
 use crate::plugins::cors::Cors;
 use crate::router::{Hit, Router};
-use crate::upstream::Addresses;
+use crate::upstream::{Addresses, Destination};
 
 /// The gateway as it runs: routes, global plugins, addresses.
 #[derive(Debug)]
@@ -133,8 +133,7 @@ impl Gateway {
     ) -> Result<Response<ResponseBody>, Refusal<'g>> {
         let target = hit.target;
         let upstream = &target.upstream;
-        let destination = self.addresses.of(upstream).ok_or(Refusal::Unavailable)?;
-        let authority = destination.authority.clone();
+        let Destination { authority, request } = self.addresses.of(upstream).ok_or(Refusal::Unavailable)?;
         headers::drop_hop_by_hop(&mut parts.headers);
         headers::drop_expectation(&mut parts.headers);
         let prefix = path.get(..hit.matched);
@@ -166,6 +165,9 @@ impl Gateway {
         let answer = upstream.client.request(Request::from_parts(parts, body));
         let answered = wait::for_answer(answer, &transfer, &upstream.timeouts).await;
         exchange.record.waited(begun.elapsed());
+        if let Some((request, well)) = request.zip(wait::is_well(&answered, &transfer)) {
+            request.answered(well);
+        }
         let (mut head, body) = answered?.into_parts();
         headers::drop_hop_by_hop(&mut head.headers);
         headers::add_via(&mut head.headers);

@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use crate::body::RequestBody;
 use crate::config::{Service, Timeouts};
 use crate::connect::{Connector, Others};
-use crate::{Busy, Discover, Instance};
+use crate::{Discover, Instance, UnderWay};
 
 /// How long a connection may lie idle: less than servers commonly keep one, so that it is seldom closed in our face.
 const IDLE: Duration = Duration::from_secs(20);
@@ -86,7 +86,7 @@ impl fmt::Debug for Addresses {
 pub(crate) struct Destination {
     pub(crate) authority: Authority,
     /// Kept until the answer is there, so that the instance counts as busy so long.
-    pub(crate) _busy: Option<Box<dyn Busy>>,
+    pub(crate) request: Option<Box<dyn UnderWay>>,
 }
 
 impl Addresses {
@@ -109,18 +109,18 @@ impl Addresses {
     /// The host and port to connect to, `None` if the file's own are no address.
     pub(crate) fn of(&self, upstream: &Arc<Upstream>) -> Option<Destination> {
         if let Some(authority) = self.fixed.get(&upstream.host) {
-            return Some(Destination { authority: authority.clone(), _busy: None });
+            return Some(Destination { authority: authority.clone(), request: None });
         }
-        if let Some(Instance { authority, busy }) = self.discover.as_ref().and_then(|found| found.pick(&upstream.host))
-        {
-            return Some(Destination { authority, _busy: Some(busy) });
+        let found = self.discover.as_ref().and_then(|discover| discover.pick(&upstream.host));
+        if let Some(Instance { authority, request }) = found {
+            return Some(Destination { authority, request: Some(request) });
         }
         let Upstream { host, port, .. } = upstream.as_ref();
         let authority = match port {
             80 => host.parse().ok(),
             port => format!("{host}:{port}").parse().ok(),
         };
-        Some(Destination { authority: authority?, _busy: None })
+        Some(Destination { authority: authority?, request: None })
     }
 }
 

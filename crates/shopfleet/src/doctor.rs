@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::config::{ConfigError, Env};
+use common::discovery::{Consul, Discovery, Peers, ServiceName};
 use serde_json::Value;
 
 use crate::fleet::{Credentials, RunFile};
@@ -55,7 +56,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Some(run) => servers(&mut findings, &run).await,
         None => ports(&mut findings),
     }
-    settings(&mut findings, &Env::process());
+    let env = Env::process();
+    settings(&mut findings, &env);
+    if let Some(agent) = env.get("CONSUL_URL") {
+        consul(&mut findings, agent).await;
+    }
     match findings.wrong {
         0 => Ok(()),
         1 => Err(Failure::new("one thing is wrong, see above")),
@@ -128,6 +133,33 @@ fn ports(findings: &mut Findings) {
             Ok(_) => findings.good(format_args!("port {port} is free for the {name}")),
             Err(error) => findings.wrong(format_args!(
                 "port {port} of the {name} is not free: {error}; stop what uses it or start with {flag}"
+            )),
+        }
+    }
+}
+
+/// Consul, and whom it knows.
+async fn consul(findings: &mut Findings, agent: &str) {
+    let example = "for example CONSUL_URL=http://127.0.0.1:8500";
+    let consul = match agent.parse() {
+        Ok(agent) => Consul::new(agent).map_err(|error| common::chain(&*error)),
+        Err(error) => Err(format!("CONSUL_URL is wrong: {error}; {example}")),
+    };
+    let consul = match consul {
+        Ok(consul) => consul,
+        Err(error) => return findings.wrong(error),
+    };
+    if let Err(error) = consul.ping().await {
+        let error = common::chain(&*error);
+        return findings.wrong(format_args!("Consul does not answer: {error}; start it or mend CONSUL_URL, {example}"));
+    }
+    findings.good("Consul answers");
+    let services = Discovery::by_consul(consul, Peers::default());
+    for name in ServiceName::ALL {
+        match services.resolve(*name).await {
+            Ok(found) => findings.good(format_args!("Consul knows a healthy {name} at {}", found.url)),
+            Err(_) => findings.wrong(format_args!(
+                "Consul knows no healthy {name}; start one with CONSUL_URL and ADVERTISE_HOST, or see its /health/ready"
             )),
         }
     }

@@ -5,15 +5,19 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::config::{Env, Settings};
-use common::discovery::{Consul, Peers, ServiceName};
+use common::discovery::{Consul, Discovery, Found, Peers, ServiceName};
 use common::service::Shutdown;
 use common::telemetry;
-use gateway::{Discover, GatewayConfig, Instance};
+use gateway::{Discover, GatewayConfig, Instance, UnderWay};
 use tokio::net::TcpListener;
 
 use crate::{Failure, say};
+
+/// How long the gateway waits for Consul at its start.
+const FIRST_LISTS: Duration = Duration::from_secs(3);
 
 #[derive(clap::Args)]
 pub(crate) struct GatewayArgs {
@@ -78,7 +82,7 @@ pub(crate) async fn gateway(args: GatewayArgs) -> Result<(), Failure> {
     let peers = Peers::read(&mut settings);
     let peers = settings.finish(peers).map_err(|error| Failure::new(error.to_string()))?;
     let discover = match env.get("CONSUL_URL") {
-        Some(agent) => Some(ByConsul::start(agent)?),
+        Some(agent) => Some(ByConsul::start(agent).await?),
         None => None,
     };
     let upstreams: BTreeMap<_, _> = ServiceName::ALL
@@ -105,10 +109,21 @@ pub(crate) async fn gateway(args: GatewayArgs) -> Result<(), Failure> {
 struct ByConsul(Consul);
 
 impl ByConsul {
-    fn start(agent: &str) -> Result<Arc<dyn Discover>, Failure> {
+    async fn start(agent: &str) -> Result<Arc<dyn Discover>, Failure> {
         let example = "for example CONSUL_URL=http://127.0.0.1:8500";
         let agent = agent.parse().map_err(|error| Failure::new(format!("CONSUL_URL is wrong: {error}; {example}")))?;
         let consul = Consul::new(agent).map_err(|error| Failure::doing("no client of Consul", &*error))?;
+        // The first requests find what there is; a Consul that is away must not keep us from starting.
+        for name in ServiceName::ALL {
+            drop(consul.pick(*name));
+        }
+        let services = Discovery::by_consul(consul.clone(), Peers::default());
+        let listed = async {
+            for name in ServiceName::ALL {
+                drop(services.resolve(*name).await);
+            }
+        };
+        let _ = tokio::time::timeout(FIRST_LISTS, listed).await;
         Ok(Arc::new(Self(consul)))
     }
 }
@@ -118,13 +133,22 @@ impl Discover for ByConsul {
         let name = ServiceName::ALL.iter().find(|name| name.as_str() == host)?;
         let found = self.0.pick(*name)?;
         let authority = format!("{}:{}", found.url.host_str()?, found.url.port_or_known_default()?);
-        Some(Instance { authority: authority.parse().ok()?, busy: Box::new(found) })
+        Some(Instance { authority: authority.parse().ok()?, request: Box::new(Asked(found)) })
     }
 
     fn failed(&self, service: &str, host: &str, port: u16) {
         if let Some(name) = ServiceName::ALL.iter().find(|name| name.as_str() == service) {
             self.0.failed(*name, host, port);
         }
+    }
+}
+
+/// An instance that the gateway asks.
+struct Asked(Found);
+
+impl UnderWay for Asked {
+    fn answered(&self, well: bool) {
+        if well { self.0.answered() } else { self.0.failed() }
     }
 }
 

@@ -12,7 +12,7 @@ use url::Url;
 use super::{Answer, CallError, ServiceClient};
 use crate::BoxError;
 use crate::auth::Bearer;
-use crate::discovery::{Discovery, ServiceName};
+use crate::discovery::{Discovery, Found, ServiceName};
 use crate::http::context::{self, REQUEST_ID, REQUEST_TIMEOUT};
 use crate::telemetry;
 
@@ -22,6 +22,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// How many other instances are tried where one takes no connection.
 const OTHER_INSTANCES: u32 = 3;
+/// An instance that does not answer for so long has failed; in less time it may just have been asked too late.
+const LATE: Duration = Duration::from_secs(1);
 /// The largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
@@ -169,7 +171,6 @@ impl Call {
         }
         let begun = Instant::now();
         let outcome = self.exchange().instrument(span.clone()).await;
-        breakers.heard(self.to, !matches!(outcome, Err(CallError::Timeout { .. })));
         let status = match &outcome {
             Ok(answer) => answer.status.as_str(),
             Err(CallError::Timeout { .. }) => "timeout",
@@ -182,35 +183,58 @@ impl Call {
     }
 
     async fn exchange(&self) -> Result<Answer, CallError> {
-        let unavailable = |source: BoxError| CallError::Unavailable { to: self.to, source };
         let now = Instant::now();
         let left = context::deadline().map(|deadline| deadline.saturating_duration_since(now));
         let time = left.map_or(self.timeout, |left| left.min(self.timeout));
         if time.is_zero() {
             return Err(CallError::Timeout { to: self.to });
         }
-        let exchange = async {
-            let discovery = match &self.base {
-                Base::Found(discovery) => discovery,
-                Base::At(url) => {
-                    return self.ask(url, time).await.map_err(|error| unavailable(error.without_url().into()))?;
-                }
-            };
-            let mut others = OTHER_INSTANCES;
-            loop {
-                let found = discovery.resolve(self.to).await.map_err(|error| unavailable(error.into()))?;
-                match self.ask(&found.url, time).await {
-                    Ok(answer) => {
-                        found.answered();
-                        return answer;
-                    }
-                    // Nothing was sent, so that any call may be made to another instance.
-                    Err(error) if found.failed() && error.is_connect() && others > 0 => others -= 1,
-                    Err(error) => return Err(unavailable(error.without_url().into())),
-                }
+        let mut asked = None;
+        let outcome = tokio::time::timeout(time, self.ask_one(time, &mut asked)).await;
+        let outcome = outcome.unwrap_or(Err(CallError::Timeout { to: self.to }));
+        let late = matches!(outcome, Err(CallError::Timeout { .. }));
+        let failed = match &outcome {
+            Ok(answer) => answer.status == StatusCode::SERVICE_UNAVAILABLE,
+            Err(CallError::Unavailable { .. }) => true,
+            Err(CallError::Timeout { .. }) => time >= LATE,
+            Err(CallError::BadAnswer { .. }) => false,
+        };
+        if let Some(found) = &asked {
+            if failed {
+                found.failed();
+            } else if !late {
+                found.answered();
+            }
+        }
+        // Where one of several hangs, it is left out, and the others are asked.
+        let hangs = late && !asked.as_ref().is_some_and(Found::has_fit_others);
+        self.client.breakers.heard(self.to, !hangs);
+        outcome
+    }
+
+    /// Asks an instance, which `asked` is then, or another one where that takes no connection.
+    async fn ask_one(&self, time: Duration, asked: &mut Option<Found>) -> Result<Answer, CallError> {
+        let unavailable = |source: BoxError| CallError::Unavailable { to: self.to, source };
+        let discovery = match &self.base {
+            Base::Found(discovery) => discovery,
+            Base::At(url) => {
+                return self.ask(url, time).await.map_err(|error| unavailable(error.without_url().into()))?;
             }
         };
-        tokio::time::timeout(time, exchange).await.unwrap_or(Err(CallError::Timeout { to: self.to }))
+        let mut others = OTHER_INSTANCES;
+        loop {
+            let found = discovery.resolve(self.to).await.map_err(|error| unavailable(error.into()))?;
+            let found = asked.insert(found);
+            match self.ask(&found.url, time).await {
+                Ok(answer) => return answer,
+                // Nothing was sent, so that any call may be made to another instance.
+                Err(error) if error.is_connect() && others > 0 && found.has_others() => {
+                    found.failed();
+                    others -= 1;
+                }
+                Err(error) => return Err(unavailable(error.without_url().into())),
+            }
+        }
     }
 
     /// Asks the instance at this address. The outer error says that no answer came, the inner one that it broke off.

@@ -27,6 +27,18 @@ fn consul(settings: &mut Settings<'_>) -> Option<Option<ConsulConfig>> {
     let host = settings.optional::<String>("ADVERTISE_HOST", "order-service");
     match (agent?, host?) {
         (None, _) => Some(None),
+        (Some(agent), _) if !matches!(agent.scheme(), "http" | "https") || !agent.has_host() => {
+            settings
+                .problem("CONSUL_URL", "is wrong: it is no HTTP address; for example CONSUL_URL=http://consul:8500");
+            None
+        }
+        (Some(_), Some(host))
+            if host.contains(['/', '[', '@']) || host.contains(':') && host.parse::<IpAddr>().is_err() =>
+        {
+            let example = "is wrong: it is a name or an IP address alone; for example ADVERTISE_HOST=order-service";
+            settings.problem("ADVERTISE_HOST", example);
+            None
+        }
         (Some(agent), Some(advertise_host)) => Some(Some(ConsulConfig { agent, advertise_host })),
         (Some(_), None) => {
             let example = "is missing; with CONSUL_URL set it, for example ADVERTISE_HOST=order-service";
@@ -106,5 +118,42 @@ impl PlatformConfig {
             version: version?,
             environment: environment?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Env;
+
+    fn read(pairs: &[(&'static str, &'static str)]) -> Result<Option<ConsulConfig>, crate::config::ConfigError> {
+        let env = Env::from_pairs(pairs.iter().copied());
+        let mut settings = Settings::new(&env);
+        let config = consul(&mut settings);
+        settings.finish(config)
+    }
+
+    #[test]
+    fn consul_is_used_where_it_is_named_and_needs_an_address_to_advertise() {
+        assert!(read(&[]).unwrap().is_none());
+        assert!(read(&[("ADVERTISE_HOST", "orders")]).unwrap().is_none());
+        for host in ["orders", "10.0.0.7", "::1"] {
+            let config = read(&[("CONSUL_URL", "http://consul:8500"), ("ADVERTISE_HOST", host)]).unwrap().unwrap();
+            assert_eq!((config.agent.as_str(), config.advertise_host.as_str()), ("http://consul:8500/", host));
+        }
+        let error = read(&[("CONSUL_URL", "http://consul:8500")]).unwrap_err();
+        assert!(error.to_string().contains("ADVERTISE_HOST=order-service"), "{error}");
+    }
+
+    #[test]
+    fn addresses_that_are_none_are_refused() {
+        for agent in ["consul:8500", "consul", "unix:/run/consul"] {
+            let error = read(&[("CONSUL_URL", agent), ("ADVERTISE_HOST", "orders")]).unwrap_err();
+            assert!(error.to_string().contains("CONSUL_URL"), "{error}");
+        }
+        for host in ["http://orders", "orders:3003", "[::1]", "me@orders"] {
+            let error = read(&[("CONSUL_URL", "http://consul:8500"), ("ADVERTISE_HOST", host)]).unwrap_err();
+            assert!(error.to_string().contains("ADVERTISE_HOST"), "{error}");
+        }
     }
 }

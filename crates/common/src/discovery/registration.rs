@@ -8,13 +8,14 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Consul;
+use super::consul::authority;
 use crate::BoxError;
 use crate::service::Shutdown;
 
 /// How often it is looked whether the entry is there.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How long one call to the agent may take.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long one call to the agent may take. Two of them at the end leave most of the drain to the requests.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// From the removal until nobody sends requests any more: callers hear of it by their blocking queries, which Consul
 /// answers within fractions of a second.
 const PROPAGATION: Duration = Duration::from_millis(1500);
@@ -37,59 +38,72 @@ impl Registration {
         Self { consul, name, id, host, version }
     }
 
-    /// Keeps the entry there until the shutdown begins.
+    /// Keeps the entry there until the shutdown begins, then removes it and waits until callers have heard of it.
     pub async fn keep(self, address: SocketAddr, shutdown: Shutdown) {
-        let mut registered = false;
+        let (mut registered, mut failing) = (false, false);
         loop {
-            let there = if registered { self.is_there().await } else { Ok(false) };
-            let outcome = match there {
-                Ok(true) => Ok(()),
-                Ok(false) => self.register(address.port()).await,
-                Err(error) => Err(error),
-            };
-            match outcome {
-                Ok(()) if !registered => {
-                    registered = true;
-                    tracing::info!(id = self.id, "registered with Consul");
+            match self.see_to(address.port(), registered).await {
+                Ok(anew) => {
+                    if anew {
+                        tracing::info!(id = self.id, "registered with Consul");
+                    }
+                    (registered, failing) = (true, false);
                 }
-                Ok(()) => {}
                 Err(error) => {
-                    let error = crate::chain(&*error);
-                    tracing::warn!(id = self.id, error, "Consul does not answer, registering is tried again");
+                    if !failing {
+                        let error = crate::chain(&*error);
+                        tracing::warn!(id = self.id, error, "Consul does not answer, registering is tried again");
+                    }
+                    failing = true;
                 }
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
-                () = shutdown.soft() => return,
+                () = shutdown.soft() => break,
             }
         }
-    }
-
-    /// Removes the entry, and waits until callers have heard of it.
-    pub async fn leave(&self) {
-        let path = self.consul.path(&format!("/v1/agent/service/deregister/{}", self.id));
-        let left = self.consul.client().put(path).timeout(PATIENCE).send().await;
-        match left.and_then(reqwest::Response::error_for_status) {
-            Ok(_) => tokio::time::sleep(PROPAGATION).await,
+        // Only now, so that no call that is under way registers it once more.
+        match self.remove().await {
+            Ok(true) => tokio::time::sleep(PROPAGATION).await,
+            Ok(false) => {}
             Err(error) => {
-                let error = crate::chain(&error.without_url());
+                let error = crate::chain(&*error);
                 tracing::warn!(id = self.id, error, "Consul does not answer, the entry stays until its check fails");
             }
         }
     }
 
+    /// Registers it unless it is there; whether it had to.
+    async fn see_to(&self, port: u16, registered: bool) -> Result<bool, BoxError> {
+        if registered && self.is_there().await? {
+            return Ok(false);
+        }
+        self.register(port).await?;
+        Ok(true)
+    }
+
     async fn is_there(&self) -> Result<bool, BoxError> {
-        let path = self.consul.path(&format!("/v1/agent/service/{}", self.id));
-        let answer = self.consul.client().get(path).timeout(PATIENCE).send().await;
-        let answer = answer.map_err(reqwest::Error::without_url)?;
-        if answer.status().as_u16() == 404 {
+        let path = format!("/v1/agent/service/{}", self.id);
+        Self::known(self.consul.client().get(self.consul.path(&path))).await
+    }
+
+    /// Whether it was there.
+    async fn remove(&self) -> Result<bool, BoxError> {
+        let path = format!("/v1/agent/service/deregister/{}", self.id);
+        Self::known(self.consul.client().put(self.consul.path(&path))).await
+    }
+
+    async fn known(request: reqwest::RequestBuilder) -> Result<bool, BoxError> {
+        let answer = request.timeout(PATIENCE).send().await.map_err(reqwest::Error::without_url)?;
+        if answer.status() == reqwest::StatusCode::NOT_FOUND {
             return Ok(false);
         }
         answer.error_for_status()?;
         Ok(true)
     }
 
-    /// With the tags and intervals of the older services: looked at every 10 s, removed after 30 s that were critical.
+    /// With the tags and intervals of the older services: looked at every 10 s for 3 s at most, removed after 30 s that were
+    /// critical.
     async fn register(&self, port: u16) -> Result<(), BoxError> {
         let Self { name, id, host, version, .. } = self;
         let body = json!({
@@ -100,9 +114,9 @@ impl Registration {
             "Tags": ["api", format!("{}s", name.trim_end_matches("-service"))],
             "Meta": {"version": version},
             "Check": {
-                "HTTP": format!("http://{host}:{port}/health/ready"),
+                "HTTP": format!("http://{}/health/ready", authority(host, port)),
                 "Interval": "10s",
-                "Timeout": "5s",
+                "Timeout": "3s",
                 // Those who register answer already.
                 "Status": "passing",
                 "DeregisterCriticalServiceAfter": "30s",

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::future::Future;
 use std::time::Duration;
 
-use http::Response;
+use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use tokio::time::sleep_until;
@@ -12,7 +12,7 @@ use tokio::time::sleep_until;
 use crate::answer::Refusal;
 use crate::body::{Stage, Transfer};
 use crate::config::Timeouts;
-use crate::connect::ConnectError;
+use crate::connect::{ConnectError, Elsewhere};
 
 /// How long a client may pause in the middle of a body, as in nginx.
 const CLIENT_PAUSE: Duration = Duration::from_mins(1);
@@ -44,6 +44,17 @@ pub(super) async fn for_answer(
                 });
             }
         }
+    }
+}
+
+/// Whether the instance that was asked is well, as far as its answer tells: what goes wrong before the whole request was
+/// sent may be the client's doing, and one that took no connection was left out already.
+pub(super) fn is_well(answered: &Result<Response<Incoming>, Refusal<'_>>, transfer: &Transfer) -> Option<bool> {
+    match answered {
+        Ok(response) if response.extensions().get::<Elsewhere>().is_some() => None,
+        Ok(response) => Some(response.status() != StatusCode::SERVICE_UNAVAILABLE),
+        Err(Refusal::GatewayTimeout | Refusal::BadGateway) if matches!(transfer.last().1, Stage::Done) => Some(false),
+        Err(_) => None,
     }
 }
 

@@ -6,6 +6,7 @@ mod answers;
 mod cors;
 mod harness;
 mod headers;
+mod instances;
 mod log;
 mod metrics;
 mod rate_limit;

@@ -1,0 +1,194 @@
+//! Services that find each other by a real Consul: they come and go, and those who call them do not notice.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use common::client::{CallError, ServiceClient};
+use common::clock::system;
+use common::config::{Env, PlatformConfig, Settings};
+use common::discovery::{Consul, Discovery, Peers, Registration, ServiceName};
+use common::http::{OpenApiInfo, finish};
+use common::metrics::Metrics;
+use common::platform::Platform;
+use common::service::{Service, Shutdown};
+use serde_json::Value;
+use testkit::app::{self, RunningService};
+use testkit::{eventually, servers};
+use tokio::net::TcpListener;
+use utoipa_axum::router::OpenApiRouter;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// An order service that says who it is.
+async fn start(directory: &tempfile::TempDir, server: &servers::Consul, name: &'static str) -> RunningService {
+    let bus = format!("sqlite://{}", directory.path().join("bus.db").display());
+    let consul = server.url();
+    let env = Env::from_pairs([
+        ("REDIS_URL", "memory:"),
+        ("RABBITMQ_URL", &bus),
+        ("CONSUL_URL", &consul),
+        ("ADVERTISE_HOST", "127.0.0.1"),
+    ]);
+    let mut settings = Settings::new(&env);
+    let config = PlatformConfig::read(&mut settings, "order-service", 0);
+    let platform = Platform::start(&settings.finish(config).unwrap(), system()).await.unwrap();
+    let info = OpenApiInfo { title: "Test service", description: "Serves tests." };
+    let health = platform.health(|| std::future::ready(Ok(())), &[]);
+    let routes = Router::new()
+        .route("/who", get(async move || name).post(async move || name))
+        .route("/unavailable", post(async || StatusCode::SERVICE_UNAVAILABLE));
+    let router = finish(OpenApiRouter::from(routes), info, &platform.http, health);
+    app::spawn(Service { platform, router, workers: Vec::new(), consumers: Vec::new() }).await
+}
+
+/// One that calls it, with connections of its own.
+fn caller(server: &servers::Consul) -> (ServiceClient, Discovery) {
+    let discovery = Discovery::by_consul(Consul::new(server.url().parse().unwrap()).unwrap(), Peers::default());
+    (ServiceClient::new("test", discovery.clone(), system(), &Metrics::new()), discovery)
+}
+
+async fn who(client: &ServiceClient) -> Result<String, CallError> {
+    let answer = client.post(ServiceName::Order, "/who").send().await?;
+    Ok(String::from_utf8_lossy(answer.bytes()).into_owned())
+}
+
+/// Waits until these answer, and nobody else.
+async fn until_answered_by(client: &ServiceClient, names: &[&str]) {
+    let expected: BTreeSet<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    eventually(&format!("{names:?} answer"), DEADLINE, || async {
+        let mut answered = BTreeSet::new();
+        for _ in 0..20 {
+            answered.insert(who(client).await.ok()?);
+        }
+        (answered == expected).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replacing_instances_one_after_another_costs_no_call() {
+    let Some(server) = servers::Consul::start().await else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let mut running = vec![start(&directory, &server, "a").await, start(&directory, &server, "b").await];
+    let (client, _) = caller(&server);
+    until_answered_by(&client, &["a", "b"]).await;
+
+    let (stop, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let callers = (0..4).map(|_| {
+        let (client, stop, calls) = (client.clone(), stop.clone(), calls.clone());
+        tokio::spawn(async move {
+            while !stop.load(Ordering::SeqCst) {
+                who(&client).await.unwrap();
+                calls.fetch_add(1, Ordering::SeqCst);
+            }
+        })
+    });
+    let callers: Vec<_> = callers.collect();
+    for name in ["c", "d"] {
+        let next = start(&directory, &server, name).await;
+        eventually("the next one is asked", DEADLINE, || async { (who(&client).await.unwrap() == name).then_some(()) })
+            .await;
+        running.push(next);
+        running.remove(0).stop().await;
+    }
+    until_answered_by(&client, &["c", "d"]).await;
+    stop.store(true, Ordering::SeqCst);
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    assert!(calls.load(Ordering::SeqCst) > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_dies_is_left_out_before_consul_notices() {
+    let Some(server) = servers::Consul::start().await else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let (_one, other) = (start(&directory, &server, "one").await, start(&directory, &server, "other").await);
+    until_answered_by(&caller(&server).0, &["one", "other"]).await;
+    // It takes no connection any more, and has told nobody.
+    drop(other);
+    // With no connection that is open already.
+    let (client, discovery) = caller(&server);
+    for _ in 0..20 {
+        assert_eq!(who(&client).await.unwrap(), "one");
+    }
+    let listed = discovery.resolve(ServiceName::Order).await.unwrap();
+    assert!(listed.has_others(), "Consul takes it for healthy still");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_hangs_does_not_shut_off_the_others() {
+    let Some(server) = servers::Consul::start().await else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let _well = start(&directory, &server, "well").await;
+    let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let consul = Consul::new(server.url().parse().unwrap()).unwrap();
+    let registration = Registration::new(consul, "order-service", "127.0.0.1".to_owned(), "1".to_owned());
+    tokio::spawn(registration.keep(hanging.local_addr().unwrap(), Shutdown::new()));
+    let (client, discovery) = caller(&server);
+    eventually("both are known", DEADLINE, || async {
+        discovery.resolve(ServiceName::Order).await.ok()?.has_others().then_some(())
+    })
+    .await;
+    // Half of them go to the one that hangs: more than it takes to give a service up.
+    let calls: Vec<_> = (0..16)
+        .map(|_| tokio::spawn(client.get(ServiceName::Order, "/who").timeout(Duration::from_secs(2)).send()))
+        .collect();
+    let mut late = 0;
+    for call in calls {
+        match call.await.unwrap() {
+            Ok(_) => {}
+            Err(CallError::Timeout { .. }) => late += 1,
+            Err(error) => panic!("{}", common::chain(&error)),
+        }
+    }
+    assert!(late >= 5, "{late}");
+    match who(&client).await {
+        Ok(name) => assert_eq!(name, "well"),
+        Err(error) => assert!(matches!(error, CallError::Timeout { .. }), "{}", common::chain(&error)),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_says_that_it_is_unavailable_is_left_out() {
+    let Some(server) = servers::Consul::start().await else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let _both = (start(&directory, &server, "one").await, start(&directory, &server, "other").await);
+    let (client, discovery) = caller(&server);
+    until_answered_by(&client, &["one", "other"]).await;
+    client.post(ServiceName::Order, "/unavailable").send().await.unwrap_err();
+    let found = discovery.resolve(ServiceName::Order).await.unwrap();
+    assert!(found.has_others() && !found.has_fit_others());
+    drop(found);
+    until_answered_by(&client, &["one", "other"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_starts_without_consul_and_is_found_once_it_is_there() {
+    let Some(server) = servers::Consul::start().await else { return };
+    let directory = tempfile::tempdir().unwrap();
+    server.process.kill();
+    let service = start(&directory, &server, "early").await;
+    let readiness = async || {
+        let answer = service.client.get(format!("{}/health/ready", service.url)).send().await.unwrap();
+        assert!(answer.status().is_success(), "it is ready with or without Consul");
+        let state: Value = answer.json().await.unwrap();
+        let found = state["dependencies"].as_array().unwrap().iter().find(|one| one["name"] == "discovery").cloned();
+        (state["status"].clone(), found.unwrap()["status"].clone())
+    };
+    let (all, discovery) = readiness().await;
+    assert_ne!(discovery, "up", "{all}");
+    let (client, _) = caller(&server);
+    assert!(who(&client).await.is_err(), "nobody knows where it is");
+    server.restart().await;
+    until_answered_by(&client, &["early"]).await;
+    eventually("Consul is there", DEADLINE, || async { (readiness().await.1 == "up").then_some(()) }).await;
+    service.stop().await;
+}
