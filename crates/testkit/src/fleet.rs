@@ -39,15 +39,16 @@ pub struct Run {
     pub stripe: String,
 }
 
-/// The command line's binary, which stands beside the tests' own, or in the folder that `FLEET_BINARIES` names: so what
-/// was built for release is measured by tests that were not.
+/// The command line's binary: the one that runs, the one beside the tests' folder `deps`, or the one in the folder that
+/// `FLEET_BINARIES` names, so that what was built for release is measured by tests that were not.
 ///
 /// # Panics
 /// If it was not built.
 #[must_use]
 pub fn binary() -> PathBuf {
-    let own = std::env::current_exe().expect("a test has a path");
-    let beside = own.ancestors().nth(2).expect("a test stands in target/<profile>/deps");
+    let own = std::env::current_exe().expect("a process has a path");
+    let folder = own.parent().expect("a binary stands in a folder");
+    let beside = if folder.ends_with("deps") { folder.parent().expect("deps stands in a folder") } else { folder };
     let binary = std::env::var_os("FLEET_BINARIES").map_or_else(|| beside.to_owned(), PathBuf::from).join("shopfleet");
     assert!(binary.exists(), "{} is missing: run `cargo build -p shopfleet`", binary.display());
     binary
