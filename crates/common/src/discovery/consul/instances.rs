@@ -200,6 +200,7 @@ mod tests {
         two.1.answered();
         two.1.failed();
         assert!(two.1.has_others() && two.1.has_fit_others());
+        drop(two);
         tokio::time::advance(LEFT_OUT).await;
         assert_eq!(picked(&instances), [1, 2, 3], "the count began anew");
     }
