@@ -98,6 +98,12 @@ async fn webhooks_may_be_late_or_never_come() {
     let server = Setup::new().webhooks_to(&receiver.url).start().await;
     behave(&server, json!({"webhook_drop": 1})).await;
     let dropped = paid(&server).await;
+    // What becomes of a webhook is decided when its turn comes, by the rates of that time.
+    eventually("the first one to be given up", || async {
+        let events = server.get("/v1/events").await.ok();
+        (events["data"][0]["pending_webhooks"] == 0).then_some(())
+    })
+    .await;
     behave(&server, json!({"webhook_delay": 1, "webhook_delay_ms": 50})).await;
     let delayed = paid(&server).await;
     let received = receiver.wait("the delayed one", |all| !all.is_empty()).await;

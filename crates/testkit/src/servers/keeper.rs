@@ -84,11 +84,14 @@ impl Keeper {
                 assert!(begun.elapsed() < DEADLINE, "{} does not answer: {}", self.name, self.log());
                 tokio::time::sleep(POLL).await;
             }
+            self.end("kill");
         }
         panic!("{} does not start: {}", self.name, self.log());
     }
 
     fn spawn(&self) -> Child {
+        // That of the process before.
+        let _ = std::fs::remove_file(self.folder.join("pid"));
         let root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
         let user = self.program.user.filter(|_| root).unwrap_or_default();
         let mut command = Command::new("sh");
@@ -102,8 +105,13 @@ impl Keeper {
         self.shell.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the server has not ended by itself. The shell that holds it stays until it is told to end.
     fn lives(&self) -> bool {
-        self.shell().as_mut().is_some_and(|shell| matches!(shell.try_wait(), Ok(None)))
+        let pid = std::fs::read_to_string(self.folder.join("pid")).unwrap_or_default();
+        let Ok(pid) = pid.trim().parse::<u32>() else { return true };
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // After the name in brackets stands the state (proc_pid_stat(5)): Z is one that has ended and was not waited for.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
     }
 
     fn tell(&self, command: &str) {

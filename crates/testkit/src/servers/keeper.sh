@@ -3,10 +3,10 @@
 #
 #   keeper.sh DIRECTORY USER COMMAND...
 #
-# The server runs in a process group of its own, as USER if that is not empty, and logs to DIRECTORY/log. Its standard
-# input is the test's hold on it: `freeze` and `thaw` stop it and let it go on, `kill` and `end` end it by SIGKILL or
-# SIGTERM and leave its data. When the input ends, as it does when the test dies, the server is killed and DIRECTORY
-# removed.
+# The server runs in a process group of its own, as USER if that is not empty, and logs to DIRECTORY/log; its number
+# stands in DIRECTORY/pid. Standard input is the test's hold on it: `freeze` and `thaw` stop it and let it go on, `kill`
+# and `end` end it by SIGKILL or SIGTERM and leave its data. When the input ends, as it does when the test dies, the
+# server is killed and DIRECTORY removed.
 set -u
 directory=$1 user=$2
 shift 2
@@ -17,6 +17,7 @@ else
     setsid "$@" >>"$directory/log" 2>&1 </dev/null &
 fi
 server=$!
+echo "$server" >"$directory/pid"
 
 finish() {
     kill -s "$1" -- "-$server" 2>/dev/null
