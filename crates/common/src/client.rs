@@ -2,6 +2,7 @@
 
 mod answer;
 mod breaker;
+mod budget;
 mod call;
 mod error;
 mod tls;
@@ -19,7 +20,8 @@ use crate::discovery::{Discovery, ServiceName};
 use crate::metrics::Metrics;
 
 pub use answer::Answer;
-use breaker::Breakers;
+pub use breaker::Breakers;
+use budget::RetryBudgets;
 use call::Base;
 pub use call::Call;
 pub use error::CallError;
@@ -37,7 +39,8 @@ pub struct ServiceClient {
     service: &'static str,
     http: reqwest::Client,
     discovery: Discovery,
-    breakers: Arc<Breakers>,
+    breakers: Breakers,
+    budgets: Arc<RetryBudgets>,
     durations: HistogramVec,
 }
 
@@ -61,8 +64,8 @@ impl ServiceClient {
             "Time that calls to other services take.",
             &["server_address", "http_request_method", "http_response_status_code"],
         );
-        let breakers = Arc::new(Breakers::new(clock));
-        Self { service, http, discovery, breakers, durations }
+        let (breakers, budgets) = (Breakers::new(clock, metrics), Arc::new(RetryBudgets::new(metrics)));
+        Self { service, http, discovery, breakers, budgets, durations }
     }
 
     /// A `GET`.

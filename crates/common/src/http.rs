@@ -12,6 +12,7 @@ pub mod idempotent;
 mod observe;
 pub mod ops;
 mod router;
+pub mod shed;
 mod slash;
 
 pub use check::Checks;

@@ -87,6 +87,7 @@ fn app() -> Router {
         trusted_proxies: Vec::new(),
         allowed_origins: Vec::new(),
         request_timeout: Duration::from_secs(30),
+        most_requests: 256,
         in_flight: TaskTracker::new(),
     };
     let info = OpenApiInfo { title: "Test service", description: "Serves tests." };

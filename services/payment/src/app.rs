@@ -63,7 +63,8 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     };
     let ledger = Ledger::new(store, clock.clone(), &platform.metrics);
 
-    let stripe = StripeSettings { url: config.stripe_url, key: config.stripe_key, metrics: platform.metrics.clone() };
+    let (metrics, stripe_clock) = (platform.metrics.clone(), clock.clone());
+    let stripe = StripeSettings { url: config.stripe_url, key: config.stripe_key, metrics, clock: stripe_clock };
     let stripe = Stripe::new(stripe).map_err(|source| StartError::other("the payment provider's client", source))?;
     let till = Till::new(ledger.clone(), stripe);
 

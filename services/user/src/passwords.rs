@@ -7,6 +7,9 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use common::BoxError;
+use common::http::shed;
+use common::metrics::Metrics;
+use prometheus::{Histogram, HistogramTimer, IntCounter, IntGauge};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -30,10 +33,52 @@ pub(crate) struct Passwords {
     dummy: Arc<str>,
     places: Arc<Semaphore>,
     running: Arc<Semaphore>,
+    seen: Seen,
+}
+
+/// What is counted of the queue.
+#[derive(Clone)]
+struct Seen {
+    waiting: IntGauge,
+    waited: Histogram,
+    hashed: Histogram,
+    shed: IntCounter,
 }
 
 /// A place in the queue of those that hash.
 pub(crate) struct Place(#[expect(dead_code, reason = "held until the hash is done")] OwnedSemaphorePermit);
+
+/// One that waits for its turn: counted for as long as it does, also if its caller goes away.
+struct Waiting {
+    waiting: IntGauge,
+    #[expect(dead_code, reason = "it measures until it is dropped")]
+    timer: HistogramTimer,
+}
+
+impl Seen {
+    fn new(metrics: &Metrics) -> Self {
+        let waiting = "Requests that wait until their password is hashed.";
+        let waited = "Time that they wait until it begins.";
+        let hashed = "Time that hashing a password takes.";
+        Self {
+            waiting: metrics.gauge_vec("password_hash_queue_length", waiting, &[]).with_label_values::<&str>(&[]),
+            waited: metrics.histogram_vec("password_hash_wait_seconds", waited, &[]).with_label_values::<&str>(&[]),
+            hashed: metrics.histogram_vec("password_hash_duration_seconds", hashed, &[]).with_label_values::<&str>(&[]),
+            shed: shed::counter(metrics).with_label_values(&["passwords"]),
+        }
+    }
+
+    fn waits(&self) -> Waiting {
+        self.waiting.inc();
+        Waiting { waiting: self.waiting.clone(), timer: self.waited.start_timer() }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.waiting.dec();
+    }
+}
 
 /// Whether a password is the right one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,12 +90,13 @@ pub(crate) enum Verdict {
 }
 
 impl Passwords {
-    pub(crate) fn new() -> Result<Self, BoxError> {
+    pub(crate) fn new(metrics: &Metrics) -> Result<Self, BoxError> {
         let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|error| error.to_string())?;
         let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let dummy = hasher.hash_password(b"no such account").map_err(|error| error.to_string())?.to_string();
         let (places, running) = (Semaphore::new(AT_A_TIME + WAITING), Semaphore::new(AT_A_TIME));
-        Ok(Self { hasher, dummy: dummy.into(), places: Arc::new(places), running: Arc::new(running) })
+        let (places, running, seen) = (Arc::new(places), Arc::new(running), Seen::new(metrics));
+        Ok(Self { hasher, dummy: dummy.into(), places, running, seen })
     }
 
     /// A place in the queue.
@@ -58,7 +104,10 @@ impl Passwords {
     /// # Errors
     /// [`Error::TooBusy`] if it is full.
     pub(crate) fn place(&self) -> Result<Place, Error> {
-        self.places.clone().try_acquire_owned().map(Place).map_err(|_| Error::TooBusy)
+        self.places.clone().try_acquire_owned().map(Place).map_err(|_| {
+            self.seen.shed.inc();
+            Error::TooBusy
+        })
     }
 
     /// The hash of a password, in the PHC form.
@@ -97,9 +146,12 @@ impl Passwords {
         place: Place,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
+        let waiting = self.seen.waits();
         let turn = self.running.clone().acquire_owned().await.map_err(|error| Error::Fault(error.into()))?;
+        drop(waiting);
+        let hashed = self.seen.hashed.clone();
         let done = tokio::task::spawn_blocking(move || {
-            let done = work();
+            let done = hashed.observe_closure_duration(work);
             drop((turn, place));
             done
         });
@@ -113,7 +165,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_is_held_against_its_hash() {
-        let passwords = Passwords::new().unwrap();
+        let passwords = Passwords::new(&Metrics::new()).unwrap();
         let hash = passwords.hash("correct horse".to_owned().into()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         let verify = |password: &str, hash: Option<String>| {
@@ -127,17 +179,20 @@ mod tests {
 
     #[tokio::test]
     async fn one_that_finds_the_queue_full_is_turned_away() {
-        let passwords = Passwords::new().unwrap();
+        let metrics = Metrics::new();
+        let passwords = Passwords::new(&metrics).unwrap();
         let places: Vec<_> = (0..AT_A_TIME + WAITING).map(|_| passwords.place().unwrap()).collect();
         let refused = passwords.hash("correct horse".to_owned().into()).await;
         assert!(matches!(refused, Err(Error::TooBusy)), "{refused:?}");
+        let shed = "http_server_requests_shed_total{reason=\"passwords\"} 1";
+        assert!(metrics.render().contains(shed), "{}", metrics.render());
         drop(places);
         passwords.hash("correct horse".to_owned().into()).await.unwrap();
     }
 
     #[tokio::test]
     async fn a_hash_of_the_older_service_is_known_as_one() {
-        let passwords = Passwords::new().unwrap();
+        let passwords = Passwords::new(&Metrics::new()).unwrap();
         let old = bcrypt::hash("password123", 4).unwrap();
         let verify = |password: &str| {
             passwords.verify(passwords.place().unwrap(), password.to_owned().into(), Some(old.clone()))

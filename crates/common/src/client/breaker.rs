@@ -1,22 +1,31 @@
-//! Circuit breakers: a service that hangs must not hold up everybody who needs it.
+//! Circuit breakers: a callee that hangs must not hold up everybody who needs it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use prometheus::IntGaugeVec;
 
 use crate::clock::SharedClock;
-use crate::discovery::ServiceName;
+use crate::metrics::Metrics;
 
 /// So many calls in a row that were late open the circuit. One that fails at once costs nobody time and does not count.
 const LATE_IN_A_ROW: u32 = 5;
 /// How long it stays open; then one call is let through to try.
 const OPEN_FOR: TimeDelta = TimeDelta::seconds(2);
 
-/// One breaker a service.
-pub(super) struct Breakers {
+/// States as the metric has them.
+const CLOSED: i64 = 0;
+const HALF_OPEN: i64 = 1;
+const OPEN: i64 = 2;
+
+/// One breaker a callee. It opens for 2 s after five calls in a row that were late, then lets one through to try. Clones
+/// share it. `circuit_breaker_state{server_address}` shows the state: 0 closed, 1 half-open, 2 open.
+#[derive(Clone)]
+pub struct Breakers {
     clock: SharedClock,
-    states: Mutex<HashMap<&'static str, State>>,
+    states: Arc<Mutex<HashMap<&'static str, State>>>,
+    shown: IntGaugeVec,
 }
 
 #[derive(Default)]
@@ -26,38 +35,53 @@ struct State {
 }
 
 impl Breakers {
-    pub(super) fn new(clock: SharedClock) -> Self {
-        Self { clock, states: Mutex::default() }
+    /// All closed.
+    #[must_use]
+    pub fn new(clock: SharedClock, metrics: &Metrics) -> Self {
+        let help = "Whether calls to a callee are let through: 0 closed, 1 half-open, 2 open.";
+        let shown = metrics.gauge_vec("circuit_breaker_state", help, &["server_address"]);
+        Self { clock, states: Arc::default(), shown }
     }
 
-    /// Whether a call may be made now.
-    pub(super) fn lets_through(&self, to: ServiceName) -> bool {
+    /// Whether a call of `to` may be made now.
+    #[must_use]
+    pub fn lets_through(&self, to: &'static str) -> bool {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(state) = states.get_mut(to.as_str()) else { return true };
+        let state = states.entry(to).or_insert_with(|| {
+            self.show(to, CLOSED);
+            State::default()
+        });
         let now = self.clock.now();
         match state.shut_until {
             Some(until) if now < until => false,
             Some(_) => {
                 // The others wait for what comes of this one.
                 state.shut_until = Some(now + OPEN_FOR);
+                self.show(to, HALF_OPEN);
                 true
             }
             None => true,
         }
     }
 
-    /// Notes whether a call was answered in time.
-    pub(super) fn heard(&self, to: ServiceName, in_time: bool) {
+    /// Notes whether a call of `to` was answered in time.
+    pub fn heard(&self, to: &'static str, in_time: bool) {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = states.entry(to).or_default();
         if in_time {
-            states.remove(to.as_str());
+            *state = State::default();
+            self.show(to, CLOSED);
             return;
         }
-        let state = states.entry(to.as_str()).or_default();
         state.late += 1;
         if state.late >= LATE_IN_A_ROW {
             state.shut_until = Some(self.clock.now() + OPEN_FOR);
+            self.show(to, OPEN);
         }
+    }
+
+    fn show(&self, to: &str, state: i64) {
+        self.shown.with_label_values(&[to]).set(state);
     }
 }
 
@@ -66,33 +90,43 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
 
+    const ONE: &str = "product-service";
+
     #[test]
     fn a_service_that_hangs_is_left_alone_for_a_while() {
         let clock = ManualClock::at(DateTime::UNIX_EPOCH);
-        let breakers = Breakers::new(clock.shared());
+        let metrics = Metrics::new();
+        let breakers = Breakers::new(clock.shared(), &metrics);
+        let shows = |state: &str| {
+            let line = format!("circuit_breaker_state{{server_address=\"product-service\"}} {state}\n");
+            assert!(metrics.render().contains(&line), "not {line}: {}", metrics.render());
+        };
         for _ in 0..LATE_IN_A_ROW {
-            assert!(breakers.lets_through(ServiceName::Product));
-            breakers.heard(ServiceName::Product, false);
+            assert!(breakers.lets_through(ONE));
+            breakers.heard(ONE, false);
         }
-        assert!(!breakers.lets_through(ServiceName::Product));
-        assert!(breakers.lets_through(ServiceName::User), "another service is not meant");
+        assert!(!breakers.lets_through(ONE));
+        shows("2");
+        assert!(breakers.lets_through("user-service"), "another service is not meant");
 
         clock.advance(OPEN_FOR);
-        assert!(breakers.lets_through(ServiceName::Product), "one call tries");
-        assert!(!breakers.lets_through(ServiceName::Product), "the others wait for it");
-        breakers.heard(ServiceName::Product, true);
-        assert!(breakers.lets_through(ServiceName::Product));
+        assert!(breakers.lets_through(ONE), "one call tries");
+        assert!(!breakers.lets_through(ONE), "the others wait for it");
+        shows("1");
+        breakers.heard(ONE, true);
+        assert!(breakers.lets_through(ONE));
+        shows("0");
     }
 
     #[test]
     fn an_answer_in_time_begins_the_count_anew() {
-        let breakers = Breakers::new(crate::clock::system());
+        let breakers = Breakers::new(crate::clock::system(), &Metrics::new());
         for _ in 0..3 {
             for _ in 1..LATE_IN_A_ROW {
-                breakers.heard(ServiceName::Order, false);
+                breakers.heard(ONE, false);
             }
-            breakers.heard(ServiceName::Order, true);
+            breakers.heard(ONE, true);
         }
-        assert!(breakers.lets_through(ServiceName::Order));
+        assert!(breakers.lets_through(ONE));
     }
 }

@@ -116,7 +116,8 @@ impl Call {
         self
     }
 
-    /// Tries so often again when the service is unavailable or late: only for calls that may be repeated.
+    /// Tries so often again, after growing pauses, when the service is unavailable or late, as far as the budget for its
+    /// retries goes: only for calls that may be repeated.
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
@@ -141,7 +142,8 @@ impl Call {
             match self.attempt().await {
                 Err(error) if error.is_retryable() => {
                     let pause_now = rand::rng().random_range(pause / 2..=pause);
-                    if context::deadline().is_some_and(|deadline| Instant::now() + pause_now >= deadline) {
+                    let late = context::deadline().is_some_and(|deadline| Instant::now() + pause_now >= deadline);
+                    if late || !self.client.budgets.take(self.to.as_str()) {
                         return Err(error);
                     }
                     tokio::time::sleep(pause_now).await;
@@ -165,7 +167,7 @@ impl Call {
             http.response.status_code = field::Empty,
         );
         let breakers = &self.client.breakers;
-        if !breakers.lets_through(self.to) {
+        if !breakers.lets_through(server) {
             let source = "it was late again and again, and is asked again in a moment".into();
             return Err(CallError::Unavailable { to: self.to, source });
         }
@@ -179,7 +181,11 @@ impl Call {
         let labels = [server, method, status];
         self.client.durations.with_label_values(&labels).observe(begun.elapsed().as_secs_f64());
         record(&span, &outcome);
-        self.usable(outcome?)
+        let answer = self.usable(outcome?)?;
+        if !answer.status.is_server_error() {
+            self.client.budgets.answered(server);
+        }
+        Ok(answer)
     }
 
     async fn exchange(&self) -> Result<Answer, CallError> {
@@ -208,7 +214,7 @@ impl Call {
         }
         // Where one of several hangs, it is left out, and the others are asked.
         let hangs = late && !asked.as_ref().is_some_and(Found::has_fit_others);
-        self.client.breakers.heard(self.to, !hangs);
+        self.client.breakers.heard(self.to.as_str(), !hangs);
         outcome
     }
 

@@ -15,6 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::context::REQUEST_ID;
 use super::guard::guard;
 use super::observe::{Observer, observe};
+use super::shed::{Places, shed};
 use super::slash::without_trailing_slash;
 use super::{Health, OpenApiInfo, docs, health};
 use crate::clock::SharedClock;
@@ -23,6 +24,9 @@ use crate::metrics::Metrics;
 
 /// The time that a request may take, unless its caller gives it less.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Requests that are handled at once. Each may hold a body and wait for one of some ten connections to a store, so that
+/// the last of so many waits for a small part of a second where the store is well.
+const MOST_REQUESTS: usize = 256;
 /// How long a browser may keep the answer about an origin.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(3600);
 
@@ -43,6 +47,8 @@ pub struct HttpSettings {
     pub allowed_origins: Vec<String>,
     /// The time that a request may take.
     pub request_timeout: Duration,
+    /// Requests that are handled at once, beside those about health and metrics; more are refused with 503.
+    pub most_requests: usize,
     /// Handlers that may write: each runs to its end, also when its client has gone away.
     pub in_flight: TaskTracker,
 }
@@ -59,6 +65,7 @@ impl HttpSettings {
             trusted_proxies: config.trusted_proxies.clone(),
             allowed_origins: config.allowed_origins.clone(),
             request_timeout: REQUEST_TIMEOUT,
+            most_requests: MOST_REQUESTS,
             in_flight: TaskTracker::new(),
         }
     }
@@ -72,6 +79,8 @@ pub fn finish(router: OpenApiRouter, info: OpenApiInfo, settings: &HttpSettings,
     let metrics = settings.metrics.clone();
     let render = move || std::future::ready(rendered(&metrics));
     let mut router = router
+        // Only the service's own calls: whoever looks at its health and metrics must get through when it has most to do.
+        .layer(from_fn_with_state(Arc::new(Places::new(settings)), shed))
         .merge(health::routes(settings, health))
         .merge(docs::routes(&api))
         .route("/metrics", get(render))

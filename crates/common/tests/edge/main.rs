@@ -7,6 +7,7 @@ mod callers;
 mod calls;
 mod deadlines;
 mod ops;
+mod load;
 mod pages;
 mod refusals;
 mod requests;

@@ -25,6 +25,7 @@ pub(crate) fn settings() -> HttpSettings {
         trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
         allowed_origins: Vec::new(),
         request_timeout: Duration::from_secs(30),
+        most_requests: 256,
         in_flight: TaskTracker::new(),
     }
 }

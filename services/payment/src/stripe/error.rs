@@ -67,6 +67,11 @@ impl StripeError {
         Self::Unreachable(format!("the list {path} is too long to be looked through").into())
     }
 
+    /// It was late again and again, so that it was not asked: as if it had said itself that this is too much for it.
+    pub(super) fn late_again_and_again() -> Self {
+        Self::NotNow { status: 429, message: "it was late again and again, and is asked again in a moment".to_owned() }
+    }
+
     /// The calls together took longer than they may.
     #[must_use]
     pub fn too_slow() -> Self {

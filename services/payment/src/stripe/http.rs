@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use common::BoxError;
+use common::client::Breakers;
+use common::clock::SharedClock;
 use common::metrics::Metrics;
 use prometheus::HistogramVec;
 use reqwest::{RequestBuilder, Response};
@@ -17,8 +19,12 @@ use super::error::{ErrorObject, StripeError};
 /// One call ends within this time.
 const CALL_LIMIT: Duration = Duration::from_secs(7);
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+/// A call that failed after so long held its caller up; one that failed sooner costs nobody time.
+const LATE: Duration = Duration::from_secs(2);
 /// Larger answers are not read: a page of a hundred objects is far smaller.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
+/// The provider's name among the callees.
+const NAME: &str = "stripe";
 
 /// Where Stripe is, and who we are there.
 #[derive(Clone)]
@@ -29,6 +35,8 @@ pub struct StripeSettings {
     pub key: SecretString,
     /// Where the times of calls are counted.
     pub metrics: Metrics,
+    /// The time.
+    pub clock: SharedClock,
 }
 
 #[derive(Clone)]
@@ -37,6 +45,7 @@ pub(super) struct Http {
     base: String,
     key: SecretString,
     durations: HistogramVec,
+    breakers: Breakers,
 }
 
 #[derive(Deserialize)]
@@ -55,7 +64,8 @@ impl Http {
             &["operation", "outcome"],
         );
         let base = settings.url.as_str().trim_end_matches('/').to_owned();
-        Ok(Self { client, base, key: settings.key, durations })
+        let breakers = Breakers::new(settings.clock, &settings.metrics);
+        Ok(Self { client, base, key: settings.key, durations, breakers })
     }
 
     pub(super) async fn get<T, V>(
@@ -96,6 +106,9 @@ impl Http {
             otel.kind = "client",
             outcome = tracing::field::Empty,
         );
+        if !self.breakers.lets_through(NAME) {
+            return Err(StripeError::late_again_and_again());
+        }
         let began = Instant::now();
         let result = async {
             let sent = request.bearer_auth(self.key.expose_secret()).send().await;
@@ -103,6 +116,8 @@ impl Http {
         }
         .instrument(span.clone())
         .await;
+        let late = matches!(&result, Err(StripeError::Unreachable(_))) && began.elapsed() >= LATE;
+        self.breakers.heard(NAME, !late);
         let outcome = match &result {
             Ok(_) => "ok",
             Err(StripeError::Refused { .. }) => "refused",
@@ -130,4 +145,25 @@ async fn answer<T: DeserializeOwned>(mut response: Response) -> Result<T, Stripe
     }
     let object = serde_json::from_slice::<ErrorBody>(&body).map(|body| body.error).unwrap_or_default();
     Err(StripeError::of(status.as_u16(), object))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_provider_that_is_late_again_and_again_is_left_alone() {
+        let url = "http://127.0.0.1:1".parse().unwrap();
+        let (metrics, clock) = (Metrics::new(), common::clock::system());
+        let http = Http::new(StripeSettings { url, key: "sk_test".to_owned().into(), metrics, clock }).unwrap();
+        let ask = async || http.get::<serde_json::Value, &str>("get_intent", "/v1/payment_intents/x", &[]).await;
+        let refused = ask().await;
+        assert!(matches!(refused, Err(StripeError::Unreachable(_))), "one that takes no connection is asked");
+        for _ in 0..5 {
+            http.breakers.heard(NAME, false);
+        }
+        let left_alone = ask().await.unwrap_err();
+        assert_eq!(left_alone.doubt(), None, "it was not asked, so that nothing can have been done");
+        assert!(matches!(left_alone, StripeError::NotNow { .. }), "{left_alone:?}");
+    }
 }
