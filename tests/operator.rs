@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use testkit::bus::message;
-use testkit::fleet::{Fleet, binary};
+use testkit::fleet::{Fleet, binary, until};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 fn shopfleet(fleet: &Fleet, arguments: &[&str]) -> Output {
     Command::new(binary()).args(arguments).arg("--data-dir").arg(fleet.data_dir()).output().unwrap()
@@ -92,6 +93,49 @@ async fn the_audit_finds_what_was_put_in_and_nothing_before() {
         });
         assert!(found, "{rule}, {about}, {amount}: {shown}");
     }
+}
+
+/// An event of the order service that no relay will ever take.
+const STUCK: &str = "INSERT INTO outbox
+    (id, event_type, schema_version, aggregate_id, sequence, service, at, data, claimed_until)
+    VALUES ($1, 'order.updated', 1, 'x', 1, 'order-service', 0, '{}', 9000000000000)";
+
+/// The value of a metric; none while it is not shown.
+async fn metric(url: &str, line: &str) -> Option<String> {
+    let text = reqwest::get(url).await.ok()?.text().await.ok()?;
+    text.lines().find_map(|shown| shown.strip_prefix(line)).map(|value| value.trim().to_owned())
+}
+
+#[tokio::test]
+async fn the_audit_keeps_on_and_shows_what_it_finds_as_metrics() {
+    let fleet = Fleet::start().await;
+    let watch = ["audit", "--watch", "--interval", "1", "--grace", "1", "--metrics-port", "0"];
+    let mut command = tokio::process::Command::new(binary());
+    command.args(watch).arg("--data-dir").arg(fleet.data_dir()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut auditor = command.spawn().unwrap();
+    let mut said = BufReader::new(auditor.stdout.take().unwrap()).lines();
+    let first = said.next_line().await.unwrap().unwrap();
+    let url = first.strip_prefix("metrics at ").unwrap_or_else(|| panic!("{first}"));
+    let shows = async |line: &str, value: &str| {
+        let what = format!("{line} {value}");
+        until(&what, || async { (metric(url, line).await? == value).then_some(()) }).await;
+    };
+    let waits = "audit_violations{rule=\"events_are_published\"}";
+    shows(waits, "0").await;
+
+    let id = "01890000-0000-7000-8000-00000000dead";
+    spoil(&fleet, "orders.db", STUCK, &[id]).await;
+    shows(waits, "1").await;
+    shows("audit_violations{rule=\"pieces_add_up\"}", "0").await;
+    let told = said.next_line().await.unwrap().unwrap();
+    assert!(told.contains("VIOLATION events_are_published: order-service"), "{told}");
+
+    spoil(&fleet, "orders.db", "DELETE FROM outbox WHERE id = $1", &[id]).await;
+    shows(waits, "0").await;
+    assert!(metric(url, "audits_total{outcome=\"violations\"}").await.is_some());
+    let pid = auditor.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert_eq!(auditor.wait().await.unwrap().code(), Some(0));
 }
 
 #[tokio::test]

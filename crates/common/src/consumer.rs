@@ -16,6 +16,7 @@ use tracing::Instrument as _;
 use crate::BoxError;
 use crate::bus::{Bus, BusError, Delivery};
 use crate::clock::SharedClock;
+use crate::crash;
 use crate::effects::Handled;
 use crate::service::Shutdown;
 use crate::store::StoreError;
@@ -169,10 +170,15 @@ impl Work {
         let lag = (self.clock.now() - delivery.message.timestamp).to_std().unwrap_or_default();
         self.lag.with_label_values(&[self.queue.name]).observe(lag.as_secs_f64());
         async {
+            let (queue, event) = (self.queue.name, delivery.message.event_type.clone());
+            let about = || format!("{queue} {event}");
+            crash::point("before-handling", about);
             let handled = self.handle(&delivery).await;
+            crash::point("before-ack", about);
             let (outcome, settled) = self.settle(delivery, handled, round).await;
+            crash::point("after-ack", about);
             if let Err(error) = settled {
-                let (queue, error) = (self.queue.name, crate::chain(&error));
+                let error = crate::chain(&error);
                 tracing::warn!(queue, error, "a message could not be settled, it comes again");
             }
             self.durations.with_label_values(&[self.queue.name, outcome]).observe(begun.elapsed().as_secs_f64());

@@ -14,6 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::clock::SharedClock;
+use crate::crash;
 use crate::store::StoreError;
 
 pub(crate) mod postgres;
@@ -141,7 +142,12 @@ impl Keys {
     pub async fn begin(&self, request: &KeyedRequest) -> Result<Begun, StoreError> {
         let now = self.clock.now();
         let until = now + TimeDelta::from_std(LEASE).unwrap_or_default();
-        self.store.begin(request, Uuid::now_v7(), now, until, now - KEPT).await
+        let begun = self.store.begin(request, Uuid::now_v7(), now, until, now - KEPT).await?;
+        if let Begun::Go(turn) = &begun {
+            let about = || if turn.resource.is_some() { "taken up" } else { "taken" }.to_owned();
+            crash::point("after-key", about);
+        }
+        Ok(begun)
     }
 
     /// Gives up a key whose work was refused.

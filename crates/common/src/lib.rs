@@ -7,6 +7,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod consumer;
+pub mod crash;
 pub mod discovery;
 pub mod effects;
 pub mod http;

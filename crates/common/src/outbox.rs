@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use crate::bus::{Bus, Message};
 use crate::clock::SharedClock;
+use crate::crash;
 use crate::metrics::Metrics;
 use crate::store::StoreError;
 use crate::worker::{Next, Worker, WorkerError};
@@ -128,6 +129,7 @@ impl Worker for Relay {
         }
         let ids: Vec<_> = rows.iter().map(|row| row.envelope.id).collect();
         let messages = rows.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
+        passes("before-publish", &messages);
         let outcomes = match self.bus.publish(&messages).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
@@ -136,10 +138,12 @@ impl Worker for Relay {
                 return Err(error.into());
             }
         };
+        passes("after-publish", &messages);
         let (published, failed): (Vec<_>, Vec<_>) =
             ids.into_iter().zip(outcomes).partition(|(_, outcome)| outcome.is_ok());
         let published: Vec<_> = published.into_iter().map(|(id, _)| id).collect();
         store.mark_published(&published).await?;
+        passes("after-mark", &messages);
         let refusal = failed.iter().find_map(|(_, outcome)| outcome.as_ref().err()).map(|error| crate::chain(error));
         let failed: Vec<_> = failed.into_iter().map(|(id, _)| id).collect();
         if let Some(refusal) = refusal {
@@ -151,6 +155,12 @@ impl Worker for Relay {
 
     fn wake(&self) -> Option<Arc<Notify>> {
         Some(self.outbox.wake.clone())
+    }
+}
+
+fn passes(place: &'static str, messages: &[Message]) {
+    for message in messages {
+        crash::point(place, || message.event_type.clone());
     }
 }
 

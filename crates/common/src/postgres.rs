@@ -12,6 +12,7 @@ use sqlx::{Connection as _, PgPool};
 use tokio::sync::Notify;
 
 use crate::clock::SharedClock;
+use crate::crash;
 use crate::effects::Effects;
 use crate::idempotency::postgres::PostgresKeys;
 use crate::idempotency::{self, Keys};
@@ -131,7 +132,9 @@ impl Postgres {
     /// connection was lost during the commit.
     pub async fn commit(&self, mut tx: PostgresTx, effects: &Effects) -> Result<(), StoreError> {
         write_effects(&mut tx, self.service, effects).await?;
+        crash::point("before-commit", || crash::effects(self.service, effects));
         tx.commit().await.map_err(unless_refused)?;
+        crash::point("after-commit", || crash::effects(self.service, effects));
         if !effects.events.is_empty() {
             self.wake.notify_one();
         }

@@ -11,6 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use tokio::sync::Notify;
 
 use crate::clock::SharedClock;
+use crate::crash;
 use crate::effects::Effects;
 use crate::idempotency::sqlite::SqliteKeys;
 use crate::idempotency::{self, Keys};
@@ -73,7 +74,9 @@ impl Sqlite {
     /// itself failed.
     pub async fn commit(&self, mut tx: SqliteTx, effects: &Effects) -> Result<(), StoreError> {
         write_effects(&mut tx, self.service, effects).await?;
+        crash::point("before-commit", || crash::effects(self.service, effects));
         tx.commit().await.map_err(|error| StoreError::OutcomeUnknown(error.into()))?;
+        crash::point("after-commit", || crash::effects(self.service, effects));
         if !effects.events.is_empty() {
             self.wake.notify_one();
         }

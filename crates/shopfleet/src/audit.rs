@@ -19,7 +19,7 @@ mod rules;
 mod watch;
 
 use books::{Books, ProviderIntent};
-use rules::{Finding, apply};
+use rules::{Finding, Rule, apply};
 
 /// The time between two readings while something is in flight.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -90,7 +90,11 @@ pub(crate) async fn judge(operator: &Operator, limits: Limits) -> Result<Verdict
         let books = read(operator).await?;
         let now = Instant::now();
         let found = apply(&books);
-        since = found.into_iter().map(|finding| (finding.clone(), *since.get(&finding).unwrap_or(&now))).collect();
+        let first = |finding: &Finding| match waits(&books, finding) {
+            Some(time) => now.checked_sub(time).unwrap_or(begun),
+            None => *since.get(finding).unwrap_or(&now),
+        };
+        since = found.into_iter().map(|finding| (finding.clone(), first(&finding))).collect();
         let settled = since.values().all(|first| now - *first >= limits.grace);
         if settled || begun.elapsed() >= limits.wait {
             let (old, young): (Vec<_>, Vec<_>) = since.into_iter().partition(|(_, first)| now - *first >= limits.grace);
@@ -99,6 +103,13 @@ pub(crate) async fn judge(operator: &Operator, limits: Limits) -> Result<Verdict
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
+}
+
+/// How long the oldest event of an outbox has waited, if the finding is about that: its own age tells whether it is stuck, where
+/// the number of those that wait changes all the time.
+fn waits(books: &Books, finding: &Finding) -> Option<Duration> {
+    let outbox = books.outboxes.get(&finding.about).filter(|_| finding.rule == Rule::EventsArePublished)?;
+    Some(Duration::from_secs(outbox.oldest_seconds))
 }
 
 impl Verdict {
@@ -114,6 +125,12 @@ impl Verdict {
             "{} orders, {} payments: {captured} taken, {refunded} given back",
             sums.orders, sums.payments
         ));
+        if sums.by_hand_cents > 0 {
+            let amount = Money::from_cents(sums.by_hand_cents);
+            say(format_args!(
+                "{amount} that was paid elsewhere is to be given back there; a refund of the payment then says that it was"
+            ));
+        }
         if self.books.provider.is_some() {
             let received = Money::from_cents(sums.provider_received_cents);
             let refunded = Money::from_cents(sums.provider_refunded_cents);
@@ -129,7 +146,7 @@ impl Verdict {
             say(format_args!("still in flight {finding}"));
         }
         let seconds = self.took.as_secs_f32();
-        say(format_args!("{} violations, {} rules, {seconds:.1} s", self.violations.len(), rules::Rule::ALL.len()));
+        say(format_args!("{} violations, {} rules, {seconds:.1} s", self.violations.len(), Rule::ALL.len()));
     }
 
     /// # Errors

@@ -113,7 +113,16 @@ impl Fleet {
 
     /// Starts an embedded one with these variables.
     pub async fn embedded(environment: &[(&str, &str)]) -> Self {
-        let (host, run) = Embedded::start(&["--no-rate-limit"], environment).await;
+        Self::embedded_with(&std::env::temp_dir(), environment).await
+    }
+
+    /// Starts one whose data are in a new folder of this one.
+    pub async fn embedded_in(folder: &Path) -> Self {
+        Self::embedded_with(folder, &[]).await
+    }
+
+    async fn embedded_with(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let (host, run) = Embedded::start(folder, &["--no-rate-limit"], environment).await;
         let data_dir = host.data_dir();
         Self { host: Host::Embedded { process: Mutex::new(host), data_dir }, run, client: client() }
     }
@@ -179,6 +188,34 @@ impl Fleet {
     /// Kills an embedded one as a power cut would.
     pub async fn kill(&self) {
         self.process().await.kill();
+    }
+
+    /// Starts each process again that ended by itself; their names.
+    ///
+    /// # Panics
+    /// If one does not start.
+    pub async fn restart_ended(&self) -> Vec<String> {
+        let mut ended = Vec::new();
+        match &self.host {
+            Host::Embedded { process, .. } => {
+                let mut process = process.lock().await;
+                if process.has_ended() {
+                    process.up().await;
+                    ended.push("the fleet".to_owned());
+                }
+            }
+            Host::Apart(apart) => {
+                for instance in apart.services() {
+                    let mut instance = instance.lock().await;
+                    if instance.has_ended() {
+                        instance.start();
+                        instance.until_ready().await;
+                        ended.push(instance.name.clone());
+                    }
+                }
+            }
+        }
+        ended
     }
 
     /// Asks an embedded one to end, and waits until it has.
@@ -267,7 +304,11 @@ impl Fleet {
         Answer::of(self.charging(payment, card)).await
     }
 
-    fn charging(&self, payment: &Value, card: &str) -> reqwest::RequestBuilder {
+    /// The request that charges a test card for a payment that was begun.
+    ///
+    /// # Panics
+    /// If the payment has no intent.
+    pub fn charging(&self, payment: &Value, card: &str) -> reqwest::RequestBuilder {
         let key = self.credentials()["stripe"]["publishable_key"].as_str().unwrap_or_default().to_owned();
         let intent = payment["payment"]["provider_transaction_id"].as_str().expect("an intent");
         let secret = payment["client_secret"].as_str().expect("a client secret");

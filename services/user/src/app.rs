@@ -45,7 +45,8 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let platform = Platform::start(&config.platform, clock.clone()).await?;
     let opened = open(&config.database).await;
     let (users, outbox) = opened.map_err(|source| StartError::store(&config.database, source))?;
-    let passwords = Passwords::new(&platform.metrics).map_err(|source| StartError::other("the password hasher", source))?;
+    let passwords =
+        Passwords::new(&platform.metrics).map_err(|source| StartError::other("the password hasher", source))?;
     let people =
         People { users: users.clone(), cache: platform.cache.clone(), clock: clock.clone(), passwords, turns: turns() };
     if let Some(admin) = config.admin {

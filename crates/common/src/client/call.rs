@@ -12,6 +12,7 @@ use url::Url;
 use super::{Answer, CallError, ServiceClient};
 use crate::BoxError;
 use crate::auth::Bearer;
+use crate::crash;
 use crate::discovery::{Discovery, Found, ServiceName};
 use crate::http::context::{self, REQUEST_ID, REQUEST_TIMEOUT};
 use crate::telemetry;
@@ -172,7 +173,16 @@ impl Call {
             return Err(CallError::Unavailable { to: self.to, source });
         }
         let begun = Instant::now();
+        // Only what changes something leaves a difference behind.
+        let changes = self.method != Method::GET;
+        let about = || format!("{} {method} {server} {}", self.client.service, crash::template(&self.path));
+        if changes {
+            crash::point("before-call", about);
+        }
         let outcome = self.exchange().instrument(span.clone()).await;
+        if changes {
+            crash::point("after-call", about);
+        }
         let status = match &outcome {
             Ok(answer) => answer.status.as_str(),
             Err(CallError::Timeout { .. }) => "timeout",

@@ -15,7 +15,7 @@ use tracing::{Instrument, Span, field};
 
 use super::context::{self, REQUEST_ID, RequestContext};
 use super::{ApiError, HttpSettings, guard};
-use crate::telemetry;
+use crate::{crash, telemetry};
 
 /// The status that is noted for a request whose client went away before the answer (as nginx has it).
 const CLIENT_WENT_AWAY: u16 = 499;
@@ -55,6 +55,10 @@ pub(super) async fn observe(State(observer): State<Arc<Observer>>, request: Requ
         response.headers_mut().insert(&REQUEST_ID, id);
     }
     seen.status = response.status().as_u16();
+    if response.status().is_success() && !matches!(seen.method, "GET" | "HEAD" | "OPTIONS") {
+        let service = seen.observer.settings.service;
+        crash::point("before-answer", || format!("{service} {} {}", seen.method, route(seen.path.as_ref())));
+    }
     response
 }
 

@@ -6,6 +6,8 @@ use contracts::audit::{OrderAudit, PaymentAudit, ProductAudit};
 use contracts::calls::OutboxState;
 use contracts::{Money, PaymentId};
 
+use super::rules::by_hand;
+
 /// An intent at the provider, with what became of its money.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ProviderIntent {
@@ -43,6 +45,8 @@ pub(crate) struct Sums {
     pub(crate) payments: usize,
     pub(crate) captured_cents: i64,
     pub(crate) refunded_cents: i64,
+    /// What was paid elsewhere, and is to be given back there by a person.
+    pub(crate) by_hand_cents: i64,
     pub(crate) provider_intents: usize,
     pub(crate) provider_received_cents: i64,
     pub(crate) provider_refunded_cents: i64,
@@ -62,6 +66,7 @@ impl Books {
             payments: self.payments.len(),
             captured_cents: cents(&mut self.payments.iter().map(|payment| payment.captured)),
             refunded_cents: cents(&mut self.payments.iter().map(|payment| payment.refunded)),
+            by_hand_cents: cents(&mut self.payments.iter().map(by_hand)),
             provider_intents: provider.len(),
             provider_received_cents: cents(&mut provider.iter().map(|intent| intent.received)),
             provider_refunded_cents: cents(&mut provider.iter().map(|intent| intent.refunded)),

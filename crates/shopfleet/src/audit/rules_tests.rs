@@ -9,6 +9,21 @@ use contracts::{PaymentId, UserId};
 use super::super::books::ProviderIntent;
 use super::*;
 
+#[test]
+fn money_that_was_paid_elsewhere_waits_for_a_person_and_is_not_amiss() {
+    let mut books = sound();
+    books.payments[1].external = true;
+    books.payments[1].intent = None;
+    books.payments[1].refunded = Money::ZERO;
+    books.payments[1].refunding = cents(1000);
+    books.orders[2].refunded = Money::ZERO;
+    books.provider = None;
+    assert_eq!(apply(&books), []);
+    assert_eq!(books.sums().by_hand_cents, 1000);
+    books.payments[1].refunding = cents(900);
+    assert_eq!(apply(&books).len(), 1, "a part of it is neither given back nor to be");
+}
+
 fn at(seconds: i64) -> DateTime<chrono::Utc> {
     DateTime::from_timestamp(1_700_000_000 + seconds, 0).unwrap()
 }

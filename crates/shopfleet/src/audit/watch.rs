@@ -1,6 +1,6 @@
 //! An audit that keeps on: what is new is told, and all of it counted in metrics.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ pub(super) async fn run(
     let violations = metrics.gauge_vec("audit_violations", "Invariants that do not hold, by rule.", &["rule"]);
     let audits = metrics.counter_vec("audits_total", "Audits, by outcome.", &["outcome"]);
     let last = metrics.gauge_vec("audit_last_success_timestamp_seconds", "When an audit last read all it needs.", &[]);
-    let mut known: BTreeSet<Finding> = BTreeSet::new();
+    let mut known: BTreeMap<(Rule, String), Finding> = BTreeMap::new();
     loop {
         let audited = tokio::select! {
             audited = judge(operator, limits) => audited,
@@ -54,11 +54,13 @@ pub(super) async fn run(
                     let broken = i64::try_from(broken).unwrap_or(i64::MAX);
                     violations.with_label_values(&[rule.as_str()]).set(broken);
                 }
-                let found: BTreeSet<_> = verdict.violations.iter().cloned().collect();
-                for violation in found.difference(&known) {
+                let key = |finding: &Finding| (finding.rule, finding.about.clone());
+                let found: BTreeMap<_, _> =
+                    verdict.violations.iter().map(|finding| (key(finding), finding.clone())).collect();
+                for (_, violation) in found.iter().filter(|(key, _)| !known.contains_key(*key)) {
                     say(format_args!("VIOLATION {violation}"));
                 }
-                for gone in known.difference(&found) {
+                for (_, gone) in known.iter().filter(|(key, _)| !found.contains_key(*key)) {
                     say(format_args!("no longer {gone}"));
                 }
                 let outcome = if found.is_empty() { "holds" } else { "violations" };

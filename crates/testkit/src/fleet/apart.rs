@@ -83,6 +83,10 @@ impl Instance {
         self.child.take().expect("it runs")
     }
 
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().expect("a child can be asked").is_some())
+    }
+
     /// Kills it as a power cut would.
     ///
     /// # Panics

@@ -1,6 +1,6 @@
 //! `shopfleet up` in a temporary directory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -20,9 +20,9 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    /// Starts one with these arguments and variables.
-    pub(crate) async fn start(arguments: &[&str], environment: &[(&str, &str)]) -> (Self, Run) {
-        let directory = tempfile::tempdir().expect("a temporary directory");
+    /// Starts one in a new folder of this one, with these arguments and variables.
+    pub(crate) async fn start(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (Self, Run) {
+        let directory = tempfile::tempdir_in(folder).expect("a temporary directory");
         let arguments = arguments.iter().map(|one| (*one).to_owned()).collect();
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut fleet = Self { directory, arguments, environment, ports: [0; 6], child: None };
@@ -83,6 +83,11 @@ impl Embedded {
 
     fn child(&mut self) -> Child {
         self.child.take().expect("the fleet runs")
+    }
+
+    /// Whether it ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().expect("a child can be asked").is_some())
     }
 
     pub(crate) fn kill(&mut self) {

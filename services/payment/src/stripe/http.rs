@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use common::BoxError;
 use common::client::Breakers;
 use common::clock::SharedClock;
+use common::crash;
 use common::metrics::Metrics;
 use prometheus::HistogramVec;
 use reqwest::{RequestBuilder, Response};
@@ -92,7 +93,10 @@ impl Http {
         if let Some(key) = idempotency_key {
             request = request.header("Idempotency-Key", key);
         }
-        self.send(operation, request).await
+        crash::point("before-provider", || operation.to_owned());
+        let answer = self.send(operation, request).await;
+        crash::point("after-provider", || operation.to_owned());
+        answer
     }
 
     async fn send<T: DeserializeOwned>(

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::auth::Role;
+use common::crash;
 use common::effects::Effects;
 use common::outbox::Outbox;
 use common::store::StoreError;
@@ -151,7 +152,10 @@ impl Users for MongoUsers {
         if let Some(message) = added.handled {
             document.insert("handled", vec![message]);
         }
-        match write(self.users.insert_one(document)).await {
+        crash::point("before-commit", || crash::effects(NAME, effects));
+        let inserted = write(self.users.insert_one(document)).await;
+        crash::point("after-commit", || crash::effects(NAME, effects));
+        match inserted {
             Ok(_) => Ok(self.written(effects)),
             Err(error) => refused(error),
         }
@@ -186,7 +190,10 @@ impl Users for MongoUsers {
         if !push.is_empty() {
             update.insert("$push", push);
         }
-        match write(self.users.update_one(this(user), update)).await {
+        crash::point("before-commit", || crash::effects(NAME, effects));
+        let updated = write(self.users.update_one(this(user), update)).await;
+        crash::point("after-commit", || crash::effects(NAME, effects));
+        match updated {
             Ok(updated) if updated.matched_count == 0 => Ok(Written::Outdated),
             Ok(_) => Ok(self.written(effects)),
             Err(error) => refused(error),
