@@ -46,6 +46,8 @@ proof: ## The full counts: many kills and restarts, printed with what they ran o
 	$(CARGO) build --workspace --bins --locked
 	tests/servers/install
 	KILLS=$${KILLS:-50} $(CARGO) test --locked -p fleet-tests --test restart -- --nocapture
+	CRASHES=$${CRASHES:-all} $(CARGO) test --locked -p fleet-tests --test crash -- --nocapture --test-threads 1
+	PENDING=$${PENDING:-10000} ORDERS=$${ORDERS:-400} $(CARGO) test --locked -p fleet-tests --test recovery -- --nocapture --test-threads 1
 	ROUNDS=$${ROUNDS:-3} $(CARGO) test --locked -p fleet-tests --test outages -- --nocapture --test-threads 1
 	EVENTS=$${EVENTS:-100000} $(CARGO) test --locked -p fleet-tests --test drain -- --nocapture
 	FLEET_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked -p fleet-tests --test figures -- --nocapture
