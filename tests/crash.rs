@@ -8,12 +8,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
-use testkit::fleet::{Fleet, Way, binary};
+use testkit::fleet::{Fleet, Way};
 use tokio::task::JoinSet;
 
 #[path = "crash/journeys.rs"]
@@ -103,20 +102,7 @@ impl Mortal {
 
     /// What the audit says; its violations if it finds any.
     fn audit(&self) -> Result<String, String> {
-        let mut command = Command::new(binary());
-        command.args(["audit", "--wait", "150", "--grace", "40"]);
-        let run = &self.fleet.run;
-        if run.pid == 0 {
-            let credentials = self.fleet.credentials();
-            for (name, url) in &run.services {
-                command.env(format!("{}_URL", name.to_uppercase().replace('-', "_")), url);
-            }
-            let of = |group: &str, name: &str| credentials[group][name].as_str().unwrap().to_owned();
-            command.env("ADMIN_EMAIL", of("admin", "email")).env("ADMIN_PASSWORD", of("admin", "password"));
-            command.env("STRIPE_API_URL", &run.stripe).env("STRIPE_SECRET_KEY", of("stripe", "secret_key"));
-        } else {
-            command.arg("--data-dir").arg(self.fleet.data_dir());
-        }
+        let mut command = self.fleet.command(&["audit", "--wait", "150", "--grace", "40"]);
         let said = command.output().unwrap();
         let text = String::from_utf8(said.stdout).unwrap() + &String::from_utf8(said.stderr).unwrap();
         if said.status.success() { Ok(text) } else { Err(text) }

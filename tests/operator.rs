@@ -14,11 +14,12 @@ use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use testkit::bus::message;
-use testkit::fleet::{Fleet, binary, until};
+use testkit::fleet::{Fleet, Way, binary, until};
+use testkit::in_one_way;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 fn shopfleet(fleet: &Fleet, arguments: &[&str]) -> Output {
-    Command::new(binary()).args(arguments).arg("--data-dir").arg(fleet.data_dir()).output().unwrap()
+    fleet.command(arguments).output().unwrap()
 }
 
 fn text(output: &[u8]) -> String {
@@ -110,9 +111,8 @@ async fn metric(url: &str, line: &str) -> Option<String> {
 async fn the_audit_keeps_on_and_shows_what_it_finds_as_metrics() {
     let fleet = Fleet::start().await;
     let watch = ["audit", "--watch", "--interval", "1", "--grace", "1", "--metrics-port", "0"];
-    let mut command = tokio::process::Command::new(binary());
-    command.args(watch).arg("--data-dir").arg(fleet.data_dir()).stdout(Stdio::piped()).kill_on_drop(true);
-    let mut auditor = command.spawn().unwrap();
+    let mut command = tokio::process::Command::from(fleet.command(&watch));
+    let mut auditor = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let mut said = BufReader::new(auditor.stdout.take().unwrap()).lines();
     let first = said.next_line().await.unwrap().unwrap();
     let url = first.strip_prefix("metrics at ").unwrap_or_else(|| panic!("{first}"));
@@ -168,9 +168,8 @@ const READERS: usize = 2;
 /// A message is tried ten times within 51 s before it is given up.
 const GIVEN_UP: Duration = Duration::from_secs(300);
 
-#[tokio::test]
-async fn messages_that_nobody_can_read_are_listed_shown_put_back_and_removed() {
-    let fleet = Fleet::start().await;
+async fn messages_that_nobody_can_read_are_listed_shown_put_back_and_removed(way: Way) {
+    let Some(fleet) = Fleet::of(way).await else { return };
     let url: BusUrl = fleet.bus().parse().unwrap();
     let bus = Bus::connect(&url, &Metrics::new(), clock::system()).await.unwrap();
     let mut poison = [EventType::OrderCancelled, EventType::OrderCancelled].map(message);
@@ -215,6 +214,9 @@ async fn messages_that_nobody_can_read_are_listed_shown_put_back_and_removed() {
     assert_eq!((copies(&shown, &first), copies(&shown, &second)), (0, 0), "{shown}");
     assert_eq!(shopfleet(&fleet, &["dlq", "drop", &second]).status.code(), Some(1));
 }
+
+in_one_way!(embedded, Embedded, messages_that_nobody_can_read_are_listed_shown_put_back_and_removed);
+in_one_way!(on_servers, Servers, messages_that_nobody_can_read_are_listed_shown_put_back_and_removed);
 
 #[test]
 fn chaos_with_a_hostile_provider_leaves_nothing_lost_and_nothing_doubled() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -242,6 +242,29 @@ impl Fleet {
             Host::Embedded { data_dir, .. } => format!("sqlite://{}", data_dir.join("bus.db").display()),
             Host::Apart(apart) => apart.bus.clone(),
         }
+    }
+
+    /// The command line, told where this fleet is, as somebody who operates it runs it.
+    ///
+    /// # Panics
+    /// If it was not built.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(arguments);
+        match &self.host {
+            Host::Embedded { data_dir, .. } => {
+                command.arg("--data-dir").arg(data_dir);
+            }
+            Host::Apart(apart) => {
+                let variable = |name: &str| format!("{}_URL", name.to_uppercase().replace('-', "_"));
+                command.envs(self.run.services.iter().map(|(name, url)| (variable(name), url)));
+                let of = |group: &str, name: &str| apart.credentials[group][name].as_str().unwrap_or_default().to_owned();
+                command.env("ADMIN_EMAIL", of("admin", "email")).env("ADMIN_PASSWORD", of("admin", "password"));
+                command.env("STRIPE_API_URL", &self.run.stripe).env("STRIPE_SECRET_KEY", of("stripe", "secret_key"));
+            }
+        }
+        command
     }
 
     /// An address behind the gateway.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Fleet, Person, until};
@@ -28,6 +29,8 @@ struct Seen {
     answers: BTreeMap<(String, &'static str, String), u32>,
     /// Orders that were answered with 201.
     orders: Vec<Value>,
+    /// When the one of them was first asked for that was asked for last.
+    asked: Option<Instant>,
     /// The ids of those that were charged at the provider.
     charged: Vec<String>,
     /// The ids of those whose cancellation was answered with 200.
@@ -75,9 +78,8 @@ impl Load {
 
     /// Waits until orders are accepted that were placed after this was called.
     pub async fn until_accepted(&self) {
-        // One of each customer may have been under way.
-        let enough = lock(&self.seen).orders.len() + self.customers.len() + 5;
-        until("orders are accepted again", || async { (lock(&self.seen).orders.len() >= enough).then_some(()) }).await;
+        let begun = Instant::now();
+        until("orders are accepted again", || async { (lock(&self.seen).asked? > begun).then_some(()) }).await;
     }
 
     /// Ends it; what it left, and a table of what the customers saw.
@@ -127,8 +129,13 @@ impl Customer {
             }
             let form = self.person.order_form(&[(self.product, 1)]);
             let place = || self.person.request(Method::POST, "/api/orders").json(&form);
+            let asked = Instant::now();
             let Some(order) = self.insist("place", place).await else { continue };
-            lock(&self.seen).orders.push(order.clone());
+            {
+                let mut seen = lock(&self.seen);
+                seen.orders.push(order.clone());
+                seen.asked = seen.asked.max(Some(asked));
+            }
             if turn % 2 == 0 {
                 self.pay(&order).await;
             }
