@@ -27,6 +27,19 @@ const FEWEST: usize = 120;
 /// How often all ways are gone until one leads past a point.
 const ROUNDS: usize = 5;
 
+/// When a point is passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    /// Only when a fleet starts on stores that are empty.
+    FirstStart,
+    /// Whenever one starts.
+    Start,
+    /// While people go their ways.
+    Life,
+    /// Once something has run out.
+    Late,
+}
+
 /// A fleet whose processes die where they are told to.
 struct Mortal {
     fleet: Arc<Fleet>,
@@ -36,9 +49,13 @@ struct Mortal {
 }
 
 impl Mortal {
-    async fn start(way: Way) -> Option<Self> {
+    /// Starts one that dies at `point` if one is given.
+    async fn start(way: Way, point: Option<&str>) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let points = folder.path().to_owned();
+        if let Some(point) = point {
+            std::fs::write(points.join("armed"), point).unwrap();
+        }
         let settings = [SETTINGS[0], SETTINGS[1], ("CRASH_POINTS", points.to_str().unwrap())];
         let fleet = Arc::new(Fleet::with(way, &settings).await?);
         let (customer, admin, program) = (fleet.customer().await, fleet.admin().await, fleet.service().await);
@@ -76,28 +93,30 @@ impl Mortal {
         }
     }
 
-    /// Dies at a point; what died. None if no way leads past it.
-    async fn die_at(&self, point: &str, slow: bool) -> Option<String> {
+    /// Dies at a point; whether a way leads past it.
+    async fn die_at(&self, point: &str, when: When) -> bool {
         // Written beside and moved there, so that nobody reads half of it.
         let written = self.points.join("next");
         std::fs::write(&written, point).unwrap();
         std::fs::rename(written, self.armed()).unwrap();
         for round in 0..ROUNDS {
-            let mut died = self.live(slow || round > 1).await;
+            if when == When::Start {
+                self.fleet.restart_all().await;
+            }
+            let died = self.live(when == When::Late || round > 1).await;
             if !self.armed().exists() {
-                // It may have died when everybody had their answer.
-                died.extend(
+                // It may have died when everybody had their answer. Who dies at the start is started again there.
+                if died.is_empty() && when != When::Start {
                     testkit::eventually("the dead process", testkit::fleet::DEADLINE, || async {
-                        let died = [died.clone(), self.fleet.restart_ended().await].concat();
-                        (!died.is_empty()).then_some(died)
+                        (!self.fleet.restart_ended().await.is_empty()).then_some(())
                     })
-                    .await,
-                );
-                return died.pop();
+                    .await;
+                }
+                return true;
             }
         }
         std::fs::remove_file(self.armed()).unwrap();
-        None
+        false
     }
 
     /// What the audit says; its violations if it finds any.
@@ -109,33 +128,52 @@ impl Mortal {
     }
 }
 
-/// All points, each with whether something has to run out until it is passed.
-async fn survey(mortal: &Mortal) -> BTreeMap<String, bool> {
+/// All points, each with when it is passed.
+async fn survey(mortal: &Mortal) -> BTreeMap<String, When> {
+    let first = mortal.seen();
+    // Each process notes a point once: what the next ones note is what is passed again.
+    std::fs::remove_file(mortal.points.join("seen")).unwrap();
+    mortal.fleet.restart_all().await;
+    let mut points = BTreeMap::new();
+    let mut note = |seen: BTreeSet<String>, when| {
+        for point in seen {
+            points.entry(point).or_insert(when);
+        }
+    };
+    note(mortal.seen(), When::Start);
     mortal.live(false).await;
-    let quick = mortal.seen();
+    note(mortal.seen(), When::Life);
     mortal.live(true).await;
+    note(mortal.seen(), When::Late);
+    note(first, When::FirstStart);
     mortal.audit().unwrap();
-    mortal.seen().into_iter().map(|point| (point.clone(), !quick.contains(&point))).collect()
+    points
 }
 
-/// Some of these, spread over all.
-fn some(points: BTreeMap<String, bool>, number: usize) -> VecDeque<(String, bool)> {
+type Queue = VecDeque<(String, When)>;
+
+/// Those that are wanted: `all`, those whose name has the text, or so many, spread over all.
+fn chosen(points: BTreeMap<String, When>, wanted: &str) -> Queue {
     let all = points.len();
-    let chosen = |index: usize| number >= all || (index * number) / all != ((index + 1) * number) / all;
-    points.into_iter().enumerate().filter(|(index, _)| chosen(*index)).map(|(_, point)| point).collect()
+    let number = if wanted == "all" { Ok(all) } else { wanted.parse::<usize>() };
+    let is_chosen = |index: usize, name: &str| match number {
+        Ok(number) => number >= all || (index * number) / all != ((index + 1) * number) / all,
+        Err(_) => name.contains(wanted),
+    };
+    points
+        .into_iter()
+        .enumerate()
+        .filter(|(index, (name, _))| is_chosen(*index, name))
+        .map(|(_, point)| point)
+        .collect()
 }
 
-async fn dies_everywhere(way: Way, few: usize, at_once: usize) {
-    let Some(first) = Mortal::start(way).await else { return };
+async fn dies_everywhere(way: Way, few: &str, at_once: usize) {
+    let Some(first) = Mortal::start(way, None).await else { return };
     let points = survey(&first).await;
     let found = points.len();
     assert!(found >= FEWEST, "only {found} points: {points:#?}");
-    let number = match std::env::var("CRASHES") {
-        Ok(number) if number == "all" => found,
-        Ok(number) => number.parse().unwrap(),
-        Err(_) => few,
-    };
-    let queue = some(points, number);
+    let queue = chosen(points, std::env::var("CRASHES").as_deref().unwrap_or(few));
     let chosen = queue.len();
     let queue = Arc::new(Mutex::new(queue));
     let mut walkers = JoinSet::new();
@@ -143,42 +181,54 @@ async fn dies_everywhere(way: Way, few: usize, at_once: usize) {
     for _ in 0..at_once.min(chosen) {
         let mortal = match first.take() {
             Some(first) => first,
-            None => Mortal::start(way).await.unwrap(),
+            None => Mortal::start(way, None).await.unwrap(),
         };
-        walkers.spawn(walk(mortal, queue.clone()));
+        walkers.spawn(walk(way, mortal, queue.clone()));
     }
     let mut wrong = Vec::new();
     while let Some(ended) = walkers.join_next().await {
         wrong.extend(ended.unwrap());
     }
-    let died = chosen - wrong.len();
-    println!("{way:?}: {found} crash points, died at {chosen}: {died} with 0 violations");
+    let right = chosen - wrong.len();
+    println!("{way:?}: {found} crash points, died at {chosen}: {right} with 0 violations");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Dies at one point after another of the queue, and audits after each; what went wrong.
-async fn walk(mortal: Mortal, queue: Arc<Mutex<VecDeque<(String, bool)>>>) -> Vec<String> {
+/// Dies at one point after another of the queue, and audits after each; what went wrong. After something did, it goes on
+/// with another fleet, so that it is told once.
+async fn walk(way: Way, mut mortal: Mortal, queue: Arc<Mutex<Queue>>) -> Vec<String> {
     let mut wrong = Vec::new();
     loop {
-        let Some((point, slow)) = queue.lock().unwrap().pop_front() else { return wrong };
+        let Some((point, when)) = queue.lock().unwrap().pop_front() else { return wrong };
         let begun = tokio::time::Instant::now();
-        let Some(died) = mortal.die_at(&point, slow).await else {
-            wrong.push(format!("no way leads past `{point}`"));
-            continue;
+        let passed = if when == When::FirstStart {
+            mortal = Mortal::start(way, Some(&point)).await.unwrap();
+            mortal.live(false).await;
+            !mortal.armed().exists()
+        } else {
+            mortal.die_at(&point, when).await
         };
-        match tokio::task::block_in_place(|| mortal.audit()) {
-            Ok(_) => println!("`{point}`: {died} died, 0 violations, {:.1} s", begun.elapsed().as_secs_f32()),
-            Err(found) => wrong.push(format!("`{point}`: {died} died: {found}")),
+        let found = if passed {
+            tokio::task::block_in_place(|| mortal.audit())
+        } else {
+            Err(format!("no way leads past it ({when:?})"))
+        };
+        match found {
+            Ok(_) => println!("`{point}`: 0 violations, {:.1} s", begun.elapsed().as_secs_f32()),
+            Err(found) => {
+                wrong.push(format!("`{point}`: {found}"));
+                mortal = Mortal::start(way, None).await.unwrap();
+            }
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn embedded() {
-    dies_everywhere(Way::Embedded, 8, 4).await;
+    dies_everywhere(Way::Embedded, "8", 4).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_servers() {
-    dies_everywhere(Way::Servers, 4, 3).await;
+    dies_everywhere(Way::Servers, "4", 3).await;
 }

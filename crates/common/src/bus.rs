@@ -15,6 +15,7 @@ use prometheus::IntCounterVec;
 
 use crate::BoxError;
 use crate::clock::SharedClock;
+use crate::faults::{Faults, FaultyBus};
 use crate::metrics::Metrics;
 
 mod amqp;
@@ -232,6 +233,14 @@ impl Bus {
         let help = "Messages handed to the bus, by kind and outcome.";
         let published = metrics.counter_vec("messaging_published_total", help, &["event_type", "outcome"]);
         Ok(Self { backend, metrics: metrics.clone(), published })
+    }
+
+    /// It, under the faults that can be put in.
+    pub(crate) fn under(mut self, faults: &Faults) -> Self {
+        if faults.can_be_set() {
+            self.backend = Arc::new(FaultyBus { inner: self.backend, faults: faults.clone() });
+        }
+        self
     }
 
     /// Where those that use it count.

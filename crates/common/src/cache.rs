@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::BoxError;
+use crate::faults::{Faults, FaultyCache};
 use crate::metrics::Metrics;
 
 mod memory;
@@ -126,6 +127,14 @@ impl Cache {
     pub fn new(backend: Arc<dyn CacheBackend>, service: &str, metrics: &Metrics) -> Self {
         let requests = metrics.counter_vec("cache_requests_total", "Look-ups in the cache, by outcome.", &["outcome"]);
         Self { backend, prefix: format!("{service}:{KEY_VERSION}:"), loads: Loads::default(), requests }
+    }
+
+    /// It, under the faults that can be put in.
+    pub(crate) fn under(mut self, faults: &Faults) -> Self {
+        if faults.can_be_set() {
+            self.backend = Arc::new(FaultyCache { inner: self.backend, faults: faults.clone() });
+        }
+        self
     }
 
     /// What is kept under `key`, or what `load` finds, which is kept then.

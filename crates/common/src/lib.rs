@@ -10,6 +10,7 @@ pub mod consumer;
 pub mod crash;
 pub mod discovery;
 pub mod effects;
+pub mod faults;
 pub mod http;
 pub mod idempotency;
 pub mod metrics;

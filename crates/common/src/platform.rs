@@ -7,6 +7,7 @@ use crate::client::ServiceClient;
 use crate::clock::SharedClock;
 use crate::config::{ConsulConfig, PlatformConfig};
 use crate::discovery::{Consul, Discovery, Registration, ServiceName};
+use crate::faults::Faults;
 use crate::http::{Health, HttpSettings};
 use crate::metrics::Metrics;
 pub use crate::service::StartError;
@@ -36,6 +37,8 @@ pub struct Platform {
     pub registration: Option<Registration>,
     /// How it serves HTTP.
     pub http: HttpSettings,
+    /// What an operator may put in.
+    pub faults: Faults,
 }
 
 impl Platform {
@@ -45,10 +48,12 @@ impl Platform {
     /// If the bus cannot be opened.
     pub async fn start(config: &PlatformConfig, clock: SharedClock) -> Result<Self, StartError> {
         let metrics = Metrics::new();
-        let cache = Cache::connect(&config.cache, config.service, &metrics);
+        let faults = if config.faults { Faults::on(config.service) } else { Faults::off() };
+        let cache = Cache::connect(&config.cache, config.service, &metrics).under(&faults);
         let bus = Bus::connect(&config.bus, &metrics, clock.clone())
             .await
-            .map_err(|source| StartError::other("the event bus", source))?;
+            .map_err(|source| StartError::other("the event bus", source))?
+            .under(&faults);
         let (discovery, registration) = match &config.consul {
             None => (Discovery::fixed(config.peers.clone()), None),
             Some(ConsulConfig { agent, advertise_host }) => {
@@ -59,7 +64,8 @@ impl Platform {
                 (Discovery::by_consul(consul, config.peers.clone()), Some(registration))
             }
         };
-        let http = HttpSettings::new(config, metrics.clone(), clock.clone());
+        let mut http = HttpSettings::new(config, metrics.clone(), clock.clone());
+        http.faults = faults.clone();
         Ok(Self {
             service: config.service,
             version: config.version.clone(),
@@ -71,6 +77,7 @@ impl Platform {
             discovery,
             registration,
             http,
+            faults,
         })
     }
 

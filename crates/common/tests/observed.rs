@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::routing::get;
 use common::clock::system;
+use common::faults::Faults;
 use common::http::{ApiError, Health, HttpSettings, OpenApiInfo, finish};
 use common::metrics::Metrics;
 use common::telemetry;
@@ -88,6 +89,7 @@ fn app() -> Router {
         allowed_origins: Vec::new(),
         request_timeout: Duration::from_secs(30),
         most_requests: 256,
+        faults: Faults::off(),
         in_flight: TaskTracker::new(),
     };
     let info = OpenApiInfo { title: "Test service", description: "Serves tests." };

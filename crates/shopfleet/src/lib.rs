@@ -13,6 +13,7 @@ mod demo;
 mod dlq;
 mod doctor;
 mod edge;
+mod fault;
 pub mod fleet;
 mod operator;
 mod up;
@@ -61,6 +62,8 @@ enum Command {
     Why(why::Args),
     /// Lists messages that were given up, shows them, puts them back or removes them.
     Dlq(dlq::Args),
+    /// Lists the faults that can be put into a running fleet, puts one in or takes it out.
+    Fault(fault::Args),
     /// Runs the gateway alone, in front of separate services.
     Gateway(edge::GatewayArgs),
     /// Runs the Stripe sandbox alone.
@@ -82,6 +85,7 @@ pub fn run() -> ExitCode {
         Command::Chaos(args) => block_on(chaos::run(args)),
         Command::Why(args) => block_on(why::run(args)),
         Command::Dlq(args) => block_on(dlq::run(args)),
+        Command::Fault(args) => block_on(fault::run(args)),
         Command::Gateway(args) => block_on(edge::gateway(args)),
         Command::StripeSandbox(args) => block_on(edge::stripe_sandbox(args)),
         Command::Health(args) => block_on(edge::health(args)),

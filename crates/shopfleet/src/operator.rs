@@ -25,7 +25,8 @@ const PAGE: usize = 100;
 pub(crate) struct Which {
     /// The data directory of an embedded fleet. Without it the fleet of the CONSUL_URL or <NAME>_SERVICE_URL variables, with
     /// ADMIN_EMAIL and ADMIN_PASSWORD; without these the one of `.shopfleet`.
-    #[arg(long, global = true)]
+    // Of another name than `up` has, whose default would count here too.
+    #[arg(long, id = "fleet-data-dir", value_name = "DATA_DIR", global = true)]
     data_dir: Option<PathBuf>,
 }
 

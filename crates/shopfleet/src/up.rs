@@ -21,6 +21,7 @@ const PASSED_ON: &[&str] = &[
     "ALLOWED_ORIGINS",
     "SERVICE_VERSION",
     "ENVIRONMENT",
+    "FAULTS",
 ];
 
 #[derive(clap::Args)]
@@ -58,6 +59,9 @@ pub(crate) struct Args {
     /// Leaves an empty catalogue empty.
     #[arg(long)]
     no_sample_data: bool,
+    /// Lets an admin put faults in, for drills (`shopfleet fault`).
+    #[arg(long)]
+    faults: bool,
     /// Where traces go: the OTLP address of a collector, such as http://127.0.0.1:4318.
     #[arg(long, value_name = "URL")]
     otlp: Option<String>,
@@ -100,6 +104,7 @@ fn logs(env: &Env, otlp: Option<String>) -> Result<telemetry::Guard, Failure> {
 
 fn options(args: &Args, env: &Env) -> Options {
     let passed = PASSED_ON.iter().filter_map(|name| env.get(name).map(|value| ((*name).to_owned(), value.to_owned())));
+    let faults = args.faults.then(|| ("FAULTS".to_owned(), "on".to_owned()));
     Options {
         data_dir: args.data_dir.clone(),
         host: args.host,
@@ -114,7 +119,7 @@ fn options(args: &Args, env: &Env) -> Options {
         },
         rate_limit: !args.no_rate_limit,
         sample_data: !args.no_sample_data,
-        settings: passed.collect(),
+        settings: passed.chain(faults).collect(),
     }
 }
 

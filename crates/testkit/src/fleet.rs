@@ -190,6 +190,27 @@ impl Fleet {
         self.process().await.kill();
     }
 
+    /// Kills each process of the services and starts it again.
+    ///
+    /// # Panics
+    /// If one does not start.
+    pub async fn restart_all(&self) {
+        match &self.host {
+            Host::Embedded { process, .. } => {
+                let mut process = process.lock().await;
+                process.kill();
+                process.up().await;
+            }
+            Host::Apart(apart) => {
+                for instance in apart.services() {
+                    let mut instance = instance.lock().await;
+                    instance.kill();
+                    instance.revive().await;
+                }
+            }
+        }
+    }
+
     /// Starts each process again that ended by itself; their names.
     ///
     /// # Panics
@@ -208,8 +229,7 @@ impl Fleet {
                 for instance in apart.services() {
                     let mut instance = instance.lock().await;
                     if instance.has_ended() {
-                        instance.start();
-                        instance.until_ready().await;
+                        instance.revive().await;
                         ended.push(instance.name.clone());
                     }
                 }
@@ -259,7 +279,8 @@ impl Fleet {
             Host::Apart(apart) => {
                 let variable = |name: &str| format!("{}_URL", name.to_uppercase().replace('-', "_"));
                 command.envs(self.run.services.iter().map(|(name, url)| (variable(name), url)));
-                let of = |group: &str, name: &str| apart.credentials[group][name].as_str().unwrap_or_default().to_owned();
+                let of =
+                    |group: &str, name: &str| apart.credentials[group][name].as_str().unwrap_or_default().to_owned();
                 command.env("ADMIN_EMAIL", of("admin", "email")).env("ADMIN_PASSWORD", of("admin", "password"));
                 command.env("STRIPE_API_URL", &self.run.stripe).env("STRIPE_SECRET_KEY", of("stripe", "secret_key"));
             }

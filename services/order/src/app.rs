@@ -90,6 +90,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         &[ORDER_PRODUCTS, ORDER_PAYMENTS],
         verifier,
         clock.clone(),
+        platform.faults.clone(),
     ));
     let router = http::finish(router, docs, &platform.http, health);
 

@@ -63,8 +63,13 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     };
     let ledger = Ledger::new(store, clock.clone(), &platform.metrics);
 
-    let (metrics, stripe_clock) = (platform.metrics.clone(), clock.clone());
-    let stripe = StripeSettings { url: config.stripe_url, key: config.stripe_key, metrics, clock: stripe_clock };
+    let stripe = StripeSettings {
+        url: config.stripe_url,
+        key: config.stripe_key,
+        metrics: platform.metrics.clone(),
+        clock: clock.clone(),
+        faults: platform.faults.clone(),
+    };
     let stripe = Stripe::new(stripe).map_err(|source| StartError::other("the payment provider's client", source))?;
     let till = Till::new(ledger.clone(), stripe);
 
@@ -97,6 +102,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         &[PAYMENT_ORDERS],
         verifier,
         clock.clone(),
+        platform.faults.clone(),
     ));
     let router = http::finish(router, docs, &platform.http, health);
 

@@ -8,6 +8,7 @@ use common::client::ServiceClient;
 use common::clock::SharedClock;
 use common::config::DatabaseUrl;
 use common::consumer::Consumer;
+use common::faults::Faults;
 use common::http::{self, OpenApiInfo, ops};
 use common::platform::Platform;
 use common::postgres::Postgres;
@@ -29,6 +30,7 @@ use crate::{NAME, routes, sample};
 pub(crate) struct AppState {
     pub(crate) shop: Shop,
     pub(crate) about: Arc<About>,
+    pub(crate) faults: Faults,
     verifier: TokenVerifier,
 }
 
@@ -81,7 +83,8 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         health: health.clone(),
         metrics: platform.metrics.clone(),
     };
-    let state = AppState { shop: shop.clone(), about: Arc::new(about), verifier: verifier.clone() };
+    let faults = platform.faults.clone();
+    let state = AppState { shop: shop.clone(), about: Arc::new(about), faults, verifier: verifier.clone() };
     let docs = OpenApiInfo {
         title: "Product service",
         description: "The catalogue, its stock and reservations, and what people think of the products.",
@@ -92,6 +95,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         &[PRODUCT_ORDERS],
         verifier,
         clock.clone(),
+        platform.faults.clone(),
     ));
     let router = http::finish(router, docs, &platform.http, health);
 

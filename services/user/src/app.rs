@@ -45,8 +45,8 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let platform = Platform::start(&config.platform, clock.clone()).await?;
     let opened = open(&config.database).await;
     let (users, outbox) = opened.map_err(|source| StartError::store(&config.database, source))?;
-    let passwords =
-        Passwords::new(&platform.metrics).map_err(|source| StartError::other("the password hasher", source))?;
+    let passwords = Passwords::new(&platform.metrics, platform.faults.clone())
+        .map_err(|source| StartError::other("the password hasher", source))?;
     let people =
         People { users: users.clone(), cache: platform.cache.clone(), clock: clock.clone(), passwords, turns: turns() };
     if let Some(admin) = config.admin {
@@ -70,8 +70,14 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         title: "User service",
         description: "Accounts, sessions, and the tokens that the whole fleet trusts.",
     };
-    let router =
-        routes::router(state).merge(ops::router(outbox.clone(), platform.bus.clone(), &[], verifier, clock.clone()));
+    let router = routes::router(state).merge(ops::router(
+        outbox.clone(),
+        platform.bus.clone(),
+        &[],
+        verifier,
+        clock.clone(),
+        platform.faults.clone(),
+    ));
     let router = http::finish(router, docs, &platform.http, health);
     let relay = outbox.relay(platform.bus.clone(), clock, &platform.metrics);
     Ok(Service { workers: vec![relay, Arc::new(Purge(people))], consumers: Vec::new(), platform, router })

@@ -7,6 +7,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use common::BoxError;
+use common::faults::{Fault, Faults};
 use common::http::shed;
 use common::metrics::Metrics;
 use prometheus::{Histogram, HistogramTimer, IntCounter, IntGauge};
@@ -34,6 +35,7 @@ pub(crate) struct Passwords {
     places: Arc<Semaphore>,
     running: Arc<Semaphore>,
     seen: Seen,
+    faults: Faults,
 }
 
 /// What is counted of the queue.
@@ -90,13 +92,13 @@ pub(crate) enum Verdict {
 }
 
 impl Passwords {
-    pub(crate) fn new(metrics: &Metrics) -> Result<Self, BoxError> {
+    pub(crate) fn new(metrics: &Metrics, faults: Faults) -> Result<Self, BoxError> {
         let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|error| error.to_string())?;
         let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let dummy = hasher.hash_password(b"no such account").map_err(|error| error.to_string())?.to_string();
         let (places, running) = (Semaphore::new(AT_A_TIME + WAITING), Semaphore::new(AT_A_TIME));
         let (places, running, seen) = (Arc::new(places), Arc::new(running), Seen::new(metrics));
-        Ok(Self { hasher, dummy: dummy.into(), places, running, seen })
+        Ok(Self { hasher, dummy: dummy.into(), places, running, seen, faults })
     }
 
     /// A place in the queue.
@@ -149,6 +151,7 @@ impl Passwords {
         let waiting = self.seen.waits();
         let turn = self.running.clone().acquire_owned().await.map_err(|error| Error::Fault(error.into()))?;
         drop(waiting);
+        self.faults.hold_up(Fault::SlowPasswords).await;
         let hashed = self.seen.hashed.clone();
         let done = tokio::task::spawn_blocking(move || {
             let done = hashed.observe_closure_duration(work);
@@ -165,7 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_is_held_against_its_hash() {
-        let passwords = Passwords::new(&Metrics::new()).unwrap();
+        let passwords = Passwords::new(&Metrics::new(), Faults::off()).unwrap();
         let hash = passwords.hash("correct horse".to_owned().into()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         let verify = |password: &str, hash: Option<String>| {
@@ -180,7 +183,7 @@ mod tests {
     #[tokio::test]
     async fn one_that_finds_the_queue_full_is_turned_away() {
         let metrics = Metrics::new();
-        let passwords = Passwords::new(&metrics).unwrap();
+        let passwords = Passwords::new(&metrics, Faults::off()).unwrap();
         let places: Vec<_> = (0..AT_A_TIME + WAITING).map(|_| passwords.place().unwrap()).collect();
         let refused = passwords.hash("correct horse".to_owned().into()).await;
         assert!(matches!(refused, Err(Error::TooBusy)), "{refused:?}");
@@ -192,7 +195,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_hash_of_the_older_service_is_known_as_one() {
-        let passwords = Passwords::new(&Metrics::new()).unwrap();
+        let passwords = Passwords::new(&Metrics::new(), Faults::off()).unwrap();
         let old = bcrypt::hash("password123", 4).unwrap();
         let verify = |password: &str| {
             passwords.verify(passwords.place().unwrap(), password.to_owned().into(), Some(old.clone()))

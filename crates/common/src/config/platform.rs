@@ -9,6 +9,7 @@ use super::Settings;
 use crate::bus::BusUrl;
 use crate::cache::CacheUrl;
 use crate::discovery::Peers;
+use crate::faults::Switch;
 
 /// Networks whose `X-Forwarded-For` counts, unless `TRUSTED_PROXIES` says otherwise.
 const TRUSTED_PROXIES: &str = "127.0.0.0/8,::1/128";
@@ -75,6 +76,8 @@ pub struct PlatformConfig {
     pub version: String,
     /// `ENVIRONMENT`: such as `production`.
     pub environment: String,
+    /// `FAULTS`: whether an operator may put faults in, for drills.
+    pub faults: bool,
 }
 
 impl PlatformConfig {
@@ -104,6 +107,7 @@ impl PlatformConfig {
         let allowed_origins = settings.list("ALLOWED_ORIGINS");
         let version = settings.or("SERVICE_VERSION", env!("CARGO_PKG_VERSION").to_owned());
         let environment = settings.or("ENVIRONMENT", "development".to_owned());
+        let faults = settings.or("FAULTS", Switch(false));
         Some(Self {
             service,
             host: host?,
@@ -117,6 +121,7 @@ impl PlatformConfig {
             allowed_origins,
             version: version?,
             environment: environment?,
+            faults: faults?.0,
         })
     }
 }

@@ -17,7 +17,10 @@ use super::{ApiError, Checks, Json, Path};
 use crate::auth::{AdminOnly, AdminOrService, TokenVerifier};
 use crate::bus::{Bus, BusError, DeadLetter};
 use crate::clock::SharedClock;
+use crate::faults::Faults;
 use crate::outbox::Outbox;
+
+pub(super) mod faults;
 
 /// Rows of an audit that are answered at once.
 const MOST_ROWS: i64 = 500;
@@ -32,6 +35,7 @@ struct Ops {
     queues: &'static [Queue],
     verifier: TokenVerifier,
     clock: SharedClock,
+    faults: Faults,
 }
 
 impl FromRef<Ops> for TokenVerifier {
@@ -40,7 +44,7 @@ impl FromRef<Ops> for TokenVerifier {
     }
 }
 
-/// The calls that every service has: how many events wait, and the dead letters of the queues that it hears.
+/// The calls that every service has: how many events wait, the dead letters of the queues that it hears, its faults.
 #[must_use]
 pub fn router(
     outbox: Outbox,
@@ -48,13 +52,15 @@ pub fn router(
     queues: &'static [Queue],
     verifier: TokenVerifier,
     clock: SharedClock,
+    faults: Faults,
 ) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(outbox_state))
         .routes(routes!(dead_letters))
         .routes(routes!(redrive))
         .routes(routes!(drop_dead))
-        .with_state(Ops { outbox, bus, queues, verifier, clock })
+        .merge(faults::router())
+        .with_state(Ops { outbox, bus, queues, verifier, clock, faults })
 }
 
 /// A message that was given up.

@@ -15,11 +15,13 @@ use utoipa_axum::router::OpenApiRouter;
 use super::context::REQUEST_ID;
 use super::guard::guard;
 use super::observe::{Observer, observe};
+use super::ops::faults::strike;
 use super::shed::{Places, shed};
 use super::slash::without_trailing_slash;
 use super::{Health, OpenApiInfo, docs, health};
 use crate::clock::SharedClock;
 use crate::config::PlatformConfig;
+use crate::faults::Faults;
 use crate::metrics::Metrics;
 
 /// The time that a request may take, unless its caller gives it less.
@@ -49,6 +51,8 @@ pub struct HttpSettings {
     pub request_timeout: Duration,
     /// Requests that are handled at once, beside those about health and metrics; more are refused with 503.
     pub most_requests: usize,
+    /// What an operator may put in.
+    pub faults: Faults,
     /// Handlers that may write: each runs to its end, also when its client has gone away.
     pub in_flight: TaskTracker,
 }
@@ -66,6 +70,7 @@ impl HttpSettings {
             allowed_origins: config.allowed_origins.clone(),
             request_timeout: REQUEST_TIMEOUT,
             most_requests: MOST_REQUESTS,
+            faults: Faults::off(),
             in_flight: TaskTracker::new(),
         }
     }
@@ -78,6 +83,11 @@ pub fn finish(router: OpenApiRouter, info: OpenApiInfo, settings: &HttpSettings,
     docs::complete(&mut api, info, &settings.version);
     let metrics = settings.metrics.clone();
     let render = move || std::future::ready(rendered(&metrics));
+    let router = if settings.faults.can_be_set() {
+        router.layer(from_fn_with_state(settings.faults.clone(), strike))
+    } else {
+        router
+    };
     let mut router = router
         // Only the service's own calls: whoever looks at its health and metrics must get through when it has most to do.
         .layer(from_fn_with_state(Arc::new(Places::new(settings)), shed))

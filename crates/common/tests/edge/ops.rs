@@ -8,6 +8,7 @@ use common::auth::keys::{SigningKey, generate_pem};
 use common::auth::{AUDIENCE, Claims, Jwks, Role, TokenVerifier};
 use common::bus::{Bus, Message};
 use common::clock::{Clock, SystemClock, system};
+use common::faults::Faults;
 use common::http::{Health, ops};
 use common::metrics::Metrics;
 use common::outbox::{Outbox, OutboxRow, OutboxStore};
@@ -77,7 +78,7 @@ async fn who_runs_the_fleet_sees_what_waits_to_be_published() {
     let bus = bus(&directory).await;
     let app = |there| {
         let outbox = Outbox::new(Arc::new(Waiting(there)), Arc::default());
-        let router = ops::router(outbox, bus.clone(), &[], verifier.clone(), system());
+        let router = ops::router(outbox, bus.clone(), &[], verifier.clone(), system(), Faults::off());
         finished(router, &settings(), Health::new())
     };
     let person = contracts::UserId::generate(SystemClock.now()).to_string();
@@ -114,7 +115,7 @@ async fn dead_letters_are_shown_put_back_and_removed_by_admins() {
     queue.next().await.unwrap().dead("hopeless").await.unwrap();
 
     let outbox = Outbox::new(Arc::new(Waiting(true)), Arc::default());
-    let router = ops::router(outbox, bus.clone(), &[PRODUCT_ORDERS], verifier, system());
+    let router = ops::router(outbox, bus.clone(), &[PRODUCT_ORDERS], verifier, system(), Faults::off());
     let app = finished(router, &settings(), Health::new());
     let admin = token(&key, Role::Admin, &contracts::UserId::generate(now).to_string());
     let service = token(&key, Role::Service, "product-service");

@@ -6,6 +6,7 @@ use axum::extract::Request;
 use common::clock::{SharedClock, system};
 use common::config::{Env, Settings};
 use common::discovery::{Discovery, Peers};
+use common::faults::Faults;
 use common::http::{Health, HttpSettings, OpenApiInfo, finish};
 use common::metrics::Metrics;
 use http::{HeaderMap, StatusCode};
@@ -26,6 +27,7 @@ pub(crate) fn settings() -> HttpSettings {
         allowed_origins: Vec::new(),
         request_timeout: Duration::from_secs(30),
         most_requests: 256,
+        faults: Faults::off(),
         in_flight: TaskTracker::new(),
     }
 }

@@ -195,7 +195,7 @@ fn orders(books: &Books, find: &mut Find<'_>) {
             );
             find(Rule::MoneyMatchesOrder, about(), text);
         }
-        if let Some(text) = torn(order) {
+        if let Some(text) = torn(order).filter(|_| by_hand == 0) {
             find(Rule::MoneyMatchesOrder, about(), text);
         }
     }

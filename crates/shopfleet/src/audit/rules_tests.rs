@@ -17,11 +17,14 @@ fn money_that_was_paid_elsewhere_waits_for_a_person_and_is_not_amiss() {
     books.payments[1].refunded = Money::ZERO;
     books.payments[1].refunding = cents(1000);
     books.orders[2].refunded = Money::ZERO;
+    books.orders[2].payment_status = OrderPaymentStatus::Completed;
     books.provider = None;
     assert_eq!(apply(&books), []);
     assert_eq!(books.sums().by_hand_cents, 1000);
     books.payments[1].refunding = cents(900);
     assert_eq!(apply(&books).len(), 1, "a part of it is neither given back nor to be");
+    books.payments[1].refunding = Money::ZERO;
+    assert_eq!(apply(&books).len(), 2, "nobody is to give it back: it is cancelled, but paid");
 }
 
 fn at(seconds: i64) -> DateTime<chrono::Utc> {

@@ -58,6 +58,20 @@ impl Instance {
         assert!(self.is_ready_or_ended().await, "{} ended: {}", self.name, self.log());
     }
 
+    /// Starts it until it is ready, again if it dies meanwhile.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn revive(&mut self) {
+        for _ in 0..STARTS {
+            self.start();
+            if self.is_ready_or_ended().await {
+                return;
+            }
+        }
+        panic!("{} does not start: {}", self.name, self.log());
+    }
+
     async fn is_ready_or_ended(&mut self) -> bool {
         let client = client();
         let path = if self.name.ends_with("-service") { "/health/ready" } else { "/health" };

@@ -6,6 +6,7 @@ use common::BoxError;
 use common::client::Breakers;
 use common::clock::SharedClock;
 use common::crash;
+use common::faults::{Fault, Faults};
 use common::metrics::Metrics;
 use prometheus::HistogramVec;
 use reqwest::{RequestBuilder, Response};
@@ -38,6 +39,8 @@ pub struct StripeSettings {
     pub metrics: Metrics,
     /// The time.
     pub clock: SharedClock,
+    /// What an operator may put in.
+    pub faults: Faults,
 }
 
 #[derive(Clone)]
@@ -47,6 +50,7 @@ pub(super) struct Http {
     key: SecretString,
     durations: HistogramVec,
     breakers: Breakers,
+    faults: Faults,
 }
 
 #[derive(Deserialize)]
@@ -66,7 +70,7 @@ impl Http {
         );
         let base = settings.url.as_str().trim_end_matches('/').to_owned();
         let breakers = Breakers::new(settings.clock, &settings.metrics);
-        Ok(Self { client, base, key: settings.key, durations, breakers })
+        Ok(Self { client, base, key: settings.key, durations, breakers, faults: settings.faults })
     }
 
     pub(super) async fn get<T, V>(
@@ -115,6 +119,10 @@ impl Http {
         }
         let began = Instant::now();
         let result = async {
+            self.faults.hold_up(Fault::ProviderDelay).await;
+            if self.faults.strikes(Fault::ProviderErrors) {
+                return Err(StripeError::Failed { status: 500 });
+            }
             let sent = request.bearer_auth(self.key.expose_secret()).send().await;
             answer(sent.map_err(|error| StripeError::Unreachable(error.into()))?).await
         }
@@ -159,7 +167,8 @@ mod tests {
     async fn a_provider_that_is_late_again_and_again_is_left_alone() {
         let url = "http://127.0.0.1:1".parse().unwrap();
         let (metrics, clock) = (Metrics::new(), common::clock::system());
-        let http = Http::new(StripeSettings { url, key: "sk_test".to_owned().into(), metrics, clock }).unwrap();
+        let (key, faults) = ("sk_test".to_owned().into(), Faults::off());
+        let http = Http::new(StripeSettings { url, key, metrics, clock, faults }).unwrap();
         let ask = async || http.get::<serde_json::Value, &str>("get_intent", "/v1/payment_intents/x", &[]).await;
         let refused = ask().await;
         assert!(matches!(refused, Err(StripeError::Unreachable(_))), "one that takes no connection is asked");

@@ -51,6 +51,7 @@ pub(super) async fn reserve(
     Json(body): Json<Body>,
 ) -> Result<(StatusCode, Json<Reservation>), ApiError> {
     let ReservationRequest { order_id, items } = check(body)?;
+    app.faults.wait_for_row().await;
     let (reservation, new) = app.shop.reserve(order_id, &items).await?;
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(reservation)))
 }
