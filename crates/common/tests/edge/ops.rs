@@ -16,7 +16,7 @@ use common::store::StoreError;
 use contracts::EventId;
 use contracts::calls::OutboxState;
 use contracts::topology::PRODUCT_ORDERS;
-use serde_json::json;
+use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::support::{finished, get, get_with, settings};
@@ -147,4 +147,52 @@ async fn dead_letters_are_shown_put_back_and_removed_by_admins() {
     assert_eq!(call("DELETE", format!("/ops/dead-letters/{id}")).await, 404);
     let none = get_with(&app, "/ops/dead-letters", &[("authorization", &admin)]).await.json();
     assert_eq!(none, json!([]));
+}
+
+#[tokio::test]
+async fn faults_are_put_in_and_taken_out_by_admins_where_the_process_allows_it() {
+    let key = SigningKey::from_pem(&generate_pem()).unwrap();
+    let verifier = TokenVerifier::local(&Jwks { keys: vec![key.jwk().clone()] }, "shopfleet", system());
+    let directory = tempfile::tempdir().unwrap();
+    let bus = bus(&directory).await;
+    let app = |faults: Faults| {
+        let outbox = Outbox::new(Arc::new(Waiting(true)), Arc::default());
+        let router = ops::router(outbox, bus.clone(), &[], verifier.clone(), system(), faults.clone());
+        let settings = common::http::HttpSettings { faults, ..settings() };
+        finished(router, &settings, Health::new())
+    };
+    let person = contracts::UserId::generate(SystemClock.now()).to_string();
+    let (admin, user) = (token(&key, Role::Admin, &person), token(&key, Role::User, &person));
+    let service = token(&key, Role::Service, "product-service");
+    let call = async |app: &axum::Router, method: &str, path: &str, token: &str, body: Value| {
+        let request = http::Request::builder().method(method).uri(path).header("authorization", token);
+        let request = request.header("content-type", "application/json").body(body.to_string().into()).unwrap();
+        crate::support::send(app, request).await
+    };
+
+    let on = app(Faults::on("order-service"));
+    let path = "/ops/faults/http-errors";
+    for token in [&user, &service] {
+        call(&on, "PUT", path, token, json!({})).await.refused(403, "FORBIDDEN");
+        call(&on, "DELETE", path, token, json!({})).await.refused(403, "FORBIDDEN");
+        call(&on, "GET", "/ops/faults", token, json!({})).await.refused(403, "FORBIDDEN");
+    }
+    let bad = call(&on, "PUT", path, &admin, json!({"rate": 1.5, "delay_ms": 60_001})).await;
+    let refusal = bad.refused(400, "VALIDATION_FAILED");
+    assert_eq!(refusal["errors"].as_array().unwrap().len(), 2, "{refusal}");
+    call(&on, "PUT", "/ops/faults/earthquake", &admin, json!({})).await.refused(404, "NOT_FOUND");
+    call(&on, "DELETE", "/ops/faults/earthquake", &admin, json!({})).await.refused(404, "NOT_FOUND");
+
+    let set = call(&on, "PUT", path, &admin, json!({"rate": 1})).await.json();
+    assert_eq!((&set["name"], &set["strength"]["rate"]), (&json!("http-errors"), &json!(1.0)));
+    // What operators ask passes, so that it can be taken out again.
+    let listed = call(&on, "GET", "/ops/faults", &admin, json!({})).await.json();
+    let shown = listed.as_array().unwrap().iter().find(|fault| fault["name"] == "http-errors").unwrap();
+    assert_eq!(shown["strength"]["rate"], 1.0);
+    assert_eq!(call(&on, "DELETE", path, &admin, json!({})).await.status, 204);
+    assert_eq!(call(&on, "DELETE", path, &admin, json!({})).await.status, 204);
+
+    let off = app(Faults::off());
+    let refusal = call(&off, "PUT", path, &admin, json!({})).await.refused(403, "FORBIDDEN");
+    assert!(refusal["detail"].as_str().unwrap().contains("FAULTS=on"), "{refusal}");
 }
