@@ -30,7 +30,7 @@ async fn an_outbox_that_filled_up_is_emptied() {
          SELECT gen_random_uuid(), 'order.updated', 1, n::text, 1, 'order-service', now(),
                 '{\"order_id\":\"' || gen_random_uuid() || '\",\"status\":\"confirmed\",\"timestamp\":\"2026-01-01T00:00:00Z\"}'
          FROM generate_series(1, $1) n";
-    sqlx::query(fill).bind(events()).execute(db.pool()).await.unwrap();
+    sqlx::query(fill).bind(events()).execute(&**db.pool()).await.unwrap();
     let bus: BusUrl = rabbitmq.vhost().await.parse().unwrap();
     let bus = Bus::connect(&bus, &Metrics::new(), clock::system()).await.unwrap();
     until("the broker answers", || async { bus.ping().await.ok() }).await;
@@ -38,7 +38,7 @@ async fn an_outbox_that_filled_up_is_emptied() {
     let (outbox, shutdown) = (db.outbox(), Shutdown::new());
     let relay = outbox.relay(bus, clock::system(), &Metrics::new());
     let begun = Instant::now();
-    let draining = tokio::spawn(worker::run(Arc::clone(&relay), clock::system(), shutdown.clone()));
+    let draining = tokio::spawn(worker::run(Arc::clone(&relay), clock::system(), Metrics::new(), shutdown.clone()));
     until("the outbox is empty", || async {
         (outbox.state(clock::system().now()).await.unwrap().pending == 0).then_some(())
     })

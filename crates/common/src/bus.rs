@@ -1,7 +1,7 @@
 //! The bus port: durable topic exchanges and a queue per consumer.
 //!
-//! `publish` answers once a message is durable. A message is delivered until it is settled; what decides about giving up
-//! is the message's own count, which rises only by a fault of the message.
+//! `publish` answers once a message is durable. A message is delivered until it is settled; what decides about giving
+//! up is the message's own count, which rises only by a fault of the message.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +17,18 @@ use crate::BoxError;
 use crate::clock::SharedClock;
 use crate::faults::{Faults, FaultyBus};
 use crate::metrics::Metrics;
+use crate::worker::Worker;
 
 mod amqp;
+mod dead_letters;
 mod sqlite;
 mod url;
 
 pub use amqp::AmqpBus;
 pub use sqlite::SqliteBus;
 pub use url::{AmqpUrl, BusUrl};
+
+use dead_letters::DeadLetterCount;
 
 /// Why the bus did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +126,8 @@ pub trait BusBackend: Send + Sync + 'static {
     async fn subscribe(&self, queue: &str, prefetch: u16) -> Result<Box<dyn Subscription>, BusError>;
     /// Messages that were given up, of one queue or of all, the oldest of a queue first, at most `limit`.
     async fn dead_letters(&self, queue: Option<&str>, limit: u32) -> Result<Vec<DeadLetter>, BusError>;
+    /// How many messages of this queue were given up and lie there.
+    async fn count_dead(&self, queue: &str) -> Result<u64, BusError>;
     /// Puts a message that was given up back into its queue, as if it had never failed; `false` if there is none.
     async fn redrive(&self, queue: &str, id: EventId) -> Result<bool, BusError>;
     /// Removes a message that was given up; `false` if there is none.
@@ -150,7 +156,8 @@ pub trait Settle: Send + Sync {
     async fn bury(&self, reason: &str) -> Result<(), BusError>;
 }
 
-/// A message that was taken from a queue, to be settled by one of its methods. One that is dropped unsettled comes again.
+/// A message that was taken from a queue, to be settled by one of its methods. One that is dropped unsettled comes
+/// again.
 pub struct Delivery {
     /// The message.
     pub message: Message,
@@ -241,6 +248,23 @@ impl Bus {
             self.backend = Arc::new(FaultyBus { inner: self.backend, faults: faults.clone() });
         }
         self
+    }
+
+    /// Shows what `service` publishes from the start.
+    pub(crate) fn expect(&self, service: &str) {
+        let own =
+            |kind: &&EventType| kind.exchange().trim_end_matches(".events") == service.trim_end_matches("-service");
+        for kind in EventType::ALL.iter().filter(own) {
+            for outcome in ["ok", "error"] {
+                let _ = self.published.with_label_values(&[kind.as_str(), outcome]);
+            }
+        }
+    }
+
+    /// The worker that counts the messages of these queues that were given up and lie there now.
+    #[must_use]
+    pub fn dead_letter_count(&self, queues: &'static [Queue]) -> Arc<dyn Worker> {
+        Arc::new(DeadLetterCount::new(self.clone(), queues))
     }
 
     /// Where those that use it count.

@@ -95,8 +95,8 @@ type Loads = Arc<Mutex<HashMap<String, Arc<Flight>>>>;
 #[derive(Default)]
 struct Flight {
     one_at_a_time: tokio::sync::Mutex<()>,
-    /// Set once a load left nothing for the others: they then load at the same time. Else, while the store is away, each
-    /// would wait for the time-outs of all before it.
+    /// Set once a load left nothing for the others: they then load at the same time. Else, while the store is away,
+    /// each would wait for the time-outs of all before it.
     apart: AtomicBool,
 }
 
@@ -126,6 +126,9 @@ impl Cache {
     #[must_use]
     pub fn new(backend: Arc<dyn CacheBackend>, service: &str, metrics: &Metrics) -> Self {
         let requests = metrics.counter_vec("cache_requests_total", "Look-ups in the cache, by outcome.", &["outcome"]);
+        for outcome in ["hit", "miss", "error"] {
+            let _ = requests.with_label_values(&[outcome]);
+        }
         Self { backend, prefix: format!("{service}:{KEY_VERSION}:"), loads: Loads::default(), requests }
     }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use contracts::topology::Queue;
 use contracts::{Envelope, Event};
 use futures::FutureExt as _;
-use prometheus::HistogramVec;
+use prometheus::{HistogramVec, IntCounter, IntGauge};
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
@@ -89,6 +89,9 @@ struct Work {
     clock: SharedClock,
     durations: HistogramVec,
     lag: HistogramVec,
+    retries: IntCounter,
+    given_up: IntCounter,
+    paused: IntGauge,
     away: Arc<Away>,
 }
 
@@ -101,7 +104,19 @@ impl Consumer {
         let durations = metrics.histogram_vec("messaging_process_duration_seconds", help, &["queue", "outcome"]);
         let help = "Time from an event to the begin of its handling.";
         let lag = metrics.histogram_vec("messaging_lag_seconds", help, &["queue"]);
-        let work = Work { queue: handler.queue(), handler, clock, durations, lag, away: Arc::default() };
+        let (queue, own) = (handler.queue(), &[handler.queue().name]);
+        for outcome in ["ok", "unavailable", "retry", "dead"] {
+            let _ = durations.with_label_values(&[queue.name, outcome]);
+        }
+        let _ = lag.with_label_values(own);
+        let help = "Messages that are tried again, by a fault of their own.";
+        let retries = metrics.counter_vec("messaging_retries_total", help, &["queue"]).with_label_values(own);
+        let help = "Messages that were given up.";
+        let given_up = metrics.counter_vec("messaging_dead_letters_total", help, &["queue"]).with_label_values(own);
+        let help = "Whether the consumer waits, since its store or a peer is away (0 or 1).";
+        let paused = metrics.gauge_vec("messaging_consumer_paused", help, &["queue"]).with_label_values(own);
+        let away = Arc::default();
+        let work = Work { queue, handler, clock, durations, lag, retries, given_up, paused, away };
         Self { bus, work }
     }
 
@@ -211,10 +226,12 @@ impl Work {
     ) -> (&'static str, Result<(), BusError>) {
         if !matches!(handled, Err(HandleError::Unavailable(_))) {
             self.away.is_back();
+            self.paused.set(0);
         }
         match handled {
             Ok(()) => ("ok", delivery.ack().await),
             Err(HandleError::Unavailable(error)) => {
+                self.paused.set(1);
                 if self.away.failed_in(round) && round == 0 {
                     let (queue, error) = (self.queue.name, crate::chain(&*error));
                     tracing::warn!(queue, error, "the consumer pauses");
@@ -225,8 +242,10 @@ impl Work {
                 let reason = crate::chain(&*error);
                 let attempts = delivery.attempts + 1;
                 if attempts >= MAX_ATTEMPTS {
+                    self.given_up.inc();
                     ("dead", delivery.dead(&reason).await)
                 } else {
+                    self.retries.inc();
                     // Half of the pause is drawn by lot, so that messages that failed together do not come together.
                     let pause = doubled(FIRST_RETRY, attempts, LONGEST_RETRY);
                     let pause = pause / 2 + pause / 2 * rand::random_range(0..=100) / 100;

@@ -1,21 +1,20 @@
 //! Idempotency keys: a request that is sent again has its effect once, and gets the first answer again.
 //!
 //! A key is written before the work begins, with a hash of the request and a lease; the answer is written in the same
-//! transaction as the effect. A process that dies in between leaves a lease that runs out, and the next try takes the key
-//! up. A work that is refused leaves no key.
+//! transaction as the effect. A process that dies in between leaves a lease that runs out, and the next try takes the
+//! key up. A work that is refused leaves no key.
 //!
 //! After the draft of the IETF, <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::clock::SharedClock;
 use crate::crash;
-use crate::store::StoreError;
+use crate::store::{Operations, StoreError};
 
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
@@ -105,20 +104,22 @@ pub enum Begun {
     Mismatch,
 }
 
-/// Keeps keys, beside the data that the work changes.
-#[async_trait]
-pub trait KeyStore: Send + Sync + 'static {
-    /// Takes the key if it is new, older than `forgotten` or its lease has run out; the lease then lasts until `until`.
-    async fn begin(
-        &self,
-        request: &KeyedRequest,
-        token: Uuid,
-        now: DateTime<Utc>,
-        until: DateTime<Utc>,
-        forgotten: DateTime<Utc>,
-    ) -> Result<Begun, StoreError>;
-    /// Removes a key whose work was refused, unless it was answered or somebody else has taken it up.
-    async fn forget(&self, claim: &Claim) -> Result<(), StoreError>;
+crate::store_port! {
+    /// Keeps keys, beside the data that the work changes.
+    pub trait KeyStore, observed as "keys" by ObservedKeys {
+        /// Takes the key if it is new, older than `forgotten` or its lease has run out; the lease then lasts until
+        /// `until`.
+        async fn begin(
+            &self,
+            request: &KeyedRequest,
+            token: Uuid,
+            now: DateTime<Utc>,
+            until: DateTime<Utc>,
+            forgotten: DateTime<Utc>,
+        ) -> Result<Begun, StoreError>;
+        /// Removes a key whose work was refused, unless it was answered or somebody else has taken it up.
+        async fn forget(&self, claim: &Claim) -> Result<(), StoreError>;
+    }
 }
 
 /// A service's idempotency keys. Clones share them.
@@ -133,6 +134,12 @@ impl Keys {
     #[must_use]
     pub fn new(store: Arc<dyn KeyStore>, clock: SharedClock) -> Self {
         Self { store, clock }
+    }
+
+    /// The same keys, whose store is measured.
+    #[must_use]
+    pub fn measured(self, operations: &Operations) -> Self {
+        Self { store: ObservedKeys::over(self.store, operations.clone()), ..self }
     }
 
     /// What the key says about a request.

@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod bus;
 pub mod cache;
+pub mod census;
 pub mod client;
 pub mod clock;
 pub mod config;

@@ -1,9 +1,18 @@
 //! A service's metrics: one registry each, so that several services in one process stay apart.
+//!
+//! What has a known set of labels is there from the start with 0, so that a rate has data before something happens.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    CounterVec, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+mod pool;
+mod runtime;
+
+pub use pool::PoolMetrics;
 
 /// Upper bounds of the buckets of a duration, in seconds.
 pub const DURATION_BUCKETS: &[f64] =
@@ -12,10 +21,14 @@ pub const DURATION_BUCKETS: &[f64] =
 #[derive(Clone)]
 enum Collector {
     Counter(IntCounterVec),
+    Seconds(CounterVec),
     Gauge(IntGaugeVec),
     Float(GaugeVec),
     Histogram(HistogramVec),
 }
+
+/// Brings what is read and not counted up to date before it is rendered.
+type Refresh = Arc<dyn Fn() + Send + Sync>;
 
 /// Makes and renders a service's metrics. Clones share them; asking twice for a name gives the same collector.
 ///
@@ -25,6 +38,7 @@ enum Collector {
 pub struct Metrics {
     registry: Registry,
     made: Arc<Mutex<HashMap<String, Collector>>>,
+    refreshes: Arc<Mutex<Vec<Refresh>>>,
 }
 
 impl Default for Metrics {
@@ -66,12 +80,16 @@ impl Metrics {
         if let Err(error) = registry.register(Box::new(process)) {
             tracing::error!(%error, "process metrics cannot be registered");
         }
-        Self { registry, made: Arc::default() }
+        Self { registry, made: Arc::default(), refreshes: Arc::default() }
     }
 
     collector!(
         /// A counter with these labels.
         counter_vec, Counter(IntCounterVec), |name, help, labels| IntCounterVec::new(Opts::new(name, help), labels)
+    );
+    collector!(
+        /// A counter of fractions (seconds) with these labels.
+        seconds_vec, Seconds(CounterVec), |name, help, labels| CounterVec::new(Opts::new(name, help), labels)
     );
     collector!(
         /// A gauge of whole numbers with these labels.
@@ -88,9 +106,18 @@ impl Metrics {
         }
     );
 
+    /// Calls this each time before all of it is rendered: it sets gauges to what is at hand, and waits for nothing.
+    pub fn before_render(&self, refresh: impl Fn() + Send + Sync + 'static) {
+        self.refreshes.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(refresh));
+    }
+
     /// All of it in Prometheus' text form (version 0.0.4).
     #[must_use]
     pub fn render(&self) -> String {
+        let refreshes = self.refreshes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for refresh in refreshes {
+            refresh();
+        }
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_else(|error| {
             tracing::error!(%error, "metrics cannot be rendered");
             String::new()
@@ -108,6 +135,18 @@ mod tests {
         metrics.counter_vec("orders_total", "Orders.", &["status"]).with_label_values(&["pending"]).inc();
         metrics.counter_vec("orders_total", "Orders.", &["status"]).with_label_values(&["pending"]).inc();
         assert!(metrics.render().contains("orders_total{status=\"pending\"} 2"), "{}", metrics.render());
+    }
+
+    #[test]
+    fn what_is_read_is_up_to_date_when_it_is_rendered() {
+        let metrics = Metrics::new();
+        let (gauge, reads) = (metrics.gauge_vec("reads", "Reads.", &[]), std::sync::atomic::AtomicI64::new(0));
+        metrics.before_render(move || {
+            let reads = reads.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            gauge.with_label_values::<&str>(&[]).set(reads);
+        });
+        assert!(metrics.render().contains("reads 0"));
+        assert!(metrics.render().contains("reads 1"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::bus::{Bus, Message};
 use crate::clock::SharedClock;
 use crate::crash;
 use crate::metrics::Metrics;
-use crate::store::StoreError;
+use crate::store::{Operations, StoreError};
 use crate::worker::{Next, Worker, WorkerError};
 
 pub mod postgres;
@@ -39,19 +39,20 @@ pub struct OutboxRow {
     pub traceparent: Option<String>,
 }
 
-/// What a store has to do for the relay.
-#[async_trait]
-pub trait OutboxStore: Send + Sync + 'static {
-    /// Claims up to `n` events, oldest first, that nobody has claimed, until `now + lease`.
-    async fn claim(&self, n: u32, lease: Duration, now: DateTime<Utc>) -> Result<Vec<OutboxRow>, StoreError>;
-    /// Removes them, since they were published: what is personal in them is kept no longer than it has to be.
-    async fn mark_published(&self, ids: &[EventId]) -> Result<(), StoreError>;
-    /// Gives them back, not before `retry_at`.
-    async fn mark_failed(&self, ids: &[EventId], retry_at: DateTime<Utc>) -> Result<(), StoreError>;
-    /// How many wait, and since when.
-    async fn state(&self, now: DateTime<Utc>) -> Result<OutboxState, StoreError>;
-    /// Forgets which messages were handled, of those that are older than `before`.
-    async fn forget_handled(&self, before: DateTime<Utc>) -> Result<(), StoreError>;
+crate::store_port! {
+    /// What a store has to do for the relay.
+    pub trait OutboxStore, observed as "outbox" by ObservedOutbox {
+        /// Claims up to `n` events, oldest first, that nobody has claimed, until `now + lease`.
+        async fn claim(&self, n: u32, lease: Duration, now: DateTime<Utc>) -> Result<Vec<OutboxRow>, StoreError>;
+        /// Removes them, since they were published: what is personal in them is kept no longer than it has to be.
+        async fn mark_published(&self, ids: &[EventId]) -> Result<(), StoreError>;
+        /// Gives them back, not before `retry_at`.
+        async fn mark_failed(&self, ids: &[EventId], retry_at: DateTime<Utc>) -> Result<(), StoreError>;
+        /// How many wait, and since when.
+        async fn state(&self, now: DateTime<Utc>) -> Result<OutboxState, StoreError>;
+        /// Forgets which messages were handled, of those that are older than `before`.
+        async fn forget_handled(&self, before: DateTime<Utc>) -> Result<(), StoreError>;
+    }
 }
 
 /// A service's outbox. Clones share it.
@@ -66,6 +67,12 @@ impl Outbox {
     #[must_use]
     pub fn new(store: Arc<dyn OutboxStore>, wake: Arc<Notify>) -> Self {
         Self { store, wake }
+    }
+
+    /// The same outbox, whose store is measured.
+    #[must_use]
+    pub fn measured(self, operations: &Operations) -> Self {
+        Self { store: ObservedOutbox::over(self.store, operations.clone()), ..self }
     }
 
     /// The store itself.

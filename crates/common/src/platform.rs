@@ -48,12 +48,14 @@ impl Platform {
     /// If the bus cannot be opened.
     pub async fn start(config: &PlatformConfig, clock: SharedClock) -> Result<Self, StartError> {
         let metrics = Metrics::new();
+        metrics.describe(config.service, &config.version, &config.environment);
         let faults = if config.faults { Faults::on(config.service) } else { Faults::off() };
         let cache = Cache::connect(&config.cache, config.service, &metrics).under(&faults);
         let bus = Bus::connect(&config.bus, &metrics, clock.clone())
             .await
             .map_err(|source| StartError::other("the event bus", source))?
             .under(&faults);
+        bus.expect(config.service);
         let (discovery, registration) = match &config.consul {
             None => (Discovery::fixed(config.peers.clone()), None),
             Some(ConsulConfig { agent, advertise_host }) => {
@@ -87,8 +89,8 @@ impl Platform {
         url.map_or_else(|| JwksSource::from(self.discovery.clone()), JwksSource::from)
     }
 
-    /// What the service needs: its own store, without which it is not ready, and what it can do without for a while: bus,
-    /// cache, what it is found by, and the services that it calls, wherever discovery finds them.
+    /// What the service needs: its own store, without which it is not ready, and what it can do without for a while:
+    /// bus, cache, what it is found by, and the services that it calls, wherever discovery finds them.
     pub fn health<F, Fut>(&self, database: F, peers: &'static [ServiceName]) -> Health
     where
         F: Fn() -> Fut + Send + Sync + 'static,

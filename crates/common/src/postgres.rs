@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection as _, PgPool};
 use tokio::sync::Notify;
 
 use crate::clock::SharedClock;
@@ -16,9 +16,10 @@ use crate::crash;
 use crate::effects::Effects;
 use crate::idempotency::postgres::PostgresKeys;
 use crate::idempotency::{self, Keys};
+use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::outbox::postgres::{PostgresOutbox, SCHEMA, write_effects};
-use crate::store::StoreError;
+use crate::store::{Operations, Pool, StoreError};
 
 /// A transaction.
 pub type PostgresTx = sqlx::Transaction<'static, sqlx::Postgres>;
@@ -35,7 +36,8 @@ const LIMITS: [(&str, &str); 3] =
 /// Which of the server's advisory locks guards the making of the common tables: any number that nobody else uses.
 const SCHEMA_LOCK: i64 = 0x5348_4f50_464c_4545;
 
-/// The address of a database: `postgres://<role>:<password>@<host>:<port>/<database>`. It is shown without its password.
+/// The address of a database: `postgres://<role>:<password>@<host>:<port>/<database>`. It is shown without its
+/// password.
 #[derive(Clone)]
 pub struct PostgresUrl(Box<PgConnectOptions>);
 
@@ -69,7 +71,7 @@ impl fmt::Debug for PostgresUrl {
 /// A service's PostgreSQL database. Clones share its connections.
 #[derive(Clone)]
 pub struct Postgres {
-    pool: PgPool,
+    pool: Pool<sqlx::Postgres>,
     service: &'static str,
     wake: Arc<Notify>,
 }
@@ -99,12 +101,19 @@ impl Postgres {
         sqlx::raw_sql(idempotency::postgres::SCHEMA).execute(&mut *tx).await?;
         tx.commit().await?;
         migrations.run(&pool).await.map_err(|error| StoreError::Fault(error.into()))?;
-        Ok(Self { pool, service, wake: Arc::default() })
+        Ok(Self { pool: pool.into(), service, wake: Arc::default() })
+    }
+
+    /// Shows in `metrics` how its connections fare; what its ports do is measured by what this gives.
+    #[must_use]
+    pub fn observe(&self, metrics: &Metrics) -> Operations {
+        Pool::observe(vec![self.pool.clone()], metrics);
+        Operations::new(self.service, "postgresql", metrics)
     }
 
     /// For single statements that only read; they see what was committed before.
     #[must_use]
-    pub const fn pool(&self) -> &PgPool {
+    pub const fn pool(&self) -> &Pool<sqlx::Postgres> {
         &self.pool
     }
 
@@ -158,7 +167,7 @@ impl Postgres {
     /// # Errors
     /// If not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1 FROM outbox LIMIT 1").fetch_optional(&self.pool).await?;
+        sqlx::query("SELECT 1 FROM outbox LIMIT 1").fetch_optional(&mut *self.pool.acquire().await?).await?;
         Ok(())
     }
 

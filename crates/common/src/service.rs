@@ -203,9 +203,10 @@ impl Service {
         let mut tasks = JoinSet::new();
         let in_flight = self.platform.http.in_flight.clone();
         for one in self.workers {
-            let (name, clock, shutdown) = (one.name().to_owned(), self.platform.clock.clone(), shutdown.clone());
+            let (name, shutdown) = (one.name().to_owned(), shutdown.clone());
+            let (clock, metrics) = (self.platform.clock.clone(), self.platform.metrics.clone());
             tasks.spawn(async move {
-                worker::run(one, clock, shutdown).await;
+                worker::run(one, clock, metrics, shutdown).await;
                 name
             });
         }
@@ -278,8 +279,8 @@ fn died(shutdown: &Shutdown, ended: Result<String, tokio::task::JoinError>) -> R
 /// The whole of a service's `main`: reads the environment, sets up logs and traces, listens, serves. With the argument
 /// `health` it asks the one that runs with the same environment on this machine whether it is ready.
 ///
-/// The exit code is 0 after a shutdown by signal, or if the other one is ready; 1 if the service could not start or died,
-/// or the other one is not ready; 2 for any other argument.
+/// The exit code is 0 after a shutdown by signal, or if the other one is ready; 1 if the service could not start or
+/// died, or the other one is not ready; 2 for any other argument.
 pub fn main<C, F, Fut>(
     service: &'static str,
     read: fn(&Env) -> Result<C, ConfigError>,

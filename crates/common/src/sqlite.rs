@@ -15,10 +15,11 @@ use crate::crash;
 use crate::effects::Effects;
 use crate::idempotency::sqlite::SqliteKeys;
 use crate::idempotency::{self, Keys};
+use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::outbox::sqlite::{SCHEMA, SqliteOutbox, write_effects};
-use crate::store::StoreError;
 pub use crate::store::parse_col;
+use crate::store::{Operations, Pool, StoreError};
 
 /// A transaction that writes.
 pub type SqliteTx = sqlx::Transaction<'static, sqlx::Sqlite>;
@@ -28,11 +29,14 @@ const READERS: u32 = 3;
 /// How long a caller waits for a connection, and SQLite for another process's lock.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Takes the write lock from the start.
+pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
+
 /// A service's SQLite file. Clones share its connections.
 #[derive(Clone)]
 pub struct Sqlite {
-    read: SqlitePool,
-    write: SqlitePool,
+    read: Pool<sqlx::Sqlite>,
+    write: Pool<sqlx::Sqlite>,
     service: &'static str,
     wake: Arc<Notify>,
 }
@@ -50,12 +54,19 @@ impl Sqlite {
         sqlx::raw_sql(SCHEMA).execute(&write).await?;
         sqlx::raw_sql(idempotency::sqlite::SCHEMA).execute(&write).await?;
         migrations.run(&write).await.map_err(|error| StoreError::Fault(error.into()))?;
-        Ok(Self { read, write, service, wake: Arc::default() })
+        Ok(Self { read: read.into(), write: write.into(), service, wake: Arc::default() })
+    }
+
+    /// Shows in `metrics` how its connections fare; what its ports do is measured by what this gives.
+    #[must_use]
+    pub fn observe(&self, metrics: &Metrics) -> Operations {
+        Pool::observe(vec![self.read.clone(), self.write.clone()], metrics);
+        Operations::new(self.service, "sqlite", metrics)
     }
 
     /// For statements that only read; they see what was committed before.
     #[must_use]
-    pub const fn reader(&self) -> &SqlitePool {
+    pub const fn reader(&self) -> &Pool<sqlx::Sqlite> {
         &self.read
     }
 
@@ -64,7 +75,7 @@ impl Sqlite {
     /// # Errors
     /// If another process holds the file for longer than five seconds.
     pub async fn begin(&self) -> Result<SqliteTx, StoreError> {
-        begin(&self.write).await
+        Ok(self.write.begin_with(BEGIN).await?)
     }
 
     /// Writes the effects and commits: all of it or nothing. Wakes the relay if there is something to publish.
@@ -100,7 +111,7 @@ impl Sqlite {
     /// # Errors
     /// If not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1 FROM outbox LIMIT 1").fetch_optional(&self.read).await?;
+        sqlx::query("SELECT 1 FROM outbox LIMIT 1").fetch_optional(&mut *self.read.acquire().await?).await?;
         Ok(())
     }
 
@@ -133,7 +144,7 @@ pub(crate) async fn pools(path: &Path) -> Result<(SqlitePool, SqlitePool), Store
 
 /// Begins a transaction that has the file's write lock from the start.
 pub(crate) async fn begin(write: &SqlitePool) -> Result<SqliteTx, StoreError> {
-    Ok(write.begin_with("BEGIN IMMEDIATE").await?)
+    Ok(write.begin_with(BEGIN).await?)
 }
 
 /// A time as it is stored: milliseconds since 1970.

@@ -7,6 +7,12 @@ use sqlx::postgres::PgDatabaseError;
 
 use crate::BoxError;
 
+mod observed;
+mod pool;
+
+pub use observed::Operations;
+pub use pool::Pool;
+
 /// Why a store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -41,6 +47,26 @@ impl StoreError {
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::OutcomeUnknown(_) | Self::LeaseLost)
+    }
+
+    /// Whether the store or the program failed, rather than that a rule was kept.
+    #[must_use]
+    pub const fn is_failure(&self) -> bool {
+        !matches!(self, Self::AlreadyHandled | Self::Unique { .. } | Self::LeaseLost)
+    }
+
+    /// What kind it is, in a word.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::OutcomeUnknown(_) => "outcome_unknown",
+            Self::AlreadyHandled => "already_handled",
+            Self::Unique { .. } => "unique",
+            Self::LeaseLost => "lease_lost",
+            Self::Corrupt(_) => "corrupt",
+            Self::Fault(_) => "fault",
+        }
     }
 
     /// The constraint that was broken, if it is one of uniqueness.

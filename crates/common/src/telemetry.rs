@@ -1,7 +1,7 @@
 //! Logs and traces of the process.
 //!
-//! Spans follow the semantic conventions of OpenTelemetry and are sent by OTLP over HTTP if an address is set; the trace
-//! context travels by W3C `traceparent`. Nothing personal or secret may stand in a span or a log line.
+//! Spans follow the semantic conventions of OpenTelemetry and are sent by OTLP over HTTP if an address is set; the
+//! trace context travels by W3C `traceparent`. Nothing personal or secret may stand in a span or a log line.
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
@@ -21,11 +21,14 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 use crate::BoxError;
 use crate::config::Env;
 
+mod dropped;
 mod ecs;
 
+pub use dropped::spans_dropped;
 use ecs::Ecs;
 
-/// What is logged unless `RUST_LOG` says otherwise. The AMQP client would warn with the whole of a message that came back.
+/// What is logged unless `RUST_LOG` says otherwise. The AMQP client would warn with the whole of a message that came
+/// back.
 pub const DEFAULT_FILTER: &str =
     "info,hyper_util=warn,lapin=error,reqwest=warn,sqlx=warn,opentelemetry=warn,opentelemetry_sdk=warn";
 

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use crate::BoxError;
 use crate::clock::SharedClock;
+use crate::metrics::Metrics;
 use crate::service::Shutdown;
 
 /// The longest that a worker sleeps, whatever it expects: something may have fallen due unheard, or the clock moved.
@@ -52,14 +53,23 @@ pub trait Worker: Send + Sync + 'static {
     }
 }
 
-/// Steps until the shutdown begins; a step that is under way is finished.
-pub async fn run(worker: Arc<dyn Worker>, clock: SharedClock, shutdown: Shutdown) {
+/// Steps until the shutdown begins; a step that is under way is finished. Each step is counted in `metrics`.
+pub async fn run(worker: Arc<dyn Worker>, clock: SharedClock, metrics: Metrics, shutdown: Shutdown) {
     let wake = worker.wake().unwrap_or_default();
+    let help = "Steps of background work, by worker and outcome.";
+    let steps = metrics.counter_vec("worker_steps_total", help, &["worker", "outcome"]);
+    let [done, idle, failed] =
+        ["done", "idle", "failed"].map(|outcome| steps.with_label_values(&[worker.name(), outcome]));
     let mut failures = 0_u32;
     loop {
         let sleep = match worker.step().await {
             Ok(next) => {
                 failures = 0;
+                if next == Next::Again {
+                    done.inc();
+                } else {
+                    idle.inc();
+                }
                 match next {
                     Next::Again => Duration::ZERO,
                     Next::At(due) => (due - clock.now()).to_std().unwrap_or_default(),
@@ -69,6 +79,7 @@ pub async fn run(worker: Arc<dyn Worker>, clock: SharedClock, shutdown: Shutdown
             Err(error) => {
                 let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(10)).min(LONGEST_SLEEP);
                 failures += 1;
+                failed.inc();
                 let (worker, error) = (worker.name(), crate::chain(&*error));
                 tracing::warn!(
                     worker,
@@ -129,7 +140,14 @@ mod tests {
     async fn a_worker_goes_on_after_a_failure_and_ends_at_shutdown() {
         let stop = Shutdown::new();
         let worker = Arc::new(Counting { steps: AtomicU32::new(0), wake: Arc::default(), stop: stop.clone() });
-        tokio::time::timeout(Duration::from_secs(30), run(worker.clone(), crate::clock::system(), stop)).await.unwrap();
+        let metrics = Metrics::new();
+        let running = run(worker.clone(), crate::clock::system(), metrics.clone(), stop);
+        tokio::time::timeout(Duration::from_secs(30), running).await.unwrap();
         assert_eq!(worker.steps.load(Ordering::SeqCst), 4);
+        let rendered = metrics.render();
+        for (outcome, steps) in [("done", 1), ("failed", 1), ("idle", 2)] {
+            let line = format!("worker_steps_total{{outcome=\"{outcome}\",worker=\"counting\"}} {steps}");
+            assert!(rendered.contains(&line), "{line} is not in\n{rendered}");
+        }
     }
 }

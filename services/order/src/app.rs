@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use common::auth::{ServiceTokens, TokenVerifier};
+use common::census::Census;
 use common::client::ServiceClient;
 use common::clock::SharedClock;
 use common::config::DatabaseUrl;
@@ -14,7 +15,7 @@ use common::platform::Platform;
 use common::postgres::Postgres;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
-use contracts::topology::{ORDER_PAYMENTS, ORDER_PRODUCTS};
+use contracts::topology::{ORDER_PAYMENTS, ORDER_PRODUCTS, Queue};
 
 use crate::config::{Config, PEERS};
 use crate::events::{PaymentEvents, StockEvents};
@@ -23,7 +24,7 @@ use crate::peers::{Payments, Products, Users};
 use crate::placing::Placing;
 use crate::store::postgres::{self, PostgresOrders};
 use crate::store::sqlite::{self, SqliteOrders};
-use crate::store::{OrderBook, Orders};
+use crate::store::{ObservedOrders, OrderBook};
 use crate::{NAME, routes};
 
 /// What handlers work with.
@@ -42,6 +43,9 @@ impl FromRef<AppState> for TokenVerifier {
     }
 }
 
+/// What it hears.
+const HEARD: &[Queue] = &[ORDER_PRODUCTS, ORDER_PAYMENTS];
+
 /// Builds the service.
 ///
 /// # Errors
@@ -49,14 +53,18 @@ impl FromRef<AppState> for TokenVerifier {
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
     let platform = Platform::start(&config.platform, clock.clone()).await?;
     let refused = |source| StartError::store(&config.database, source);
-    let (store, outbox, keys): (Arc<dyn Orders>, _, _) = match &config.database {
+    let (store, outbox, keys) = match &config.database {
         DatabaseUrl::Sqlite(path) => {
             let db = Sqlite::open(path, NAME, &sqlite::MIGRATIONS).await.map_err(refused)?;
-            (Arc::new(SqliteOrders::new(db.clone())), db.outbox(), db.keys(clock.clone()))
+            let seen = db.observe(&platform.metrics);
+            let store = ObservedOrders::over(Arc::new(SqliteOrders::new(db.clone())), seen.clone());
+            (store, db.outbox().measured(&seen), db.keys(clock.clone()).measured(&seen))
         }
         DatabaseUrl::Postgres(url) => {
             let db = Postgres::open(url, NAME, &postgres::MIGRATIONS).await.map_err(refused)?;
-            (Arc::new(PostgresOrders::new(db.clone())), db.outbox(), db.keys(clock.clone()))
+            let seen = db.observe(&platform.metrics);
+            let store = ObservedOrders::over(Arc::new(PostgresOrders::new(db.clone())), seen.clone());
+            (store, db.outbox().measured(&seen), db.keys(clock.clone()).measured(&seen))
         }
     };
     let book = OrderBook::new(store, platform.cache.clone(), clock.clone(), &platform.metrics);
@@ -65,6 +73,8 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
     let verifier =
         TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
+    tokens.observe(&platform.metrics);
+    verifier.observe(&platform.metrics);
     let users = Users::new(client.clone(), tokens.clone(), platform.cache.clone());
     let products = Products::new(client.clone(), tokens.clone());
     let state = AppState {
@@ -87,7 +97,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let router = routes::router(state).merge(ops::router(
         outbox.clone(),
         platform.bus.clone(),
-        &[ORDER_PRODUCTS, ORDER_PAYMENTS],
+        HEARD,
         verifier,
         clock.clone(),
         platform.faults.clone(),
@@ -96,9 +106,15 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
 
     let relay = outbox.relay(platform.bus.clone(), clock.clone(), &platform.metrics);
     let deadline = Arc::new(PaymentDeadline::new(book.clone(), config.payment_deadline));
+    let dead_letters = platform.bus.dead_letter_count(HEARD);
+    let census = book.clone();
+    let census = Census::worker(clock.clone(), move || {
+        let book = census.clone();
+        async move { book.count().await }
+    });
     let consumer = |handler| Consumer::new(platform.bus.clone(), handler, clock.clone());
     Ok(Service {
-        workers: vec![relay, deadline, tokens.renewer()],
+        workers: vec![relay, deadline, tokens.renewer(), dead_letters, census],
         consumers: vec![
             consumer(Arc::new(PaymentEvents::new(book.clone()))),
             consumer(Arc::new(StockEvents::new(book))),

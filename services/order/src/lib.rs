@@ -7,6 +7,7 @@ pub mod config;
 pub mod domain;
 pub mod error;
 mod events;
+mod figures;
 mod jobs;
 mod peers;
 mod placing;

@@ -47,17 +47,31 @@ impl Placing {
         draft: Draft,
         turn: Option<&Turn>,
     ) -> Result<KeptAnswer, ApiError> {
+        match self.prepare(caller, draft, turn).await {
+            Ok(placed) => self.write(placed, turn).await,
+            Err(error) => Err(self.refuse(error)),
+        }
+    }
+
+    /// Counts why an order was not taken.
+    fn refuse(&self, error: Error) -> ApiError {
+        self.book.figures().refused(&error);
+        error.into()
+    }
+
+    /// Prices and reserves what is to be written.
+    async fn prepare(&self, caller: &Caller, draft: Draft, turn: Option<&Turn>) -> Result<Placed, Error> {
         let now = self.book.now();
         let id = OrderId::generate(now);
         self.check_user(caller, draft.user_id).await?;
         let lines = draft.lines.clone();
         let (items, snapshots) = self.price(&lines).await?;
         let number = OrderNumber::new(now, rand::random());
-        let order = Order::new((id, number), draft, items, self.currency.to_string(), now).map_err(Error::from)?;
+        let order = Order::new((id, number), draft, items, self.currency.to_string(), now)?;
         self.reserve(id, &lines).await?;
         let placed_by = caller.subject.clone();
         let idempotency_key = turn.map(|turn| turn.claim.key.clone());
-        self.write(Placed { order, snapshots, placed_by, idempotency_key }, turn).await
+        Ok(Placed { order, snapshots, placed_by, idempotency_key })
     }
 
     /// Asks whether there is such a person. Where that cannot be told, the person's own token suffices.
@@ -127,6 +141,6 @@ impl Placing {
         if !matches!(error, StoreError::OutcomeUnknown(_)) {
             self.products.release_in_background(placed.order.id);
         }
-        if error.unique() == Some(ID_TAKEN) { Err(Error::Overtaken.into()) } else { Err(error.into()) }
+        Err(self.refuse(if error.unique() == Some(ID_TAKEN) { Error::Overtaken } else { error.into() }))
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use common::cache::{Cache, Ttl};
 use common::clock::SharedClock;
@@ -13,11 +12,11 @@ use common::metrics::Metrics;
 use common::store::StoreError;
 use contracts::calls::OrderStatus;
 use contracts::{Event, OrderId, UserId};
-use prometheus::IntCounterVec;
 
 use crate::NAME;
 use crate::domain::{Order, OrderNumber, Placed, Refusal};
 use crate::error::Error;
+use crate::figures::Figures;
 use crate::timeline::{Entry, Written};
 
 pub mod postgres;
@@ -63,52 +62,57 @@ pub struct Audited {
     pub idempotency_key: Option<String>,
 }
 
-/// What a store of orders does.
-#[async_trait]
-pub trait Orders: Send + Sync + 'static {
-    /// Writes a new order.
-    ///
-    /// # Errors
-    /// [`StoreError::Unique`] with [`NUMBER_TAKEN`] or [`ID_TAKEN`]; or the store's state. Unless it is
-    /// [`StoreError::OutcomeUnknown`], nothing was written.
-    async fn insert(&self, placed: &Placed, written: &Written) -> Result<(), StoreError>;
+common::store_port! {
+    /// What a store of orders does.
+    pub trait Orders, observed as "orders" by ObservedOrders {
+        /// Writes a new order.
+        ///
+        /// # Errors
+        /// [`StoreError::Unique`] with [`NUMBER_TAKEN`] or [`ID_TAKEN`]; or the store's state. Unless it is
+        /// [`StoreError::OutcomeUnknown`], nothing was written.
+        async fn insert(&self, placed: &Placed, written: &Written) -> Result<(), StoreError>;
 
-    /// Locks an order, reads it, and writes what `decide` made of it together with the effects. It answers the order as
-    /// `decide` left it, `None` if there is no such order. `decide` is called once at the most.
-    async fn change(&self, id: OrderId, decide: &mut Decide<'_>) -> Result<Option<Order>, StoreError>;
+        /// Locks an order, reads it, and writes what `decide` made of it together with the effects. It answers the
+        /// order as `decide` left it, `None` if there is no such order. `decide` is called once at the most.
+        async fn change(&self, id: OrderId, decide: &mut Decide<'_>) -> Result<Option<Order>, StoreError>;
 
-    /// An order.
-    async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError>;
+        /// An order.
+        async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError>;
 
-    /// The order of this number.
-    async fn find_by_number(&self, number: &OrderNumber) -> Result<Option<Order>, StoreError>;
+        /// The order of this number.
+        async fn find_by_number(&self, number: &OrderNumber) -> Result<Option<Order>, StoreError>;
 
-    /// Up to `limit` of the orders that are wanted, newest first, leaving out the first `offset`.
-    async fn list(&self, filter: Filter, offset: i64, limit: i64) -> Result<Page, StoreError>;
+        /// Up to `limit` of the orders that are wanted, newest first, leaving out the first `offset`.
+        async fn list(&self, filter: Filter, offset: i64, limit: i64) -> Result<Page, StoreError>;
 
-    /// Writes entries of timelines, of orders that may not exist yet, with what caused them.
-    ///
-    /// # Errors
-    /// [`StoreError::AlreadyHandled`], or the store's state.
-    async fn record(&self, written: &Written) -> Result<(), StoreError>;
+        /// Writes entries of timelines, of orders that may not exist yet, with what caused them.
+        ///
+        /// # Errors
+        /// [`StoreError::AlreadyHandled`], or the store's state.
+        async fn record(&self, written: &Written) -> Result<(), StoreError>;
 
-    /// What happened to an order, the oldest first.
-    async fn timeline(&self, id: OrderId) -> Result<Vec<Entry>, StoreError>;
+        /// What happened to an order, the oldest first.
+        async fn timeline(&self, id: OrderId) -> Result<Vec<Entry>, StoreError>;
 
-    /// Up to `limit` orders by id, those after `after`.
-    async fn audit(&self, after: Option<OrderId>, limit: i64) -> Result<Vec<Audited>, StoreError>;
+        /// Up to `limit` orders by id, those after `after`.
+        async fn audit(&self, after: Option<OrderId>, limit: i64) -> Result<Vec<Audited>, StoreError>;
 
-    /// The status of an order; where there is none, there never will be from now on.
-    async fn abandon(&self, id: OrderId, now: DateTime<Utc>) -> Result<Option<OrderStatus>, StoreError>;
+        /// The status of an order; where there is none, there never will be from now on.
+        async fn abandon(&self, id: OrderId, now: DateTime<Utc>) -> Result<Option<OrderStatus>, StoreError>;
 
-    /// Up to `most` orders, the oldest first, that were placed at `latest` or before, wait for their money, and got none.
-    async fn unpaid(&self, latest: DateTime<Utc>, most: u32) -> Result<Vec<OrderId>, StoreError>;
+        /// How many orders are in each status; those that none is in may be left out.
+        async fn count(&self) -> Result<Vec<(OrderStatus, i64)>, StoreError>;
 
-    /// When the oldest order was placed that waits for its money and got none.
-    async fn oldest_unpaid(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
+        /// Up to `most` orders, the oldest first, that were placed at `latest` or before, wait for their money, and got
+        /// none.
+        async fn unpaid(&self, latest: DateTime<Utc>, most: u32) -> Result<Vec<OrderId>, StoreError>;
 
-    /// Whether it answers.
-    async fn ping(&self) -> Result<(), StoreError>;
+        /// When the oldest order was placed that waits for its money and got none.
+        async fn oldest_unpaid(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
+
+        /// Whether it answers.
+        async fn ping(&self) -> Result<(), StoreError>;
+    }
 }
 
 /// The orders, and a cache before them. Clones share both.
@@ -117,21 +121,34 @@ pub struct OrderBook {
     store: Arc<dyn Orders>,
     cache: Cache,
     clock: SharedClock,
-    changes: IntCounterVec,
+    figures: Figures,
 }
 
 impl OrderBook {
     /// The orders in `store`.
     #[must_use]
     pub fn new(store: Arc<dyn Orders>, cache: Cache, clock: SharedClock, metrics: &Metrics) -> Self {
-        let changes = metrics.counter_vec("order_changes_total", "What happened to orders.", &["event"]);
-        Self { store, cache, clock, changes }
+        Self { store, cache, clock, figures: Figures::new(metrics) }
     }
 
     /// The store itself, for what needs no cache.
     #[must_use]
     pub fn store(&self) -> &dyn Orders {
         &*self.store
+    }
+
+    /// What is counted of orders.
+    pub(crate) const fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// Counts the orders by their status.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn count(&self) -> Result<(), StoreError> {
+        self.figures.show(&self.store.count().await?);
+        Ok(())
     }
 
     /// The time.
@@ -146,10 +163,10 @@ impl OrderBook {
     /// Those of [`Orders::insert`].
     pub async fn place(&self, placed: &Placed, keyed: Option<Keyed>) -> Result<(), StoreError> {
         let event = placed.order.created_event();
-        let kind = event.event_type();
+        let happened = [event.event_type()];
         let effects = Effects::of(placed.order.created_at, event).keyed(keyed);
         self.store.insert(placed, &Written::of(effects, NAME)?).await?;
-        self.changes.with_label_values(&[kind.as_str()]).inc();
+        self.figures.count(&happened);
         Ok(())
     }
 
@@ -219,9 +236,7 @@ impl OrderBook {
         if let Some(fault) = fault {
             return Err(fault);
         }
-        for kind in happened {
-            self.changes.with_label_values(&[kind.as_str()]).inc();
-        }
+        self.figures.count(&happened);
         Ok(changed)
     }
 }

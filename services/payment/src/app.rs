@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use common::auth::{ServiceTokens, TokenVerifier};
+use common::census::Census;
 use common::client::ServiceClient;
 use common::clock::SharedClock;
 use common::config::DatabaseUrl;
@@ -14,7 +15,7 @@ use common::platform::Platform;
 use common::postgres::Postgres;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
-use contracts::topology::PAYMENT_ORDERS;
+use contracts::topology::{PAYMENT_ORDERS, Queue};
 
 use crate::config::{Config, PEERS};
 use crate::events::OrderEvents;
@@ -22,7 +23,7 @@ use crate::jobs::Reconciler;
 use crate::orders::Orders;
 use crate::store::postgres::{self, PostgresPayments};
 use crate::store::sqlite::{self, SqlitePayments};
-use crate::store::{Ledger, Payments};
+use crate::store::{Ledger, ObservedPayments};
 use crate::stripe::{Stripe, StripeSettings, WebhookSecrets};
 use crate::till::Till;
 use crate::{NAME, routes};
@@ -44,6 +45,9 @@ impl FromRef<AppState> for TokenVerifier {
     }
 }
 
+/// What it hears.
+const HEARD: &[Queue] = &[PAYMENT_ORDERS];
+
 /// Builds the service.
 ///
 /// # Errors
@@ -51,17 +55,22 @@ impl FromRef<AppState> for TokenVerifier {
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
     let platform = Platform::start(&config.platform, clock.clone()).await?;
     let refused = |source| StartError::store(&config.database, source);
-    let (store, outbox, keys): (Arc<dyn Payments>, _, _) = match &config.database {
+    let (store, outbox, keys) = match &config.database {
         DatabaseUrl::Sqlite(path) => {
             let db = Sqlite::open(path, NAME, &sqlite::MIGRATIONS).await.map_err(refused)?;
-            (Arc::new(SqlitePayments::new(db.clone())), db.outbox(), db.keys(clock.clone()))
+            let seen = db.observe(&platform.metrics);
+            let store = ObservedPayments::over(Arc::new(SqlitePayments::new(db.clone())), seen.clone());
+            (store, db.outbox().measured(&seen), db.keys(clock.clone()).measured(&seen))
         }
         DatabaseUrl::Postgres(url) => {
             let db = Postgres::open(url, NAME, &postgres::MIGRATIONS).await.map_err(refused)?;
-            (Arc::new(PostgresPayments::new(db.clone())), db.outbox(), db.keys(clock.clone()))
+            let seen = db.observe(&platform.metrics);
+            let store = ObservedPayments::over(Arc::new(PostgresPayments::new(db.clone())), seen.clone());
+            (store, db.outbox().measured(&seen), db.keys(clock.clone()).measured(&seen))
         }
     };
     let ledger = Ledger::new(store, clock.clone(), &platform.metrics);
+    ledger.expect(&config.currency);
 
     let stripe = StripeSettings {
         url: config.stripe_url,
@@ -77,6 +86,8 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
     let verifier =
         TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
+    tokens.observe(&platform.metrics);
+    verifier.observe(&platform.metrics);
     let state = AppState {
         till: till.clone(),
         orders: Orders::new(client, tokens.clone()),
@@ -99,7 +110,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let router = routes::router(state).merge(ops::router(
         outbox.clone(),
         platform.bus.clone(),
-        &[PAYMENT_ORDERS],
+        HEARD,
         verifier,
         clock.clone(),
         platform.faults.clone(),
@@ -107,9 +118,15 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let router = http::finish(router, docs, &platform.http, health);
 
     let relay = outbox.relay(platform.bus.clone(), clock.clone(), &platform.metrics);
+    let dead_letters = platform.bus.dead_letter_count(HEARD);
+    let census = ledger.clone();
+    let census = Census::worker(clock.clone(), move || {
+        let ledger = census.clone();
+        async move { ledger.count_open().await }
+    });
     let orders = Arc::new(OrderEvents::new(ledger));
     Ok(Service {
-        workers: vec![relay, Arc::new(Reconciler::new(till)), tokens.renewer()],
+        workers: vec![relay, Arc::new(Reconciler::new(till)), tokens.renewer(), dead_letters, census],
         consumers: vec![Consumer::new(platform.bus.clone(), orders, clock)],
         platform,
         router,

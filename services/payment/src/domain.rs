@@ -31,8 +31,8 @@ mod refusal;
 mod state;
 mod work;
 
-pub use account::{Account, Begin, Confirm, Granted, NewPayment, OrderRecord, Terms};
-pub use facts::{Captured, Fact, IntentSeen, RefundFact, RefundReport, RefundSeen, Report};
+pub use account::{Account, Begin, Confirm, Granted, NewPayment, Noted, OrderRecord, Terms};
+pub use facts::{Captured, Decline, Fact, IntentSeen, RefundFact, RefundReport, RefundSeen, Report};
 pub use payment::{Need, Payment};
 pub use refund::Refund;
 pub use refusal::Refusal;

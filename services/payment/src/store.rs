@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use common::clock::SharedClock;
 use common::effects::{Effects, Handled};
@@ -10,11 +9,11 @@ use common::idempotency::Keyed;
 use common::metrics::Metrics;
 use common::store::StoreError;
 use contracts::{OrderId, PaymentId, RefundId};
-use prometheus::IntCounterVec;
 use tokio::sync::Notify;
 
-use crate::domain::{Account, LeaseToken, Payment, Refusal};
+use crate::domain::{Account, LeaseToken, Payment, Refusal, State};
 use crate::error::Error;
+use crate::figures::{Counted, Figures};
 
 pub mod postgres;
 pub mod sqlite;
@@ -37,36 +36,41 @@ pub enum Due {
     Refund(OrderId, PaymentId, RefundId),
 }
 
-/// What a store of payments does.
-#[async_trait]
-pub trait Payments: Send + Sync + 'static {
-    /// Makes the order's row if there is none, locks it, reads the account, and writes what `decide` made of it together
-    /// with the effects. `decide` is called once; no other change of the account happens meanwhile.
-    ///
-    /// # Errors
-    /// [`StoreError::Unique`] with [`SECOND_OPEN`] or [`INTENT_TAKEN`]; [`StoreError::AlreadyHandled`]; or the store's state.
-    async fn change(&self, order: OrderId, decide: &mut Decide<'_>) -> Result<(), StoreError>;
+common::store_port! {
+    /// What a store of payments does.
+    pub trait Payments, observed as "payments" by ObservedPayments {
+        /// Makes the order's row if there is none, locks it, reads the account, and writes what `decide` made of it
+        /// together with the effects. `decide` is called once; no other change of the account happens meanwhile.
+        ///
+        /// # Errors
+        /// [`StoreError::Unique`] with [`SECOND_OPEN`] or [`INTENT_TAKEN`]; [`StoreError::AlreadyHandled`]; or the
+        /// store's state.
+        async fn change(&self, order: OrderId, decide: &mut Decide<'_>) -> Result<(), StoreError>;
 
-    /// The account as it was last written; `None` if nothing is known of the order.
-    async fn account(&self, order: OrderId) -> Result<Option<Account>, StoreError>;
+        /// The account as it was last written; `None` if nothing is known of the order.
+        async fn account(&self, order: OrderId) -> Result<Option<Account>, StoreError>;
 
-    /// The order that a payment is of.
-    async fn order_of(&self, payment: PaymentId) -> Result<Option<OrderId>, StoreError>;
+        /// The order that a payment is of.
+        async fn order_of(&self, payment: PaymentId) -> Result<Option<OrderId>, StoreError>;
 
-    /// The order whose payment has this intent.
-    async fn order_of_intent(&self, intent: &str) -> Result<Option<OrderId>, StoreError>;
+        /// The order whose payment has this intent.
+        async fn order_of_intent(&self, intent: &str) -> Result<Option<OrderId>, StoreError>;
 
-    /// What is due and not leased, the oldest first.
-    async fn due(&self, now: DateTime<Utc>, most: u32) -> Result<Vec<Due>, StoreError>;
+        /// What is due and not leased, the oldest first.
+        async fn due(&self, now: DateTime<Utc>, most: u32) -> Result<Vec<Due>, StoreError>;
 
-    /// When something falls due next.
-    async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
+        /// When something falls due next.
+        async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
 
-    /// Up to `limit` payments by id, those after `after`.
-    async fn audit(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<Payment>, StoreError>;
+        /// How many payments are in each of the open states; those that none is in may be left out.
+        async fn count_open(&self) -> Result<Vec<(State, i64)>, StoreError>;
 
-    /// Whether it answers.
-    async fn ping(&self) -> Result<(), StoreError>;
+        /// Up to `limit` payments by id, those after `after`.
+        async fn audit(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<Payment>, StoreError>;
+
+        /// Whether it answers.
+        async fn ping(&self) -> Result<(), StoreError>;
+    }
 }
 
 /// The payments. Clones share the store.
@@ -75,15 +79,28 @@ pub struct Ledger {
     store: Arc<dyn Payments>,
     clock: SharedClock,
     wake: Arc<Notify>,
-    changes: IntCounterVec,
+    figures: Figures,
 }
 
 impl Ledger {
     /// The payments in `store`.
     #[must_use]
     pub fn new(store: Arc<dyn Payments>, clock: SharedClock, metrics: &Metrics) -> Self {
-        let changes = metrics.counter_vec("payment_changes_total", "What happened to payments.", &["event"]);
-        Self { store, clock, wake: Arc::default(), changes }
+        Self { store, clock, wake: Arc::default(), figures: Figures::new(metrics) }
+    }
+
+    /// Shows money of this currency in the metrics from the start.
+    pub fn expect(&self, currency: &str) {
+        self.figures.expect(currency);
+    }
+
+    /// Counts the payments that have not ended.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn count_open(&self) -> Result<(), StoreError> {
+        self.figures.show_open(&self.store.count_open().await?);
+        Ok(())
     }
 
     /// The time.
@@ -150,7 +167,7 @@ impl Ledger {
         keyed: impl FnOnce(&T) -> Option<Keyed> + Send,
     ) -> Result<T, Error> {
         let (clock, mut rule, mut result) = (&self.clock, Some((rule, keyed)), None);
-        let mut happened = Vec::new();
+        let mut counted = Vec::new();
         let mut decide = |account: &mut Account| {
             // The time is taken under the lock, so that what happens later has the later time.
             let now = clock.now();
@@ -158,9 +175,10 @@ impl Ledger {
             let outcome = rule(account, now);
             let mut effects = Effects { handled, ..Effects::none() };
             for (at, event) in account.take_events() {
-                happened.push(event.event_type());
+                counted.extend(Counted::of(account, &event));
                 effects.push(at, event);
             }
+            counted.extend(account.take_noted().into_iter().map(Counted::Noted));
             effects.keyed = outcome.as_ref().ok().and_then(keyed);
             let write = outcome.is_ok();
             result = Some(outcome);
@@ -168,8 +186,8 @@ impl Ledger {
         };
         self.store.change(order, &mut decide).await?;
         self.wake.notify_one();
-        for happened in happened {
-            self.changes.with_label_values(&[happened.as_str()]).inc();
+        if matches!(result, Some(Ok(_))) {
+            self.figures.count(counted, self.now());
         }
         match result {
             Some(outcome) => Ok(outcome?),

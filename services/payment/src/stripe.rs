@@ -30,6 +30,8 @@ const PAGE: &str = "100";
 /// Pages that are looked through for one object; past them the account's traffic is too high for a look-up by list.
 const MOST_PAGES: usize = 100;
 const NO_QUERY: &[(&str, &str)] = &[];
+/// Shows the charge whole, which says when the money was taken.
+const WITH_CHARGE: &[(&str, &str)] = &[("expand[]", "latest_charge")];
 /// How far the provider's clock may be behind ours.
 const CLOCK_SKEW: chrono::Duration = chrono::Duration::minutes(5);
 
@@ -93,7 +95,7 @@ impl Stripe {
     /// # Errors
     /// As the provider answers.
     pub async fn intent(&self, id: &str) -> Result<Intent, StripeError> {
-        self.http.get("get_intent", &format!("/v1/payment_intents/{id}"), NO_QUERY).await
+        self.http.get("get_intent", &format!("/v1/payment_intents/{id}"), WITH_CHARGE).await
     }
 
     /// Cancels an intent. One that is cancelled already is refused, as one that succeeded: look at it then.

@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use common::auth::{ServiceTokens, TokenVerifier};
+use common::census::Census;
 use common::client::ServiceClient;
 use common::clock::SharedClock;
 use common::config::DatabaseUrl;
 use common::consumer::Consumer;
 use common::faults::Faults;
 use common::http::{self, OpenApiInfo, ops};
+use common::outbox::Outbox;
 use common::platform::Platform;
 use common::postgres::Postgres;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
-use contracts::topology::PRODUCT_ORDERS;
+use common::store::Operations;
+use contracts::topology::{PRODUCT_ORDERS, Queue};
 
 use crate::config::{Config, PEERS};
 use crate::events::OrderEvents;
@@ -22,7 +25,7 @@ use crate::jobs::Expiry;
 use crate::orders::Orders;
 use crate::routes::actuator::About;
 use crate::shop::Shop;
-use crate::store::{postgres, sqlite};
+use crate::store::{Stores, postgres, sqlite};
 use crate::{NAME, routes, sample};
 
 /// What handlers work with.
@@ -40,6 +43,9 @@ impl FromRef<AppState> for TokenVerifier {
     }
 }
 
+/// What it hears.
+const HEARD: &[Queue] = &[PRODUCT_ORDERS];
+
 /// Builds the service.
 ///
 /// # Errors
@@ -50,14 +56,15 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let (stores, outbox) = match &config.database {
         DatabaseUrl::Sqlite(path) => {
             let db = Sqlite::open(path, NAME, &sqlite::MIGRATIONS).await.map_err(refused)?;
-            (sqlite::stores(&db), db.outbox())
+            measured(sqlite::stores(&db), db.outbox(), &db.observe(&platform.metrics))
         }
         DatabaseUrl::Postgres(url) => {
             let db = Postgres::open(url, NAME, &postgres::MIGRATIONS).await.map_err(refused)?;
-            (postgres::stores(&db), db.outbox())
+            measured(postgres::stores(&db), db.outbox(), &db.observe(&platform.metrics))
         }
     };
-    let shop = Shop::new(stores, platform.cache.clone(), clock.clone(), config.reservation_ttl);
+    let (cache, ttl) = (platform.cache.clone(), config.reservation_ttl);
+    let shop = Shop::new(stores, cache, clock.clone(), ttl, &platform.metrics);
     if config.sample_data {
         let begun = shop.begin_with(&sample::products()).await;
         if begun.map_err(|source| StartError::other("the sample catalogue", source))? {
@@ -69,6 +76,8 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
     let verifier =
         TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
+    tokens.observe(&platform.metrics);
+    verifier.observe(&platform.metrics);
     let store = shop.clone();
     let database = move || {
         let shop = store.clone();
@@ -92,7 +101,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let router = routes::router(state).merge(ops::router(
         outbox.clone(),
         platform.bus.clone(),
-        &[PRODUCT_ORDERS],
+        HEARD,
         verifier,
         clock.clone(),
         platform.faults.clone(),
@@ -101,11 +110,21 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
 
     let relay = outbox.relay(platform.bus.clone(), clock.clone(), &platform.metrics);
     let expiry = Expiry::new(shop.clone(), Orders::new(client, tokens.clone()));
+    let dead_letters = platform.bus.dead_letter_count(HEARD);
+    let census = shop.clone();
+    let census = Census::worker(clock.clone(), move || {
+        let shop = census.clone();
+        async move { shop.count_sold_out().await }
+    });
     let orders = Arc::new(OrderEvents::new(shop));
     Ok(Service {
-        workers: vec![relay, Arc::new(expiry), tokens.renewer()],
+        workers: vec![relay, Arc::new(expiry), tokens.renewer(), dead_letters, census],
         consumers: vec![Consumer::new(platform.bus.clone(), orders, clock)],
         platform,
         router,
     })
+}
+
+fn measured(stores: Stores, outbox: Outbox, operations: &Operations) -> (Stores, Outbox) {
+    (stores.measured(operations), outbox.measured(operations))
 }

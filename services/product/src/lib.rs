@@ -7,6 +7,7 @@ pub mod config;
 pub mod domain;
 mod error;
 mod events;
+mod figures;
 mod jobs;
 mod orders;
 mod routes;

@@ -6,12 +6,14 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use common::cache::{Cache, Ttl};
 use common::clock::SharedClock;
+use common::metrics::Metrics;
 use common::store::StoreError;
 use contracts::ProductId;
 use contracts::audit::ProductAudit;
 use contracts::calls::{Product, ReservationLine};
 
 use crate::domain::{Listing, Page, PageRequest, Review, Shelf};
+use crate::figures::Figures;
 use crate::store::Stores;
 
 mod card;
@@ -31,11 +33,24 @@ pub(crate) struct Shop {
     cache: Cache,
     clock: SharedClock,
     reservation_ttl: TimeDelta,
+    figures: Figures,
 }
 
 impl Shop {
-    pub(crate) const fn new(stores: Stores, cache: Cache, clock: SharedClock, reservation_ttl: TimeDelta) -> Self {
-        Self { stores, cache, clock, reservation_ttl }
+    pub(crate) fn new(
+        stores: Stores,
+        cache: Cache,
+        clock: SharedClock,
+        reservation_ttl: TimeDelta,
+        metrics: &Metrics,
+    ) -> Self {
+        Self { stores, cache, clock, reservation_ttl, figures: Figures::new(metrics) }
+    }
+
+    /// Counts the products that are sold out.
+    pub(crate) async fn count_sold_out(&self) -> Result<(), StoreError> {
+        self.figures.sold_out.set(self.stores.stock.count_sold_out().await?);
+        Ok(())
     }
 
     /// A product as it is shown, active or not.

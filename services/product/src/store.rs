@@ -5,10 +5,9 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use common::effects::Effects;
-use common::store::StoreError;
+use common::store::{Operations, StoreError};
 use contracts::audit::ProductAudit;
 use contracts::calls::{Product, ProductImage, Reservation, Shortage};
 use contracts::{ImageId, OrderId, ProductId, ReviewId};
@@ -35,73 +34,74 @@ pub type Decide<'a> = dyn Fn(Option<&Reservation>) -> (Step, Effects) + Send + S
 /// Whether a review may be changed by whoever asks.
 pub type May<'a> = dyn Fn(&Review) -> bool + Send + Sync + 'a;
 
-/// The products and their pictures.
-#[async_trait]
-pub trait Catalogue: Send + Sync + 'static {
-    /// A product, active or not.
-    async fn find(&self, id: ProductId) -> Result<Option<Product>, StoreError>;
+common::store_port! {
+    /// The products and their pictures.
+    pub trait Catalogue, observed as "catalogue" by ObservedCatalogue {
+        /// A product, active or not.
+        async fn find(&self, id: ProductId) -> Result<Option<Product>, StoreError>;
 
-    /// The product that has this sku, active or not.
-    async fn id_of_sku(&self, sku: &str) -> Result<Option<ProductId>, StoreError>;
+        /// The product that has this sku, active or not.
+        async fn id_of_sku(&self, sku: &str) -> Result<Option<ProductId>, StoreError>;
 
-    /// Those of these products that are active, each once, by id.
-    async fn batch(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError>;
+        /// Those of these products that are active, each once, by id.
+        async fn batch(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError>;
 
-    /// A page of active products.
-    async fn list(&self, shelf: &Shelf, by: Listing, page: PageRequest) -> Result<Page<Product>, StoreError>;
+        /// A page of active products.
+        async fn list(&self, shelf: &Shelf, by: Listing, page: PageRequest) -> Result<Page<Product>, StoreError>;
 
-    /// The categories of active products, sorted.
-    async fn categories(&self) -> Result<Vec<String>, StoreError>;
+        /// The categories of active products, sorted.
+        async fn categories(&self) -> Result<Vec<String>, StoreError>;
 
-    /// The brands of active products, sorted.
-    async fn brands(&self) -> Result<Vec<String>, StoreError>;
+        /// The brands of active products, sorted.
+        async fn brands(&self) -> Result<Vec<String>, StoreError>;
 
-    /// Creates a product.
-    ///
-    /// # Errors
-    /// [`StoreError::Unique`] with [`SKU_TAKEN`] if another one has its sku; or the store's state.
-    async fn create(
-        &self,
-        new: &NewProduct,
-        now: DateTime<Utc>,
-        tell: &Tell<'_, Product>,
-    ) -> Result<Product, StoreError>;
+        /// Creates a product.
+        ///
+        /// # Errors
+        /// [`StoreError::Unique`] with [`SKU_TAKEN`] if another one has its sku; or the store's state.
+        async fn create(
+            &self,
+            new: &NewProduct,
+            now: DateTime<Utc>,
+            tell: &Tell<'_, Product>,
+        ) -> Result<Product, StoreError>;
 
-    /// Creates these products, unless there ever was one; answers whether it did.
-    async fn begin_with(
-        &self,
-        all: &[NewProduct],
-        now: DateTime<Utc>,
-        tell: &Tell<'_, Product>,
-    ) -> Result<bool, StoreError>;
+        /// Creates these products, unless there ever was one; answers whether it did.
+        async fn begin_with(
+            &self,
+            all: &[NewProduct],
+            now: DateTime<Utc>,
+            tell: &Tell<'_, Product>,
+        ) -> Result<bool, StoreError>;
 
-    /// Writes what `change` makes of a product, but neither its stock nor its rating nor its pictures; answers what it is
-    /// then, `None` if there is no such product.
-    ///
-    /// # Errors
-    /// [`StoreError::Unique`] with [`SKU_TAKEN`] if another one has its sku; or the store's state.
-    async fn change(&self, id: ProductId, change: &Change<'_>) -> Result<Option<Product>, StoreError>;
+        /// Writes what `change` makes of a product, but neither its stock nor its rating nor its pictures; answers what
+        /// it is then, `None` if there is no such product.
+        ///
+        /// # Errors
+        /// [`StoreError::Unique`] with [`SKU_TAKEN`] if another one has its sku; or the store's state.
+        async fn change(&self, id: ProductId, change: &Change<'_>) -> Result<Option<Product>, StoreError>;
 
-    /// Adds a picture; `None` if there is no such product. A new primary one takes the place of the former.
-    async fn add_image(
-        &self,
-        product: ProductId,
-        new: &NewImage,
-        now: DateTime<Utc>,
-        tell: &Tell<'_, Product>,
-    ) -> Result<Option<ProductImage>, StoreError>;
+        /// Adds a picture; `None` if there is no such product. A new primary one takes the place of the former.
+        async fn add_image(
+            &self,
+            product: ProductId,
+            new: &NewImage,
+            now: DateTime<Utc>,
+            tell: &Tell<'_, Product>,
+        ) -> Result<Option<ProductImage>, StoreError>;
 
-    /// Removes a picture; `false` if the product has no such picture.
-    async fn remove_image(
-        &self,
-        product: ProductId,
-        image: ImageId,
-        now: DateTime<Utc>,
-        tell: &Tell<'_, Product>,
-    ) -> Result<bool, StoreError>;
+        /// Removes a picture; `false` if the product has no such picture.
+        async fn remove_image(
+            &self,
+            product: ProductId,
+            image: ImageId,
+            now: DateTime<Utc>,
+            tell: &Tell<'_, Product>,
+        ) -> Result<bool, StoreError>;
 
-    /// Whether it answers.
-    async fn ping(&self) -> Result<(), StoreError>;
+        /// Whether it answers.
+        async fn ping(&self) -> Result<(), StoreError>;
+    }
 }
 
 /// What came of an adjustment by hand.
@@ -130,54 +130,60 @@ pub enum Reserved {
     Short(Vec<Shortage>),
 }
 
-/// The pieces of each product and the reservations of orders. At every moment, of each product, the pieces that it began
-/// with and the adjustments are those that are available, reserved and sold together, and none of these is below zero.
-#[async_trait]
-pub trait Stock: Send + Sync + 'static {
-    /// Adds pieces by hand, or takes away what is available.
-    async fn adjust(
-        &self,
-        product: ProductId,
-        by: i64,
-        now: DateTime<Utc>,
-        tell: &Tell<'_, Product>,
-    ) -> Result<Adjusted, StoreError>;
+common::store_port! {
+    /// The pieces of each product and the reservations of orders. At every moment, of each product, the pieces that it
+    /// began with and the adjustments are those that are available, reserved and sold together, and none of these is
+    /// below zero.
+    pub trait Stock, observed as "stock" by ObservedStock {
+        /// Adds pieces by hand, or takes away what is available.
+        async fn adjust(
+            &self,
+            product: ProductId,
+            by: i64,
+            now: DateTime<Utc>,
+            tell: &Tell<'_, Product>,
+        ) -> Result<Adjusted, StoreError>;
 
-    /// Reserves all lines or none.
-    async fn reserve(
-        &self,
-        new: &NewReservation,
-        now: DateTime<Utc>,
-        effects: &Effects,
-    ) -> Result<Reserved, StoreError>;
+        /// Reserves all lines or none.
+        async fn reserve(
+            &self,
+            new: &NewReservation,
+            now: DateTime<Utc>,
+            effects: &Effects,
+        ) -> Result<Reserved, StoreError>;
 
-    /// An order's reservation.
-    async fn reservation(&self, order: OrderId) -> Result<Option<Reservation>, StoreError>;
+        /// An order's reservation.
+        async fn reservation(&self, order: OrderId) -> Result<Option<Reservation>, StoreError>;
 
-    /// Carries out what `decide` says about an order's reservation; answers what it is then. A decision to keep it writes
-    /// nothing but the effects.
-    ///
-    /// # Errors
-    /// [`StoreError::AlreadyHandled`]; a fault if the step does not lead on from the reservation's status; or the store's
-    /// state.
-    async fn change(
-        &self,
-        order: OrderId,
-        now: DateTime<Utc>,
-        decide: &Decide<'_>,
-    ) -> Result<Option<Reservation>, StoreError>;
+        /// Carries out what `decide` says about an order's reservation; answers what it is then. A decision to keep it
+        /// writes nothing but the effects.
+        ///
+        /// # Errors
+        /// [`StoreError::AlreadyHandled`]; a fault if the step does not lead on from the reservation's status; or the
+        /// store's state.
+        async fn change(
+            &self,
+            order: OrderId,
+            now: DateTime<Utc>,
+            decide: &Decide<'_>,
+        ) -> Result<Option<Reservation>, StoreError>;
 
-    /// Orders whose reservation is due to be asked about, the longest due first, with the times that each was put off.
-    async fn due(&self, now: DateTime<Utc>, most: u32) -> Result<Vec<(OrderId, u32)>, StoreError>;
+        /// Orders whose reservation is due to be asked about, the longest due first, with the times that each was put
+        /// off.
+        async fn due(&self, now: DateTime<Utc>, most: u32) -> Result<Vec<(OrderId, u32)>, StoreError>;
 
-    /// When a reservation falls due next.
-    async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
+        /// When a reservation falls due next.
+        async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
 
-    /// Puts off asking about a reservation, if it is still reserved.
-    async fn put_off(&self, order: OrderId, until: DateTime<Utc>) -> Result<(), StoreError>;
+        /// Puts off asking about a reservation, if it is still reserved.
+        async fn put_off(&self, order: OrderId, until: DateTime<Utc>) -> Result<(), StoreError>;
 
-    /// The pieces of up to `limit` products by id, those after `after`.
-    async fn audit(&self, after: Option<ProductId>, limit: i64) -> Result<Vec<ProductAudit>, StoreError>;
+        /// How many active products have no piece left.
+        async fn count_sold_out(&self) -> Result<i64, StoreError>;
+
+        /// The pieces of up to `limit` products by id, those after `after`.
+        async fn audit(&self, after: Option<ProductId>, limit: i64) -> Result<Vec<ProductAudit>, StoreError>;
+    }
 }
 
 /// What came of removing a review.
@@ -191,33 +197,34 @@ pub enum Removed {
     Forbidden,
 }
 
-/// What people think of products. A product's rating and count follow in the same transaction.
-#[async_trait]
-pub trait Reviews: Send + Sync + 'static {
-    /// A page of a product's reviews, the newest first.
-    async fn list(&self, product: ProductId, page: PageRequest) -> Result<Page<Review>, StoreError>;
+common::store_port! {
+    /// What people think of products. A product's rating and count follow in the same transaction.
+    pub trait Reviews, observed as "reviews" by ObservedReviews {
+        /// A page of a product's reviews, the newest first.
+        async fn list(&self, product: ProductId, page: PageRequest) -> Result<Page<Review>, StoreError>;
 
-    /// Adds a review; `None` if there is no such product or it is not active.
-    ///
-    /// # Errors
-    /// [`StoreError::Unique`] with [`REVIEWED`] if the person has reviewed it; or the store's
-    /// state.
-    async fn add(
-        &self,
-        product: ProductId,
-        new: &NewReview,
-        now: DateTime<Utc>,
-        effects: &Effects,
-    ) -> Result<Option<Review>, StoreError>;
+        /// Adds a review; `None` if there is no such product or it is not active.
+        ///
+        /// # Errors
+        /// [`StoreError::Unique`] with [`REVIEWED`] if the person has reviewed it; or the store's
+        /// state.
+        async fn add(
+            &self,
+            product: ProductId,
+            new: &NewReview,
+            now: DateTime<Utc>,
+            effects: &Effects,
+        ) -> Result<Option<Review>, StoreError>;
 
-    /// Removes a review if it may be.
-    async fn remove(
-        &self,
-        product: ProductId,
-        review: ReviewId,
-        may: &May<'_>,
-        effects: &Effects,
-    ) -> Result<Removed, StoreError>;
+        /// Removes a review if it may be.
+        async fn remove(
+            &self,
+            product: ProductId,
+            review: ReviewId,
+            may: &May<'_>,
+            effects: &Effects,
+        ) -> Result<Removed, StoreError>;
+    }
 }
 
 /// The stores of the service.
@@ -229,6 +236,18 @@ pub struct Stores {
     pub stock: Arc<dyn Stock>,
     /// What people think of them.
     pub reviews: Arc<dyn Reviews>,
+}
+
+impl Stores {
+    /// The same stores, measured.
+    #[must_use]
+    pub fn measured(self, operations: &Operations) -> Self {
+        Self {
+            catalogue: ObservedCatalogue::over(self.catalogue, operations.clone()),
+            stock: ObservedStock::over(self.stock, operations.clone()),
+            reviews: ObservedReviews::over(self.reviews, operations.clone()),
+        }
+    }
 }
 
 /// Name and description as they are searched in; nobody searches for what stands between them.

@@ -6,6 +6,7 @@ use axum::extract::FromRef;
 use common::auth::TokenVerifier;
 use common::clock::SharedClock;
 use common::http::{self, OpenApiInfo, ops};
+use common::metrics::Metrics;
 use common::outbox::Outbox;
 use common::platform::Platform;
 use common::service::{Service, StartError};
@@ -16,9 +17,9 @@ use crate::config::{Client, Config, DatabaseUrl};
 use crate::jobs::Purge;
 use crate::passwords::Passwords;
 use crate::people::{People, turns};
-use crate::store::Users;
 use crate::store::mongodb::MongoUsers;
 use crate::store::sqlite::{MIGRATIONS, SqliteUsers};
+use crate::store::{ObservedUsers, Users};
 use crate::tokens::{Sessions, Tokens};
 use crate::{NAME, routes};
 
@@ -43,7 +44,7 @@ impl FromRef<AppState> for TokenVerifier {
 /// If its store or the bus cannot be opened.
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
     let platform = Platform::start(&config.platform, clock.clone()).await?;
-    let opened = open(&config.database).await;
+    let opened = open(&config.database, &platform.metrics).await;
     let (users, outbox) = opened.map_err(|source| StartError::store(&config.database, source))?;
     let passwords = Passwords::new(&platform.metrics, platform.faults.clone())
         .map_err(|source| StartError::other("the password hasher", source))?;
@@ -84,17 +85,17 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
 }
 
 /// The store at this address, and the events that wait in it.
-async fn open(address: &DatabaseUrl) -> Result<(Arc<dyn Users>, Outbox), StoreError> {
+async fn open(address: &DatabaseUrl, metrics: &Metrics) -> Result<(Arc<dyn Users>, Outbox), StoreError> {
     match address {
         DatabaseUrl::Sqlite(path) => {
             let db = Sqlite::open(path, NAME, &MIGRATIONS).await?;
-            let outbox = db.outbox();
-            Ok((Arc::new(SqliteUsers::new(db)), outbox))
+            let (seen, outbox) = (db.observe(metrics), db.outbox());
+            Ok((ObservedUsers::over(Arc::new(SqliteUsers::new(db)), seen.clone()), outbox.measured(&seen)))
         }
         DatabaseUrl::MongoDb(url) => {
             let users = MongoUsers::open(url).await?;
-            let outbox = users.outbox();
-            Ok((Arc::new(users), outbox))
+            let (seen, outbox) = (users.observe(metrics), users.outbox());
+            Ok((ObservedUsers::over(Arc::new(users), seen.clone()), outbox.measured(&seen)))
         }
     }
 }

@@ -89,6 +89,8 @@ pub(super) struct RemoteKeys {
     client: ServiceClient,
     clock: SharedClock,
     current: RwLock<Option<Arc<KeySet>>>,
+    /// When they were fetched last.
+    fetched_at: RwLock<Option<DateTime<Utc>>>,
     /// Held while the keys are fetched, so that one request does it for all.
     fetching: Mutex<Fetching>,
 }
@@ -109,7 +111,20 @@ struct Published {
 
 impl RemoteKeys {
     pub(super) fn new(source: JwksSource, client: ServiceClient, clock: SharedClock) -> Self {
-        Self { source, client, clock, current: RwLock::new(None), fetching: Mutex::default() }
+        Self {
+            source,
+            client,
+            clock,
+            current: RwLock::default(),
+            fetched_at: RwLock::default(),
+            fetching: Mutex::default(),
+        }
+    }
+
+    /// How long ago the keys were fetched; nothing before the first time.
+    pub(super) fn age(&self) -> Option<TimeDelta> {
+        let fetched_at = *self.fetched_at.read().unwrap_or_else(PoisonError::into_inner);
+        fetched_at.map(|at| self.clock.now() - at)
     }
 
     pub(super) fn set_number(&self) -> u64 {
@@ -187,6 +202,7 @@ impl RemoteKeys {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         let number = current.as_ref().map_or(0, |set| set.number()) + 1;
         *current = Some(Arc::new(KeySet::of(jwks, number)));
+        *self.fetched_at.write().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.now());
     }
 
     fn held(&self) -> Option<Arc<KeySet>> {

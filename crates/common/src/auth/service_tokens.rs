@@ -15,6 +15,7 @@ use super::Bearer;
 use crate::client::{CallError, ServiceClient};
 use crate::clock::SharedClock;
 use crate::discovery::ServiceName;
+use crate::metrics::Metrics;
 use crate::worker::{Next, Worker, WorkerError};
 
 /// Where the user service gives tokens to services.
@@ -72,6 +73,16 @@ impl ServiceTokens {
             Some(token) => Ok(token.bearer),
             None => Ok(self.fetch().await?.bearer),
         }
+    }
+
+    /// Shows in `metrics` when the token at hand runs out.
+    pub fn observe(&self, metrics: &Metrics) {
+        let help = "When the token for calls between services runs out (Unix time); 0 before the first.";
+        let expiry = metrics.gauge_vec("service_token_expiry_timestamp_seconds", help, &[]);
+        let (expiry, tokens) = (expiry.with_label_values::<&str>(&[]), self.clone());
+        metrics.before_render(move || {
+            expiry.set(tokens.held().map_or(0, |token| (token.unusable_at + MARGIN).timestamp()));
+        });
     }
 
     /// The worker that renews the token even while nobody uses it.

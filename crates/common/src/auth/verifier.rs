@@ -15,6 +15,7 @@ use crate::BoxError;
 use crate::client::ServiceClient;
 use crate::clock::SharedClock;
 use crate::http::ApiError;
+use crate::metrics::Metrics;
 
 /// How far the clocks of two machines may be apart, in seconds.
 const LEEWAY_SECONDS: i64 = 3;
@@ -74,8 +75,8 @@ impl From<Refusal> for ApiError {
 }
 
 impl TokenVerifier {
-    /// Verifies with the keys that the user service publishes: fetched when first needed, fetched again when a token names
-    /// an unknown one, and kept while the user service is away.
+    /// Verifies with the keys that the user service publishes: fetched when first needed, fetched again when a token
+    /// names an unknown one, and kept while the user service is away.
     #[must_use]
     pub fn remote(
         source: impl Into<JwksSource>,
@@ -98,6 +99,18 @@ impl TokenVerifier {
     pub fn with_session_check(mut self, sessions: Arc<dyn SessionCheck>) -> Self {
         self.sessions = Some(sessions);
         self
+    }
+
+    /// Shows in `metrics` how old the keys are that were fetched.
+    pub fn observe(&self, metrics: &Metrics) {
+        let help = "Time since the keys that tokens are signed with were fetched; 0 before the first time.";
+        let age = metrics.float_gauge_vec("jwks_age_seconds", help, &[]).with_label_values::<&str>(&[]);
+        let keys = self.keys.clone();
+        metrics.before_render(move || {
+            if let Keys::Remote(keys) = &*keys {
+                age.set(keys.age().and_then(|age| age.to_std().ok()).unwrap_or_default().as_secs_f64());
+            }
+        });
     }
 
     fn new(keys: Keys, issuer: &str, clock: SharedClock) -> Self {

@@ -1,8 +1,8 @@
 //! The bus on RabbitMQ.
 //!
 //! Messages are persistent and confirmed by the broker; consumers have quorum queues and acknowledge by hand. What is
-//! published while the broker is away fails within a few seconds, and the outbox keeps it. A connection that broke is made
-//! anew, with its channels and the topology, by whoever needs it next.
+//! published while the broker is away fails within a few seconds, and the outbox keeps it. A connection that broke is
+//! made anew, with its channels and the topology, by whoever needs it next.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,7 +11,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use contracts::EventId;
 use contracts::topology::Queue;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicQosOptions};
+use lapin::options::{
+    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, BasicQosOptions, QueueDeclareOptions,
+};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Confirmation};
 use tokio::sync::Mutex;
@@ -137,8 +139,8 @@ impl AmqpBus {
         self.send(&[parcel]).await?.into_iter().try_for_each(|sent| judge(sent, copy.message))
     }
 
-    /// Dead letters of a queue, the oldest first: `most` of them, or up to the one with this id. They stay until they are
-    /// acknowledged: the broker puts them back when the channel is closed.
+    /// Dead letters of a queue, the oldest first: `most` of them, or up to the one with this id. They stay until they
+    /// are acknowledged: the broker puts them back when the channel is closed.
     async fn letters(
         &self,
         queue: &str,
@@ -225,6 +227,17 @@ impl BusBackend for AmqpBus {
             channel.close(200, LOOKED.into()).await.map_err(unavailable)?;
         }
         Ok(all)
+    }
+
+    async fn count_dead(&self, queue: &str) -> Result<u64, BusError> {
+        self.known(queue).await?;
+        let channel = self.link(&self.consuming).await?.channel().await?;
+        // Passive: it makes nothing, and tells how many messages there are.
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let declared = channel.queue_declare(topology::dead(queue).as_str().into(), options, FieldTable::default());
+        let counted = u64::from(declared.await.map_err(unavailable)?.message_count());
+        channel.close(200, LOOKED.into()).await.map_err(unavailable)?;
+        Ok(counted)
     }
 
     async fn redrive(&self, queue: &str, id: EventId) -> Result<bool, BusError> {

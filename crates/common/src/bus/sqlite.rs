@@ -216,6 +216,14 @@ impl BusBackend for SqliteBus {
             .collect()
     }
 
+    async fn count_dead(&self, queue: &str) -> Result<u64, BusError> {
+        let dead: i64 = sqlx::query_scalar("SELECT count(*) FROM dead_letters WHERE queue = ?")
+            .bind(queue)
+            .fetch_one(&self.read)
+            .await?;
+        Ok(u64::try_from(dead).unwrap_or_default())
+    }
+
     async fn redrive(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
         let mut tx = begin(&self.write).await?;
         let put_back = sqlx::query(

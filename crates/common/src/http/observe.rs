@@ -9,7 +9,7 @@ use contracts::ErrorCode;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
-use prometheus::HistogramVec;
+use prometheus::{HistogramVec, IntGauge};
 use tokio::time::Instant;
 use tracing::{Instrument, Span, field};
 
@@ -25,6 +25,7 @@ pub(super) struct Observer {
     settings: HttpSettings,
     trusted_proxies: Arc<[IpNet]>,
     durations: HistogramVec,
+    active: IntGauge,
 }
 
 impl Observer {
@@ -34,8 +35,10 @@ impl Observer {
             "Time that requests take until their answer begins.",
             &["http_request_method", "http_route", "http_response_status_code"],
         );
+        let active = settings.metrics.gauge_vec("http_server_active_requests", "Requests that are being handled.", &[]);
+        let active = active.with_label_values::<&str>(&[]);
         let trusted_proxies = settings.trusted_proxies.clone().into();
-        Self { settings: settings.clone(), trusted_proxies, durations }
+        Self { settings: settings.clone(), trusted_proxies, durations, active }
     }
 }
 
@@ -75,6 +78,7 @@ struct Seen {
 
 impl Seen {
     fn begin(observer: Arc<Observer>, request: &Request, request_id: Arc<str>) -> Self {
+        observer.active.inc();
         let method = known(request.method());
         let path = request.extensions().get::<MatchedPath>().cloned();
         let route = route(path.as_ref());
@@ -97,6 +101,7 @@ impl Seen {
 impl Drop for Seen {
     fn drop(&mut self) {
         let Self { observer, method, path, request_id, begun, span, status } = self;
+        observer.active.dec();
         let (route, taken) = (route(path.as_ref()), begun.elapsed());
         let code = StatusCode::from_u16(*status).unwrap_or_default();
         observer.durations.with_label_values(&[*method, route, code.as_str()]).observe(taken.as_secs_f64());

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::{PgConnection, Postgres, Row};
 use uuid::Uuid;
 
 use super::{Begun, Claim, Found, Judged, KeptAnswer, KeyStore, Keyed, KeyedRequest, Turn, judge};
-use crate::store::StoreError;
+use crate::store::{Pool, StoreError};
 
 /// The table.
 pub(crate) const SCHEMA: &str = "
@@ -53,10 +53,10 @@ pub(crate) async fn write(tx: &mut PgConnection, keyed: &Keyed) -> Result<(), St
 }
 
 /// Keys in a PostgreSQL database.
-pub(crate) struct PostgresKeys(PgPool);
+pub(crate) struct PostgresKeys(Pool<Postgres>);
 
 impl PostgresKeys {
-    pub(crate) const fn new(pool: PgPool) -> Self {
+    pub(crate) const fn new(pool: Pool<Postgres>) -> Self {
         Self(pool)
     }
 }
@@ -135,7 +135,7 @@ impl KeyStore for PostgresKeys {
             .bind(&claim.caller)
             .bind(&claim.key)
             .bind(claim.token)
-            .execute(&self.0)
+            .execute(&mut *self.0.acquire().await?)
             .await?;
         Ok(())
     }

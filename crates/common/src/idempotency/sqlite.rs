@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::{Row, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
 use super::{Begun, Claim, Found, Judged, KeptAnswer, KeyStore, Keyed, KeyedRequest, Turn, judge};
-use crate::sqlite::{begin, from_ms, ms};
-use crate::store::StoreError;
+use crate::sqlite::{BEGIN, from_ms, ms};
+use crate::store::{Pool, StoreError};
 
 /// The table.
 pub(crate) const SCHEMA: &str = "
@@ -50,11 +50,11 @@ pub(crate) async fn write(tx: &mut SqliteConnection, keyed: &Keyed) -> Result<()
 }
 
 /// Keys in a SQLite file.
-pub(crate) struct SqliteKeys(SqlitePool);
+pub(crate) struct SqliteKeys(Pool<Sqlite>);
 
 impl SqliteKeys {
     /// Over the connection that writes.
-    pub(crate) const fn new(write: SqlitePool) -> Self {
+    pub(crate) const fn new(write: Pool<Sqlite>) -> Self {
         Self(write)
     }
 }
@@ -69,7 +69,7 @@ impl KeyStore for SqliteKeys {
         until: DateTime<Utc>,
         forgotten: DateTime<Utc>,
     ) -> Result<Begun, StoreError> {
-        let mut tx = begin(&self.0).await?;
+        let mut tx = self.0.begin_with(BEGIN).await?;
         let old = sqlx::query("DELETE FROM idempotency_keys WHERE created_at <= ?");
         old.bind(ms(forgotten)).execute(&mut *tx).await?;
         let row = sqlx::query(
@@ -127,7 +127,7 @@ impl KeyStore for SqliteKeys {
             .bind(&claim.caller)
             .bind(&claim.key)
             .bind(claim.token.to_string())
-            .execute(&self.0)
+            .execute(&mut *self.0.acquire().await?)
             .await?;
         Ok(())
     }

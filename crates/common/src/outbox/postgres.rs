@@ -10,13 +10,13 @@ use contracts::{Envelope, EventId};
 use serde_json::value::RawValue;
 use sqlx::postgres::PgRow;
 use sqlx::types::Uuid;
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::{PgConnection, Postgres, Row};
 
 use super::{OutboxRow, OutboxStore};
 use crate::effects::Effects;
 use crate::idempotency;
 use crate::postgres::after;
-use crate::store::StoreError;
+use crate::store::{Pool, StoreError};
 
 /// The tables. `seq` is taken before the commit, so it is about the order in which events happened, not exactly.
 pub(crate) const SCHEMA: &str = "
@@ -53,8 +53,8 @@ pub const PUBLISHED: &str = "DELETE FROM outbox WHERE id = ANY($1)";
 /// Writes the effects' rows within a transaction.
 ///
 /// # Errors
-/// [`StoreError::AlreadyHandled`] if the message was handled before, [`StoreError::LeaseLost`] if somebody else works on
-/// the request's key: the transaction must not be committed then.
+/// [`StoreError::AlreadyHandled`] if the message was handled before, [`StoreError::LeaseLost`] if somebody else works
+/// on the request's key: the transaction must not be committed then.
 pub(crate) async fn write_effects(tx: &mut PgConnection, service: &str, effects: &Effects) -> Result<(), StoreError> {
     if let Some(handled) = &effects.handled {
         // Waits for a transaction that handles the same message at this moment.
@@ -96,11 +96,11 @@ pub(crate) async fn write_effects(tx: &mut PgConnection, service: &str, effects:
 /// The outbox in a PostgreSQL database.
 #[derive(Clone)]
 pub(crate) struct PostgresOutbox {
-    pool: PgPool,
+    pool: Pool<Postgres>,
 }
 
 impl PostgresOutbox {
-    pub(crate) const fn new(pool: PgPool) -> Self {
+    pub(crate) const fn new(pool: Pool<Postgres>) -> Self {
         Self { pool }
     }
 }
@@ -112,8 +112,12 @@ fn bare(ids: &[EventId]) -> Vec<Uuid> {
 #[async_trait]
 impl OutboxStore for PostgresOutbox {
     async fn claim(&self, n: u32, lease: Duration, now: DateTime<Utc>) -> Result<Vec<OutboxRow>, StoreError> {
-        let rows =
-            sqlx::query(CLAIM).bind(after(now, lease)).bind(now).bind(i64::from(n)).fetch_all(&self.pool).await?;
+        let rows = sqlx::query(CLAIM)
+            .bind(after(now, lease))
+            .bind(now)
+            .bind(i64::from(n))
+            .fetch_all(&mut *self.pool.acquire().await?)
+            .await?;
         let mut claimed = Vec::with_capacity(rows.len());
         for row in &rows {
             claimed.push((row.try_get::<i64, _>("seq")?, read(row)?));
@@ -124,19 +128,19 @@ impl OutboxStore for PostgresOutbox {
 
     async fn mark_published(&self, ids: &[EventId]) -> Result<(), StoreError> {
         let delete = sqlx::query(PUBLISHED);
-        delete.bind(bare(ids)).execute(&self.pool).await?;
+        delete.bind(bare(ids)).execute(&mut *self.pool.acquire().await?).await?;
         Ok(())
     }
 
     async fn mark_failed(&self, ids: &[EventId], retry_at: DateTime<Utc>) -> Result<(), StoreError> {
         let update = sqlx::query("UPDATE outbox SET claimed_until = $1 WHERE id = ANY($2)");
-        update.bind(retry_at).bind(bare(ids)).execute(&self.pool).await?;
+        update.bind(retry_at).bind(bare(ids)).execute(&mut *self.pool.acquire().await?).await?;
         Ok(())
     }
 
     async fn state(&self, now: DateTime<Utc>) -> Result<OutboxState, StoreError> {
         let (pending, oldest): (i64, Option<DateTime<Utc>>) =
-            sqlx::query_as("SELECT count(*), min(at) FROM outbox").fetch_one(&self.pool).await?;
+            sqlx::query_as("SELECT count(*), min(at) FROM outbox").fetch_one(&mut *self.pool.acquire().await?).await?;
         let age = oldest.map_or(0, |oldest| (now - oldest).num_seconds().max(0));
         Ok(OutboxState {
             pending: u64::try_from(pending).unwrap_or_default(),
@@ -147,7 +151,7 @@ impl OutboxStore for PostgresOutbox {
     async fn forget_handled(&self, before: DateTime<Utc>) -> Result<(), StoreError> {
         // Event ids begin with their time (UUID version 7), so the oldest are those that sort first.
         let delete = sqlx::query("DELETE FROM inbox WHERE event_id < $1");
-        delete.bind(EventId::generate(before).as_uuid()).execute(&self.pool).await?;
+        delete.bind(EventId::generate(before).as_uuid()).execute(&mut *self.pool.acquire().await?).await?;
         Ok(())
     }
 }

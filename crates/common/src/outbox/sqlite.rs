@@ -9,13 +9,13 @@ use contracts::event::SCHEMA_VERSION;
 use contracts::{Envelope, EventId};
 use serde_json::value::RawValue;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::{OutboxRow, OutboxStore};
 use crate::effects::Effects;
 use crate::idempotency;
 use crate::sqlite::{from_ms, ms, parse_col};
-use crate::store::StoreError;
+use crate::store::{Pool, StoreError};
 
 /// The tables; `seq` gives the order in which events were committed, since a SQLite file has one writer.
 pub const SCHEMA: &str = "
@@ -46,8 +46,8 @@ CREATE TABLE IF NOT EXISTS inbox (
 /// Writes the effects' rows within a transaction.
 ///
 /// # Errors
-/// [`StoreError::AlreadyHandled`] if the message was handled before, [`StoreError::LeaseLost`] if somebody else works on
-/// the request's key: the transaction must not be committed then.
+/// [`StoreError::AlreadyHandled`] if the message was handled before, [`StoreError::LeaseLost`] if somebody else works
+/// on the request's key: the transaction must not be committed then.
 pub(crate) async fn write_effects(
     tx: &mut SqliteConnection,
     service: &str,
@@ -98,12 +98,12 @@ pub(crate) async fn write_effects(
 /// The outbox in a SQLite file.
 #[derive(Clone)]
 pub(crate) struct SqliteOutbox {
-    read: SqlitePool,
-    write: SqlitePool,
+    read: Pool<Sqlite>,
+    write: Pool<Sqlite>,
 }
 
 impl SqliteOutbox {
-    pub(crate) const fn new(read: SqlitePool, write: SqlitePool) -> Self {
+    pub(crate) const fn new(read: Pool<Sqlite>, write: Pool<Sqlite>) -> Self {
         Self { read, write }
     }
 
@@ -117,7 +117,7 @@ impl SqliteOutbox {
             list.push_bind(id.to_string());
         }
         query.push(")");
-        query.build().execute(&self.write).await?;
+        query.build().execute(&mut *self.write.acquire().await?).await?;
         Ok(())
     }
 }
@@ -126,7 +126,7 @@ impl SqliteOutbox {
 impl OutboxStore for SqliteOutbox {
     async fn claim(&self, n: u32, lease: Duration, now: DateTime<Utc>) -> Result<Vec<OutboxRow>, StoreError> {
         let waiting = "SELECT 1 FROM outbox WHERE claimed_until <= ? LIMIT 1";
-        if sqlx::query(waiting).bind(ms(now)).fetch_optional(&self.read).await?.is_none() {
+        if sqlx::query(waiting).bind(ms(now)).fetch_optional(&mut *self.read.acquire().await?).await?.is_none() {
             return Ok(Vec::new());
         }
         let until = ms(now).saturating_add(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
@@ -138,7 +138,7 @@ impl OutboxStore for SqliteOutbox {
         .bind(until)
         .bind(ms(now))
         .bind(n)
-        .fetch_all(&self.write)
+        .fetch_all(&mut *self.write.acquire().await?)
         .await?;
         let mut claimed = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -160,7 +160,7 @@ impl OutboxStore for SqliteOutbox {
 
     async fn state(&self, now: DateTime<Utc>) -> Result<OutboxState, StoreError> {
         let (pending, oldest): (i64, Option<i64>) =
-            sqlx::query_as("SELECT count(*), min(at) FROM outbox").fetch_one(&self.read).await?;
+            sqlx::query_as("SELECT count(*), min(at) FROM outbox").fetch_one(&mut *self.read.acquire().await?).await?;
         let age = oldest.map_or(0, |oldest| (ms(now) - oldest).max(0) / 1000);
         Ok(OutboxState {
             pending: u64::try_from(pending).unwrap_or_default(),
@@ -172,8 +172,11 @@ impl OutboxStore for SqliteOutbox {
         // Event ids begin with their time (UUID version 7), so the oldest are those that sort first.
         let oldest_kept = EventId::generate(before).to_string();
         let old = sqlx::query("SELECT 1 FROM inbox WHERE event_id < ? LIMIT 1").bind(&oldest_kept);
-        if old.fetch_optional(&self.read).await?.is_some() {
-            sqlx::query("DELETE FROM inbox WHERE event_id < ?").bind(oldest_kept).execute(&self.write).await?;
+        if old.fetch_optional(&mut *self.read.acquire().await?).await?.is_some() {
+            sqlx::query("DELETE FROM inbox WHERE event_id < ?")
+                .bind(oldest_kept)
+                .execute(&mut *self.write.acquire().await?)
+                .await?;
         }
         Ok(())
     }

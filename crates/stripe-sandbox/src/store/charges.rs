@@ -3,10 +3,19 @@
 use sqlx::SqliteConnection;
 
 use crate::model::charge::Charge;
+use crate::model::intent::Intent;
 
 /// The charge with this id.
 pub(crate) async fn find(conn: &mut SqliteConnection, id: &str) -> Result<Option<Charge>, sqlx::Error> {
     sqlx::query_as("SELECT * FROM charges WHERE id = ?").bind(id).fetch_optional(conn).await
+}
+
+/// The last charge of an intent, if there was one.
+pub(crate) async fn of(conn: &mut SqliteConnection, intent: &Intent) -> Result<Option<Charge>, sqlx::Error> {
+    match &intent.latest_charge {
+        Some(id) => find(conn, id).await,
+        None => Ok(None),
+    }
 }
 
 /// The charge that took the intent's money, if one did.

@@ -1,7 +1,7 @@
 //! Orders in a PostgreSQL database.
 //!
-//! What changes an order locks its row first (`FOR UPDATE`). An order and its tombstone contend for a row of `order_ids`:
-//! whoever inserts it second waits for the first to commit, and then finds it.
+//! What changes an order locks its row first (`FOR UPDATE`). An order and its tombstone contend for a row of
+//! `order_ids`: whoever inserts it second waits for the first to commit, and then finds it.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -34,6 +34,8 @@ pub const UNPAID: &str = "SELECT id FROM orders
 /// When the oldest unpaid order was placed.
 pub const OLDEST_UNPAID: &str = "SELECT created_at FROM orders
     WHERE captured = 0 AND status IN ('pending', 'confirmed') ORDER BY created_at LIMIT 1";
+/// How many orders are in each status: all of them are counted, by an index alone where the table is kept tidy.
+const COUNT: &str = "SELECT status, count(*) FROM orders GROUP BY status";
 /// The status of an order.
 pub const STATUS: &str = "SELECT status FROM orders WHERE id = $1";
 
@@ -107,7 +109,7 @@ impl Orders for PostgresOrders {
     }
 
     async fn timeline(&self, id: OrderId) -> Result<Vec<Entry>, StoreError> {
-        timeline::read(self.db.pool(), id).await
+        timeline::read(&mut *self.db.pool().acquire().await?, id).await
     }
 
     async fn audit(&self, after: Option<OrderId>, limit: i64) -> Result<Vec<Audited>, StoreError> {
@@ -120,18 +122,28 @@ impl Orders for PostgresOrders {
     async fn abandon(&self, id: OrderId, now: DateTime<Utc>) -> Result<Option<OrderStatus>, StoreError> {
         // A statement of its own: once it has waited for an order that is being written, the next one sees it.
         let tombstone = sqlx::query("INSERT INTO order_ids (id, abandoned_at) VALUES ($1, $2) ON CONFLICT DO NOTHING");
-        tombstone.bind(id.as_uuid()).bind(now).execute(self.db.pool()).await?;
-        let status = sqlx::query(STATUS).bind(id.as_uuid()).fetch_optional(self.db.pool()).await?;
+        tombstone.bind(id.as_uuid()).bind(now).execute(&mut *self.db.pool().acquire().await?).await?;
+        let status =
+            sqlx::query(STATUS).bind(id.as_uuid()).fetch_optional(&mut *self.db.pool().acquire().await?).await?;
         status.map(|row| parse_col(row.try_get("status")?, "order status")).transpose()
     }
 
+    async fn count(&self) -> Result<Vec<(OrderStatus, i64)>, StoreError> {
+        let rows = sqlx::query(COUNT).fetch_all(&mut *self.db.pool().acquire().await?).await?;
+        rows.iter().map(|row| Ok((parse_col(row.try_get("status")?, "order status")?, row.try_get("count")?))).collect()
+    }
+
     async fn unpaid(&self, latest: DateTime<Utc>, most: u32) -> Result<Vec<OrderId>, StoreError> {
-        let rows = sqlx::query(UNPAID).bind(latest).bind(i64::from(most)).fetch_all(self.db.pool()).await?;
+        let rows = sqlx::query(UNPAID)
+            .bind(latest)
+            .bind(i64::from(most))
+            .fetch_all(&mut *self.db.pool().acquire().await?)
+            .await?;
         rows.iter().map(|row| Ok(OrderId::from_uuid(row.try_get("id")?))).collect()
     }
 
     async fn oldest_unpaid(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        Ok(sqlx::query_scalar(OLDEST_UNPAID).fetch_optional(self.db.pool()).await?)
+        Ok(sqlx::query_scalar(OLDEST_UNPAID).fetch_optional(&mut *self.db.pool().acquire().await?).await?)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -93,7 +93,7 @@ impl Orders for SqliteOrders {
     }
 
     async fn timeline(&self, id: OrderId) -> Result<Vec<Entry>, StoreError> {
-        timeline::read(self.db.reader(), id).await
+        timeline::read(&mut *self.db.reader().acquire().await?, id).await
     }
 
     async fn audit(&self, after: Option<OrderId>, limit: i64) -> Result<Vec<Audited>, StoreError> {
@@ -114,12 +114,18 @@ impl Orders for SqliteOrders {
         Ok(status)
     }
 
+    async fn count(&self) -> Result<Vec<(OrderStatus, i64)>, StoreError> {
+        let rows = sqlx::query("SELECT status, count(*) AS count FROM orders GROUP BY status");
+        let rows = rows.fetch_all(&mut *self.db.reader().acquire().await?).await?;
+        rows.iter().map(|row| Ok((parse_col(row.try_get("status")?, "order status")?, row.try_get("count")?))).collect()
+    }
+
     async fn unpaid(&self, latest: DateTime<Utc>, most: u32) -> Result<Vec<OrderId>, StoreError> {
         let rows = sqlx::query(
             "SELECT id FROM orders WHERE captured = 0 AND status IN ('pending', 'confirmed') AND created_at <= ?
              ORDER BY created_at LIMIT ?",
         );
-        let rows = rows.bind(ms(latest)).bind(most).fetch_all(self.db.reader()).await?;
+        let rows = rows.bind(ms(latest)).bind(most).fetch_all(&mut *self.db.reader().acquire().await?).await?;
         rows.iter().map(|row| parse_col(row.try_get("id")?, "order id")).collect()
     }
 
@@ -127,7 +133,7 @@ impl Orders for SqliteOrders {
         let oldest = sqlx::query_scalar::<_, Option<i64>>(
             "SELECT min(created_at) FROM orders WHERE captured = 0 AND status IN ('pending', 'confirmed')",
         );
-        oldest.fetch_one(self.db.reader()).await?.map(from_ms).transpose()
+        oldest.fetch_one(&mut *self.db.reader().acquire().await?).await?.map(from_ms).transpose()
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

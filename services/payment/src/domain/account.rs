@@ -5,6 +5,7 @@ use contracts::calls::PaymentStatus;
 use contracts::event::PaymentChanged;
 use contracts::{Event, Money, OrderId, PaymentId, UserId};
 
+use super::facts::Decline;
 use super::payment::Payment;
 use super::refusal::Refusal;
 
@@ -43,6 +44,15 @@ pub struct OrderRecord {
     pub cancelled_at: Option<DateTime<Utc>>,
 }
 
+/// Something that happened and no event tells, but is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noted {
+    /// A payment was declined.
+    Declined(Decline),
+    /// Money was recorded that the provider took at this time.
+    Taken(DateTime<Utc>),
+}
+
 /// An order's record and its payments.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Account {
@@ -51,13 +61,14 @@ pub struct Account {
     /// Its payments, oldest first.
     pub payments: Vec<Payment>,
     events: Vec<(DateTime<Utc>, Event)>,
+    noted: Vec<Noted>,
 }
 
 impl Account {
     /// What a store read.
     #[must_use]
     pub const fn new(order: OrderRecord, payments: Vec<Payment>) -> Self {
-        Self { order, payments, events: Vec::new() }
+        Self { order, payments, events: Vec::new(), noted: Vec::new() }
     }
 
     /// The account of an order of which nothing is known.
@@ -69,6 +80,11 @@ impl Account {
     /// What happened since it was read, oldest first, with the times.
     pub fn take_events(&mut self) -> Vec<(DateTime<Utc>, Event)> {
         std::mem::take(&mut self.events)
+    }
+
+    /// What else is counted since it was read.
+    pub fn take_noted(&mut self) -> Vec<Noted> {
+        std::mem::take(&mut self.noted)
     }
 
     /// Whether the order was cancelled.

@@ -1,5 +1,6 @@
 //! What the provider says, in our words.
 
+use chrono::{DateTime, Utc};
 use contracts::{Money, PaymentId, RefundId};
 
 use super::work::Doubt;
@@ -13,6 +14,63 @@ pub struct Captured {
     pub currency: String,
 }
 
+macro_rules! declines {
+    ($($(#[$about:meta])* $name:ident = $text:literal,)*) => {
+        /// Why a payment was declined: the codes of Stripe's that are told apart
+        /// (<https://docs.stripe.com/declines/codes>), and all others.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Decline { $($(#[$about])* $name,)* }
+
+        impl Decline {
+            /// Every one there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// Stripe's code.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+        }
+    };
+}
+
+declines! {
+    /// The bank does not say why.
+    Generic = "generic_decline",
+    /// There is too little money.
+    InsufficientFunds = "insufficient_funds",
+    /// The card was reported lost.
+    LostCard = "lost_card",
+    /// The card was reported stolen.
+    StolenCard = "stolen_card",
+    /// The provider takes it for fraud.
+    Fraudulent = "fraudulent",
+    /// It was used too often.
+    Velocity = "card_velocity_exceeded",
+    /// The card has expired.
+    ExpiredCard = "expired_card",
+    /// The security code is wrong.
+    IncorrectCvc = "incorrect_cvc",
+    /// The bank wants to know who it is.
+    AuthenticationRequired = "authentication_required",
+    /// The customer did not show who it is.
+    AuthenticationFailed = "payment_intent_authentication_failure",
+    /// The bank does not say why, and wants to be called.
+    DoNotHonor = "do_not_honor",
+    /// The provider failed.
+    ProcessingError = "processing_error",
+    /// Any other.
+    Other = "other",
+}
+
+impl Decline {
+    /// The one with this code of Stripe's.
+    #[must_use]
+    pub fn of(code: Option<&str>) -> Self {
+        Self::ALL.iter().copied().find(|known| Some(known.as_str()) == code).unwrap_or(Self::Other)
+    }
+}
+
 /// Where an intent is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
@@ -24,6 +82,8 @@ pub enum Fact {
     Declined {
         /// The provider's words, fit for the customer.
         reason: String,
+        /// The same in a word.
+        kind: Decline,
     },
     /// The money was taken.
     Succeeded(Captured),
@@ -48,6 +108,8 @@ pub struct IntentSeen {
     pub payment: Option<PaymentId>,
     /// Where it is.
     pub fact: Fact,
+    /// When the money was taken, in whole seconds, if it was and the provider says so.
+    pub taken_at: Option<DateTime<Utc>>,
 }
 
 /// Where a refund is at the provider.

@@ -91,7 +91,7 @@ impl FromStr for State {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Captured;
+    use super::super::{Captured, Decline};
     use super::*;
     use contracts::Money;
 
@@ -102,7 +102,7 @@ mod tests {
         let facts = [
             Fact::Waiting,
             Fact::Processing,
-            Fact::Declined { reason: "no".to_owned() },
+            Fact::Declined { reason: "no".to_owned(), kind: Decline::Other },
             Fact::Succeeded(Captured { amount: Money::from_cents(1), currency: "USD".to_owned() }),
             Fact::Canceled,
         ];

@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use common::postgres::{Postgres, renamed};
+use common::postgres::{Postgres, parse_col, renamed};
 use common::store::StoreError;
 use contracts::{OrderId, PaymentId, RefundId};
 use sqlx::Row;
@@ -13,7 +13,7 @@ use sqlx::postgres::PgRow;
 use sqlx::types::Uuid;
 
 use super::{Decide, Due, INTENT_TAKEN, Payments, SECOND_OPEN};
-use crate::domain::{Account, Payment};
+use crate::domain::{Account, Payment, State};
 
 pub mod read;
 mod write;
@@ -41,13 +41,18 @@ pub const DUE: &str = "SELECT order_id, payment_id, refund_id FROM (
             WHERE due_at IS NOT NULL AND GREATEST(due_at, lease_until) <= $1
             ORDER BY GREATEST(due_at, lease_until) LIMIT $2) r JOIN payments p ON p.id = r.payment_id)) due
     ORDER BY due_at LIMIT $2";
-/// When something falls due next: what is urged during a lease falls due when the lease ends, at the latest when it runs out.
+/// When something falls due next: what is urged during a lease falls due when the lease ends, at the latest when it
+/// runs out.
 pub const NEXT_DUE: &str = "SELECT min(at) FROM (
         (SELECT GREATEST(due_at, lease_until) AS at FROM payments WHERE due_at IS NOT NULL
          ORDER BY GREATEST(due_at, lease_until) LIMIT 1)
         UNION ALL
         (SELECT GREATEST(due_at, lease_until) FROM refunds WHERE due_at IS NOT NULL
          ORDER BY GREATEST(due_at, lease_until) LIMIT 1)) next";
+
+/// How many payments are in each of the open states.
+pub const COUNT_OPEN: &str = "SELECT state, count(*) FROM payments
+    WHERE state IN ('pending', 'processing', 'settling') GROUP BY state";
 
 /// Payments in a PostgreSQL database.
 pub struct PostgresPayments {
@@ -88,17 +93,24 @@ impl Payments for PostgresPayments {
     }
 
     async fn order_of(&self, payment: PaymentId) -> Result<Option<OrderId>, StoreError> {
-        let order = sqlx::query_scalar(ORDER_OF).bind(payment.as_uuid()).fetch_optional(self.db.pool()).await?;
+        let order = sqlx::query_scalar(ORDER_OF)
+            .bind(payment.as_uuid())
+            .fetch_optional(&mut *self.db.pool().acquire().await?)
+            .await?;
         Ok(order.map(OrderId::from_uuid))
     }
 
     async fn order_of_intent(&self, intent: &str) -> Result<Option<OrderId>, StoreError> {
-        let order = sqlx::query_scalar(ORDER_OF_INTENT).bind(intent).fetch_optional(self.db.pool()).await?;
+        let order = sqlx::query_scalar(ORDER_OF_INTENT)
+            .bind(intent)
+            .fetch_optional(&mut *self.db.pool().acquire().await?)
+            .await?;
         Ok(order.map(OrderId::from_uuid))
     }
 
     async fn due(&self, now: DateTime<Utc>, most: u32) -> Result<Vec<Due>, StoreError> {
-        let rows = sqlx::query(DUE).bind(now).bind(i64::from(most)).fetch_all(self.db.pool()).await?;
+        let rows =
+            sqlx::query(DUE).bind(now).bind(i64::from(most)).fetch_all(&mut *self.db.pool().acquire().await?).await?;
         let read = |row: &PgRow| {
             let order = OrderId::from_uuid(row.try_get("order_id")?);
             let payment = PaymentId::from_uuid(row.try_get("payment_id")?);
@@ -111,7 +123,12 @@ impl Payments for PostgresPayments {
     }
 
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        Ok(sqlx::query_scalar(NEXT_DUE).fetch_one(self.db.pool()).await?)
+        Ok(sqlx::query_scalar(NEXT_DUE).fetch_one(&mut *self.db.pool().acquire().await?).await?)
+    }
+
+    async fn count_open(&self) -> Result<Vec<(State, i64)>, StoreError> {
+        let rows = sqlx::query(COUNT_OPEN).fetch_all(&mut *self.db.pool().acquire().await?).await?;
+        rows.iter().map(|row| Ok((parse_col(row.try_get("state")?, "payment state")?, row.try_get("count")?))).collect()
     }
 
     async fn audit(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<Payment>, StoreError> {

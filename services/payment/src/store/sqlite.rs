@@ -11,7 +11,7 @@ use sqlx::Row;
 use sqlx::migrate::Migrator;
 
 use super::{Decide, Due, Payments};
-use crate::domain::{Account, Payment};
+use crate::domain::{Account, Payment, State};
 
 mod read;
 mod write;
@@ -32,7 +32,7 @@ impl SqlitePayments {
     }
 
     async fn order_by(&self, query: &'static str, value: String) -> Result<Option<OrderId>, StoreError> {
-        let row = sqlx::query(query).bind(value).fetch_optional(self.db.reader()).await?;
+        let row = sqlx::query(query).bind(value).fetch_optional(&mut *self.db.reader().acquire().await?).await?;
         row.map(|row| parse_col(row.try_get("order_id")?, "order id")).transpose()
     }
 }
@@ -81,7 +81,7 @@ impl Payments for SqlitePayments {
         )
         .bind(ms(now))
         .bind(most)
-        .fetch_all(self.db.reader())
+        .fetch_all(&mut *self.db.reader().acquire().await?)
         .await?;
         let read = |row: &sqlx::sqlite::SqliteRow| {
             let order = parse_col(row.try_get("order_id")?, "order id")?;
@@ -102,9 +102,16 @@ impl Payments for SqlitePayments {
                  UNION ALL
                  SELECT min(max(due_at, coalesce(lease_until, 0))) FROM refunds WHERE due_at IS NOT NULL)",
         )
-        .fetch_one(self.db.reader())
+        .fetch_one(&mut *self.db.reader().acquire().await?)
         .await?;
         row.try_get::<Option<i64>, _>("at")?.map(from_ms).transpose()
+    }
+
+    async fn count_open(&self) -> Result<Vec<(State, i64)>, StoreError> {
+        let count = "SELECT state, count(*) AS count FROM payments
+            WHERE state IN ('pending', 'processing', 'settling') GROUP BY state";
+        let rows = sqlx::query(count).fetch_all(&mut *self.db.reader().acquire().await?).await?;
+        rows.iter().map(|row| Ok((parse_col(row.try_get("state")?, "payment state")?, row.try_get("count")?))).collect()
     }
 
     async fn audit(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<Payment>, StoreError> {

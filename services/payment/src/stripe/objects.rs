@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use contracts::{Money, PaymentId, RefundId};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::domain::{Captured, Fact, IntentSeen, RefundFact, RefundSeen};
+use crate::domain::{Captured, Decline, Fact, IntentSeen, RefundFact, RefundSeen};
 
 /// The most that is kept of the provider's words.
 const MOST_WORDS: usize = 500;
@@ -37,10 +38,24 @@ pub struct Intent {
     last_payment_error: Option<LastError>,
     #[serde(default)]
     next_action: Option<NextAction>,
+    #[serde(default)]
+    latest_charge: Option<LatestCharge>,
+}
+
+/// The last attempt to take the money: whole where it was asked for, else its id.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum LatestCharge {
+    Whole { created: i64 },
+    Id(#[expect(dead_code, reason = "only told apart from the whole charge")] String),
 }
 
 #[derive(Clone, Debug, Deserialize)]
 struct LastError {
+    #[serde(default)]
+    code: Option<String>,
+    #[serde(default)]
+    decline_code: Option<String>,
     #[serde(default)]
     message: Option<String>,
 }
@@ -70,6 +85,16 @@ impl Intent {
         self.next_action.as_ref()?.redirect_to_url.as_ref()?.url.clone()
     }
 
+    /// When the money was taken, as far as is told.
+    fn taken_at(&self) -> Option<DateTime<Utc>> {
+        match self.latest_charge {
+            Some(LatestCharge::Whole { created }) if self.status == "succeeded" => {
+                DateTime::from_timestamp_secs(created)
+            }
+            _ => None,
+        }
+    }
+
     /// What it says.
     #[must_use]
     pub fn seen(&self) -> IntentSeen {
@@ -81,12 +106,15 @@ impl Intent {
             "canceled" => Fact::Canceled,
             "processing" => Fact::Processing,
             "requires_payment_method" => match &self.last_payment_error {
-                Some(error) => Fact::Declined { reason: words(error.message.as_deref(), "The payment was declined.") },
+                Some(error) => Fact::Declined {
+                    reason: words(error.message.as_deref(), "The payment was declined."),
+                    kind: Decline::of(error.decline_code.as_deref().or(error.code.as_deref())),
+                },
                 None => Fact::Waiting,
             },
             _ => Fact::Waiting,
         };
-        IntentSeen { id: self.id.clone(), payment: self.payment(), fact }
+        IntentSeen { id: self.id.clone(), payment: self.payment(), fact, taken_at: self.taken_at() }
     }
 }
 
@@ -152,7 +180,7 @@ mod tests {
         assert_eq!(fact(r#""status":"canceled""#), Fact::Canceled);
         assert_eq!(
             fact(r#""status":"requires_payment_method","last_payment_error":{"message":"Declined."}"#),
-            Fact::Declined { reason: "Declined.".to_owned() }
+            Fact::Declined { reason: "Declined.".to_owned(), kind: Decline::Other }
         );
         let captured = Captured { amount: Money::from_cents(1234), currency: "USD".to_owned() };
         assert_eq!(fact(r#""status":"succeeded","amount_received":1234"#), Fact::Succeeded(captured));

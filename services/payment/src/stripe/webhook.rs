@@ -1,5 +1,6 @@
 //! The events that Stripe sends.
 
+use chrono::DateTime;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -10,6 +11,7 @@ use crate::domain::{IntentSeen, RefundSeen};
 struct Event {
     #[serde(rename = "type")]
     kind: String,
+    created: Option<i64>,
     data: Data,
 }
 
@@ -48,10 +50,15 @@ pub fn read_notice(body: &[u8]) -> serde_json::Result<Notice> {
     let event: Event = serde_json::from_slice(body)?;
     let object = event.data.object.get();
     Ok(match event.kind.as_str() {
-        "payment_intent.succeeded"
-        | "payment_intent.payment_failed"
-        | "payment_intent.canceled"
-        | "payment_intent.processing" => Notice::Intent(serde_json::from_str::<Intent>(object)?.seen()),
+        // The event is made when the money is taken.
+        "payment_intent.succeeded" => {
+            let seen = serde_json::from_str::<Intent>(object)?.seen();
+            let taken_at = seen.taken_at.or_else(|| event.created.and_then(DateTime::from_timestamp_secs));
+            Notice::Intent(IntentSeen { taken_at, ..seen })
+        }
+        "payment_intent.payment_failed" | "payment_intent.canceled" | "payment_intent.processing" => {
+            Notice::Intent(serde_json::from_str::<Intent>(object)?.seen())
+        }
         "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => {
             serde_json::from_str::<ProviderRefund>(object)?.seen().map_or(Notice::Other, Notice::Refund)
         }

@@ -1,6 +1,7 @@
 //! Reservations: made and given back by the order service, settled by its events, looked after when they run out.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::effects::{Effects, Handled};
@@ -42,7 +43,10 @@ impl Shop {
                 ReservationStatus::Reserved | ReservationStatus::Held => Ok((existing, false)),
             },
             Reserved::Unknown(ids) => Err(Error::ProductsNotFound(ids)),
-            Reserved::Short(shortages) => Err(Error::InsufficientStock(shortages)),
+            Reserved::Short(shortages) => {
+                self.figures.shortages.inc();
+                Err(Error::InsufficientStock(shortages))
+            }
         }
     }
 
@@ -75,7 +79,17 @@ impl Shop {
     pub(crate) async fn expired(&self, order: OrderId, answer: &Abandoned) -> Result<(), StoreError> {
         // An order that was cancelled did not let its reservation run out.
         let event = if answer.exists { Event::StockReleased } else { Event::StockExpired };
-        self.settle(order, None, |status| on_abandoned(status, answer), event).await.map(drop)
+        let ran_out = AtomicBool::new(false);
+        let rule = |status| {
+            let step = on_abandoned(status, answer);
+            ran_out.store(!answer.exists && step == Step::Release, Ordering::Relaxed);
+            step
+        };
+        self.settle(order, None, rule, event).await?;
+        if ran_out.into_inner() {
+            self.figures.expired.inc();
+        }
+        Ok(())
     }
 
     /// Reservations that ran out, with the times that asking about each was put off.

@@ -11,8 +11,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common::auth::Role;
 use common::crash;
 use common::effects::Effects;
+use common::metrics::{Metrics, PoolMetrics};
 use common::outbox::Outbox;
-use common::store::StoreError;
+use common::store::{Operations, StoreError};
 use contracts::UserId;
 use futures::TryStreamExt as _;
 use mongodb::bson::{Document, doc};
@@ -28,6 +29,7 @@ mod answers;
 mod failures;
 mod indexes;
 mod outbox;
+mod pool;
 mod record;
 mod url;
 
@@ -35,6 +37,7 @@ pub use url::MongoUrl;
 
 use answers::{SERVER_LIMIT, read, write};
 use outbox::MongoOutbox;
+use pool::Watched;
 use record::{Added, Beside, document, stored};
 
 /// Connections that an instance holds at the most.
@@ -60,6 +63,7 @@ pub struct MongoUsers {
     users: Collection<Document>,
     failures: Collection<Document>,
     wake: Arc<Notify>,
+    pool: Arc<Watched>,
 }
 
 impl MongoUsers {
@@ -76,12 +80,21 @@ impl MongoUsers {
         options.server_selection_timeout = Some(SELECTION);
         options.write_concern = Some(DURABLE());
         options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
+        let pool = Arc::<Watched>::default();
+        options.cmap_event_handler = Some(Watched::handler(&pool));
         let database = Client::with_options(options).map_err(fault)?.database(&url.database);
         let (users, failures) = (database.collection("users"), database.collection("login_failures"));
-        let store = Self { database, users, failures, wake: Arc::default() };
+        let store = Self { database, users, failures, wake: Arc::default(), pool };
         store.ping().await?;
         indexes::make(&store).await?;
         Ok(store)
+    }
+
+    /// Shows in `metrics` how the connections fare; what the ports do is measured by what this gives.
+    #[must_use]
+    pub fn observe(&self, metrics: &Metrics) -> Operations {
+        Watched::observe(&self.pool, PoolMetrics::new(metrics, CONNECTIONS), metrics);
+        Operations::new(NAME, "mongodb", metrics)
     }
 
     /// The events of these users that wait to be published.
@@ -201,8 +214,8 @@ impl Users for MongoUsers {
     }
 
     async fn save_unless_last_admin(&self, user: &Stored, effects: &Effects) -> Result<Written, StoreError> {
-        // Another admin stands for this one, and its version says so: whoever read that one before, to take it away, has
-        // to read it again, and finds somebody else to stand for it then, or nobody.
+        // Another admin stands for this one, and its version says so: whoever read that one before, to take it away,
+        // has to read it again, and finds somebody else to stand for it then, or nobody.
         let another = doc! {
             "role": Role::Admin.as_str(),
             "email": { "$exists": true },

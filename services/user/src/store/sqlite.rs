@@ -100,7 +100,7 @@ impl Users for SqliteUsers {
     async fn find(&self, id: UserId) -> Result<Option<Stored>, StoreError> {
         let row = sqlx::query("SELECT document, version FROM users WHERE id = ?")
             .bind(id.to_string())
-            .fetch_optional(self.0.reader())
+            .fetch_optional(&mut *self.0.reader().acquire().await?)
             .await?;
         row.as_ref().map(read).transpose()
     }
@@ -108,7 +108,7 @@ impl Users for SqliteUsers {
     async fn find_email(&self, email: &str) -> Result<Option<Stored>, StoreError> {
         let row = sqlx::query("SELECT document, version FROM users WHERE email = ?")
             .bind(email)
-            .fetch_optional(self.0.reader())
+            .fetch_optional(&mut *self.0.reader().acquire().await?)
             .await?;
         row.as_ref().map(read).transpose()
     }
@@ -130,12 +130,12 @@ impl Users for SqliteUsers {
     async fn list(&self, filter: &Filter, limit: u32, offset: u64) -> Result<(Vec<User>, u64), StoreError> {
         let mut count = QueryBuilder::new("SELECT count(*) FROM users");
         narrow(&mut count, filter);
-        let total: i64 = count.build_query_scalar().fetch_one(self.0.reader()).await?;
+        let total: i64 = count.build_query_scalar().fetch_one(&mut *self.0.reader().acquire().await?).await?;
         let mut query = QueryBuilder::new("SELECT document, version FROM users");
         narrow(&mut query, filter);
         query.push(" ORDER BY created_at DESC, id DESC LIMIT ").push_bind(limit);
         query.push(" OFFSET ").push_bind(i64::try_from(offset).unwrap_or(i64::MAX));
-        let rows = query.build().fetch_all(self.0.reader()).await?;
+        let rows = query.build().fetch_all(&mut *self.0.reader().acquire().await?).await?;
         let users = rows.iter().map(|row| Ok(read(row)?.user)).collect::<Result<_, StoreError>>()?;
         Ok((users, u64::try_from(total).unwrap_or_default()))
     }
@@ -144,7 +144,7 @@ impl Users for SqliteUsers {
         let row = sqlx::query("SELECT failures, expires_at FROM login_failures WHERE key = ? AND expires_at > ?")
             .bind(key)
             .bind(ms(now))
-            .fetch_optional(self.0.reader())
+            .fetch_optional(&mut *self.0.reader().acquire().await?)
             .await?;
         let Some(row) = row else { return Ok((0, now)) };
         Ok((row.try_get("failures")?, from_ms(row.try_get("expires_at")?)?))
@@ -176,7 +176,7 @@ impl Users for SqliteUsers {
     async fn purge(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         let due = "SELECT 1 WHERE EXISTS (SELECT 1 FROM login_failures WHERE expires_at <= ?)
                        OR EXISTS (SELECT 1 FROM users WHERE email IS NULL)";
-        if sqlx::query(due).bind(ms(now)).fetch_optional(self.0.reader()).await?.is_none() {
+        if sqlx::query(due).bind(ms(now)).fetch_optional(&mut *self.0.reader().acquire().await?).await?.is_none() {
             return Ok(());
         }
         let mut tx = self.0.begin().await?;

@@ -2,7 +2,7 @@
 
 use common::store::StoreError;
 use contracts::{EventId, OrderId};
-use sqlx::{PgConnection, PgPool, Row};
+use sqlx::{PgConnection, Row};
 
 use crate::timeline::Entry;
 
@@ -31,7 +31,7 @@ pub(super) async fn write(db: &mut PgConnection, entries: &[Entry]) -> Result<()
 }
 
 /// All entries of an order, the oldest first.
-pub(super) async fn read(db: &PgPool, order: OrderId) -> Result<Vec<Entry>, StoreError> {
+pub(super) async fn read(db: &mut PgConnection, order: OrderId) -> Result<Vec<Entry>, StoreError> {
     let rows = sqlx::query(READ).bind(order.as_uuid());
     let mut entries = Vec::new();
     for row in rows.fetch_all(db).await? {

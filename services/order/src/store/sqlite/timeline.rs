@@ -3,7 +3,7 @@
 use common::sqlite::{from_ms, ms, parse_col};
 use common::store::StoreError;
 use contracts::OrderId;
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::{Row, SqliteConnection};
 
 use crate::timeline::Entry;
 
@@ -29,7 +29,7 @@ pub(super) async fn write(db: &mut SqliteConnection, entries: &[Entry]) -> Resul
 }
 
 /// All entries of an order, the oldest first.
-pub(super) async fn read(db: &SqlitePool, order: OrderId) -> Result<Vec<Entry>, StoreError> {
+pub(super) async fn read(db: &mut SqliteConnection, order: OrderId) -> Result<Vec<Entry>, StoreError> {
     let rows = sqlx::query("SELECT * FROM order_timeline WHERE order_id = ? ORDER BY at, seq").bind(order.to_string());
     let mut entries = Vec::new();
     for row in rows.fetch_all(db).await? {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use contracts::calls::RefundCause;
 
-use super::{Account, NewPayment};
+use super::{Account, NewPayment, Noted};
 use crate::domain::{Captured, Fact, IntentSeen, Move, State, Work};
 
 impl Account {
@@ -32,15 +32,17 @@ impl Account {
             Move::Stay => {}
             Move::Become(state) => {
                 payment.state = state;
-                if let Fact::Declined { reason } = &seen.fact {
+                if let Fact::Declined { reason, kind } = &seen.fact {
                     payment.failure_reason = Some(reason.clone());
                     payment.stop = true;
                     payment.work.urge(now);
+                    self.noted.push(Noted::Declined(*kind));
                 }
                 self.announce(index, now, false);
             }
             Move::Capture => {
                 if let Fact::Succeeded(captured) = &seen.fact {
+                    self.noted.extend(seen.taken_at.map(Noted::Taken));
                     self.capture(index, captured.clone(), false, now);
                 }
             }
@@ -71,6 +73,7 @@ impl Account {
         let index = self.payments.len();
         self.payments.push(stray);
         self.announce(index, now, true);
+        self.noted.extend(seen.taken_at.map(Noted::Taken));
         self.capture(index, captured, false, now);
     }
 

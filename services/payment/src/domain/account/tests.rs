@@ -16,7 +16,7 @@ fn succeeded(cents: i64) -> Fact {
 }
 
 fn declined() -> Fact {
-    Fact::Declined { reason: "Your card was declined.".to_owned() }
+    Fact::Declined { reason: "Your card was declined.".to_owned(), kind: Decline::Other }
 }
 
 /// An order's account with a clock beside it.
@@ -59,7 +59,7 @@ impl Story {
         let token = self.token();
         let Begin::Opened(payment) = self.begin(TOTAL, token).unwrap() else { panic!("another one is open") };
         let intent = format!("pi_{}", self.account.payments.len());
-        let seen = IntentSeen { id: intent, payment: Some(payment.id), fact: Fact::Waiting };
+        let seen = IntentSeen { id: intent, payment: Some(payment.id), fact: Fact::Waiting, taken_at: None };
         self.account.report(payment.id, token, &Report::Seen(seen), self.now).unwrap();
         payment.id
     }
@@ -78,12 +78,12 @@ impl Story {
     }
 
     fn hear(&mut self, intent: &str, payment: Option<PaymentId>, fact: Fact) {
-        self.account.hear_intent(&IntentSeen { id: intent.to_owned(), payment, fact }, self.now);
+        self.account.hear_intent(&IntentSeen { id: intent.to_owned(), payment, fact, taken_at: None }, self.now);
     }
 
     fn report(&mut self, id: PaymentId, token: LeaseToken, fact: Fact) {
         let intent = self.payment(id).intent.clone().unwrap();
-        let seen = IntentSeen { id: intent, payment: Some(id), fact };
+        let seen = IntentSeen { id: intent, payment: Some(id), fact, taken_at: None };
         self.account.report(id, token, &Report::Seen(seen), self.now).unwrap();
     }
 
@@ -472,7 +472,7 @@ fn a_refund_that_overtakes_the_success_asks_for_both() {
     let token = story.later(10).token();
     let (need, _) = story.account.take_payment(id, token, story.now).unwrap().unwrap();
     assert_eq!(need, Need::Sync);
-    let seen = IntentSeen { id: "pi_1".to_owned(), payment: Some(id), fact: succeeded(10_000) };
+    let seen = IntentSeen { id: "pi_1".to_owned(), payment: Some(id), fact: succeeded(10_000), taken_at: None };
     let refund = RefundSeen {
         id: "re_x".to_owned(),
         intent: "pi_1".to_owned(),
@@ -496,7 +496,7 @@ fn refunds_that_are_told_of_while_they_are_asked_for_are_asked_for_again() {
     assert_eq!(need, Need::Sync);
     story.later(1);
     story.account.expect_refunds("pi_1", story.now);
-    let seen = IntentSeen { id: "pi_1".to_owned(), payment: Some(id), fact: succeeded(10_000) };
+    let seen = IntentSeen { id: "pi_1".to_owned(), payment: Some(id), fact: succeeded(10_000), taken_at: None };
     story.account.report(id, token, &Report::Refunds(seen.clone(), Vec::new()), story.now).unwrap();
     assert_eq!((story.payment(id).sync_refunds, story.payment(id).work.due_at), (true, Some(story.now)));
     let token = story.token();
@@ -528,7 +528,7 @@ fn a_payment_whose_maker_died_is_taken_up_and_closed() {
     let token = story.later(1).token();
     let (need, taken) = story.account.take_payment(payment.id, token, story.now).unwrap().unwrap();
     assert_eq!((need, taken.stop), (Need::Close, true));
-    let late = IntentSeen { id: "pi_1".to_owned(), payment: Some(payment.id), fact: Fact::Waiting };
+    let late = IntentSeen { id: "pi_1".to_owned(), payment: Some(payment.id), fact: Fact::Waiting, taken_at: None };
     let report = story.account.report(payment.id, dead, &Report::Seen(late), story.now);
     assert_eq!(report, Err(Refusal::LeaseLost));
     story.account.report(payment.id, token, &Report::Absent, story.now).unwrap();

@@ -55,7 +55,7 @@ impl Catalogue for PostgresCatalogue {
 
     async fn id_of_sku(&self, sku: &str) -> Result<Option<ProductId>, StoreError> {
         let id = sqlx::query_scalar(ID_OF_SKU).bind(sku);
-        Ok(id.fetch_optional(self.db.pool()).await?.map(ProductId::new))
+        Ok(id.fetch_optional(&mut *self.db.pool().acquire().await?).await?.map(ProductId::new))
     }
 
     async fn batch(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
@@ -75,11 +75,11 @@ impl Catalogue for PostgresCatalogue {
     }
 
     async fn categories(&self) -> Result<Vec<String>, StoreError> {
-        Ok(sqlx::query_scalar(CATEGORIES).fetch_all(self.db.pool()).await?)
+        Ok(sqlx::query_scalar(CATEGORIES).fetch_all(&mut *self.db.pool().acquire().await?).await?)
     }
 
     async fn brands(&self) -> Result<Vec<String>, StoreError> {
-        Ok(sqlx::query_scalar(BRANDS).fetch_all(self.db.pool()).await?)
+        Ok(sqlx::query_scalar(BRANDS).fetch_all(&mut *self.db.pool().acquire().await?).await?)
     }
 
     async fn create(

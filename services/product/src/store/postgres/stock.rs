@@ -26,6 +26,9 @@ pub const AUDITED: &str = "SELECT id, initial, adjustments, stock_quantity, rese
 const EXPIRING: &str = "SELECT l.product_id, sum(l.quantity)::bigint FROM reservations r
     JOIN reservation_lines l USING (order_id) WHERE r.due_at IS NOT NULL GROUP BY l.product_id";
 
+/// How many active products have no piece left: all are counted, since an index would cost each change of a stock more.
+const SOLD_OUT: &str = "SELECT count(*) FROM products WHERE active AND stock_quantity <= 0";
+
 /// Pieces and reservations in a PostgreSQL database.
 pub struct PostgresStock {
     db: Postgres,
@@ -133,7 +136,8 @@ impl Stock for PostgresStock {
     }
 
     async fn due(&self, now: DateTime<Utc>, most: u32) -> Result<Vec<(OrderId, u32)>, StoreError> {
-        let rows = sqlx::query(DUE).bind(now).bind(i64::from(most)).fetch_all(self.db.pool()).await?;
+        let rows =
+            sqlx::query(DUE).bind(now).bind(i64::from(most)).fetch_all(&mut *self.db.pool().acquire().await?).await?;
         let read = |row: &PgRow| {
             let tries: i64 = row.try_get("tries")?;
             Ok((OrderId::from_uuid(row.try_get("order_id")?), u32::try_from(tries).unwrap_or(u32::MAX)))
@@ -142,15 +146,19 @@ impl Stock for PostgresStock {
     }
 
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        Ok(sqlx::query_scalar(NEXT_DUE).fetch_optional(self.db.pool()).await?)
+        Ok(sqlx::query_scalar(NEXT_DUE).fetch_optional(&mut *self.db.pool().acquire().await?).await?)
     }
 
     async fn put_off(&self, order: OrderId, until: DateTime<Utc>) -> Result<(), StoreError> {
         let query = sqlx::query(
             "UPDATE reservations SET due_at = $1, tries = tries + 1 WHERE order_id = $2 AND status = 'reserved'",
         );
-        query.bind(until).bind(order.as_uuid()).execute(self.db.pool()).await?;
+        query.bind(until).bind(order.as_uuid()).execute(&mut *self.db.pool().acquire().await?).await?;
         Ok(())
+    }
+
+    async fn count_sold_out(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar(SOLD_OUT).fetch_one(&mut *self.db.pool().acquire().await?).await?)
     }
 
     async fn audit(&self, after: Option<ProductId>, limit: i64) -> Result<Vec<ProductAudit>, StoreError> {

@@ -36,7 +36,7 @@ impl Catalogue for SqliteCatalogue {
 
     async fn id_of_sku(&self, sku: &str) -> Result<Option<ProductId>, StoreError> {
         let id = sqlx::query_scalar("SELECT id FROM products WHERE sku = ?").bind(sku);
-        Ok(id.fetch_optional(self.db.reader()).await?.map(ProductId::new))
+        Ok(id.fetch_optional(&mut *self.db.reader().acquire().await?).await?.map(ProductId::new))
     }
 
     async fn batch(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
@@ -62,14 +62,14 @@ impl Catalogue for SqliteCatalogue {
 
     async fn categories(&self) -> Result<Vec<String>, StoreError> {
         let query = sqlx::query_scalar("SELECT DISTINCT category FROM products WHERE active = 1 ORDER BY category");
-        Ok(query.fetch_all(self.db.reader()).await?)
+        Ok(query.fetch_all(&mut *self.db.reader().acquire().await?).await?)
     }
 
     async fn brands(&self) -> Result<Vec<String>, StoreError> {
         let query = sqlx::query_scalar(
             "SELECT DISTINCT brand FROM products WHERE active = 1 AND brand IS NOT NULL ORDER BY brand",
         );
-        Ok(query.fetch_all(self.db.reader()).await?)
+        Ok(query.fetch_all(&mut *self.db.reader().acquire().await?).await?)
     }
 
     async fn create(

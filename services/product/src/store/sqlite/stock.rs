@@ -112,14 +112,14 @@ impl Stock for SqliteStock {
 
     async fn due(&self, now: DateTime<Utc>, most: u32) -> Result<Vec<(OrderId, u32)>, StoreError> {
         let query = sqlx::query("SELECT order_id, tries FROM reservations WHERE due_at <= ? ORDER BY due_at LIMIT ?");
-        let rows = query.bind(ms(now)).bind(most).fetch_all(self.db.reader()).await?;
+        let rows = query.bind(ms(now)).bind(most).fetch_all(&mut *self.db.reader().acquire().await?).await?;
         rows.iter().map(|row| Ok((parse_col(row.try_get("order_id")?, "order id")?, row.try_get("tries")?))).collect()
     }
 
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
         let query =
             sqlx::query_scalar::<_, Option<i64>>("SELECT min(due_at) FROM reservations WHERE due_at IS NOT NULL");
-        query.fetch_one(self.db.reader()).await?.map(from_ms).transpose()
+        query.fetch_one(&mut *self.db.reader().acquire().await?).await?.map(from_ms).transpose()
     }
 
     async fn put_off(&self, order: OrderId, until: DateTime<Utc>) -> Result<(), StoreError> {
@@ -130,6 +130,11 @@ impl Stock for SqliteStock {
         query.bind(ms(until)).bind(order.to_string()).execute(&mut *tx).await?;
         self.db.commit(tx, &Effects::none()).await
     }
+    async fn count_sold_out(&self) -> Result<i64, StoreError> {
+        let count = sqlx::query_scalar("SELECT count(*) FROM products WHERE active AND stock_quantity <= 0");
+        Ok(count.fetch_one(&mut *self.db.reader().acquire().await?).await?)
+    }
+
     async fn audit(&self, after: Option<ProductId>, limit: i64) -> Result<Vec<ProductAudit>, StoreError> {
         let mut tx = self.db.reader().begin().await?;
         let rows = sqlx::query(
