@@ -134,6 +134,8 @@ pub trait BusBackend: Send + Sync + 'static {
     async fn drop_dead(&self, queue: &str, id: EventId) -> Result<bool, BusError>;
     /// Whether it answers.
     async fn ping(&self) -> Result<(), BusError>;
+    /// Its kind, as `messaging.system` of OpenTelemetry's conventions has it.
+    fn system(&self) -> &'static str;
 }
 
 /// A consumer's place at a queue.
@@ -216,6 +218,7 @@ pub struct Bus {
     backend: Arc<dyn BusBackend>,
     metrics: Metrics,
     published: IntCounterVec,
+    service: &'static str,
 }
 
 impl Bus {
@@ -239,7 +242,7 @@ impl Bus {
         backend.declare(EXCHANGES, QUEUES).await?;
         let help = "Messages handed to the bus, by kind and outcome.";
         let published = metrics.counter_vec("messaging_published_total", help, &["event_type", "outcome"]);
-        Ok(Self { backend, metrics: metrics.clone(), published })
+        Ok(Self { backend, metrics: metrics.clone(), published, service: "" })
     }
 
     /// It, under the faults that can be put in.
@@ -250,8 +253,10 @@ impl Bus {
         self
     }
 
-    /// Shows what `service` publishes from the start.
-    pub(crate) fn expect(&self, service: &str) {
+    /// The bus as `service` uses it: its spans say so, and what it publishes is shown from the start.
+    #[must_use]
+    pub(crate) fn of(mut self, service: &'static str) -> Self {
+        self.service = service;
         let own =
             |kind: &&EventType| kind.exchange().trim_end_matches(".events") == service.trim_end_matches("-service");
         for kind in EventType::ALL.iter().filter(own) {
@@ -259,6 +264,17 @@ impl Bus {
                 let _ = self.published.with_label_values(&[kind.as_str(), outcome]);
             }
         }
+        self
+    }
+
+    /// Who uses it.
+    pub(crate) const fn service(&self) -> &'static str {
+        self.service
+    }
+
+    /// Its kind, for spans.
+    pub(crate) fn system(&self) -> &'static str {
+        self.backend.system()
     }
 
     /// The worker that counts the messages of these queues that were given up and lie there now.

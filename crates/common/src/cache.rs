@@ -14,6 +14,7 @@ use bytes::Bytes;
 use prometheus::IntCounterVec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::{Instrument as _, Span, field};
 
 use crate::BoxError;
 use crate::faults::{Faults, FaultyCache};
@@ -59,6 +60,8 @@ pub trait CacheBackend: Send + Sync + 'static {
     async fn invalidate(&self, keys: &[String]) -> Result<(), BoxError>;
     /// Whether it answers.
     async fn ping(&self) -> Result<(), BoxError>;
+    /// Its kind, as `db.system.name` of OpenTelemetry's conventions has it.
+    fn system(&self) -> &'static str;
 }
 
 /// How values become bytes and back; `None` where they cannot.
@@ -104,6 +107,7 @@ struct Flight {
 #[derive(Clone)]
 pub struct Cache {
     backend: Arc<dyn CacheBackend>,
+    service: &'static str,
     prefix: String,
     loads: Loads,
     requests: IntCounterVec,
@@ -115,7 +119,7 @@ impl Cache {
     /// # Panics
     /// Outside a Tokio runtime, where the address is that of a server.
     #[must_use]
-    pub fn connect(url: &CacheUrl, service: &str, metrics: &Metrics) -> Self {
+    pub fn connect(url: &CacheUrl, service: &'static str, metrics: &Metrics) -> Self {
         match url {
             CacheUrl::Memory => Self::new(Arc::new(MemoryCache::new()), service, metrics),
             CacheUrl::Redis(url) => Self::new(Arc::new(RedisCache::connect(url)), service, metrics),
@@ -124,12 +128,12 @@ impl Cache {
 
     /// Over any adapter; keys begin with the service's name and [`KEY_VERSION`].
     #[must_use]
-    pub fn new(backend: Arc<dyn CacheBackend>, service: &str, metrics: &Metrics) -> Self {
+    pub fn new(backend: Arc<dyn CacheBackend>, service: &'static str, metrics: &Metrics) -> Self {
         let requests = metrics.counter_vec("cache_requests_total", "Look-ups in the cache, by outcome.", &["outcome"]);
         for outcome in ["hit", "miss", "error"] {
             let _ = requests.with_label_values(&[outcome]);
         }
-        Self { backend, prefix: format!("{service}:{KEY_VERSION}:"), loads: Loads::default(), requests }
+        Self { backend, service, prefix: format!("{service}:{KEY_VERSION}:"), loads: Loads::default(), requests }
     }
 
     /// It, under the faults that can be put in.
@@ -171,10 +175,15 @@ impl Cache {
         Fut: Future<Output = Result<Option<T>, E>>,
     {
         let key = format!("{}{key}", self.prefix);
-        match self.look_up(&key, &form).await {
+        let span = self.span("get");
+        let found = self.look_up(&key, &form).instrument(span.clone()).await;
+        span.record("cache.hit", matches!(found, Ok(Some(_))));
+        match found {
             Ok(Some(found)) => return Ok(found),
-            Ok(None) => {}
+            Ok(None) => drop(span),
             Err(error) => {
+                failed(&span);
+                drop(span);
                 self.failed(&*error);
                 return load().await;
             }
@@ -213,7 +222,9 @@ impl Cache {
     /// Drops what is kept under these keys, and what loads that are under way will bring. Call it after the commit.
     pub async fn invalidate(&self, keys: &[&str]) {
         let keys: Vec<_> = keys.iter().map(|key| format!("{}{key}", self.prefix)).collect();
-        if let Err(error) = self.backend.invalidate(&keys).await {
+        let span = self.span("invalidate");
+        if let Err(error) = self.backend.invalidate(&keys).instrument(span.clone()).await {
+            failed(&span);
             self.failed(&*error);
         }
     }
@@ -239,6 +250,23 @@ impl Cache {
         Ok(found)
     }
 
+    /// A span within the trace that asks; it names no key, which could tell of whom it is.
+    fn span(&self, operation: &'static str) -> Span {
+        if Span::current().is_none() {
+            return Span::none();
+        }
+        tracing::info_span!(
+            "cache",
+            otel.name = format!("cache {operation}"),
+            otel.kind = "client",
+            otel.status_code = field::Empty,
+            service.name = self.service,
+            db.system.name = self.backend.system(),
+            db.operation.name = operation,
+            cache.hit = field::Empty,
+        )
+    }
+
     fn count(&self, outcome: &str) {
         self.requests.with_label_values(&[outcome]).inc();
     }
@@ -247,6 +275,10 @@ impl Cache {
         self.count("error");
         tracing::debug!(error = crate::chain(error), "the cache does not answer");
     }
+}
+
+fn failed(span: &Span) {
+    span.record("otel.status_code", "ERROR");
 }
 
 /// A place in the queue of those that want to load a key; given up when it is dropped, also by a caller that goes away.

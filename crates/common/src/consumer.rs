@@ -11,7 +11,7 @@ use contracts::{Envelope, Event};
 use futures::FutureExt as _;
 use prometheus::{HistogramVec, IntCounter, IntGauge};
 use tokio::task::JoinSet;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span, field};
 
 use crate::BoxError;
 use crate::bus::{Bus, BusError, Delivery};
@@ -78,12 +78,12 @@ pub trait Handler: Send + Sync + 'static {
 
 /// Hears one queue for one service.
 pub struct Consumer {
-    bus: Bus,
     work: Work,
 }
 
 #[derive(Clone)]
 struct Work {
+    bus: Bus,
     queue: Queue,
     handler: Arc<dyn Handler>,
     clock: SharedClock,
@@ -99,7 +99,7 @@ impl Consumer {
     /// A consumer that begins with `run`.
     #[must_use]
     pub fn new(bus: Bus, handler: Arc<dyn Handler>, clock: SharedClock) -> Self {
-        let metrics = bus.metrics();
+        let metrics = bus.metrics().clone();
         let help = "Time that messages took to be handled, by queue and outcome.";
         let durations = metrics.histogram_vec("messaging_process_duration_seconds", help, &["queue", "outcome"]);
         let help = "Time from an event to the begin of its handling.";
@@ -116,8 +116,8 @@ impl Consumer {
         let help = "Whether the consumer waits, since its store or a peer is away (0 or 1).";
         let paused = metrics.gauge_vec("messaging_consumer_paused", help, &["queue"]).with_label_values(own);
         let away = Arc::default();
-        let work = Work { queue, handler, clock, durations, lag, retries, given_up, paused, away };
-        Self { bus, work }
+        let work = Work { bus, queue, handler, clock, durations, lag, retries, given_up, paused, away };
+        Self { work }
     }
 
     /// The queue's name.
@@ -146,7 +146,7 @@ impl Consumer {
     }
 
     async fn listen(&self, shutdown: &Shutdown) -> Result<(), BusError> {
-        let mut subscription = self.bus.subscribe(self.queue(), PREFETCH).await?;
+        let mut subscription = self.work.bus.subscribe(self.queue(), PREFETCH).await?;
         let mut tasks = JoinSet::new();
         let outcome = loop {
             while tasks.try_join_next().is_some() {}
@@ -178,8 +178,15 @@ impl Work {
             "process",
             otel.name = format!("process {}", self.queue.name),
             otel.kind = "consumer",
+            otel.status_code = field::Empty,
+            service.name = self.bus.service(),
+            messaging.system = self.bus.system(),
+            messaging.operation.name = "process",
+            messaging.operation.type = "process",
             messaging.destination.name = self.queue.name,
             messaging.message.id = %delivery.message.id,
+            order.id = field::Empty,
+            error.type = field::Empty,
         );
         telemetry::continue_trace(&span, delivery.message.traceparent.as_deref());
         let lag = (self.clock.now() - delivery.message.timestamp).to_std().unwrap_or_default();
@@ -192,6 +199,9 @@ impl Work {
             crash::point("before-ack", about);
             let (outcome, settled) = self.settle(delivery, handled, round).await;
             crash::point("after-ack", about);
+            if outcome != "ok" {
+                Span::current().record("otel.status_code", "ERROR").record("error.type", outcome);
+            }
             if let Err(error) = settled {
                 let error = crate::chain(&error);
                 tracing::warn!(queue, error, "a message could not be settled, it comes again");
@@ -206,6 +216,9 @@ impl Work {
         let envelope = delivery.message.envelope().map_err(|error| HandleError::Fault(error.into()))?;
         match envelope.event().map_err(|error| HandleError::Fault(error.into()))? {
             Some(event) => {
+                if let Some(order) = event.order_id() {
+                    telemetry::about_order(order);
+                }
                 let handled = Handled { consumer: self.queue.name, event_id: envelope.id };
                 // A panic is a fault of the message: without this it would come again for ever, uncounted.
                 let handling = AssertUnwindSafe(self.handler.handle(event, handled, &envelope)).catch_unwind();

@@ -12,12 +12,14 @@ use contracts::calls::OutboxState;
 use contracts::{Envelope, EventId, EventType};
 use prometheus::{GaugeVec, IntGaugeVec};
 use tokio::sync::Notify;
+use tracing::{Span, field};
 
 use crate::bus::{Bus, Message};
 use crate::clock::SharedClock;
 use crate::crash;
 use crate::metrics::Metrics;
 use crate::store::{Operations, StoreError};
+use crate::telemetry;
 use crate::worker::{Next, Worker, WorkerError};
 
 pub mod postgres;
@@ -111,6 +113,30 @@ struct Relay {
 }
 
 impl Relay {
+    /// The message that carries an event, and the span of its publishing, which goes on with the trace of whoever wrote
+    /// the event.
+    fn message(&self, row: OutboxRow) -> Result<(Message, Span), WorkerError> {
+        let OutboxRow { envelope, traceparent } = row;
+        let kind = EventType::ALL.iter().find(|kind| kind.as_str() == envelope.event_type);
+        let kind = kind.ok_or_else(|| format!("the outbox holds an unknown event `{}`", envelope.event_type))?;
+        let span = tracing::info_span!(
+            "publish",
+            otel.name = format!("publish {}", kind.as_str()),
+            otel.kind = "producer",
+            otel.status_code = field::Empty,
+            service.name = self.bus.service(),
+            messaging.system = self.bus.system(),
+            messaging.operation.name = "publish",
+            messaging.operation.type = "send",
+            messaging.destination.name = kind.exchange(),
+            messaging.rabbitmq.destination.routing_key = kind.as_str(),
+            messaging.message.id = %envelope.id,
+        );
+        telemetry::continue_trace(&span, traceparent.as_deref());
+        let message = Message::carrying(&envelope, *kind, telemetry::traceparent_of(&span).or(traceparent))?;
+        Ok((message, span))
+    }
+
     async fn report(&self) -> Result<(), StoreError> {
         let state = self.outbox.state(self.clock.now()).await?;
         self.pending.with_label_values::<&str>(&[]).set(i64::try_from(state.pending).unwrap_or(i64::MAX));
@@ -135,17 +161,21 @@ impl Worker for Relay {
             return Ok(Next::Idle);
         }
         let ids: Vec<_> = rows.iter().map(|row| row.envelope.id).collect();
-        let messages = rows.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
+        let (messages, spans) =
+            rows.into_iter().map(|row| self.message(row)).collect::<Result<(Vec<_>, Vec<_>), _>>()?;
         passes("before-publish", &messages);
         let outcomes = match self.bus.publish(&messages).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
+                spans.iter().for_each(failed);
                 store.mark_failed(&ids, self.clock.now()).await?;
                 self.report().await?;
                 return Err(error.into());
             }
         };
         passes("after-publish", &messages);
+        spans.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_err()).for_each(|(span, _)| failed(span));
+        drop(spans);
         let (published, failed): (Vec<_>, Vec<_>) =
             ids.into_iter().zip(outcomes).partition(|(_, outcome)| outcome.is_ok());
         let published: Vec<_> = published.into_iter().map(|(id, _)| id).collect();
@@ -171,8 +201,6 @@ fn passes(place: &'static str, messages: &[Message]) {
     }
 }
 
-fn message(row: OutboxRow) -> Result<Message, WorkerError> {
-    let kind = EventType::ALL.iter().find(|kind| kind.as_str() == row.envelope.event_type);
-    let kind = kind.ok_or_else(|| format!("the outbox holds an unknown event `{}`", row.envelope.event_type))?;
-    Ok(Message::carrying(&row.envelope, *kind, row.traceparent)?)
+fn failed(span: &Span) {
+    span.record("otel.status_code", "ERROR");
 }

@@ -54,8 +54,8 @@ impl Platform {
         let bus = Bus::connect(&config.bus, &metrics, clock.clone())
             .await
             .map_err(|source| StartError::other("the event bus", source))?
+            .of(config.service)
             .under(&faults);
-        bus.expect(config.service);
         let (discovery, registration) = match &config.consul {
             None => (Discovery::fixed(config.peers.clone()), None),
             Some(ConsulConfig { agent, advertise_host }) => {

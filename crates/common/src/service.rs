@@ -306,7 +306,9 @@ where
         }
     }
     let run = async {
-        let _telemetry = telemetry::init(&telemetry::Options::from_env(&env, service))
+        let options = telemetry::Options::from_env(&env, service);
+        let _telemetry = options
+            .and_then(|options| telemetry::init(&options))
             .map_err(|source| StartError::other("telemetry", source))?;
         let config = read(&env)?;
         let address = SocketAddr::new(platform(&config).host, platform(&config).port);

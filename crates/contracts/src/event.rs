@@ -53,6 +53,12 @@ macro_rules! events {
                 match self { $(Self::$name(data) => data.aggregate_id()),* }
             }
 
+            /// The order that it is about, if it is about one.
+            #[must_use]
+            pub fn order_id(&self) -> Option<OrderId> {
+                match self { $(Self::$name(data) => data.order_id()),* }
+            }
+
             /// The data as JSON text.
             ///
             /// # Errors
@@ -303,14 +309,22 @@ pub struct PaymentRefunded {
 
 trait Aggregate {
     fn aggregate_id(&self) -> String;
+
+    fn order_id(&self) -> Option<OrderId> {
+        None
+    }
 }
 
 macro_rules! aggregates {
-    ($($data:ident.$field:ident;)*) => {
+    ($($data:ident.$field:ident $(of $order:ident)?;)*) => {
         $(impl Aggregate for $data {
             fn aggregate_id(&self) -> String {
                 self.$field.to_string()
             }
+
+            $(fn order_id(&self) -> Option<OrderId> {
+                Some(self.$order)
+            })?
         })*
     };
 }
@@ -321,12 +335,12 @@ aggregates! {
     UserDeleted.user_id;
     ProductChanged.product_id;
     StockUpdated.product_id;
-    ReservationChanged.order_id;
-    OrderCreated.order_id;
-    OrderUpdated.order_id;
-    OrderCancelled.order_id;
-    PaymentChanged.payment_id;
-    PaymentRefunded.payment_id;
+    ReservationChanged.order_id of order_id;
+    OrderCreated.order_id of order_id;
+    OrderUpdated.order_id of order_id;
+    OrderCancelled.order_id of order_id;
+    PaymentChanged.payment_id of order_id;
+    PaymentRefunded.payment_id of order_id;
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method};
+use tracing::{Span, field};
 
 use crate::body::Transfer;
 use crate::metrics::Metrics;
@@ -46,6 +47,7 @@ pub(crate) struct Record {
     answered: Option<Answered>,
     sent: u64,
     complete: bool,
+    span: Span,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +70,19 @@ impl Record {
         transfer: Arc<Transfer>,
     ) -> Self {
         metrics.begin();
+        let route = target.as_ref().map_or("-", |target| &target.name);
+        let span = tracing::info_span!(
+            "http.server",
+            otel.name = format!("{method} {route}"),
+            otel.kind = "server",
+            otel.status_code = field::Empty,
+            service.name = "gateway",
+            http.request.method = %method,
+            http.route = route,
+            http.response.status_code = field::Empty,
+            http.request.id = field::Empty,
+            error.type = field::Empty,
+        );
         Self {
             method,
             begun: Instant::now(),
@@ -80,10 +95,19 @@ impl Record {
             answered: None,
             sent: 0,
             complete: false,
+            span,
         }
     }
 
+    /// The span of the request: it ends with this.
+    pub(crate) const fn span(&self) -> &Span {
+        &self.span
+    }
+
     pub(crate) fn identify(&mut self, id: HeaderValue) {
+        if let Ok(id) = id.to_str() {
+            self.span.record("http.request.id", id);
+        }
         self.request_id = Some(id);
     }
 
@@ -118,6 +142,11 @@ impl Drop for Record {
         let ms = duration.as_millis();
         // The answer to HEAD, and one without a body, is complete though nobody reads its body.
         let complete = self.complete || self.method == Method::HEAD;
+        self.span.record("http.response.status_code", status);
+        if status >= 500 {
+            self.span.record("otel.status_code", "ERROR").record("error.type", status);
+        }
+        let _entered = self.span.enter();
         tracing::info!(
             target: "gateway::access",
             {

@@ -8,8 +8,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use http::header::{CONTENT_LENGTH, HOST, ORIGIN, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
+use trace_context::TRACEPARENT;
+use tracing::{Instrument as _, Span, field};
 
 use crate::access::{Record, Source};
 use crate::answer::{self, Refusal};
@@ -75,6 +77,8 @@ impl Gateway {
                 Arc::clone(body.transfer()),
             ),
         };
+        let carried = parts.headers.get(TRACEPARENT).and_then(|carried| carried.to_str().ok());
+        trace_context::continue_trace(exchange.record.span(), carried);
         if let Some(correlation) = &plugins.correlation_id {
             let id = correlation.id_of(&parts.headers);
             exchange.record.identify(id.clone());
@@ -162,8 +166,18 @@ impl Gateway {
         parts.extensions.clear();
         let transfer = Arc::clone(body.transfer());
         let begun = Instant::now();
+        let span = calling(exchange.record.span(), &parts.method, &target.service);
+        let carried = trace_context::traceparent_of(&span).and_then(|carried| HeaderValue::from_str(&carried).ok());
+        if let Some(carried) = carried {
+            parts.headers.insert(TRACEPARENT, carried);
+        }
         let answer = upstream.client.request(Request::from_parts(parts, body));
-        let answered = wait::for_answer(answer, &transfer, &upstream.timeouts).await;
+        let answered = wait::for_answer(answer, &transfer, &upstream.timeouts).instrument(span.clone()).await;
+        match &answered {
+            Ok(answer) => drop(span.record("http.response.status_code", answer.status().as_u16())),
+            Err(_) => drop(span.record("otel.status_code", "ERROR")),
+        }
+        drop(span);
         exchange.record.waited(begun.elapsed());
         if let Some((request, well)) = request.zip(wait::is_well(&answered, &transfer)) {
             request.answered(well);
@@ -179,6 +193,21 @@ impl Gateway {
         let body = ResponseBody::upstream(body, upstream.timeouts.read);
         Ok(Response::from_parts(head, body))
     }
+}
+
+/// The span of a request that is passed on to a service.
+fn calling(within: &Span, method: &Method, service: &str) -> Span {
+    tracing::info_span!(
+        parent: within,
+        "http.client",
+        otel.name = format!("{method} {service}"),
+        otel.kind = "client",
+        otel.status_code = field::Empty,
+        service.name = "gateway",
+        http.request.method = %method,
+        server.address = service,
+        http.response.status_code = field::Empty,
+    )
 }
 
 impl<'g> Exchange<'g> {

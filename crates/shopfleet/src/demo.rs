@@ -28,9 +28,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let mut options = telemetry::Options::from_env(&Env::process(), "shopfleet");
+    let failed = |error: common::BoxError| Failure::new(common::chain(&*error));
+    let mut options = telemetry::Options::from_env(&Env::process(), "shopfleet").map_err(failed)?;
     "warn".clone_into(&mut options.filter);
-    let _telemetry = telemetry::init(&options).map_err(|error| Failure::new(common::chain(&*error)))?;
+    let _telemetry = telemetry::init(&options).map_err(failed)?;
     if let Some(run) = running(&args.data_dir).await {
         say(format_args!("playing a customer against the fleet at {}\n", run.gateway));
         return play(&run, &Credentials::read(&args.data_dir)?).await;

@@ -179,7 +179,8 @@ pub(crate) async fn stripe_sandbox(args: SandboxArgs) -> Result<(), Failure> {
 }
 
 fn logs(env: &Env, service: &'static str) -> Result<telemetry::Guard, Failure> {
-    telemetry::init(&telemetry::Options::from_env(env, service)).map_err(|error| Failure::new(common::chain(&*error)))
+    let options = telemetry::Options::from_env(env, service);
+    options.and_then(|options| telemetry::init(&options)).map_err(|error| Failure::new(common::chain(&*error)))
 }
 
 /// Listens; a port that is taken is told with the flag that chooses another.

@@ -92,14 +92,15 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 
 /// One line a request: the gateway's. The services' own access lines are left out, since all of it is one log here.
 fn logs(env: &Env, otlp: Option<String>) -> Result<telemetry::Guard, Failure> {
-    let mut options = telemetry::Options::from_env(env, "shopfleet");
+    let failed = |error: common::BoxError| Failure::new(common::chain(&*error));
+    let mut options = telemetry::Options::from_env(env, "shopfleet").map_err(failed)?;
     if env.get("RUST_LOG").is_none() {
         options.filter = format!("{DEFAULT_FILTER},access=warn");
     }
     if otlp.is_some() {
         options.otlp = otlp;
     }
-    telemetry::init(&options).map_err(|error| Failure::new(common::chain(&*error)))
+    telemetry::init(&options).map_err(failed)
 }
 
 fn options(args: &Args, env: &Env) -> Options {

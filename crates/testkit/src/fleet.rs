@@ -113,16 +113,22 @@ impl Fleet {
 
     /// Starts an embedded one with these variables.
     pub async fn embedded(environment: &[(&str, &str)]) -> Self {
-        Self::embedded_with(&std::env::temp_dir(), environment).await
+        Self::embedded_by(&std::env::temp_dir(), &[], environment).await
     }
 
     /// Starts one whose data are in a new folder of this one.
     pub async fn embedded_in(folder: &Path) -> Self {
-        Self::embedded_with(folder, &[]).await
+        Self::embedded_by(folder, &[], &[]).await
     }
 
-    async fn embedded_with(folder: &Path, environment: &[(&str, &str)]) -> Self {
-        let (host, run) = Embedded::start(folder, &["--no-rate-limit"], environment).await;
+    /// Starts an embedded one with these arguments and variables.
+    pub async fn embedded_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::embedded_by(&std::env::temp_dir(), arguments, environment).await
+    }
+
+    async fn embedded_by(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let arguments = [&["--no-rate-limit"], arguments].concat();
+        let (host, run) = Embedded::start(folder, &arguments, environment).await;
         let data_dir = host.data_dir();
         Self { host: Host::Embedded { process: Mutex::new(host), data_dir }, run, client: client() }
     }
@@ -255,6 +261,14 @@ impl Fleet {
         }
     }
 
+    /// All that it wrote to its log until now.
+    pub async fn logged(&self) -> String {
+        match &self.host {
+            Host::Embedded { process, .. } => process.lock().await.log(),
+            Host::Apart(apart) => apart.logged().await,
+        }
+    }
+
     /// The address of its bus.
     #[must_use]
     pub fn bus(&self) -> String {
@@ -348,10 +362,11 @@ impl Fleet {
         Answer::of(self.charging(payment, card)).await
     }
 
-    /// The request that charges a test card for a payment that was begun.
+    /// The request of a browser that charges a test card for a payment that was begun, not yet sent.
     ///
     /// # Panics
     /// If the payment has no intent.
+    #[must_use]
     pub fn charging(&self, payment: &Value, card: &str) -> reqwest::RequestBuilder {
         let key = self.credentials()["stripe"]["publishable_key"].as_str().unwrap_or_default().to_owned();
         let intent = payment["payment"]["provider_transaction_id"].as_str().expect("an intent");

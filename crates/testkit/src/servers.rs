@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 
 mod consul;
+mod jaeger;
 mod keeper;
 mod mongodb;
 mod postgres;
@@ -14,6 +15,7 @@ mod rabbitmq;
 mod redis;
 
 pub use consul::{Consul, consul};
+pub use jaeger::{Jaeger, jaeger};
 pub use keeper::{Keeper, free_ports};
 pub use mongodb::{MongoDb, mongodb};
 pub use postgres::{Postgres, postgres};

@@ -36,6 +36,10 @@ impl CacheBackend for Down {
     async fn ping(&self) -> Result<(), BoxError> {
         Err("away".into())
     }
+
+    fn system(&self) -> &'static str {
+        "test"
+    }
 }
 
 #[tokio::test]

@@ -220,6 +220,10 @@ impl CacheBackend for Slow {
     async fn ping(&self) -> Result<(), BoxError> {
         Ok(())
     }
+
+    fn system(&self) -> &'static str {
+        "test"
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use common::auth::Caller;
 use common::http::ApiError;
 use common::idempotency::{KeptAnswer, Turn};
 use common::store::StoreError;
+use common::telemetry::about_order;
 use contracts::event::Line;
 use contracts::{ItemId, OrderId, UserId};
 
@@ -63,6 +64,7 @@ impl Placing {
     async fn prepare(&self, caller: &Caller, draft: Draft, turn: Option<&Turn>) -> Result<Placed, Error> {
         let now = self.book.now();
         let id = OrderId::generate(now);
+        about_order(id);
         self.check_user(caller, draft.user_id).await?;
         let lines = draft.lines.clone();
         let (items, snapshots) = self.price(&lines).await?;

@@ -8,6 +8,7 @@ use common::effects::{Effects, Handled};
 use common::idempotency::Keyed;
 use common::metrics::Metrics;
 use common::store::StoreError;
+use common::telemetry::about_order;
 use contracts::{OrderId, PaymentId, RefundId};
 use tokio::sync::Notify;
 
@@ -208,7 +209,7 @@ impl Ledger {
     /// # Errors
     /// If the store does not answer.
     pub async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
-        let Some(order) = self.store.order_of(id).await? else { return Ok(None) };
+        let Some(order) = self.order_of(id).await? else { return Ok(None) };
         let account = self.store.account(order).await?;
         Ok(account.and_then(|account| account.payments.into_iter().find(|payment| payment.id == id)))
     }
@@ -218,7 +219,7 @@ impl Ledger {
     /// # Errors
     /// If the store does not answer.
     pub async fn order_of(&self, payment: PaymentId) -> Result<Option<OrderId>, StoreError> {
-        self.store.order_of(payment).await
+        Ok(self.store.order_of(payment).await?.inspect(|order| about_order(*order)))
     }
 
     /// The order whose payment has this intent.
@@ -226,7 +227,7 @@ impl Ledger {
     /// # Errors
     /// If the store does not answer.
     pub async fn order_of_intent(&self, intent: &str) -> Result<Option<OrderId>, StoreError> {
-        self.store.order_of_intent(intent).await
+        Ok(self.store.order_of_intent(intent).await?.inspect(|order| about_order(*order)))
     }
 
     /// What is due now, the oldest first.

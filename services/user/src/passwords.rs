@@ -13,7 +13,9 @@ use common::metrics::Metrics;
 use prometheus::{Histogram, HistogramTimer, IntCounter, IntGauge};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument as _;
 
+use crate::NAME;
 use crate::error::Error;
 
 /// Memory of a hash, in KiB, and passes over it (OWASP's first choice for argon2id).
@@ -149,12 +151,15 @@ impl Passwords {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
         let waiting = self.seen.waits();
-        let turn = self.running.clone().acquire_owned().await.map_err(|error| Error::Fault(error.into()))?;
+        let queue = tracing::info_span!("password queue", service.name = NAME);
+        let turn = self.running.clone().acquire_owned().instrument(queue).await;
+        let turn = turn.map_err(|error| Error::Fault(error.into()))?;
         drop(waiting);
         self.faults.hold_up(Fault::SlowPasswords).await;
         let hashed = self.seen.hashed.clone();
+        let span = tracing::info_span!("password hash", service.name = NAME);
         let done = tokio::task::spawn_blocking(move || {
-            let done = hashed.observe_closure_duration(work);
+            let done = span.in_scope(|| hashed.observe_closure_duration(work));
             drop((turn, place));
             done
         });

@@ -251,6 +251,10 @@ impl BusBackend for AmqpBus {
     async fn ping(&self) -> Result<(), BusError> {
         self.link(&self.publishing).await.map(drop)
     }
+
+    fn system(&self) -> &'static str {
+        "rabbitmq"
+    }
 }
 
 impl AmqpBus {

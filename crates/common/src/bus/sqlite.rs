@@ -254,6 +254,10 @@ impl BusBackend for SqliteBus {
         sqlx::query("SELECT 1 FROM bindings LIMIT 1").fetch_optional(&self.read).await?;
         Ok(())
     }
+
+    fn system(&self) -> &'static str {
+        "sqlite"
+    }
 }
 
 fn message(row: &SqliteRow) -> Result<Message, BusError> {

@@ -143,4 +143,8 @@ impl CacheBackend for MemoryCache {
     async fn ping(&self) -> Result<(), BoxError> {
         Ok(())
     }
+
+    fn system(&self) -> &'static str {
+        "memory"
+    }
 }

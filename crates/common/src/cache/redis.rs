@@ -125,4 +125,8 @@ impl CacheBackend for RedisCache {
     async fn ping(&self) -> Result<(), BoxError> {
         Ok(self.link.call(|mut to| async move { cmd("PING").exec_async(&mut to).await }).await?)
     }
+
+    fn system(&self) -> &'static str {
+        "redis"
+    }
 }

@@ -163,9 +163,11 @@ impl Call {
             otel.name = format!("{method} {server}"),
             otel.kind = "client",
             otel.status_code = field::Empty,
+            service.name = self.client.service,
             http.request.method = method,
             server.address = server,
             http.response.status_code = field::Empty,
+            error.type = field::Empty,
         );
         let breakers = &self.client.breakers;
         if !breakers.lets_through(server) {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{ConfigError, Env};
+use crate::telemetry::sampling;
 
 /// A variable as the code reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -56,13 +57,20 @@ const ABOUT: &[(&str, &str)] = &[
     ("SERVICE_VERSION", "shown by the health calls, in logs and spans"),
     ("ENVIRONMENT", "such as production"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "where spans are sent by OTLP over HTTP"),
+    ("OTEL_TRACES_SAMPLER", "which traces are sent: OpenTelemetry's name of a sampler"),
+    ("OTEL_TRACES_SAMPLER_ARG", "the share of traces that a sampler by ratio takes, from 0 to 1"),
     ("LOG_FORMAT", "text, or json in Elastic Common Schema"),
     ("RUST_LOG", "which log lines are written"),
 ];
 
 /// What telemetry reads before any other setting.
-const TELEMETRY: &[(&str, &str)] =
-    &[("OTEL_EXPORTER_OTLP_ENDPOINT", ""), ("LOG_FORMAT", "text"), ("RUST_LOG", crate::telemetry::DEFAULT_FILTER)];
+const TELEMETRY: &[(&str, &str)] = &[
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
+    ("OTEL_TRACES_SAMPLER", sampling::DEFAULT),
+    ("OTEL_TRACES_SAMPLER_ARG", sampling::DEFAULT_RATIO),
+    ("LOG_FORMAT", "text"),
+    ("RUST_LOG", crate::telemetry::DEFAULT_FILTER),
+];
 
 impl Variable {
     pub(super) fn new(name: &'static str, required: bool, value: impl Into<String>, secret: bool) -> Self {

@@ -92,6 +92,9 @@ impl Seen {
             http.route = route,
             http.response.status_code = field::Empty,
             http.request.id = &*request_id,
+            url.scheme = "http",
+            order.id = field::Empty,
+            error.type = field::Empty,
         );
         telemetry::continue_trace(&span, traceparent(request.headers()));
         Self { observer, method, path, request_id, begun: Instant::now(), span, status: CLIENT_WENT_AWAY }
@@ -108,6 +111,7 @@ impl Drop for Seen {
         span.record("http.response.status_code", *status);
         if code.is_server_error() {
             span.record("otel.status_code", "ERROR");
+            span.record("error.type", code.as_str());
         }
         span.in_scope(|| {
             tracing::info!(

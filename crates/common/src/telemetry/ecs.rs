@@ -13,6 +13,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::known::Known;
 use crate::clock::{Clock as _, SystemClock};
 
 /// The version of the schema whose names are used.
@@ -41,9 +42,15 @@ where
         line.put("log.level", metadata.level().as_str().to_ascii_lowercase());
         line.put("ecs.version", ECS_VERSION);
         line.put("log.logger", metadata.target());
-        line.put("service.name", self.service);
         line.put("service.version", self.version.as_str());
         line.put("service.environment", self.environment.as_str());
+        for known in context.event_scope().into_iter().flatten() {
+            if let Some(known) = known.extensions().get::<Known>() {
+                line.known("service.name", known.service.as_deref());
+                line.known("order_id", known.order.as_deref());
+            }
+        }
+        line.known("service.name", Some(self.service));
         if let Some(span) = context.lookup_current() {
             let known = tracing::dispatcher::get_default(|dispatch| get_otel_context(&span.id(), dispatch));
             if let Some(known) = known {
@@ -66,6 +73,15 @@ where
 struct Line(Map<String, Value>);
 
 impl Line {
+    /// What a span tells, unless one further in told it.
+    fn known(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value
+            && !self.0.contains_key(schema_name(name))
+        {
+            self.put(name, value);
+        }
+    }
+
     fn put(&mut self, name: &str, value: impl Into<Value>) {
         self.0.insert(schema_name(name).to_owned(), value.into());
     }
@@ -75,9 +91,9 @@ impl Line {
 fn schema_name(name: &str) -> &str {
     match name {
         "request_id" => "http.request.id",
-        "order_id" => "labels.order_id",
-        "payment_id" => "labels.payment_id",
-        "event_id" => "labels.event_id",
+        "order_id" | "order.id" => "labels.order_id",
+        "payment_id" | "payment.id" => "labels.payment_id",
+        "event_id" | "event.id" => "labels.event_id",
         "queue" => "labels.queue",
         "error" => "error.message",
         "duration_ms" => "event.duration_ms",
@@ -118,6 +134,7 @@ mod tests {
 
     use opentelemetry::trace::TracerProvider as _;
     use opentelemetry_sdk::trace::SdkTracerProvider;
+    use tracing::field;
     use tracing_subscriber::fmt::MakeWriter;
     use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -150,14 +167,19 @@ mod tests {
         let ecs = Ecs { service: "order-service", version: "1.2.3".to_owned(), environment: "test".to_owned() };
         let lines = tracing_subscriber::fmt::layer().event_format(ecs).with_writer(kept.clone());
         let spans = tracing_opentelemetry::layer().with_tracer(SdkTracerProvider::default().tracer("test"));
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines).with(spans), || {
+        let subscriber = tracing_subscriber::registry().with(lines).with(super::super::known::Knowing).with(spans);
+        tracing::subscriber::with_default(subscriber, || {
+            let request = tracing::info_span!("request", service.name = "payment-service", order.id = field::Empty);
+            request.record("order.id", field::display("o1"));
+            let _entered = (request.entered(), tracing::info_span!("call").entered());
             tracing::warn!(request_id = "r1", attempts = 3, http.route = "/api/orders", "a message failed");
         });
         let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
         let line: Value = serde_json::from_str(text.trim_end()).unwrap();
         for (name, value) in [
             ("log.level", "warn"),
-            ("service.name", "order-service"),
+            ("service.name", "payment-service"),
+            ("labels.order_id", "o1"),
             ("service.version", "1.2.3"),
             ("service.environment", "test"),
             ("http.request.id", "r1"),

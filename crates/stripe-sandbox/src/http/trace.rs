@@ -1,11 +1,13 @@
-//! An id for each request, Stripe's headers on each answer, and one line of the log at debug.
+//! An id for each request, Stripe's headers on each answer, a span within the trace of whoever asks, and one line of the
+//! log at debug.
 
 use std::time::Instant;
 
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
+use tracing::{Instrument as _, Span, field};
 
 use crate::{API_VERSION, ids};
 
@@ -20,6 +22,24 @@ impl RequestId {
     }
 }
 
+fn span(request: &Request) -> Span {
+    let (method, path) = (request.method(), request.extensions().get::<MatchedPath>());
+    let route = path.map_or("unmatched", MatchedPath::as_str);
+    let span = tracing::info_span!(
+        "http.server",
+        otel.name = format!("{method} {route}"),
+        otel.kind = "server",
+        otel.status_code = field::Empty,
+        service.name = "stripe-sandbox",
+        http.request.method = %method,
+        http.route = route,
+        http.response.status_code = field::Empty,
+    );
+    let carried = request.headers().get(trace_context::TRACEPARENT).and_then(|carried| carried.to_str().ok());
+    trace_context::continue_trace(&span, carried);
+    span
+}
+
 /// Neither the query nor any header is logged: they can hold client secrets and keys.
 pub(crate) async fn layer(mut request: Request, next: Next) -> Response {
     let began = Instant::now();
@@ -27,7 +47,13 @@ pub(crate) async fn layer(mut request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let key = request.headers().get("idempotency-key").cloned();
     request.extensions_mut().insert(id.clone());
-    let mut response = next.run(request).await;
+    let span = span(&request);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.record("http.response.status_code", response.status().as_u16());
+    if response.status().is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
+    let _entered = span.enter();
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         headers.insert(HeaderName::from_static("request-id"), value);

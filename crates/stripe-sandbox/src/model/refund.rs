@@ -31,6 +31,8 @@ pub(crate) struct Refund {
     pub(crate) metadata: JsonText<BTreeMap<String, String>>,
     pub(crate) settle_at: Option<i64>,
     pub(crate) settle_as: Option<RefundStatus>,
+    /// The trace of the request that made it.
+    pub(crate) traceparent: Option<String>,
 }
 
 impl Refund {

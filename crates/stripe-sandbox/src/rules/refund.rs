@@ -100,6 +100,7 @@ impl Operation for CreateRefund {
             metadata: JsonText(self.metadata),
             settle_at,
             settle_as: later,
+            traceparent: trace_context::traceparent(),
         };
         refunds::insert(work.conn(), &refund).await?;
         charges::add_refunded(work.conn(), &charge.id, amount).await?;

@@ -1,5 +1,7 @@
 //! Refunds whose fate is decided after they were made, as banks do: they succeed late, or fail late.
 
+use tracing::Instrument as _;
+
 use crate::model::event::EventKind;
 use crate::model::refund::{Refund, RefundStatus};
 use crate::rules::work::{Cause, Work};
@@ -14,7 +16,9 @@ pub(crate) async fn step(app: &App) -> Result<bool, sqlx::Error> {
     };
     for refund in &due {
         let mut work = Work::begin(app, Cause::default()).await?;
-        settle(&mut work, refund).await?;
+        let span = tracing::info_span!("settle refund", service.name = "stripe-sandbox");
+        trace_context::continue_trace(&span, refund.traceparent.as_deref());
+        settle(&mut work, refund).instrument(span).await?;
         work.commit(app).await?;
         tracing::debug!(refund.id = refund.id, "a refund was settled");
     }

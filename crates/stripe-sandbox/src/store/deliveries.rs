@@ -16,6 +16,8 @@ pub(crate) struct Delivery {
     pub(crate) attempts: u32,
     /// When it was first to be sent, in milliseconds.
     pub(crate) first_at: i64,
+    /// The trace that it belongs to.
+    pub(crate) traceparent: Option<String>,
 }
 
 /// What comes of an attempt.
@@ -29,12 +31,13 @@ pub(crate) enum Fate {
     Abandoned,
 }
 
-/// Plans to send an event at `at`, in the transaction of what it tells about.
+/// Plans to send an event at `at`, in the transaction of what it tells about and as part of the current trace.
 pub(crate) async fn insert(conn: &mut SqliteConnection, event: &str, at: Millis) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO deliveries (event, first_at, next_at) VALUES (?, ?, ?)")
+    sqlx::query("INSERT INTO deliveries (event, first_at, next_at, traceparent) VALUES (?, ?, ?, ?)")
         .bind(event)
         .bind(at.0)
         .bind(at.0)
+        .bind(trace_context::traceparent())
         .execute(conn)
         .await?;
     Ok(())
@@ -43,7 +46,7 @@ pub(crate) async fn insert(conn: &mut SqliteConnection, event: &str, at: Millis)
 /// What is due, the longest waiting first, at most `limit`.
 pub(crate) async fn due(conn: &mut SqliteConnection, now: Millis, limit: usize) -> Result<Vec<Delivery>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT d.id, d.event, e.body, d.attempts, d.first_at FROM deliveries d JOIN events e ON e.id = d.event
+        "SELECT d.id, d.event, e.body, d.attempts, d.first_at, d.traceparent FROM deliveries d JOIN events e ON e.id = d.event
          WHERE d.state = 'pending' AND d.next_at <= ? ORDER BY d.next_at, d.id LIMIT ?",
     )
     .bind(now.0)

@@ -14,8 +14,8 @@ pub(crate) async fn find(conn: &mut SqliteConnection, id: &str) -> Result<Option
 pub(crate) async fn insert(conn: &mut SqliteConnection, refund: &Refund) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO refunds (id, created, charge, payment_intent, amount, currency, status, reason, metadata,
-             settle_at, settle_as)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             settle_at, settle_as, traceparent)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&refund.id)
     .bind(refund.created)
@@ -28,6 +28,7 @@ pub(crate) async fn insert(conn: &mut SqliteConnection, refund: &Refund) -> Resu
     .bind(&refund.metadata)
     .bind(refund.settle_at)
     .bind(refund.settle_as)
+    .bind(&refund.traceparent)
     .execute(conn)
     .await?;
     Ok(())

@@ -6,6 +6,7 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use secrecy::SecretString;
+use tracing::{Instrument as _, Span, field};
 
 use crate::behaviour::{part_of, strikes};
 use crate::clock::Millis;
@@ -67,6 +68,10 @@ impl Sender {
             .header(CONTENT_TYPE, "application/json; charset=utf-8")
             .header("stripe-signature", signature)
             .body(body);
+        let request = match trace_context::traceparent() {
+            Some(carried) => request.header(trace_context::TRACEPARENT, carried),
+            None => request,
+        };
         match request.send().await {
             Ok(response) => (response.status().is_success(), response.status().as_u16().to_string()),
             Err(error) if error.is_timeout() => (false, "timeout".into()),
@@ -80,7 +85,7 @@ impl Sender {
 pub(crate) async fn attempt(app: &App, sender: &Sender, schedule: &RetrySchedule, delivery: &Delivery) {
     let (fate, result) = match misbehave(app, delivery) {
         Some(instead) => instead,
-        None => send(app, sender, schedule, delivery).await,
+        None => send(app, sender, schedule, delivery).instrument(span(delivery)).await,
     };
     tracing::debug!(event.id = delivery.event, attempt = delivery.attempts + 1, result, "a webhook was sent");
     if fate == Fate::Abandoned {
@@ -90,6 +95,22 @@ pub(crate) async fn attempt(app: &App, sender: &Sender, schedule: &RetrySchedule
         tracing::error!(%error, event.id = delivery.event, "what came of a webhook could not be recorded; it will be sent again");
         tokio::time::sleep(schedule.first).await;
     }
+}
+
+/// The span of sending it, within the trace of the request that caused it.
+fn span(delivery: &Delivery) -> Span {
+    let span = tracing::info_span!(
+        "webhook",
+        otel.name = "POST webhook",
+        otel.kind = "client",
+        otel.status_code = field::Empty,
+        service.name = "stripe-sandbox",
+        http.request.method = "POST",
+        http.request.resend_count = delivery.attempts,
+        stripe.event.id = delivery.event,
+    );
+    trace_context::continue_trace(&span, delivery.traceparent.as_deref());
+    span
 }
 
 /// What is done instead of sending, by the rates that are set.
@@ -122,6 +143,9 @@ async fn send(app: &App, sender: &Sender, schedule: &RetrySchedule, delivery: &D
 }
 
 fn came_of(taken: bool, app: &App, schedule: &RetrySchedule, delivery: &Delivery) -> Fate {
+    if !taken {
+        Span::current().record("otel.status_code", "ERROR");
+    }
     if taken { Fate::Delivered } else { fate(schedule, delivery, app.clock.now()) }
 }
 
@@ -142,7 +166,7 @@ mod tests {
     use super::*;
 
     fn delivery(attempts: u32) -> Delivery {
-        Delivery { id: 1, event: "evt_1".into(), body: String::new(), attempts, first_at: 1_000 }
+        Delivery { id: 1, event: "evt_1".into(), body: String::new(), attempts, first_at: 1_000, traceparent: None }
     }
 
     #[test]

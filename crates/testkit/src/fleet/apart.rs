@@ -313,6 +313,15 @@ impl Apart {
         self.instances[..self.instances.len() - 2].iter()
     }
 
+    /// All that they wrote.
+    pub(crate) async fn logged(&self) -> String {
+        let mut logged = String::new();
+        for instance in &self.instances {
+            logged.push_str(&instance.lock().await.log());
+        }
+        logged
+    }
+
     /// The last lines of what all of them wrote.
     #[must_use]
     pub fn logs(&self) -> String {

@@ -11,6 +11,7 @@ pub struct Person {
     client: Client,
     base: String,
     token: Option<String>,
+    traceparent: Option<String>,
     /// The id of the account, if it is one.
     pub id: String,
     /// The refresh token, if there is one.
@@ -69,13 +70,26 @@ impl Answer {
 
 impl Person {
     pub(crate) fn new(client: Client, base: &str) -> Self {
-        Self { client, base: base.to_owned(), token: None, id: String::new(), refresh_token: String::new() }
+        Self {
+            client,
+            base: base.to_owned(),
+            token: None,
+            traceparent: None,
+            id: String::new(),
+            refresh_token: String::new(),
+        }
     }
 
     /// The same person at another address, such as a service's own.
     #[must_use]
     pub fn at(&self, base: &str) -> Self {
         Self { base: base.to_owned(), ..self.clone() }
+    }
+
+    /// The same person, whose calls are part of a trace of their own (W3C trace context).
+    #[must_use]
+    pub fn traced(&self, traceparent: &str) -> Self {
+        Self { traceparent: Some(traceparent.to_owned()), ..self.clone() }
     }
 
     /// Takes over the tokens of an answer of registration or login.
@@ -92,7 +106,10 @@ impl Person {
 
     /// A request that is not yet sent.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.client.request(method, format!("{}{path}", self.base));
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        if let Some(traceparent) = &self.traceparent {
+            request = request.header("traceparent", traceparent);
+        }
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use common::auth::ServiceOnly;
 use common::http::{ApiError, Json, Path};
+use common::telemetry::about_order;
 use contracts::calls::Abandoned;
 use contracts::{OrderId, Problem};
 
@@ -27,6 +28,7 @@ pub(super) async fn abandon_order(
     _caller: ServiceOnly,
     Path(id): Path<OrderId>,
 ) -> Result<Json<Abandoned>, ApiError> {
+    about_order(id);
     let status = app.book.store().abandon(id, app.book.now()).await?;
     Ok(Json(Abandoned { exists: status.is_some(), status }))
 }

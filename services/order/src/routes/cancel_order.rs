@@ -3,6 +3,7 @@
 use axum::extract::State;
 use common::auth::Caller;
 use common::http::{ApiError, Checks, Json, OptionalJson, Path};
+use common::telemetry::about_order;
 use contracts::{OrderId, Problem};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -43,6 +44,7 @@ pub(super) async fn cancel_order(
     Path(id): Path<OrderId>,
     body: Result<OptionalJson<Body>, ApiError>,
 ) -> Result<Json<OrderView>, ApiError> {
+    about_order(id);
     let OptionalJson(body) = body.map_err(input::unprocessable)?;
     let mut checks = Checks::unprocessable();
     let reason = checks.optional_text("reason", body.and_then(|body| body.reason), REASON_CHARS);

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use common::auth::Caller;
 use common::http::{ApiError, Json, Path};
+use common::telemetry::about_order;
 use contracts::{OrderId, Problem};
 
 use super::access;
@@ -29,6 +30,7 @@ pub(super) async fn get_order(
     caller: Caller,
     Path(id): Path<OrderId>,
 ) -> Result<Json<OrderView>, ApiError> {
+    about_order(id);
     let order = access::visible(app.book.find(id).await?, &caller).map_err(Error::from)?;
     Ok(Json(order.try_into()?))
 }

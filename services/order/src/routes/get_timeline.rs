@@ -4,6 +4,7 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use common::auth::Caller;
 use common::http::{ApiError, Json, Path};
+use common::telemetry::about_order;
 use contracts::{EventId, OrderId, Problem};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -54,6 +55,7 @@ pub(super) async fn get_timeline(
     caller: Caller,
     Path(id): Path<OrderId>,
 ) -> Result<Json<Vec<View>>, ApiError> {
+    about_order(id);
     access::visible(app.book.find(id).await?, &caller).map_err(Error::from)?;
     let entries = app.book.store().timeline(id).await?;
     entries.into_iter().map(view).collect::<Result<_, _>>().map(Json)

@@ -7,6 +7,7 @@ use axum::response::Response;
 use common::auth::Caller;
 use common::client::Answer;
 use common::http::{ApiError, Path};
+use common::telemetry::about_order;
 use contracts::{OrderId, Problem};
 
 use super::access;
@@ -33,6 +34,7 @@ pub(super) async fn list_order_payments(
     caller: Caller,
     Path(id): Path<OrderId>,
 ) -> Result<Response, ApiError> {
+    about_order(id);
     access::visible(app.book.find(id).await?, &caller).map_err(Error::from)?;
     passed_on(&app.payments.of_order(&caller.bearer(), id).await?)
 }

@@ -5,6 +5,7 @@ use axum::response::Response;
 use common::auth::Caller;
 use common::http::idempotent::Keyed;
 use common::http::{ApiError, Checks, Json422, Path};
+use common::telemetry::about_order;
 use contracts::calls::PaymentMethod;
 use contracts::{Money, OrderId, Problem};
 use serde::Deserialize;
@@ -62,6 +63,7 @@ pub(super) async fn pay_order(
     Path(id): Path<OrderId>,
     keyed: Keyed<Json422<Body>>,
 ) -> Result<Response, ApiError> {
+    about_order(id);
     let key = keyed.key().map(str::to_owned);
     let request = check(keyed.input.0)?;
     let order = access::visible(app.book.find(id).await?, &caller).map_err(Error::from)?;

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use common::auth::Caller;
 use common::http::{ApiError, Checks, Json, Json422, Path, cleared};
+use common::telemetry::about_order;
 use contracts::calls::OrderStatus;
 use contracts::limits::MAX_METADATA_BYTES;
 use contracts::{OrderId, Problem};
@@ -55,6 +56,7 @@ pub(super) async fn update_order(
     Path(id): Path<OrderId>,
     Json422(body): Json422<Body>,
 ) -> Result<Json<OrderView>, ApiError> {
+    about_order(id);
     let change = check(body)?;
     let update = app.book.change(id, |order, now| {
         access::check(order, &caller)?;

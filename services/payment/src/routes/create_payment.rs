@@ -7,6 +7,7 @@ use common::auth::Caller;
 use common::http::idempotent::{self, Keyed, once};
 use common::http::{ApiError, Checks, Json};
 use common::idempotency::KeptAnswer;
+use common::telemetry::about_order;
 use contracts::calls::PaymentMethod;
 use contracts::limits::MAX_METADATA_BYTES;
 use contracts::{ErrorCode, Money, OrderId, Problem, UserId};
@@ -93,6 +94,7 @@ pub(super) async fn create_payment(
 ) -> Result<Response, ApiError> {
     let keyed = request.request(&caller);
     let (order_id, request) = check(request.input.0, &app.currency)?;
+    about_order(order_id);
     if !caller.may_act_for(request.user_id) {
         return Err(ApiError::new(ErrorCode::Forbidden, "A payment can only be made for oneself"));
     }

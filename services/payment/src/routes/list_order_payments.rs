@@ -3,6 +3,7 @@
 use axum::extract::State;
 use common::auth::Caller;
 use common::http::{ApiError, Json, Path};
+use common::telemetry::about_order;
 use contracts::{OrderId, Problem};
 
 use super::view::PaymentView;
@@ -29,6 +30,7 @@ pub(super) async fn list_order_payments(
     caller: Caller,
     Path(id): Path<OrderId>,
 ) -> Result<Json<Vec<PaymentView>>, ApiError> {
+    about_order(id);
     let account = app.till.ledger().account(id).await.map_err(Error::from)?;
     let owner = account.as_ref().and_then(|account| account.order.terms.as_ref()).map(|terms| terms.user_id);
     match owner {

@@ -8,12 +8,13 @@ use common::clock::SharedClock;
 use common::crash;
 use common::faults::{Fault, Faults};
 use common::metrics::Metrics;
+use common::telemetry;
 use prometheus::HistogramVec;
 use reqwest::{RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tracing::Instrument;
+use tracing::{Instrument, Span, field};
 use url::Url;
 
 use super::error::{ErrorObject, StripeError};
@@ -47,6 +48,7 @@ pub struct StripeSettings {
 pub(super) struct Http {
     client: reqwest::Client,
     base: String,
+    host: String,
     key: SecretString,
     durations: HistogramVec,
     breakers: Breakers,
@@ -69,8 +71,9 @@ impl Http {
             &["operation", "outcome"],
         );
         let base = settings.url.as_str().trim_end_matches('/').to_owned();
+        let host = settings.url.host_str().unwrap_or_default().to_owned();
         let breakers = Breakers::new(settings.clock, &settings.metrics);
-        Ok(Self { client, base, key: settings.key, durations, breakers, faults: settings.faults })
+        Ok(Self { client, base, host, key: settings.key, durations, breakers, faults: settings.faults })
     }
 
     pub(super) async fn get<T, V>(
@@ -108,23 +111,24 @@ impl Http {
         operation: &'static str,
         request: RequestBuilder,
     ) -> Result<T, StripeError> {
-        let span = tracing::info_span!(
-            "stripe",
-            otel.name = format!("stripe {operation}"),
-            otel.kind = "client",
-            outcome = tracing::field::Empty,
-        );
         if !self.breakers.lets_through(NAME) {
             return Err(StripeError::late_again_and_again());
         }
+        let span = self.span(operation);
         let began = Instant::now();
         let result = async {
             self.faults.hold_up(Fault::ProviderDelay).await;
             if self.faults.strikes(Fault::ProviderErrors) {
                 return Err(StripeError::Failed { status: 500 });
             }
+            let request = match telemetry::traceparent() {
+                Some(traceparent) => request.header(telemetry::TRACEPARENT, traceparent),
+                None => request,
+            };
             let sent = request.bearer_auth(self.key.expose_secret()).send().await;
-            answer(sent.map_err(|error| StripeError::Unreachable(error.into()))?).await
+            let sent = sent.map_err(|error| StripeError::Unreachable(error.into()))?;
+            Span::current().record("http.response.status_code", sent.status().as_u16());
+            answer(sent).await
         }
         .instrument(span.clone())
         .await;
@@ -138,8 +142,24 @@ impl Http {
             Err(StripeError::Unreachable(_)) => "unreachable",
         };
         self.durations.with_label_values(&[operation, outcome]).observe(began.elapsed().as_secs_f64());
-        span.record("outcome", outcome);
+        if result.is_err() {
+            span.record("otel.status_code", "ERROR").record("error.type", outcome);
+        }
         result
+    }
+
+    fn span(&self, operation: &'static str) -> Span {
+        tracing::info_span!(
+            "stripe",
+            otel.name = format!("stripe {operation}"),
+            otel.kind = "client",
+            otel.status_code = field::Empty,
+            service.name = crate::NAME,
+            server.address = self.host,
+            stripe.operation = operation,
+            http.response.status_code = field::Empty,
+            error.type = field::Empty,
+        )
     }
 }
 

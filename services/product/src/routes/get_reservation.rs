@@ -3,6 +3,7 @@
 use axum::extract::State;
 use common::auth::ServiceOnly;
 use common::http::{ApiError, Json, Path};
+use common::telemetry::about_order;
 use contracts::calls::Reservation;
 use contracts::{OrderId, Problem};
 
@@ -29,5 +30,6 @@ pub(super) async fn get_reservation(
     _service: ServiceOnly,
     Path(order): Path<OrderId>,
 ) -> Result<Json<Reservation>, ApiError> {
+    about_order(order);
     Ok(Json(app.shop.reservation(order).await?.ok_or(Error::ReservationNotFound)?))
 }

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use common::auth::ServiceOnly;
 use common::http::{ApiError, Path};
+use common::telemetry::about_order;
 use contracts::{OrderId, Problem};
 
 use crate::app::AppState;
@@ -28,6 +29,7 @@ pub(super) async fn release_reservation(
     _service: ServiceOnly,
     Path(order): Path<OrderId>,
 ) -> Result<StatusCode, ApiError> {
+    about_order(order);
     app.shop.release(order).await?;
     Ok(StatusCode::NO_CONTENT)
 }

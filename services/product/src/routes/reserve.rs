@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use common::auth::ServiceOnly;
 use common::http::{ApiError, Checks, Json};
+use common::telemetry::about_order;
 use contracts::calls::{Reservation, ReservationLine, ReservationRequest};
 use contracts::limits::{MAX_ORDER_LINES, MAX_QUANTITY};
 use contracts::{OrderId, Problem, ProductId};
@@ -51,6 +52,7 @@ pub(super) async fn reserve(
     Json(body): Json<Body>,
 ) -> Result<(StatusCode, Json<Reservation>), ApiError> {
     let ReservationRequest { order_id, items } = check(body)?;
+    about_order(order_id);
     app.faults.wait_for_row().await;
     let (reservation, new) = app.shop.reserve(order_id, &items).await?;
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(reservation)))

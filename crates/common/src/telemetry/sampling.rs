@@ -1,0 +1,59 @@
+//! Which traces are sent, by OpenTelemetry's own variables.
+
+use opentelemetry_sdk::trace::Sampler;
+
+use crate::config::Env;
+
+/// `OTEL_TRACES_SAMPLER`: every trace, unless whoever began it decided otherwise.
+pub(crate) const DEFAULT: &str = "parentbased_always_on";
+/// `OTEL_TRACES_SAMPLER_ARG`: the share of traces that a ratio takes.
+pub(crate) const DEFAULT_RATIO: &str = "1";
+
+/// The sampler that `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` name.
+///
+/// # Errors
+/// In one line, with the variable, if one is wrong.
+pub(super) fn sampler(env: &Env) -> Result<Sampler, String> {
+    let ratio = env.get("OTEL_TRACES_SAMPLER_ARG").unwrap_or(DEFAULT_RATIO);
+    let ratio = ratio.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    let ratio = ratio.ok_or("OTEL_TRACES_SAMPLER_ARG is wrong: it is a share from 0 to 1; for example 0.1");
+    let by_parent = |root| Sampler::ParentBased(Box::new(root));
+    Ok(match env.get("OTEL_TRACES_SAMPLER").unwrap_or(DEFAULT) {
+        "always_on" => Sampler::AlwaysOn,
+        "always_off" => Sampler::AlwaysOff,
+        "traceidratio" => Sampler::TraceIdRatioBased(ratio?),
+        "parentbased_always_on" => by_parent(Sampler::AlwaysOn),
+        "parentbased_always_off" => by_parent(Sampler::AlwaysOff),
+        "parentbased_traceidratio" => by_parent(Sampler::TraceIdRatioBased(ratio?)),
+        other => {
+            return Err(format!(
+                "OTEL_TRACES_SAMPLER is wrong: there is no sampler `{other}`; for example parentbased_traceidratio"
+            ));
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(name: &'static str, ratio: &'static str) -> Result<String, String> {
+        let env = Env::from_pairs([("OTEL_TRACES_SAMPLER", name), ("OTEL_TRACES_SAMPLER_ARG", ratio)]);
+        sampler(&env).map(|sampler| format!("{sampler:?}"))
+    }
+
+    #[test]
+    fn the_variables_name_a_sampler() {
+        assert_eq!(of("", "").unwrap(), "ParentBased(AlwaysOn)");
+        assert_eq!(of("always_off", "").unwrap(), "AlwaysOff");
+        assert_eq!(of("parentbased_traceidratio", "0.1").unwrap(), "ParentBased(TraceIdRatioBased(0.1))");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_variable() {
+        assert!(of("sometimes", "").unwrap_err().starts_with("OTEL_TRACES_SAMPLER is wrong"));
+        for ratio in ["2", "-0.1", "much"] {
+            assert!(of("traceidratio", ratio).unwrap_err().starts_with("OTEL_TRACES_SAMPLER_ARG is wrong"), "{ratio}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The trace that a piece of work belongs to, carried over what is not a call of a function: HTTP, messages, rows
+//! (W3C trace context, <https://www.w3.org/TR/trace-context/>).
+
+use std::collections::HashMap;
+
+use opentelemetry::Context;
+use opentelemetry::propagation::TextMapPropagator as _;
+use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+/// The header, the property of a message, and the column that carry it.
+pub const TRACEPARENT: &str = "traceparent";
+
+/// The `traceparent` of the current span, if it belongs to a trace.
+#[must_use]
+pub fn traceparent() -> Option<String> {
+    traceparent_of(&Span::current())
+}
+
+/// The `traceparent` of this span, if it belongs to a trace.
+#[must_use]
+pub fn traceparent_of(span: &Span) -> Option<String> {
+    let context = span.context();
+    if !context.span().span_context().is_valid() {
+        return None;
+    }
+    let mut carrier = HashMap::new();
+    TraceContextPropagator::new().inject_context(&context, &mut carrier);
+    carrier.remove(TRACEPARENT)
+}
+
+/// The trace id of the current span as it stands in logs, if it belongs to a trace.
+#[must_use]
+pub fn trace_id() -> Option<String> {
+    let context = Span::current().context();
+    let span = context.span();
+    let span = span.span_context();
+    span.is_valid().then(|| span.trace_id().to_string())
+}
+
+/// Makes `span` a child of the span that `traceparent` names; one that is not valid is ignored.
+pub fn continue_trace(span: &Span, traceparent: Option<&str>) {
+    if let Some(context) = traceparent.and_then(parsed) {
+        // Fails only where no trace layer is installed: then there is no trace to continue.
+        let _ = span.set_parent(context);
+    }
+}
+
+fn parsed(traceparent: &str) -> Option<Context> {
+    let carrier = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
+    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
+    context.span().span_context().is_valid().then_some(context)
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::TracerProvider as _;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_trace_goes_on_through_its_traceparent() {
+        let provider = SdkTracerProvider::builder().build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        let _guard = tracing_subscriber::registry().with(layer).set_default();
+        assert_eq!(traceparent(), None);
+        let span = tracing::info_span!("consume");
+        continue_trace(&span, Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
+        assert!(traceparent_of(&span).is_some_and(|own| own.starts_with("00-0af7651916cd43dd8448eb211c80319c-")));
+        let _entered = span.enter();
+        assert_eq!(traceparent(), traceparent_of(&span));
+        assert_eq!(trace_id().as_deref(), Some("0af7651916cd43dd8448eb211c80319c"));
+    }
+
+    #[test]
+    fn what_is_no_traceparent_is_ignored() {
+        let provider = SdkTracerProvider::builder().build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        let _guard = tracing_subscriber::registry().with(layer).set_default();
+        for wrong in ["", "00", "00-00000000000000000000000000000000-b7ad6b7169203331-01", "\u{e9}"] {
+            assert!(parsed(wrong).is_none(), "{wrong}");
+        }
+        let span = tracing::info_span!("consume");
+        continue_trace(&span, Some("nonsense"));
+        assert!(traceparent_of(&span).is_some(), "it has a trace of its own");
+    }
+}

@@ -1,0 +1,223 @@
+//! Traces in a real Jaeger: one leads through the whole life of an order, and only what is to be sent is sent.
+#![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
+
+#[path = "traces/spans.rs"]
+mod spans;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use spans::Spans;
+use testkit::fleet::{Answer, DEADLINE, Fleet, Person, Way, until};
+use testkit::in_one_way;
+use testkit::servers::{Jaeger, jaeger};
+
+const GATEWAY: &str = "gateway";
+const SANDBOX: &str = "stripe-sandbox";
+const USER: &str = "user-service";
+const PRODUCT: &str = "product-service";
+const ORDER: &str = "order-service";
+const PAYMENT: &str = "payment-service";
+
+/// A trace that a client began, sampled: its id, and the header that says so.
+fn trace() -> (String, String) {
+    let id = uuid::Uuid::now_v7().simple().to_string();
+    let traceparent = format!("00-{id}-00f067aa0ba902b7-01");
+    (id, traceparent)
+}
+
+async fn fleet(way: Way, jaeger: &Jaeger, extra: &[(&str, &str)]) -> Option<Fleet> {
+    let otlp = jaeger.otlp();
+    if way == Way::Embedded {
+        return Some(Fleet::embedded_with(&["--otlp", &otlp], extra).await);
+    }
+    Fleet::with(way, &[&[("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.as_str())], extra].concat()).await
+}
+
+/// Places an order and pays it, all in this trace.
+async fn order(fleet: &Fleet, person: &Person, traceparent: &str) -> Value {
+    let traced = person.traced(traceparent);
+    let order = traced.place(&[(1, 1)]).await;
+    let payment = traced.pay(&order).await;
+    let charging = fleet.charging(&payment, "pm_card_visa").header("traceparent", traceparent);
+    let _ = Answer::of(charging).await.expect(200);
+    person.until_order(&order, "confirmed", "completed").await;
+    order
+}
+
+/// Each span that must be there, and whose child it must be: from the gateway through all services to the provider, by
+/// its webhook back, and by messages on.
+fn ways(way: Way) -> Vec<((&'static str, &'static str), (&'static str, &'static str))> {
+    let webhook = (PAYMENT, "POST /api/webhooks/stripe");
+    let mut ways = vec![
+        ((GATEWAY, "POST order-service"), (ORDER, "POST /api/orders")),
+        ((ORDER, "POST /api/orders"), (ORDER, "GET user-service")),
+        ((ORDER, "GET user-service"), (USER, "GET /api/users/{id}")),
+        ((USER, "GET /api/users/{id}"), (USER, "users.find")),
+        ((ORDER, "POST /api/orders"), (ORDER, "GET product-service")),
+        ((ORDER, "GET product-service"), (PRODUCT, "GET /api/products/batch")),
+        ((PRODUCT, "GET /api/products/batch"), (PRODUCT, "catalogue.batch")),
+        ((ORDER, "POST product-service"), (PRODUCT, "POST /api/products/reservations")),
+        ((PRODUCT, "POST /api/products/reservations"), (PRODUCT, "stock.reserve")),
+        ((PRODUCT, "POST /api/products/reservations"), (PRODUCT, "cache invalidate")),
+        ((PRODUCT, "POST /api/products/reservations"), (PRODUCT, "publish product.stock_reserved")),
+        ((PRODUCT, "publish product.stock_reserved"), (ORDER, "process order-service.product.events")),
+        ((ORDER, "process order-service.product.events"), (ORDER, "orders.record")),
+        ((ORDER, "POST /api/orders"), (ORDER, "orders.insert")),
+        ((ORDER, "POST /api/orders"), (ORDER, "publish order.created")),
+        ((GATEWAY, "POST payment-service"), (PAYMENT, "POST /api/payments")),
+        ((PAYMENT, "POST /api/payments"), (PAYMENT, "GET order-service")),
+        ((PAYMENT, "GET order-service"), (ORDER, "GET /api/orders/{order_id}")),
+        ((ORDER, "GET /api/orders/{order_id}"), (ORDER, "cache get")),
+        ((PAYMENT, "POST /api/payments"), (PAYMENT, "payments.change")),
+        ((PAYMENT, "POST /api/payments"), (PAYMENT, "stripe create_intent")),
+        ((PAYMENT, "stripe create_intent"), (SANDBOX, "POST /v1/payment_intents")),
+        ((PAYMENT, "POST /api/payments"), (PAYMENT, "publish payment.created")),
+        ((PAYMENT, "publish payment.created"), (ORDER, "process order-service.payment.events")),
+        ((SANDBOX, "POST /v1/payment_intents/{id}/confirm"), (SANDBOX, "POST webhook")),
+        (webhook, (PAYMENT, "payments.change")),
+        (webhook, (PAYMENT, "publish payment.completed")),
+        ((PAYMENT, "publish payment.completed"), (ORDER, "process order-service.payment.events")),
+        ((ORDER, "process order-service.payment.events"), (ORDER, "orders.change")),
+        ((ORDER, "process order-service.payment.events"), (ORDER, "publish order.updated")),
+        ((ORDER, "publish order.updated"), (PRODUCT, "process product-service.order.events")),
+        ((PRODUCT, "process product-service.order.events"), (PRODUCT, "stock.change")),
+        ((PRODUCT, "process product-service.order.events"), (PRODUCT, "publish product.stock_committed")),
+        ((PRODUCT, "publish product.stock_committed"), (ORDER, "process order-service.product.events")),
+    ];
+    if way == Way::Embedded {
+        ways.push(((SANDBOX, "POST webhook"), webhook));
+    } else {
+        ways.push(((GATEWAY, "POST payment-service"), webhook));
+    }
+    ways
+}
+
+async fn one_trace_leads_through_an_orders_life(way: Way) {
+    let Some(jaeger) = jaeger().await else { return };
+    let Some(fleet) = fleet(way, jaeger, &[]).await else { return };
+    let person = fleet.customer().await;
+    let (id, traceparent) = trace();
+    let order = order(&fleet, &person, &traceparent).await;
+    let ways = ways(way);
+    let missing = |spans: &Spans| {
+        let lost = ways.iter().filter(|(parent, child)| !spans.leads(*parent, *child));
+        lost.map(|(parent, child)| format!("{child:?} is no child of {parent:?}\n")).collect::<String>()
+    };
+    let whole = until("the order's spans", || async {
+        Some(Spans::read(&jaeger.trace(&id).await?)).filter(|spans| missing(spans).is_empty())
+    });
+    let Ok(spans) = tokio::time::timeout(DEADLINE / 2, whole).await else {
+        let spans = Spans::read(&jaeger.trace(&id).await.unwrap());
+        panic!("{}\n{}", missing(&spans), spans.drawn());
+    };
+    let services: BTreeSet<_> = spans.all().iter().map(|span| span.service.as_str()).collect();
+    assert_eq!(services, BTreeSet::from([GATEWAY, SANDBOX, USER, PRODUCT, ORDER, PAYMENT]));
+    // What is nobody's child in it is the client's.
+    let ids: BTreeSet<_> = spans.all().iter().map(|span| span.id.as_str()).collect();
+    for span in spans.all() {
+        let parent = span.parent.as_deref().unwrap_or_default();
+        assert!(ids.contains(parent) || parent == "00f067aa0ba902b7", "{span:?} is lost");
+    }
+    let number = order["id"].as_str().unwrap();
+    for kind in
+        [(ORDER, "POST /api/orders"), (PAYMENT, "POST /api/payments"), (PRODUCT, "POST /api/products/reservations")]
+    {
+        assert_eq!(spans.of(kind).next().unwrap().tags["order.id"], number, "{kind:?}");
+    }
+    check_tags(way, &spans);
+}
+
+/// Attributes have the names of OpenTelemetry's conventions, and a call of a store tells no value.
+fn check_tags(way: Way, spans: &Spans) {
+    let insert = spans.of((ORDER, "orders.insert")).next().unwrap();
+    let known = ["db.operation.name", "db.system.name", "internal.span.format", "otel.scope.name", "span.kind"];
+    assert_eq!(insert.tags.keys().map(String::as_str).collect::<Vec<_>>(), known, "{insert:?}");
+    let system = if way == Way::Servers { "postgresql" } else { "sqlite" };
+    assert_eq!((insert.tags["db.system.name"].as_str(), insert.tags["span.kind"].as_str()), (system, "client"));
+    let served = spans.of((ORDER, "POST /api/orders")).next().unwrap();
+    for (name, value) in [
+        ("http.request.method", "POST"),
+        ("http.route", "/api/orders"),
+        ("http.response.status_code", "201"),
+        ("span.kind", "server"),
+    ] {
+        assert_eq!(served.tags[name], value);
+    }
+    let published = spans.of((ORDER, "publish order.updated")).next().unwrap();
+    let bus = if way == Way::Servers { "rabbitmq" } else { "sqlite" };
+    for (name, value) in [
+        ("messaging.system", bus),
+        ("messaging.operation.type", "send"),
+        ("messaging.destination.name", "order.events"),
+        ("span.kind", "producer"),
+    ] {
+        assert_eq!(published.tags[name], value);
+    }
+    let processed = spans.of((PRODUCT, "process product-service.order.events")).next().unwrap();
+    assert_eq!(processed.tags["messaging.message.id"], published.tags["messaging.message.id"]);
+    assert_eq!(processed.tags["span.kind"], "consumer");
+}
+
+async fn passwords_show_their_queue(way: Way) {
+    let Some(jaeger) = jaeger().await else { return };
+    let Some(fleet) = fleet(way, jaeger, &[]).await else { return };
+    let (id, traceparent) = trace();
+    let wrong = serde_json::json!({"email": "nobody@example.com", "password": "not the one"});
+    let _ =
+        fleet.visitor().traced(&traceparent).post("/api/auth/login", &wrong).await.refused(401, "INVALID_CREDENTIALS");
+    until("the spans of the password", || async {
+        let spans = Spans::read(&jaeger.trace(&id).await?);
+        let login = (USER, "POST /api/auth/login");
+        (spans.leads(login, (USER, "password queue")) && spans.leads(login, (USER, "password hash"))).then_some(())
+    })
+    .await;
+}
+
+async fn only_what_is_sampled_is_sent(way: Way) {
+    // One of its own: nothing else may have sent anything to it.
+    let Some(jaeger) = Jaeger::start().await else { return };
+    let none = [("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0")];
+    let Some(fleet) = fleet(way, &jaeger, &none).await else { return };
+    let person = fleet.customer().await;
+    person.place(&[(1, 1)]).await;
+    let (id, traceparent) = trace();
+    order(&fleet, &person, &traceparent).await;
+    until("the trace that the client wants", || async {
+        let spans = Spans::read(&jaeger.trace(&id).await?);
+        spans.leads((GATEWAY, "POST order-service"), (ORDER, "POST /api/orders")).then_some(())
+    })
+    .await;
+    for service in [GATEWAY, USER, ORDER, PAYMENT, PRODUCT, SANDBOX] {
+        for trace in jaeger.traces(service, 20).await {
+            assert_eq!(trace["traceID"], id.trim_start_matches('0'), "a trace that nobody wants: {trace:#}");
+        }
+    }
+}
+
+async fn a_collector_that_is_away_costs_spans_alone(way: Way) {
+    // Nobody listens at port 1.
+    let nobody = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")];
+    let Some(fleet) = Fleet::with(way, &nobody).await else { return };
+    let person = fleet.customer().await;
+    let (_, traceparent) = trace();
+    order(&fleet, &person, &traceparent).await;
+    until("the loss is counted and told", || async {
+        let metrics = reqwest::get(format!("{}/metrics", fleet.run.services[ORDER])).await.ok()?.text().await.ok()?;
+        let dropped = metrics.lines().find_map(|line| line.strip_prefix("telemetry_spans_dropped_total "))?;
+        let told = fleet.logged().await.matches("spans could not be sent").count();
+        (dropped != "0" && told > 0).then_some(())
+    })
+    .await;
+}
+
+in_one_way!(
+    embedded,
+    Embedded,
+    one_trace_leads_through_an_orders_life,
+    passwords_show_their_queue,
+    only_what_is_sampled_is_sent,
+    a_collector_that_is_away_costs_spans_alone
+);
+in_one_way!(files, Files, a_collector_that_is_away_costs_spans_alone);
+in_one_way!(on_servers, Servers, one_trace_leads_through_an_orders_life, only_what_is_sampled_is_sent);
