@@ -43,10 +43,16 @@ impl Spans {
         self.0.iter().filter(move |span| span.service == service && span.name == name)
     }
 
-    /// Whether there is a span of the one kind whose parent is of the other.
-    pub(crate) fn leads(&self, parent: (&str, &str), child: (&str, &str)) -> bool {
-        let parents: BTreeSet<_> = self.of(parent).map(|span| span.id.as_str()).collect();
-        self.of(child).any(|span| span.parent.as_deref().is_some_and(|id| parents.contains(id)))
+    /// Whether there is a span of the one kind within one of the other: its child, or a child's child, and so on.
+    pub(crate) fn leads(&self, within: (&str, &str), kind: (&str, &str)) -> bool {
+        self.of(kind).any(|span| {
+            let mut ancestors = std::iter::successors(self.parent(span), |one| self.parent(one));
+            ancestors.any(|one| (one.service.as_str(), one.name.as_str()) == within)
+        })
+    }
+
+    fn parent(&self, span: &Span) -> Option<&Span> {
+        self.0.iter().find(|one| Some(&one.id) == span.parent.as_ref())
     }
 
     /// What each span is a child of, to be shown.

@@ -7,6 +7,7 @@ use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::sleep;
+use tracing::Instrument as _;
 
 use crate::behaviour::strikes;
 use crate::http::answer::ApiError;
@@ -26,7 +27,7 @@ pub(crate) async fn layer(State(app): State<App>, request: Request, next: Next) 
         return failure();
     }
     // Done by a task of its own: a client that gives up waiting does not undo it.
-    let done = tokio::spawn(next.run(request)).await;
+    let done = tokio::spawn(next.run(request).in_current_span()).await;
     if changes && strikes(behaviour.timeout) {
         sleep(FOREVER).await;
     }
