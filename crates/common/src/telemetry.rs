@@ -22,11 +22,13 @@ mod dropped;
 mod ecs;
 mod export;
 mod known;
+mod plain;
 pub(crate) mod sampling;
 
 pub use dropped::spans_dropped;
 use ecs::Ecs;
 use known::Knowing;
+use plain::Plain;
 pub use trace_context::{TRACEPARENT, continue_trace, trace_id, traceparent, traceparent_of};
 
 /// What is logged unless `RUST_LOG` says otherwise. The AMQP client would warn with the whole of a message that came
@@ -113,6 +115,7 @@ pub fn init(options: &Options) -> Result<Guard, BoxError> {
             .and_then(Knowing)
             .boxed(),
         Format::Text => tracing_subscriber::fmt::layer()
+            .event_format(Plain)
             .with_writer(std::io::stderr)
             .with_ansi(std::io::stderr().is_terminal())
             .with_filter(filter)

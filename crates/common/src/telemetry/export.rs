@@ -155,7 +155,7 @@ impl SpanProcessor for Bounded {
 fn service_of(span: &SpanData) -> Option<&str> {
     span.attributes.iter().rev().find(|attribute| attribute.key.as_str() == SERVICE).and_then(|attribute| {
         match &attribute.value {
-            Value::String(name) => Some(name.as_str()),
+            Value::String(name) => Some(name.as_str()).filter(|name| !name.is_empty()),
             _ => None,
         }
     })
