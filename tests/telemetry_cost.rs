@@ -106,11 +106,9 @@ impl Traced {
             let person = person.at(&product);
             async move { drop(person.get("/api/products/1").await.expect(200)) }
         };
-        let reads = self.rate(reads(), read).await;
+        self.reads.push(self.rate(reads(), read).await);
         let order = |person: Person| async move { drop(person.place(&[(2, 1)]).await) };
-        let orders = self.rate((reads() / 10).max(CLIENTS), order).await;
-        self.reads.push(reads);
-        self.orders.push(orders);
+        self.orders.push(self.rate((reads() / 10).max(CLIENTS), order).await);
     }
 }
 

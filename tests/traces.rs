@@ -45,9 +45,12 @@ async fn order(fleet: &Fleet, person: &Person, traceparent: &str) -> Value {
     order
 }
 
+/// A span by its service and name.
+type Named = (&'static str, &'static str);
+
 /// Each span that must be there, and which other it must be within: from the gateway through all services to the provider, by
 /// its webhook back, and by messages on.
-fn ways(way: Way) -> Vec<((&'static str, &'static str), (&'static str, &'static str))> {
+fn ways(way: Way) -> Vec<(Named, Named)> {
     let webhook = (PAYMENT, "POST /api/webhooks/stripe");
     let mut ways = vec![
         ((GATEWAY, "POST order-service"), (ORDER, "POST /api/orders")),

@@ -1,6 +1,6 @@
 //! A trace as Jaeger shows it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 

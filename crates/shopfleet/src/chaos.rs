@@ -26,7 +26,7 @@ const PIECES: i64 = 10_000_000;
 /// What the fleet is started with: reservations of orders that were never written are given back while the audit waits.
 const SETTINGS: [(&str, &str); 1] = [("RESERVATION_TTL", "10")];
 /// The pause between the end of one recovery and the next kill, in milliseconds.
-const BETWEEN_KILLS: std::ops::Range<u64> = 50..1500;
+const BETWEEN_KILLS: std::ops::Range<u64> = 50..750;
 /// What the audit waits for at the end.
 const LIMITS: Limits = Limits { wait: Duration::from_secs(180), grace: Duration::from_secs(45) };
 /// A provider at its worst.

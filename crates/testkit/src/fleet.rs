@@ -366,7 +366,6 @@ impl Fleet {
     ///
     /// # Panics
     /// If the payment has no intent.
-    #[must_use]
     pub fn charging(&self, payment: &Value, card: &str) -> reqwest::RequestBuilder {
         let key = self.credentials()["stripe"]["publishable_key"].as_str().unwrap_or_default().to_owned();
         let intent = payment["payment"]["provider_transaction_id"].as_str().expect("an intent");

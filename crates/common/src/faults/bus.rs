@@ -40,6 +40,10 @@ impl BusBackend for FaultyBus {
         self.inner.dead_letters(queue, limit).await
     }
 
+    async fn count_dead(&self, queue: &str) -> Result<u64, BusError> {
+        self.inner.count_dead(queue).await
+    }
+
     async fn redrive(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
         self.inner.redrive(queue, id).await
     }
@@ -50,6 +54,10 @@ impl BusBackend for FaultyBus {
 
     async fn ping(&self) -> Result<(), BusError> {
         self.inner.ping().await
+    }
+
+    fn system(&self) -> &'static str {
+        self.inner.system()
     }
 }
 

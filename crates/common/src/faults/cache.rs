@@ -41,4 +41,8 @@ impl CacheBackend for FaultyCache {
     async fn ping(&self) -> Result<(), BoxError> {
         self.there()?.ping().await
     }
+
+    fn system(&self) -> &'static str {
+        self.inner.system()
+    }
 }

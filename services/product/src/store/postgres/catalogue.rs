@@ -107,6 +107,8 @@ impl Catalogue for PostgresCatalogue {
             tx.rollback().await?;
             return Ok(false);
         }
+        // An earlier try that came to nothing has used up ids: they begin anew, so that the first products have the first ones.
+        sqlx::query("ALTER TABLE products ALTER COLUMN id RESTART").execute(&mut *tx).await?;
         let mut effects = Effects::none();
         for new in all {
             effects.events.extend(tell(&insert(&mut tx, new, now).await?).events);
