@@ -1,5 +1,6 @@
 //! What tracing costs: reads and orders a second with all traces sent, with a tenth of them, and with none, as ratios of
 //! one run. Nothing is promised of the machine; it is printed.
+#![expect(clippy::float_arithmetic, reason = "rates and ratios are no money")]
 #![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
 
 use std::sync::Arc;
@@ -118,7 +119,6 @@ fn median(rates: &[f64]) -> f64 {
     sorted[sorted.len() / 2]
 }
 
-#[expect(clippy::float_arithmetic, reason = "ratios of rates")]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_tracing_costs_is_printed() {
     let mut all = [
