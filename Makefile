@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up demo doctor fmt lint servers build test proof env compose-check clean
+.PHONY: help up demo doctor fmt lint servers monitoring-check build test proof env compose-check clean
 
 CARGO ?= cargo
 
@@ -27,14 +27,18 @@ lint: ## Checks format, lints, and dependencies where cargo-deny is installed
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check licenses bans sources; \
 	else echo "cargo-deny is not installed: licences and sources of dependencies were NOT checked"; fi
 
-servers: ## Installs the real servers that the tests start: PostgreSQL, Redis, RabbitMQ, MongoDB's protocol, Consul
+servers: ## Installs the real servers that the tests start: PostgreSQL, Redis, RabbitMQ, MongoDB's protocol, Consul, Prometheus
 	@echo "== servers for the tests"
 	tests/servers/install
+
+monitoring-check: ## Checks rules and alerts with Prometheus' own tools
+	@echo "== rules and alerts"
+	monitoring/check
 
 build: ## Builds everything (debug)
 	$(CARGO) build --workspace --locked
 
-test: lint servers ## The gate: lints and all tests, on files and on real servers
+test: lint servers monitoring-check ## The gate: lints and all tests, on files and on real servers
 	@echo "== build"
 	$(CARGO) build --workspace --bins --locked
 	@echo "== tests"

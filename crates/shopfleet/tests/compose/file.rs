@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
 
-use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
-use crate::{read, root};
+use crate::support::{root, yaml};
 
 /// Runs `deploy/env` on a file of this directory.
 pub(crate) fn write_env(directory: &TempDir) -> Output {
@@ -40,37 +39,6 @@ fn parse_env(text: &str) -> BTreeMap<String, String> {
         assert_eq!(variables.insert(name.to_owned(), value), None, "{name} stands there twice");
     }
     variables
-}
-
-/// A YAML file, with aliases and merges resolved.
-pub(crate) fn yaml(path: &str) -> Value {
-    let text = read(path);
-    let documents = Yaml::load_from_str(&text).unwrap();
-    assert_eq!(documents.len(), 1, "{path} is one document");
-    json(&documents[0])
-}
-
-fn json(node: &Yaml<'_>) -> Value {
-    match node {
-        Yaml::Value(Scalar::Null) => Value::Null,
-        Yaml::Value(Scalar::Boolean(value)) => Value::Bool(*value),
-        Yaml::Value(Scalar::Integer(value)) => Value::from(*value),
-        Yaml::Value(Scalar::String(value)) => Value::from(&**value),
-        Yaml::Sequence(items) => items.iter().map(json).collect(),
-        Yaml::Mapping(entries) => {
-            let mut own = Map::new();
-            let mut merged = Map::new();
-            for (key, value) in entries {
-                match (key.as_str().expect("keys are texts"), json(value)) {
-                    ("<<", Value::Object(fields)) => merged = fields,
-                    (key, value) => assert!(own.insert(key.to_owned(), value).is_none(), "{key} stands there twice"),
-                }
-            }
-            merged.extend(own);
-            Value::Object(merged)
-        }
-        other => panic!("{other:?} is not used in these files"),
-    }
 }
 
 /// The services of `docker-compose.yml`.

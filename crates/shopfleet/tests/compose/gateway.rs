@@ -3,8 +3,8 @@
 use ::gateway::GatewayConfig;
 use serde_json::{Value, json};
 
-use crate::file::yaml;
 use crate::read;
+use crate::support::yaml;
 
 fn plugin<'a>(plugins: &'a Value, name: &str) -> Option<&'a Value> {
     let found = plugins.as_array()?.iter().find(|plugin| plugin["name"] == name)?;

@@ -8,15 +8,8 @@ mod file;
 mod gateway;
 mod secrets;
 mod services;
+#[path = "../support.rs"]
+mod support;
 mod wiring;
 
-use std::path::PathBuf;
-
-/// The repository's root.
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn read(path: &str) -> String {
-    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
+use support::{read, root};

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::build::has_health_check;
-use crate::file::{env, environment, interpolate, services, yaml};
+use crate::file::{env, environment, interpolate, services};
 use crate::root;
+use crate::support::yaml;
 
 fn texts(value: &Value) -> Vec<String> {
     value.as_array().into_iter().flatten().map(|item| item.as_str().unwrap().to_owned()).collect()

@@ -1,0 +1,47 @@
+//! The repository's files, as several tests read them.
+
+use std::path::PathBuf;
+
+use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
+use serde_json::{Map, Value};
+
+/// The repository's root.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The text of a file.
+pub(crate) fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A YAML file, with aliases and merges resolved.
+pub(crate) fn yaml(path: &str) -> Value {
+    let text = read(path);
+    let documents = Yaml::load_from_str(&text).unwrap();
+    assert_eq!(documents.len(), 1, "{path} is one document");
+    json(&documents[0])
+}
+
+fn json(node: &Yaml<'_>) -> Value {
+    match node {
+        Yaml::Value(Scalar::Null) => Value::Null,
+        Yaml::Value(Scalar::Boolean(value)) => Value::Bool(*value),
+        Yaml::Value(Scalar::Integer(value)) => Value::from(*value),
+        Yaml::Value(Scalar::String(value)) => Value::from(&**value),
+        Yaml::Sequence(items) => items.iter().map(json).collect(),
+        Yaml::Mapping(entries) => {
+            let mut own = Map::new();
+            let mut merged = Map::new();
+            for (key, value) in entries {
+                match (key.as_str().expect("keys are texts"), json(value)) {
+                    ("<<", Value::Object(fields)) => merged = fields,
+                    (key, value) => assert!(own.insert(key.to_owned(), value).is_none(), "{key} stands there twice"),
+                }
+            }
+            merged.extend(own);
+            Value::Object(merged)
+        }
+        other => panic!("{other:?} is not used in these files"),
+    }
+}
