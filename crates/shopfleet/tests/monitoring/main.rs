@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
 
 mod alerts;
+mod dashboards;
+mod known;
+mod promql;
 #[path = "../support.rs"]
 mod support;
