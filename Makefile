@@ -70,7 +70,7 @@ compose-check: ## Checks the containers' files as far as it goes without an engi
 	@echo "== what Compose says"
 	@if docker compose version >/dev/null 2>&1; then \
 	    folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && deploy/env "$$folder/.env" >/dev/null && \
-	    docker compose --env-file "$$folder/.env" --profile sandbox config --quiet && echo "docker-compose.yml is valid"; \
+	    docker compose --env-file "$$folder/.env" --profile sandbox --profile observability --profile logging config --quiet && echo "docker-compose.yml is valid"; \
 	else echo "docker compose is not installed: its own reading of docker-compose.yml was NOT checked"; fi
 
 clean: ## Removes what was built and the local fleet's data

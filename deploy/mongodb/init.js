@@ -4,3 +4,10 @@ db.getSiblingDB('users').createUser({
   pwd: process.env.USER_DB_PASSWORD,
   roles: [{ role: 'readWrite', db: 'users' }],
 });
+
+// Who looks at the server's figures, and reads no document.
+db.getSiblingDB('admin').createUser({
+  user: 'monitor',
+  pwd: process.env.MONITOR_DB_PASSWORD,
+  roles: [{ role: 'clusterMonitor', db: 'admin' }],
+});

@@ -20,3 +20,9 @@ psql --no-psqlrc -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgre
 REVOKE ALL ON DATABASE postgres FROM PUBLIC;
 REVOKE ALL ON DATABASE template1 FROM PUBLIC;
 END
+
+# Who looks at the server's figures, and reads no table.
+psql --no-psqlrc -v ON_ERROR_STOP=1 -v password="$MONITOR_DB_PASSWORD" --username "$POSTGRES_USER" --dbname postgres <<'END'
+CREATE ROLE monitor LOGIN PASSWORD :'password' NOSUPERUSER NOCREATEDB NOCREATEROLE IN ROLE pg_monitor;
+GRANT CONNECT ON DATABASE postgres TO monitor;
+END

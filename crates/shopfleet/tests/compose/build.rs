@@ -55,6 +55,8 @@ fn every_binary_is_an_image_with_one_binary_and_no_root() {
         built.push(target.to_owned());
     }
     built.sort();
+    // The command line is several containers.
+    built.dedup();
     assert_eq!(built, ["order-service", "payment-service", "product-service", "shopfleet", "user-service"]);
     assert!(stages["base"].contains(&"USER nonroot:nonroot".to_owned()));
     let build = stages["build"].join("\n");

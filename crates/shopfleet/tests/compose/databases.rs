@@ -33,6 +33,13 @@ async fn each_role_reaches_its_own_database_and_no_other() {
         })
         .collect();
     assert_eq!(addresses.len(), 3, "a database each");
+    let monitor = format!("postgres://monitor:{}@127.0.0.1:{port}", env["MONITOR_DB_PASSWORD"]);
+    let mut connection = PgConnection::connect(&format!("{monitor}/postgres")).await.unwrap();
+    let seen = "SELECT count(*) FROM pg_stat_activity WHERE query IS NOT NULL AND usename <> 'monitor'";
+    assert!(sqlx::query_scalar::<_, i64>(seen).fetch_one(&mut connection).await.unwrap() > 0, "others are seen");
+    for own in addresses.keys() {
+        assert!(PgConnection::connect(&format!("{monitor}/{own}")).await.is_err(), "monitor reaches {own}");
+    }
     for (own, url) in &addresses {
         let mut connection = PgConnection::connect(&format!("{url}/{own}")).await.unwrap();
         connection.execute("CREATE TABLE theirs (id integer)").await.unwrap();

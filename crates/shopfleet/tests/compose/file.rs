@@ -67,6 +67,8 @@ pub(crate) fn interpolate(text: &str, env: &BTreeMap<String, String>) -> String 
 /// The environment of a service's container.
 pub(crate) fn environment(service: &Value, env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let fields = service["environment"].as_object().into_iter().flatten();
+    // A name without a value is passed on if it is set.
+    let fields = fields.filter(|(name, value)| !value.is_null() || env.contains_key(*name));
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     fields.map(|(name, value)| (name.clone(), interpolate(&text(value), env))).collect()
 }

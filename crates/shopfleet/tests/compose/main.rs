@@ -8,8 +8,10 @@ mod file;
 mod gateway;
 mod secrets;
 mod services;
+
 #[path = "../support.rs"]
 mod support;
+mod watching;
 mod wiring;
 
 use support::{read, root};

@@ -6,6 +6,7 @@ use common::auth::keys::SigningKey;
 
 use crate::file::{env, variables, write_env};
 use crate::read;
+use crate::support::yaml;
 
 #[test]
 fn every_variable_is_written_and_every_secret_is_new_each_time() {
@@ -15,8 +16,12 @@ fn every_variable_is_written_and_every_secret_is_new_each_time() {
     for name in &used {
         assert!(one.get(*name).is_some_and(|value| !value.is_empty()), "deploy/env does not write {name}");
     }
+    let secrets = yaml("docker-compose.yml")["secrets"].as_object().unwrap().clone();
+    let secrets: Vec<_> = secrets.values().map(|secret| secret["environment"].as_str().unwrap().to_owned()).collect();
+    assert!(secrets.iter().all(|name| one.contains_key(name)), "{secrets:?}");
     for (name, value) in &one {
-        assert!(name == "COMPOSE_PROFILES" || used.contains(&name.as_str()), "{name} is read by nobody");
+        let read = name == "COMPOSE_PROFILES" || used.contains(&name.as_str()) || secrets.contains(name);
+        assert!(read, "{name} is read by nobody");
         if ["PASSWORD", "SECRET", "KEY"].iter().any(|part| name.contains(part)) {
             assert_ne!(value, &other[name], "{name} is the same each time");
             assert!(value.len() >= 32, "{name} is short");

@@ -5,6 +5,7 @@
 mod alerts;
 mod dashboards;
 mod known;
+mod logs;
 mod promql;
 #[path = "../support.rs"]
 mod support;
