@@ -11,6 +11,7 @@ mod jaeger;
 mod keeper;
 mod mongodb;
 mod postgres;
+mod prometheus;
 mod rabbitmq;
 mod redis;
 
@@ -19,20 +20,25 @@ pub use jaeger::{Jaeger, jaeger};
 pub use keeper::{Keeper, free_ports};
 pub use mongodb::{MongoDb, mongodb};
 pub use postgres::{Postgres, postgres};
+pub use prometheus::{Exporter, Prometheus};
 pub use rabbitmq::{RabbitMq, rabbitmq};
 pub use redis::{Redis, redis};
 
 /// A program on the `PATH`, or where `tests/servers/install` or the system puts it.
 fn find(name: &str, places: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let installed = std::env::var_os("SHOPFLEET_SERVERS").map(PathBuf::from).or_else(|| {
+    let places = places.iter().map(PathBuf::from);
+    let mut candidates = std::env::split_paths(&path).chain(places).map(|folder| folder.join(name));
+    candidates.find(|candidate| candidate.is_file()).or_else(|| installed(name))
+}
+
+/// A program that `tests/servers/install` made itself.
+fn installed(name: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("SHOPFLEET_SERVERS").map(PathBuf::from).or_else(|| {
         let home = std::env::var_os("HOME")?;
         Some(PathBuf::from(home).join(".cache/shopfleet/servers"))
-    });
-    let places = places.iter().map(PathBuf::from);
-    let installed = installed.into_iter().flat_map(|root| [root.join("secantus/bin"), root]);
-    let mut candidates = std::env::split_paths(&path).chain(places).chain(installed).map(|folder| folder.join(name));
-    candidates.find(|candidate| candidate.is_file())
+    })?;
+    [root.join("secantus/bin"), root].iter().map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
 }
 
 /// Says that a server cannot be started, where whoever runs the tests sees it.

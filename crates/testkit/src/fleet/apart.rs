@@ -158,6 +158,8 @@ pub struct Apart {
     pub stores: BTreeMap<&'static str, String>,
     /// Keys and passwords, as `credentials.json` has them.
     pub credentials: Value,
+    /// Where the gateway tells of itself.
+    pub gateway_status: String,
     directory: tempfile::TempDir,
 }
 
@@ -188,7 +190,8 @@ impl Apart {
                 "secret_key": "sk_test_apart", "publishable_key": "pk_test_apart", "webhook_secret": "whsec_apart",
             },
         });
-        let mut fleet = Self { instances: Vec::new(), servers, bus, stores, credentials, directory };
+        let mut fleet =
+            Self { instances: Vec::new(), servers, bus, stores, credentials, gateway_status: String::new(), directory };
         let common = fleet.environment(&cache, extra);
         for _ in 0..STARTS {
             let run = fleet.lay_out(&common, instances);
@@ -266,8 +269,9 @@ impl Apart {
         let stripe = self.instance("stripe-sandbox", url(sandbox), shopfleet.clone(), &arguments, environment.clone());
         let file = self.directory.path().join("kong.yml");
         std::fs::write(&file, include_str!("../../../../kong/kong.yml")).expect("a file in a new folder");
-        let (file, port) = (file.display().to_string(), gateway.to_string());
-        let arguments = ["gateway", "--no-rate-limit", "--config", &file, "--port", &port];
+        let (file, port, status) = (file.display().to_string(), gateway.to_string(), ports[11].to_string());
+        self.gateway_status = url(ports[11]);
+        let arguments = ["gateway", "--no-rate-limit", "--config", &file, "--port", &port, "--status-port", &status];
         let edge = self.instance("gateway", url(gateway), shopfleet, &arguments, environment);
         self.instances.extend([stripe, edge].map(Mutex::new));
         let named = SERVICES.iter().zip(services).map(|((name, ..), port)| ((*name).to_owned(), url(*port)));

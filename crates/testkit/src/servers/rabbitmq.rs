@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use super::keeper::{Keeper, Program, free_ports, listens, run};
 use super::{find, missing};
 
-/// A RabbitMQ node without plugins, with a port mapper of its own.
+/// A RabbitMQ node with a port mapper of its own.
 #[derive(Debug)]
 pub struct RabbitMq {
     /// Its process.
@@ -17,6 +17,8 @@ pub struct RabbitMq {
     ctl: PathBuf,
     environment: Vec<(&'static str, String)>,
     port: u16,
+    /// Where its figures are, if they are served.
+    metrics: Option<u16>,
     hosts: AtomicU32,
 }
 
@@ -49,11 +51,30 @@ fn environment(folder: &Path, ports: [u16; 3]) -> Vec<(&'static str, String)> {
 }
 
 impl RabbitMq {
-    /// Starts one.
+    /// Starts one without plugins.
     ///
     /// # Panics
     /// If it is installed and does not start, or is not and `CI` is set.
     pub async fn start() -> Option<Self> {
+        Self::launch(None).await
+    }
+
+    /// Starts one that tells Prometheus of itself.
+    ///
+    /// # Panics
+    /// If it is installed and does not start, or is not and `CI` is set.
+    pub async fn watched() -> Option<Self> {
+        let [metrics] = free_ports();
+        Self::launch(Some(metrics)).await
+    }
+
+    /// Where Prometheus asks it, if it was started so.
+    #[must_use]
+    pub fn metrics(&self) -> Option<String> {
+        self.metrics.map(|port| format!("127.0.0.1:{port}"))
+    }
+
+    async fn launch(metrics: Option<u16>) -> Option<Self> {
         // Debian's wrappers on the path insist on the system's own node; the programs proper stand beside its library.
         let own = ["/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin"].iter().map(Path::new).find(|folder| folder.is_dir());
         let server = own.map(|folder| folder.join("rabbitmq-server")).or_else(|| find("rabbitmq-server", &[]));
@@ -64,14 +85,23 @@ impl RabbitMq {
         let ports = free_ports();
         let mut known = Vec::new();
         let program = |folder: &Path| {
-            std::fs::write(folder.join("plugins"), "[].").expect("a file in a new folder");
+            let (plugins, config) = match metrics {
+                None => ("[].", String::new()),
+                Some(port) => {
+                    let config = format!("prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {port}\n");
+                    ("[rabbitmq_prometheus].", config)
+                }
+            };
+            for (name, text) in [("plugins", plugins), ("rabbitmq.conf", &config)] {
+                std::fs::write(folder.join(name), text).expect("a file in a new folder");
+            }
             known = environment(folder, ports);
             let command = vec![server.display().to_string()];
             Program { command, environment: known.clone(), user: Some("rabbitmq") }
         };
         let process = Keeper::start("RabbitMQ", program, || listens(ports[0])).await;
         let ctl = server.with_file_name("rabbitmqctl");
-        Some(Self { process, ctl, environment: known, port: ports[0], hosts: AtomicU32::default() })
+        Some(Self { process, ctl, environment: known, port: ports[0], metrics, hosts: AtomicU32::default() })
     }
 
     /// Starts it again on its data, at the same port.
