@@ -79,7 +79,8 @@ fn legend(target: &Value, labels: &Value) -> String {
     for (name, value) in labels.as_object().unwrap() {
         text = text.replace(&format!("{{{{{name}}}}}"), value.as_str().unwrap());
     }
-    text
+    // A label that the series has not is left out, as Grafana does.
+    text.split("{{").map(|part| part.split_once("}}").map_or(part, |(_, rest)| rest)).collect()
 }
 
 fn points(series: &Value) -> Vec<(f64, f64)> {
@@ -129,9 +130,9 @@ fn picture(title: &str, drawn: &[(&str, &str, Vec<Line>)]) -> String {
 
 fn panel(svg: &mut String, (x, y): (f64, f64), (title, unit): (&str, &str), lines: &[Line]) {
     let all = || lines.iter().flat_map(|(_, points)| points.iter().copied());
-    let top = all().map(|(_, value)| value).fold(0.0, f64::max);
+    let most = all().map(|(_, value)| value).fold(0.0, f64::max);
     let bottom = all().map(|(_, value)| value).fold(0.0, f64::min);
-    let top = if top > bottom { top } else { bottom + 1.0 };
+    let top = if most > bottom { most } else { bottom + 1.0 };
     let first = all().map(|(time, _)| time).fold(f64::MAX, f64::min);
     let last = all().map(|(time, _)| time).fold(first + 1.0, f64::max);
     writeln!(
@@ -144,7 +145,7 @@ fn panel(svg: &mut String, (x, y): (f64, f64), (title, unit): (&str, &str), line
         svg.push_str("<text x=\"8\" y=\"60\" fill=\"#888\">no data in this run</text></g>\n");
         return;
     }
-    writeln!(svg, "<text x=\"8\" y=\"24\" fill=\"#666\">{} {unit}</text>", short(top)).unwrap();
+    writeln!(svg, "<text x=\"8\" y=\"24\" fill=\"#666\">{} {unit}</text>", short(most)).unwrap();
     writeln!(svg, "<path d=\"M8 98H290\" stroke=\"#ccc\"/>").unwrap();
     for (index, (name, points)) in lines.iter().enumerate() {
         let mut path = String::new();

@@ -2,66 +2,13 @@
 
 use std::collections::BTreeSet;
 
-/// Of the services: counters and gauges.
-const SERVICES: &[&str] = &[
-    "build_info",
-    "cache_requests_total",
-    "circuit_breaker_state",
-    "db_client_connections",
-    "db_client_connections_max",
-    "http_client_retries_total",
-    "http_server_active_requests",
-    "http_server_requests_shed_total",
-    "jwks_age_seconds",
-    "messaging_consumer_paused",
-    "messaging_dead_letters",
-    "messaging_dead_letters_total",
-    "messaging_published_total",
-    "messaging_retries_total",
-    "order_changes_total",
-    "orders",
-    "orders_refused_total",
-    "outbox_oldest_event_seconds",
-    "outbox_pending_events",
-    "password_hash_queue_length",
-    "payment_changes_total",
-    "payments_captured_cents_total",
-    "payments_declined_total",
-    "payments_open",
-    "payments_refunded_cents_total",
-    "process_cpu_seconds_total",
-    "process_max_fds",
-    "process_open_fds",
-    "process_resident_memory_bytes",
-    "process_start_time_seconds",
-    "process_threads",
-    "products_out_of_stock",
-    "reservations_expired_total",
-    "service_token_expiry_timestamp_seconds",
-    "stock_shortages_total",
-    "telemetry_spans_dropped_total",
-    "tokio_alive_tasks",
-    "tokio_global_queue_depth",
-    "tokio_worker_busy_seconds_total",
-    "tokio_workers",
-    "worker_steps_total",
-];
+use crate::support::read;
 
-/// Histograms, of the services and of Kong.
-const HISTOGRAMS: &[&str] = &[
-    "db_client_connection_wait_seconds",
-    "db_client_operation_duration_seconds",
-    "http_client_request_duration_seconds",
-    "http_server_request_duration_seconds",
-    "kong_kong_latency_ms",
-    "kong_request_latency_ms",
-    "messaging_lag_seconds",
-    "messaging_process_duration_seconds",
-    "password_hash_duration_seconds",
-    "password_hash_wait_seconds",
-    "payment_provider_request_duration_seconds",
-    "payment_settlement_duration_seconds",
-];
+/// What the services give and no dashboard shows.
+pub(crate) const NOT_SHOWN: &[&str] = &["process_virtual_memory_bytes"];
+
+/// Histograms of Kong.
+const HISTOGRAMS: &[&str] = &["kong_kong_latency_ms", "kong_request_latency_ms"];
 
 /// Of the auditor, Kong 3.4, Prometheus 2.47, the Alertmanager 0.26, RabbitMQ 3.12, and the exporters: blackbox 0.23,
 /// PostgreSQL 0.11, Redis 1.45, MongoDB 0.40.
@@ -116,10 +63,31 @@ const OTHERS: &[&str] = &[
     "up",
 ];
 
+/// The parts of a histogram.
+fn parts(name: &str) -> impl Iterator<Item = String> {
+    ["bucket", "sum", "count"].map(|part| format!("{name}_{part}")).into_iter()
+}
+
+/// What the services give, as their page says.
+fn services() -> BTreeSet<String> {
+    let page = read("docs/telemetry.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let mut metrics = BTreeSet::new();
+    for (name, rest) in rows {
+        match rest.split(' ').next().unwrap() {
+            "histogram" => metrics.extend(parts(name)),
+            "counter" | "gauge" => drop(metrics.insert(name.to_owned())),
+            _ => {}
+        }
+    }
+    assert!(metrics.len() > 50, "{metrics:?}");
+    metrics
+}
+
 /// All of them, and what our own rules record.
 pub(crate) fn metrics() -> BTreeSet<String> {
-    let parts = HISTOGRAMS.iter().flat_map(|name| ["bucket", "sum", "count"].map(|part| format!("{name}_{part}")));
-    let plain = SERVICES.iter().chain(OTHERS).map(|name| (*name).to_owned());
+    let plain = OTHERS.iter().map(|name| (*name).to_owned());
     let recorded = crate::alerts::rules().into_iter().filter_map(|(_, rule)| Some(rule["record"].as_str()?.to_owned()));
-    plain.chain(parts).chain(recorded).collect()
+    let histograms = HISTOGRAMS.iter().flat_map(|name| parts(name));
+    services().into_iter().chain(plain).chain(histograms).chain(recorded).collect()
 }
