@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up demo doctor fmt lint servers monitoring-check build test proof env compose-check clean
+.PHONY: help up demo doctor fmt lint servers monitoring-check build test proof env compose-check k8s-check clean
 
 CARGO ?= cargo
 
@@ -38,7 +38,7 @@ monitoring-check: ## Checks rules and alerts with Prometheus' own tools
 build: ## Builds everything (debug)
 	$(CARGO) build --workspace --locked
 
-test: lint servers monitoring-check ## The gate: lints and all tests, on files and on real servers
+test: lint servers monitoring-check k8s-check ## The gate: lints and all tests, on files and on real servers
 	@echo "== build"
 	$(CARGO) build --workspace --bins --locked
 	@echo "== tests"
@@ -72,6 +72,10 @@ compose-check: ## Checks the containers' files as far as it goes without an engi
 	    folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && deploy/env "$$folder/.env" >/dev/null && \
 	    docker compose --env-file "$$folder/.env" --profile sandbox --profile observability --profile logging config --quiet && echo "docker-compose.yml is valid"; \
 	else echo "docker compose is not installed: its own reading of docker-compose.yml was NOT checked"; fi
+
+k8s-check: ## Checks the Kubernetes manifests with Kubernetes' own code; no cluster is needed
+	@echo "== Kubernetes manifests"
+	@tests/servers/k8s-check
 
 clean: ## Removes what was built and the local fleet's data
 	$(CARGO) clean
