@@ -8,6 +8,7 @@ pub mod cache;
 pub mod discovery;
 pub mod fleet;
 pub mod idempotency;
+pub mod model;
 pub mod outbox;
 pub mod plans;
 pub mod servers;
