@@ -14,9 +14,10 @@ pub struct Payment {
     pub seen: Option<Seen>,
     /// What was captured, as soon as any event tells.
     pub captured: Option<Money>,
-    /// The highest sum of refunds that an event told.
+    /// What went back of it: the highest sum that an event told. The refunds may come to more, since one that was refused
+    /// after all is made again.
     pub refunded_total: Money,
-    /// The refunds that were heard of.
+    /// The refunds that were heard of, also those that were refused later.
     pub refunds: Vec<Refund>,
 }
 
@@ -61,12 +62,6 @@ impl Payment {
         Self { id, seen: None, captured: None, refunded_total: Money::ZERO, refunds: Vec::new() }
     }
 
-    /// What went back of it.
-    #[must_use]
-    pub fn refunded(&self) -> Money {
-        self.refunded_total.max(self.refunds.iter().map(|refund| refund.amount).sum())
-    }
-
     /// What of it counts for an order in this currency: what was captured, unless it came late, came twice, or was
     /// another amount. What was given back later counts all the same.
     #[must_use]
@@ -88,7 +83,7 @@ impl Payment {
     }
 
     fn is_given_back(&self) -> bool {
-        self.captured.is_some_and(|captured| self.refunded() >= captured)
+        self.captured.is_some_and(|captured| self.refunded_total >= captured)
     }
 }
 

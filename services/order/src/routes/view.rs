@@ -127,7 +127,7 @@ impl PaymentView {
             amount: seen.amount,
             currency: seen.currency.clone(),
             status,
-            refunded_amount: payment.refunded(),
+            refunded_amount: payment.refunded_total,
             created_at: seen.created_at,
             processed_at: seen.processed_at,
         })

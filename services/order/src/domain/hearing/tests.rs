@@ -47,7 +47,7 @@ fn id() -> PaymentId {
 
 fn shown(order: &Order) -> (OrderStatus, Paid, Vec<Option<Status>>, i64) {
     let payments = order.payments.iter().map(Payment::status).collect();
-    let refunded: Money = order.payments.iter().map(Payment::refunded).sum();
+    let refunded: Money = order.payments.iter().map(|payment| payment.refunded_total).sum();
     (order.status, order.payment_status(), payments, refunded.cents())
 }
 
