@@ -49,6 +49,9 @@ proof: ## The full counts: many kills and restarts, printed with what they ran o
 	$(CARGO) build --release --workspace --bins --locked
 	$(CARGO) build --workspace --bins --locked
 	tests/servers/install
+	CASES=$${CASES:-2000} $(CARGO) test --locked -p product-service --test model -- --nocapture
+	CASES=$${CASES:-2000} $(CARGO) test --locked -p order-service --test model -- --nocapture
+	CASES=$${CASES:-2000} $(CARGO) test --locked -p payment-service --test model -- --nocapture
 	KILLS=$${KILLS:-50} $(CARGO) test --locked -p fleet-tests --test restart -- --nocapture
 	CRASHES=$${CRASHES:-all} $(CARGO) test --locked -p fleet-tests --test crash -- --nocapture --test-threads 1
 	PENDING=$${PENDING:-10000} ORDERS=$${ORDERS:-400} $(CARGO) test --locked -p fleet-tests --test recovery -- --nocapture --test-threads 1

@@ -1,0 +1,59 @@
+//! The events that payments' lives cause, as the payment service would tell of them.
+
+use contracts::calls::PaymentStatus;
+
+use super::plan::{End, Life, PAYMENTS, Refund};
+
+/// An event about one of an order's payments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Which of the order's payments.
+    pub(crate) payment: usize,
+    /// What was or is asked for, in cents.
+    pub(crate) amount: i64,
+    pub(crate) counts: bool,
+    pub(crate) what: What,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Changed { version: i64, status: PaymentStatus },
+    Refunded { number: usize, amount: i64, total: i64 },
+}
+
+/// All events of an order's payments, as they are caused.
+pub(crate) fn told(lives: &[Life; PAYMENTS], total: i64) -> Vec<Told> {
+    let mut all = Vec::new();
+    for (payment, life) in lives.iter().enumerate() {
+        let amount = (total * life.percent / 100).max(1);
+        let mut tell = |what| all.push(Told { payment, amount, counts: life.counts, what });
+        let mut statuses = vec![PaymentStatus::Pending];
+        statuses.extend(life.processing.then_some(PaymentStatus::Processing));
+        match life.end {
+            Some(End::Completed) => statuses.push(PaymentStatus::Completed),
+            Some(End::Failed) => statuses.push(PaymentStatus::Failed),
+            Some(End::Cancelled) => statuses.push(PaymentStatus::Cancelled),
+            Some(End::FailedAndCompleted) => statuses.extend([PaymentStatus::Failed, PaymentStatus::Completed]),
+            None => {}
+        }
+        let paid = statuses.last() == Some(&PaymentStatus::Completed);
+        for (version, status) in (1..).zip(statuses) {
+            tell(What::Changed { version, status });
+        }
+        let (mut gone, mut last) = (0, 0);
+        for (number, refund) in life.refunds.iter().enumerate().filter(|_| paid) {
+            match refund {
+                Refund::Of(percent) => {
+                    last = (amount - gone) * percent / 100;
+                    gone += last;
+                }
+                // What was told to have gone back stays told: the sum does not grow.
+                Refund::Again => {}
+            }
+            if last > 0 {
+                tell(What::Refunded { number, amount: last, total: gone });
+            }
+        }
+    }
+    all
+}
