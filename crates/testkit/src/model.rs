@@ -34,7 +34,7 @@ impl Subject {
         self,
         open: impl AsyncFnOnce() -> Option<F>,
         plans: impl Strategy<Value = P>,
-        run: impl AsyncFn(&F, P) -> usize,
+        run: &impl AsyncFn(&F, P) -> usize,
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
         let Some(fixture) = runtime.block_on(open()) else { return };

@@ -41,10 +41,10 @@ async fn in_postgres() -> Option<Fixture> {
 
 #[test]
 fn orders_in_sqlite_are_as_their_model() {
-    Subject { name: "orders", store: "sqlite", cases: 48 }.check(in_sqlite, plan::plans(), book::follow);
+    Subject { name: "orders", store: "sqlite", cases: 48 }.check(in_sqlite, plan::plans(), &book::follow);
 }
 
 #[test]
 fn orders_in_postgres_are_as_their_model() {
-    Subject { name: "orders", store: "postgres", cases: 16 }.check(in_postgres, plan::plans(), book::follow);
+    Subject { name: "orders", store: "postgres", cases: 16 }.check(in_postgres, plan::plans(), &book::follow);
 }

@@ -37,10 +37,10 @@ async fn in_postgres() -> Option<Fixture> {
 
 #[test]
 fn payments_in_sqlite_are_as_their_model() {
-    Subject { name: "payments", store: "sqlite", cases: 48 }.check(in_sqlite, plan::plans(), till::follow);
+    Subject { name: "payments", store: "sqlite", cases: 48 }.check(in_sqlite, plan::plans(), &till::follow);
 }
 
 #[test]
 fn payments_in_postgres_are_as_their_model() {
-    Subject { name: "payments", store: "postgres", cases: 16 }.check(in_postgres, plan::plans(), till::follow);
+    Subject { name: "payments", store: "postgres", cases: 16 }.check(in_postgres, plan::plans(), &till::follow);
 }

@@ -34,10 +34,10 @@ async fn in_postgres() -> Option<Fixture> {
 
 #[test]
 fn stock_in_sqlite_is_as_its_model() {
-    Subject { name: "stock", store: "sqlite", cases: 48 }.check(in_sqlite, plan::plans(), shop::follow);
+    Subject { name: "stock", store: "sqlite", cases: 48 }.check(in_sqlite, plan::plans(), &shop::follow);
 }
 
 #[test]
 fn stock_in_postgres_is_as_its_model() {
-    Subject { name: "stock", store: "postgres", cases: 16 }.check(in_postgres, plan::plans(), shop::follow);
+    Subject { name: "stock", store: "postgres", cases: 16 }.check(in_postgres, plan::plans(), &shop::follow);
 }
