@@ -1,4 +1,5 @@
 //! The dashboards' data, drawn: a small picture a panel, a file a dashboard.
+#![expect(clippy::float_arithmetic, reason = "points of a picture")]
 
 use std::fmt::Write as _;
 use std::path::Path;

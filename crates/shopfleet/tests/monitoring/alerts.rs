@@ -80,8 +80,8 @@ fn every_alert_has_a_case_that_raises_it_and_one_that_does_not() {
         let looks = looks.flat_map(|case| case["alert_rule_test"].as_array().into_iter().flatten());
         let own: Vec<_> = looks.filter(|look| look["alertname"] == *name).collect();
         let raised = |look: &&Value| look["exp_alerts"].as_array().is_some_and(|alerts| !alerts.is_empty());
-        assert!(own.iter().any(|look| raised(look)), "{name}: no case raises it");
-        assert!(own.iter().any(|look| !raised(look)), "{name}: no case leaves it alone");
+        assert!(own.iter().any(raised), "{name}: no case raises it");
+        assert!(!own.iter().all(raised), "{name}: no case leaves it alone");
     }
 }
 
