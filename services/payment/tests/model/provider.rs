@@ -1,7 +1,7 @@
 //! A small provider: what it did is the truth about the money.
 
 use contracts::{Money, PaymentId, RefundId};
-use payment_service::domain::{Captured, Fact, IntentSeen, RefundFact, RefundSeen};
+use payment_service::domain::{Captured, Decline, Fact, IntentSeen, RefundFact, RefundSeen};
 
 use super::plan::Act;
 
@@ -97,14 +97,14 @@ impl Provider {
         let Intent { payment, amount, status, .. } = &self.intents[intent];
         let fact = match status {
             Status::Waiting => Fact::Waiting,
-            Status::Declined => Fact::Declined { reason: "no".to_owned() },
+            Status::Declined => Fact::Declined { reason: "no".to_owned(), kind: Decline::Other },
             Status::Processing => Fact::Processing,
             Status::Paid => {
                 Fact::Succeeded(Captured { amount: Money::from_cents(*amount), currency: "USD".to_owned() })
             }
             Status::Canceled => Fact::Canceled,
         };
-        IntentSeen { id: self.id(intent), payment: Some(*payment), fact }
+        IntentSeen { id: self.id(intent), payment: Some(*payment), fact, taken_at: None }
     }
 
     /// Gives money back, once under a key; `None` if there is not so much.
