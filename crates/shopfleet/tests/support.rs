@@ -15,12 +15,17 @@ pub(crate) fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// A YAML file, with aliases and merges resolved.
+/// A YAML file of one document, with aliases and merges resolved.
 pub(crate) fn yaml(path: &str) -> Value {
-    let text = read(path);
-    let documents = Yaml::load_from_str(&text).unwrap();
+    let documents = documents(path);
     assert_eq!(documents.len(), 1, "{path} is one document");
-    json(&documents[0])
+    documents.into_iter().next().unwrap()
+}
+
+/// The documents of a YAML file.
+pub(crate) fn documents(path: &str) -> Vec<Value> {
+    let text = read(path);
+    Yaml::load_from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}")).iter().map(json).collect()
 }
 
 fn json(node: &Yaml<'_>) -> Value {

@@ -56,6 +56,7 @@ const ABOUT: &[(&str, &str)] = &[
     ("ALLOWED_ORIGINS", "origins for CORS where no gateway does it"),
     ("SERVICE_VERSION", "shown by the health calls, in logs and spans"),
     ("ENVIRONMENT", "such as production"),
+    ("FAULTS", "on lets an operator put faults in, for drills; off refuses"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "where spans are sent by OTLP over HTTP"),
     ("OTEL_TRACES_SAMPLER", "which traces are sent: OpenTelemetry's name of a sampler"),
     ("OTEL_TRACES_SAMPLER_ARG", "the share of traces that a sampler by ratio takes, from 0 to 1"),

@@ -25,6 +25,22 @@ fn tagged(image: &str) -> bool {
     image.rsplit('/').next().unwrap().split_once(':').is_some_and(|(_, tag)| !tag.is_empty() && tag != "latest")
 }
 
+/// The variables that every image of the fleet brings along.
+pub(crate) fn variables_of_images() -> BTreeMap<String, String> {
+    let stages = stages();
+    let lines = stages["base"].iter().filter_map(|line| line.strip_prefix("ENV "));
+    let pairs = lines.flat_map(str::split_whitespace).map(|pair| pair.split_once('=').unwrap());
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// The port that an image says it listens on.
+pub(crate) fn exposed(target: &str) -> String {
+    let stages = stages();
+    let mut ports = stages[target].iter().filter_map(|line| line.strip_prefix("EXPOSE "));
+    let port = ports.next().unwrap_or_else(|| panic!("{target} exposes nothing"));
+    port.to_owned()
+}
+
 /// Whether an image of this target asks after its own health.
 pub(crate) fn has_health_check(target: &str) -> bool {
     stages()[target].iter().any(|line| line.starts_with("HEALTHCHECK") && line.contains("\"health\""))

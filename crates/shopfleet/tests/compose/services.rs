@@ -2,21 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use common::config::Env;
+use common::config::{ConfigError, Env};
 use common::discovery::ServiceName;
 
 use crate::file::{env, environment, services};
 
-/// What a service says to its environment, and the port that it listens on.
-fn port_of(name: ServiceName, variables: BTreeMap<String, String>) -> u16 {
+/// What a service says to its environment: the port that it listens on, or why it does not start.
+pub(crate) fn starts(name: ServiceName, variables: BTreeMap<String, String>) -> Result<u16, ConfigError> {
     let env = Env::from_pairs(variables);
-    let port = match name {
+    match name {
         ServiceName::User => user_service::config::Config::from_env(&env).map(|config| config.platform.port),
         ServiceName::Product => product_service::config::Config::from_env(&env).map(|config| config.platform.port),
         ServiceName::Order => order_service::config::Config::from_env(&env).map(|config| config.platform.port),
         ServiceName::Payment => payment_service::config::Config::from_env(&env).map(|config| config.platform.port),
-    };
-    port.unwrap_or_else(|error| panic!("{name} does not start:\n{error}"))
+    }
+}
+
+/// The port that a service listens on, which it tells if it has all that it needs.
+pub(crate) fn port_of(name: ServiceName, variables: BTreeMap<String, String>) -> u16 {
+    starts(name, variables).unwrap_or_else(|error| panic!("{name} does not start:\n{error}"))
 }
 
 #[test]
