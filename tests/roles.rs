@@ -9,6 +9,9 @@ use testkit::servers::Postgres;
 const ROLES: [(&str, &str); 3] =
     [("products", "PRODUCT_DB_PASSWORD"), ("orders", "ORDER_DB_PASSWORD"), ("payments", "PAYMENT_DB_PASSWORD")];
 
+/// The role that looks at the server's figures.
+const MONITOR: &str = "monitor";
+
 fn psql(server: &Postgres, role: &str, database: &str, statement: &str) -> Output {
     let mut command = Command::new("psql");
     command.envs(server.environment()).env("PGUSER", role).env("PGPASSWORD", role);
@@ -21,7 +24,7 @@ async fn a_role_reads_its_own_database_and_no_other() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/postgres/init.sh");
     let mut init = Command::new("sh");
     init.arg(script).envs(server.environment()).env("POSTGRES_USER", "postgres");
-    init.envs(ROLES.map(|(role, variable)| (variable, role)));
+    init.envs(ROLES.map(|(role, variable)| (variable, role))).env("MONITOR_DB_PASSWORD", MONITOR);
     let made = init.output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 
@@ -41,5 +44,9 @@ async fn a_role_reads_its_own_database_and_no_other() {
         }
         let more = psql(&server, role, role, "CREATE ROLE another");
         assert!(!more.status.success(), "{role} made a role");
+        let watching = psql(&server, MONITOR, role, "SELECT 1");
+        assert!(!watching.status.success(), "{MONITOR} reached {role}");
     }
+    let figures = psql(&server, MONITOR, "postgres", "SELECT sum(xact_commit) FROM pg_stat_database");
+    assert!(figures.status.success(), "{}", String::from_utf8_lossy(&figures.stderr));
 }
