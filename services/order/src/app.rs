@@ -75,6 +75,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
     tokens.observe(&platform.metrics);
     verifier.observe(&platform.metrics);
+    let refresher = verifier.refresher();
     let users = Users::new(client.clone(), tokens.clone(), platform.cache.clone());
     let products = Products::new(client.clone(), tokens.clone());
     let state = AppState {
@@ -114,7 +115,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     });
     let consumer = |handler| Consumer::new(platform.bus.clone(), handler, clock.clone());
     Ok(Service {
-        workers: vec![relay, deadline, tokens.renewer(), dead_letters, census],
+        workers: vec![relay, deadline, tokens.renewer(), refresher, dead_letters, census],
         consumers: vec![
             consumer(Arc::new(PaymentEvents::new(book.clone()))),
             consumer(Arc::new(StockEvents::new(book))),

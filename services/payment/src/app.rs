@@ -88,6 +88,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
     tokens.observe(&platform.metrics);
     verifier.observe(&platform.metrics);
+    let refresher = verifier.refresher();
     let state = AppState {
         till: till.clone(),
         orders: Orders::new(client, tokens.clone()),
@@ -126,7 +127,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     });
     let orders = Arc::new(OrderEvents::new(ledger));
     Ok(Service {
-        workers: vec![relay, Arc::new(Reconciler::new(till)), tokens.renewer(), dead_letters, census],
+        workers: vec![relay, Arc::new(Reconciler::new(till)), tokens.renewer(), refresher, dead_letters, census],
         consumers: vec![Consumer::new(platform.bus.clone(), orders, clock)],
         platform,
         router,

@@ -78,6 +78,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
     tokens.observe(&platform.metrics);
     verifier.observe(&platform.metrics);
+    let refresher = verifier.refresher();
     let store = shop.clone();
     let database = move || {
         let shop = store.clone();
@@ -118,7 +119,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     });
     let orders = Arc::new(OrderEvents::new(shop));
     Ok(Service {
-        workers: vec![relay, Arc::new(expiry), tokens.renewer(), dead_letters, census],
+        workers: vec![relay, Arc::new(expiry), tokens.renewer(), refresher, dead_letters, census],
         consumers: vec![Consumer::new(platform.bus.clone(), orders, clock)],
         platform,
         router,

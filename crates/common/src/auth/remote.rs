@@ -20,6 +20,8 @@ use crate::discovery::{Discovery, ServiceName};
 const PATH: &str = "/.well-known/jwks.json";
 /// How often a token that names an unknown key makes us ask again, at the most.
 const REFETCH_EVERY: TimeDelta = TimeDelta::seconds(10);
+/// How old keys may grow before they are fetched anew: so long, one that was withdrawn still counts.
+const REFRESH_AFTER: TimeDelta = TimeDelta::seconds(60);
 /// How often we ask while we never had any keys.
 const RETRY_EVERY: TimeDelta = TimeDelta::milliseconds(250);
 /// How long the user service may take to answer.
@@ -49,6 +51,7 @@ impl From<Discovery> for JwksSource {
 /// Keys by their ids; the number tells one set from the one before.
 pub(super) struct KeySet {
     keys: HashMap<String, DecodingKey>,
+    published: Jwks,
     number: u64,
 }
 
@@ -58,7 +61,7 @@ impl KeySet {
         let keys = jwks.keys.iter().filter(|jwk| usable(jwk));
         let keys =
             keys.filter_map(|jwk| Some((jwk.kid.clone(), DecodingKey::from_ec_components(&jwk.x, &jwk.y).ok()?)));
-        Self { keys: keys.collect(), number }
+        Self { keys: keys.collect(), published: jwks.clone(), number }
     }
 
     pub(super) fn get(&self, kid: &str) -> Option<&DecodingKey> {
@@ -99,7 +102,7 @@ pub(super) struct RemoteKeys {
 struct Fetching {
     /// When the last try to get the first set failed.
     failed_at: Option<DateTime<Utc>>,
-    /// When an unknown key last made us ask.
+    /// When we last asked again: for an unknown key, or since the keys had grown old.
     refetched_at: Option<DateTime<Utc>>,
 }
 
@@ -142,7 +145,10 @@ impl RemoteKeys {
             return found;
         }
         match self.held() {
-            Some(_) => self.refetch(kid, &mut fetching).await,
+            Some(_) => {
+                self.refetch(&mut fetching).await;
+                self.find_held(kid).unwrap_or(Lookup::NoSuchKey)
+            }
             None => self.fetch_first(kid, asked_at, &mut fetching).await,
         }
     }
@@ -164,10 +170,17 @@ impl RemoteKeys {
         }
     }
 
-    async fn refetch(&self, kid: &str, fetching: &mut Fetching) -> Lookup {
+    /// Fetches the keys anew if they have grown old; those at hand are kept while the user service is away.
+    pub(super) async fn refresh(&self) {
+        if self.age().is_some_and(|age| age >= REFRESH_AFTER) {
+            self.refetch(&mut *self.fetching.lock().await).await;
+        }
+    }
+
+    async fn refetch(&self, fetching: &mut Fetching) {
         let now = self.clock.now();
         if fetching.refetched_at.is_some_and(|at| now < at + REFETCH_EVERY) {
-            return Lookup::NoSuchKey;
+            return;
         }
         fetching.refetched_at = Some(now);
         match self.fetch().await {
@@ -177,7 +190,6 @@ impl RemoteKeys {
                 tracing::warn!(error, "keys cannot be fetched again, the ones at hand are kept");
             }
         }
-        self.find_held(kid).unwrap_or(Lookup::NoSuchKey)
     }
 
     async fn fetch(&self) -> Result<Jwks, CallError> {
@@ -200,8 +212,11 @@ impl RemoteKeys {
 
     fn hold(&self, jwks: &Jwks) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        let number = current.as_ref().map_or(0, |set| set.number()) + 1;
-        *current = Some(Arc::new(KeySet::of(jwks, number)));
+        // A set that says the same keeps its number, and what was verified by it.
+        if current.as_ref().is_none_or(|set| set.published != *jwks) {
+            let number = current.as_ref().map_or(0, |set| set.number()) + 1;
+            *current = Some(Arc::new(KeySet::of(jwks, number)));
+        }
         *self.fetched_at.write().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.now());
     }
 

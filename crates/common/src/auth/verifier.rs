@@ -16,6 +16,7 @@ use crate::client::ServiceClient;
 use crate::clock::SharedClock;
 use crate::http::ApiError;
 use crate::metrics::Metrics;
+use crate::worker::{Next, Worker, WorkerError};
 
 /// How far the clocks of two machines may be apart, in seconds.
 const LEEWAY_SECONDS: i64 = 3;
@@ -76,7 +77,7 @@ impl From<Refusal> for ApiError {
 
 impl TokenVerifier {
     /// Verifies with the keys that the user service publishes: fetched when first needed, fetched again when a token
-    /// names an unknown one, and kept while the user service is away.
+    /// names an unknown one and by [`Self::refresher`], and kept while the user service is away.
     #[must_use]
     pub fn remote(
         source: impl Into<JwksSource>,
@@ -111,6 +112,12 @@ impl TokenVerifier {
                 age.set(keys.age().and_then(|age| age.to_std().ok()).unwrap_or_default().as_secs_f64());
             }
         });
+    }
+
+    /// The worker that fetches the keys anew each minute once there are any, so that one that was withdrawn stops counting.
+    #[must_use]
+    pub fn refresher(&self) -> Arc<dyn Worker> {
+        Arc::new(Refresher(self.keys.clone()))
     }
 
     fn new(keys: Keys, issuer: &str, clock: SharedClock) -> Self {
@@ -190,5 +197,25 @@ impl Keys {
             Self::Local(set) => set.number(),
             Self::Remote(keys) => keys.set_number(),
         }
+    }
+}
+
+struct Refresher(Arc<Keys>);
+
+#[async_trait]
+impl Worker for Refresher {
+    fn name(&self) -> &'static str {
+        "key-refresher"
+    }
+
+    async fn step(&self) -> Result<Next, WorkerError> {
+        if let Keys::Remote(keys) = &*self.0 {
+            keys.refresh().await;
+        }
+        Ok(Next::Idle)
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_secs(5)
     }
 }

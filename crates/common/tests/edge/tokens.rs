@@ -15,6 +15,7 @@ use chrono::TimeDelta;
 use common::auth::keys::{SigningKey, generate_pem};
 use common::auth::{AUDIENCE, Caller, Claims, Role, SessionCheck, TokenVerifier};
 use common::clock::{Clock, ManualClock, SystemClock};
+use common::worker::Worker;
 use contracts::UserId;
 use http::StatusCode;
 use jsonwebtoken::{Algorithm, EncodingKey};
@@ -128,6 +129,7 @@ struct Setup {
     clock: ManualClock,
     publisher: Publisher,
     app: Router,
+    refresher: Arc<dyn Worker>,
 }
 
 async fn setup() -> Setup {
@@ -136,7 +138,7 @@ async fn setup() -> Setup {
     let url = publisher.start().await;
     let client = client(&url, clock.shared());
     let verifier = TokenVerifier::remote(discovery(&url), "shopfleet", clock.shared(), client);
-    Setup { key, clock, publisher, app: guarded(verifier) }
+    Setup { key, clock, publisher, refresher: verifier.refresher(), app: guarded(verifier) }
 }
 
 fn assert_invalid(answer: &Answer) {
@@ -146,7 +148,7 @@ fn assert_invalid(answer: &Answer) {
 
 #[tokio::test]
 async fn a_token_that_the_user_service_signed_counts() {
-    let Setup { key, clock, publisher, app } = setup().await;
+    let Setup { key, clock, publisher, app, .. } = setup().await;
     let claims = claims(&clock);
     let token = key.sign(&claims);
     for _ in 0..3 {
@@ -252,7 +254,7 @@ async fn a_signature_by_another_key_is_refused() {
 
 #[tokio::test]
 async fn an_unknown_key_is_asked_for_once_in_ten_seconds_at_the_most() {
-    let Setup { key, clock, publisher, app } = setup().await;
+    let Setup { key, clock, publisher, app, .. } = setup().await;
     assert_eq!(whoami(&app, &key.sign(&claims(&clock))).await.status, 200);
     let (second, third) = (new_key(), new_key());
     publisher.publish(&[&key, &second]);
@@ -271,7 +273,7 @@ async fn an_unknown_key_is_asked_for_once_in_ten_seconds_at_the_most() {
 
 #[tokio::test]
 async fn a_key_that_was_withdrawn_no_longer_verifies_what_it_verified_before() {
-    let Setup { key, clock, publisher, app } = setup().await;
+    let Setup { key, clock, publisher, app, .. } = setup().await;
     let (old, new) = (key.sign(&claims(&clock)), new_key());
     assert_eq!(whoami(&app, &old).await.status, 200);
     publisher.publish(&[&new]);
@@ -280,8 +282,30 @@ async fn a_key_that_was_withdrawn_no_longer_verifies_what_it_verified_before() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_withdrawn_stops_counting_within_a_minute_though_nobody_names_another() {
+    let Setup { key, clock, publisher, app, refresher } = setup().await;
+    refresher.step().await.unwrap();
+    assert_eq!(publisher.asked(), 0, "they are fetched when they are first needed");
+    let token = key.sign(&claims(&clock));
+    assert_eq!(whoami(&app, &token).await.status, 200);
+    publisher.publish(&[&new_key()]);
+    clock.advance(TimeDelta::seconds(59));
+    refresher.step().await.unwrap();
+    assert_eq!(publisher.asked(), 1, "young keys are kept");
+    assert_eq!(whoami(&app, &token).await.status, 200);
+    clock.advance(TimeDelta::seconds(1));
+    publisher.set_down(true);
+    refresher.step().await.unwrap();
+    assert_eq!(whoami(&app, &token).await.status, 200, "while the user service is away they are kept too");
+    publisher.set_down(false);
+    clock.advance(TimeDelta::seconds(10));
+    refresher.step().await.unwrap();
+    assert_invalid(&whoami(&app, &token).await);
+}
+
+#[tokio::test]
 async fn the_last_good_keys_are_kept_while_the_user_service_is_away() {
-    let Setup { key, clock, publisher, app } = setup().await;
+    let Setup { key, clock, publisher, app, .. } = setup().await;
     assert_eq!(whoami(&app, &key.sign(&claims(&clock))).await.status, 200);
     publisher.set_down(true);
     clock.advance(TimeDelta::hours(1));
@@ -292,7 +316,7 @@ async fn the_last_good_keys_are_kept_while_the_user_service_is_away() {
 
 #[tokio::test]
 async fn without_any_keys_it_is_not_the_callers_fault() {
-    let Setup { key, clock, publisher, app } = setup().await;
+    let Setup { key, clock, publisher, app, .. } = setup().await;
     publisher.set_down(true);
     let answer = whoami(&app, &key.sign(&claims(&clock))).await;
     answer.refused(503, "SERVICE_UNAVAILABLE");
@@ -310,7 +334,7 @@ async fn without_any_keys_it_is_not_the_callers_fault() {
 
 #[tokio::test]
 async fn the_first_requests_share_one_call_for_the_keys() {
-    let Setup { key, clock, publisher, app } = setup().await;
+    let Setup { key, clock, publisher, app, .. } = setup().await;
     let token = key.sign(&claims(&clock));
     let answers = futures::future::join_all((0..20).map(|_| whoami(&app, &token))).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
@@ -319,7 +343,7 @@ async fn the_first_requests_share_one_call_for_the_keys() {
 
 #[tokio::test]
 async fn keys_of_other_kinds_are_left_out() {
-    let Setup { key, clock, publisher, app } = setup().await;
+    let Setup { key, clock, publisher, app, .. } = setup().await;
     publisher
         .keys
         .lock()
