@@ -4,6 +4,8 @@
 //! With `PICTURES` set to a folder, the run goes on for two minutes and the dashboards' data is drawn there.
 #![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
 
+#[path = "monitoring/drill.rs"]
+mod drill;
 #[path = "monitoring/expressions.rs"]
 mod expressions;
 #[path = "monitoring/pictures.rs"]
@@ -32,6 +34,8 @@ const SILENT: [(&str, &str); 5] = [
 const MONGODB: &str = "there is no exporter of MongoDB 6 among Debian's packages or Go's modules";
 /// How long all of it may take to have data. Far more than it does.
 const DEADLINE: Duration = Duration::from_secs(180);
+/// A fleet with all that watches it is enough for the machine: its tests run one after the other.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 /// How far back is looked.
 const SECONDS: i64 = 60;
 
@@ -76,10 +80,14 @@ async fn without_data(prometheus: &Prometheus, asked: &Asked) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_panel_and_every_rule_gives_data() {
-    let Some(watched) = watched::Watched::start().await else { return };
+    let _alone = ALONE.lock().await;
+    let Some(watched) = watched::Watched::start(&[], str::to_owned).await else { return };
     let prometheus = &watched.prometheus;
     let admin = watched.fleet.admin().await;
-    let _ = admin.patch("/api/products/1/stock", &json!({"quantity": 90_000})).await;
+    for product in 1..=2 {
+        let path = format!("/api/products/{product}/stock");
+        let _ = admin.patch(&path, &json!({"quantity": 90_000})).await.expect(200);
+    }
     let load = Load::begin(&watched.fleet, 3, 1).await;
     let player = tokio::spawn(play(watched.fleet.clone()));
 

@@ -36,8 +36,9 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// Starts all of it; `None` if something is not installed.
-    pub(crate) async fn start() -> Option<Self> {
+    /// Starts all of it, the services with these variables and the rules as `rule` changes them; `None` if something is not
+    /// installed.
+    pub(crate) async fn start(environment: &[(&str, &str)], rule: fn(&str) -> String) -> Option<Self> {
         let servers = Servers {
             postgres: Held::Own(Postgres::start().await?),
             mongodb: Held::Own(MongoDb::start().await?),
@@ -55,7 +56,7 @@ impl Watched {
             Exporter::blackbox(&blackbox, &certificate).await?,
         ];
         let (consul, rabbitmq) = (servers.consul.as_ref()?.url(), servers.rabbitmq.metrics()?);
-        let fleet = Arc::new(Fleet::apart(Some(servers), 1, &[]).await);
+        let fleet = Arc::new(Fleet::apart(Some(servers), 1, environment).await);
 
         let mut openssl = Command::new("openssl");
         openssl.args(["s_server", "-www", "-quiet", "-accept", &format!("127.0.0.1:{shop}")]);
@@ -95,7 +96,7 @@ impl Watched {
                 told("monitoring/targets/public.yml").replace("\"]", &format!("\", \"https://127.0.0.1:{shop}\"]"));
             all.insert("targets/public.yml".to_owned(), public);
             let rules = files("monitoring/rules").into_iter().map(|name| format!("rules/{name}"));
-            all.extend(rules.map(|name| (name.clone(), read(&format!("monitoring/{name}")))));
+            all.extend(rules.map(|name| (name.clone(), rule(&read(&format!("monitoring/{name}"))))));
             all
         })
         .await?;

@@ -155,9 +155,9 @@ impl Passwords {
         let turn = self.running.clone().acquire_owned().instrument(queue).await;
         let turn = turn.map_err(|error| Error::Fault(error.into()))?;
         drop(waiting);
-        self.faults.hold_up(Fault::SlowPasswords).await;
         let hashed = self.seen.hashed.clone();
         let span = tracing::info_span!("password hash", service.name = NAME);
+        self.faults.hold_up(Fault::SlowPasswords).instrument(span.clone()).await;
         let done = tokio::task::spawn_blocking(move || {
             let done = span.in_scope(|| hashed.observe_closure_duration(work));
             drop((turn, place));

@@ -1,0 +1,276 @@
+//! A drill: each fault that can be put into the fleet raises its alert, shows in a trace, and both end with it.
+#![expect(clippy::print_stdout, reason = "which alerts are raised, and when, is printed")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::faults::Fault;
+use serde_json::{Value, json};
+use testkit::fleet::{Fleet, Load, Person, until};
+use testkit::servers::{Jaeger, Prometheus};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::ALONE;
+use crate::watched::Watched;
+
+/// How many times faster than in production time passes for the rules: five minutes are five seconds.
+const FASTER: u64 = 60;
+/// How many sign up at once, so that some have to wait.
+const CROWD: usize = 12;
+/// Alerts on time that things take, which a machine that is busy with something else raises by itself.
+const OF_TIME: [&str; 5] =
+    ["OrderLatencyBurnFast", "PasswordQueueLong", "CacheFails", "PaymentProviderSlow", "ProductReadBurnFast"];
+/// How long one of them may go on before that is taken to be so.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// Between two reads of a product.
+const PAUSE: Duration = Duration::from_millis(100);
+
+const USER: &str = "user-service";
+const PRODUCT: &str = "product-service";
+const ORDER: &str = "order-service";
+const PAYMENT: &str = "payment-service";
+
+/// What a customer does who meets the fault.
+#[derive(Clone, Copy, PartialEq)]
+enum Act {
+    Read,
+    SignIn,
+    Place,
+    Pay,
+}
+
+/// How the span of a service shows the fault.
+enum Sign {
+    Fails(&'static str, &'static str),
+    TakesMillis(&'static str, &'static str, u64),
+    /// The first is there, the second not before the fault is taken out.
+    Stops((&'static str, &'static str), (&'static str, &'static str)),
+}
+
+struct Drill {
+    fault: &'static [&'static str],
+    alert: &'static str,
+    act: Act,
+    sign: Sign,
+}
+
+/// One for each fault there is.
+fn drills() -> [Drill; 10] {
+    let create = "stripe create_intent";
+    let reserve = "POST /api/products/reservations";
+    let heard = (ORDER, "process order-service.payment.events");
+    let drill = |fault, alert, act, sign| Drill { fault, alert, act, sign };
+    [
+        drill(
+            &["hot-row", "--delay-ms", "400"],
+            "OrderLatencyBurnFast",
+            Act::Place,
+            Sign::TakesMillis(PRODUCT, reserve, 400),
+        ),
+        drill(&["slow-passwords"], "PasswordQueueLong", Act::SignIn, Sign::TakesMillis(USER, "password hash", 1000)),
+        drill(&["cache-gone"], "CacheFails", Act::Read, Sign::Fails(PRODUCT, "cache get")),
+        drill(
+            &["publish-errors", "--service", ORDER],
+            "PublishingFails",
+            Act::Place,
+            Sign::Fails(ORDER, "publish order.created"),
+        ),
+        drill(
+            &["consumer-stop", "--service", ORDER],
+            "QueueStandsStill",
+            Act::Pay,
+            Sign::Stops((PAYMENT, "publish payment.created"), heard),
+        ),
+        drill(&["consumer-errors", "--service", ORDER], "MessagesRetried", Act::Pay, Sign::Fails(heard.0, heard.1)),
+        drill(&["provider-delay"], "PaymentProviderSlow", Act::Pay, Sign::TakesMillis(PAYMENT, create, 3000)),
+        drill(&["provider-errors"], "PaymentProviderFails", Act::Pay, Sign::Fails(PAYMENT, create)),
+        drill(
+            &["http-delay", "--service", PRODUCT, "--delay-ms", "300"],
+            "ProductReadBurnFast",
+            Act::Read,
+            Sign::TakesMillis(PRODUCT, "GET /api/products/{id}", 300),
+        ),
+        drill(
+            &["http-errors", "--service", ORDER],
+            "OrderErrorsBurnFast",
+            Act::Place,
+            Sign::Fails(ORDER, "POST /api/orders"),
+        ),
+    ]
+}
+
+/// A file of rules whose windows and waits are shorter; what is compared stays.
+fn faster(rules: &str) -> String {
+    let line = |line: &str| match line.split_once("for: ") {
+        Some((indent, span)) => format!("{indent}for: {}", shorter(span)),
+        None => {
+            let mut parts = line.split('[');
+            let first = parts.next().unwrap_or_default().to_owned();
+            parts.fold(first, |line, part| match part.split_once(']') {
+                Some((span, rest)) => format!("{line}[{}]{rest}", shorter(span)),
+                None => format!("{line}[{part}"),
+            })
+        }
+    };
+    rules.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A span of time such as `5m`, that much shorter; what is none stays.
+fn shorter(span: &str) -> String {
+    let (number, unit) = span.split_at(span.len().saturating_sub(1));
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86400,
+        _ => return span.to_owned(),
+    };
+    let millis = |number: u64| format!("{}ms", number * seconds * 1000 / FASTER);
+    number.parse().map_or_else(|_| span.to_owned(), millis)
+}
+
+#[test]
+fn windows_and_waits_grow_shorter_and_nothing_else() {
+    let rules = "expr: rate(a_rate5m{b=\"c\"}[5m]) > 5 and d[1h]\n  for: 2m\nlabels: { e: [f] }";
+    assert_eq!(
+        faster(rules),
+        "expr: rate(a_rate5m{b=\"c\"}[5000ms]) > 5 and d[60000ms]\n  for: 2000ms\nlabels: { e: [f] }"
+    );
+}
+
+async fn firing(prometheus: &Prometheus, alert: &str) -> bool {
+    let alerts = prometheus.ask("alerts", &[]).await;
+    let mut alerts = alerts["alerts"].as_array().unwrap().iter();
+    alerts.any(|one| one["labels"]["alertname"] == alert && one["state"] == "firing")
+}
+
+fn fault(fleet: &Fleet, arguments: &[&str]) {
+    let output = fleet.command(&[&["fault"], arguments].concat()).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Does it in a trace of its own, whatever is answered; the trace's id.
+async fn play(fleet: &Fleet, person: &Person, act: Act) -> String {
+    let id = uuid::Uuid::now_v7().simple().to_string();
+    let traced = |person: &Person| person.traced(&format!("00-{id}-00f067aa0ba902b7-01"));
+    match act {
+        Act::Read => drop(traced(person).get("/api/products/1").await),
+        Act::SignIn => {
+            let wrong = json!({"email": "nobody@example.com", "password": "not the one"});
+            drop(traced(&fleet.visitor()).post("/api/auth/login", &wrong).await);
+        }
+        Act::Place => drop(traced(person).post("/api/orders", &person.order_form(&[(1, 1)])).await),
+        Act::Pay => {
+            let order = person.place(&[(1, 1)]).await;
+            drop(traced(person).try_pay(&order).await);
+        }
+    }
+    id
+}
+
+/// Whether a trace of Jaeger's has such a span of this service and name.
+fn has(trace: &Value, (service, name): (&str, &str), such: impl Fn(&Value) -> bool) -> bool {
+    let of = |span: &Value| trace["processes"][span["processID"].as_str().unwrap()]["serviceName"] == service;
+    let mut spans = trace["spans"].as_array().unwrap().iter();
+    spans.any(|span| span["operationName"] == name && of(span) && such(span))
+}
+
+fn failed(span: &Value) -> bool {
+    span["tags"].as_array().unwrap().iter().any(|tag| tag["key"] == "error" && tag["value"] == true)
+}
+
+fn shows(trace: &Value, sign: &Sign) -> bool {
+    match *sign {
+        Sign::Fails(service, name) => has(trace, (service, name), failed),
+        Sign::TakesMillis(service, name, millis) => {
+            has(trace, (service, name), |span| span["duration"].as_u64().unwrap() >= millis * 1000)
+        }
+        Sign::Stops(before, after) => has(trace, before, |_| true) && !has(trace, after, |_| true),
+    }
+}
+
+/// People who sign up at once, again and again, until this is dropped.
+fn crowd(fleet: &Arc<Fleet>) -> JoinSet<()> {
+    let sign_up = |fleet: Arc<Fleet>| async move {
+        loop {
+            fleet.customer().await;
+        }
+    };
+    (0..CROWD).map(|_| sign_up(fleet.clone())).collect()
+}
+
+/// Waits until an alert is not raised; whether it came to that, which is not the fleet's to say for an alert on time.
+async fn is_quiet(prometheus: &Prometheus, alert: &str) -> bool {
+    let wanted = format!("{alert} is not raised");
+    let quiet = until(&wanted, || async { (!firing(prometheus, alert).await).then_some(()) });
+    if OF_TIME.contains(&alert) {
+        return tokio::time::timeout(PATIENCE, quiet).await.is_ok();
+    }
+    quiet.await;
+    true
+}
+
+async fn run(watched: &Watched, jaeger: &Jaeger, person: &Person, drill: &Drill) {
+    let Drill { fault: arguments, alert, act, sign } = drill;
+    let (fleet, prometheus) = (&watched.fleet, &watched.prometheus);
+    let was_quiet = is_quiet(prometheus, alert).await;
+    fault(fleet, &[&["set"], *arguments].concat());
+    let begun = Instant::now();
+    let crowd = if *act == Act::SignIn { crowd(fleet) } else { JoinSet::new() };
+    until(&format!("{alert} is raised"), || async { firing(prometheus, alert).await.then_some(()) }).await;
+    let after = if was_quiet { format!("after {:>2} s", begun.elapsed().as_secs()) } else { "before".to_owned() };
+    let id = play(fleet, person, *act).await;
+    until(&format!("{} shows in the trace", arguments[0]), || async {
+        shows(&jaeger.trace(&id).await?, sign).then_some(())
+    })
+    .await;
+    drop(crowd);
+    fault(fleet, &["clear", arguments[0]]);
+    if let Sign::Stops(_, after) = sign {
+        until("what was stopped goes on", || async { has(&jaeger.trace(&id).await?, *after, |_| true).then_some(()) })
+            .await;
+    }
+    println!("{:<16} {alert:<22} {after}, seen in the trace", arguments[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_fault_raises_its_alert_and_shows_in_the_trace() {
+    let _alone = ALONE.lock().await;
+    let Some(jaeger) = Jaeger::start().await else { return };
+    let otlp = jaeger.otlp();
+    let environment = [("FAULTS", "on"), ("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.as_str())];
+    let Some(watched) = Watched::start(&environment, faster).await else { return };
+    let (fleet, prometheus) = (&watched.fleet, &watched.prometheus);
+    let _ = fleet.admin().await.patch("/api/products/1/stock", &json!({"quantity": 90_000})).await.expect(200);
+    let begun = Instant::now();
+    let load = Load::begin(fleet, 1, 1).await;
+    let person = fleet.customer().await;
+    let reader = person.clone();
+    let reader = tokio::spawn(async move {
+        loop {
+            drop(reader.get("/api/products/1").await);
+            tokio::time::sleep(PAUSE).await;
+        }
+    });
+    let drills = drills();
+    for fault in Fault::ALL {
+        assert!(drills.iter().any(|drill| drill.fault[0] == fault.as_str()), "nobody drills {}", fault.as_str());
+    }
+    for drill in &drills {
+        run(&watched, &jaeger, &person, drill).await;
+    }
+    for Drill { alert, .. } in &drills {
+        if !is_quiet(prometheus, alert).await {
+            println!("{alert} goes on: the machine is slow");
+        }
+    }
+    let seconds = i64::try_from(begun.elapsed().as_secs()).unwrap();
+    let fired = prometheus.range("max by (alertname) (ALERTS{alertstate=\"firing\"})", seconds, 1).await;
+    let fired: Vec<_> = fired.iter().map(|one| one["metric"]["alertname"].as_str().unwrap()).collect();
+    println!("{} faults in {seconds} s; {} alerts were raised in all: {}", drills.len(), fired.len(), fired.join(", "));
+    reader.abort();
+    let _ = reader.await;
+    let (left, table) = load.end().await;
+    println!("{} orders were placed meanwhile\n{table}", left.orders.len());
+}
