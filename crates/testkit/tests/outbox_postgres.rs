@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::DateTime;
@@ -12,8 +13,8 @@ use common::outbox::Outbox;
 use common::outbox::postgres::{CLAIM, PUBLISHED};
 use common::postgres::{Postgres, PostgresUrl};
 use common::store::StoreError;
-use sqlx::Executor as _;
 use sqlx::migrate::Migrator;
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use testkit::outbox::{Fixture, suite};
 use testkit::plans::assert_indexed;
 use testkit::{idempotency, servers};
@@ -49,6 +50,39 @@ async fn postgres_keeps_the_rules_of_idempotency_keys() {
     let (db, clock) = (open(&server.database().await).await, ManualClock::at(idempotency::START));
     let keys = db.keys(Arc::new(clock.clone()));
     idempotency::suite(&OnPostgres(db), &keys, &clock).await;
+}
+
+/// Lets somebody wait for this for so many turns, and go away.
+async fn give_up(begin: impl Future, turns: usize) {
+    let patience = async {
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = begin => {}
+        () = patience => {}
+    }
+}
+
+#[tokio::test]
+async fn who_goes_away_while_a_transaction_begins_takes_nobody_else_into_it() {
+    let Some(server) = servers::postgres().await else { return };
+    let url = server.database().await;
+    let db = open(&url).await;
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    other.execute("CREATE TABLE kept (number bigint)").await.unwrap();
+    for number in 1..=100 {
+        let turns = usize::try_from(number % 10).unwrap();
+        give_up(db.begin(), turns).await;
+        give_up(db.snapshot(), turns).await;
+        let mut next = db.pool().acquire().await.unwrap();
+        sqlx::query("INSERT INTO kept VALUES ($1)").bind(number).execute(&mut *next).await.unwrap();
+        drop(next);
+        let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM kept").fetch_one(&mut other).await.unwrap();
+        assert_eq!(kept, number, "what was written is in a transaction that nobody ends");
+    }
 }
 
 #[tokio::test]
@@ -97,8 +131,7 @@ async fn a_restart_of_the_server_costs_no_event_and_no_restart_of_ours() {
     let refused = pending().await.unwrap_err();
     assert!(refused.is_retryable(), "{refused:?}");
     server.restart().await;
-    let back = testkit::eventually("the pool has new connections", std::time::Duration::from_secs(30), || async {
-        pending().await.ok()
-    });
+    let back =
+        testkit::eventually("the pool has new connections", Duration::from_secs(30), || async { pending().await.ok() });
     assert_eq!(usize::try_from(back.await.pending).unwrap(), kept.events.len());
 }

@@ -38,6 +38,15 @@ impl<DB: Database> Deref for Pool<DB> {
     }
 }
 
+/// Lets a transaction begin although whoever asked for it goes away meanwhile; it is rolled back then. If it were dropped
+/// half-way, sqlx 0.9.0 would give its connection to the next one with the transaction still open, and what that one wrote
+/// would be lost (<https://github.com/launchbadge/sqlx/issues/4393>).
+async fn begun<DB: Database>(
+    begin: impl Future<Output = sqlx::Result<Transaction<'static, DB>>> + Send + 'static,
+) -> sqlx::Result<Transaction<'static, DB>> {
+    tokio::spawn(begin).await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+}
+
 impl<DB: Database> Pool<DB> {
     /// Waits for a connection.
     ///
@@ -57,7 +66,7 @@ impl<DB: Database> Pool<DB> {
     /// # Errors
     /// The same.
     pub async fn begin(&self) -> sqlx::Result<Transaction<'static, DB>> {
-        Transaction::begin(self.acquire().await?, None).await
+        begun(Transaction::begin(self.acquire().await?, None)).await
     }
 
     /// Begins a transaction by this statement.
@@ -65,7 +74,7 @@ impl<DB: Database> Pool<DB> {
     /// # Errors
     /// The same.
     pub async fn begin_with(&self, statement: impl SqlSafeStr) -> sqlx::Result<Transaction<'static, DB>> {
-        Transaction::begin(self.acquire().await?, Some(statement.into_sql_str())).await
+        begun(Transaction::begin(self.acquire().await?, Some(statement.into_sql_str()))).await
     }
 
     /// Shows in `metrics` how these pools of one store fare together.
