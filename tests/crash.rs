@@ -119,6 +119,13 @@ impl Mortal {
         false
     }
 
+    /// The errors that were logged last.
+    async fn errors(&self) -> String {
+        let logged = self.fleet.logged().await;
+        let errors: Vec<_> = logged.lines().filter(|line| line.contains(" ERROR ")).collect();
+        errors[errors.len().saturating_sub(10)..].join("\n")
+    }
+
     /// What the audit says; its violations if it finds any.
     fn audit(&self) -> Result<String, String> {
         let mut command = self.fleet.command(&["audit", "--wait", "150", "--grace", "40"]);
@@ -216,7 +223,7 @@ async fn walk(way: Way, mut mortal: Mortal, queue: Arc<Mutex<Queue>>) -> Vec<Str
         match found {
             Ok(_) => println!("`{point}`: 0 violations, {:.1} s", begun.elapsed().as_secs_f32()),
             Err(found) => {
-                wrong.push(format!("`{point}`: {found}"));
+                wrong.push(format!("`{point}`: {found}\n{}", mortal.errors().await));
                 mortal = Mortal::start(way, None).await.unwrap();
             }
         }
