@@ -104,7 +104,7 @@ fn template_lifecycle_and_pipeline_name_each_other_and_are_installed() {
 #[test]
 fn who_ships_and_who_reads_means_the_same_lines() {
     let pattern = json("monitoring/elasticsearch/template.json")["index_patterns"][0].as_str().unwrap().to_owned();
-    let stream = yaml("monitoring/filebeat.yml")["output.elasticsearch"]["index"].as_str().unwrap().to_owned();
+    let stream = yaml("monitoring/filebeat/filebeat.yml")["output.elasticsearch"]["index"].as_str().unwrap().to_owned();
     assert!(stream.starts_with(pattern.trim_end_matches('*')), "{stream} and {pattern}");
     let sources = yaml("monitoring/grafana/provisioning/datasources/shopfleet.yml");
     let sources = sources["datasources"].as_array().unwrap();
