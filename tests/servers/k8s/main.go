@@ -1,10 +1,10 @@
 // Checks what kustomize renders, with Kubernetes' own code: each object is decoded strictly (an unknown field is a
-// mistake), each pod is held against the `restricted` pod security standard, and the network policies against the edges
-// that the fleet has and those that it must not have.
+// mistake), each pod is held against the pod security standard of its namespace, what pods and Services name has to be
+// there, and the network policies are held against the edges that the fleet has and those that it must not have.
 //
 //	kustomize build k8s/overlays/dev | k8s-check dev
 //
-// The argument is the overlay: edges to servers are looked at where the servers are in the cluster.
+// The argument is what it says of itself.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 
@@ -21,12 +22,9 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/yaml"
-	"k8s.io/pod-security-admission/api"
-	"k8s.io/pod-security-admission/policy"
 )
 
 // What was rendered, and what is wrong with it.
@@ -34,13 +32,42 @@ type checked struct {
 	objects  int
 	pods     []pod
 	policies []networkingv1.NetworkPolicy
+	services []corev1.Service
+	// The labels of each namespace.
+	namespaces map[string]map[string]string
+	// The keys of each ConfigMap and Secret.
+	kept     map[named][]string
 	mistakes []string
 }
 
 type pod struct {
-	name      string
-	keepsData bool
-	template  corev1.PodTemplateSpec
+	name, namespace string
+	keepsData       bool
+	template        corev1.PodTemplateSpec
+	// Volumes that are not in the template.
+	claims []corev1.Volume
+}
+
+func (p pod) ports() []int32 {
+	var ports []int32
+	for _, container := range p.template.Spec.Containers {
+		for _, port := range container.Ports {
+			ports = append(ports, port.ContainerPort)
+		}
+	}
+	return ports
+}
+
+// Whether it listens where a Service's port leads to.
+func (p pod) listens(port corev1.ServicePort) bool {
+	for _, container := range p.template.Spec.Containers {
+		for _, own := range container.Ports {
+			if own.Name == port.TargetPort.StrVal || own.ContainerPort == port.TargetPort.IntVal {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (c *checked) wrong(format string, values ...any) {
@@ -53,7 +80,7 @@ func main() {
 		os.Exit(2)
 	}
 	name := os.Args[1]
-	var found checked
+	found := checked{namespaces: map[string]map[string]string{}, kept: map[named][]string{}}
 	if err := found.read(os.Stdin); err != nil {
 		fmt.Fprintln(os.Stderr, "k8s-check:", err)
 		os.Exit(1)
@@ -65,7 +92,9 @@ func main() {
 	found.habits()
 	edges := 0
 	if len(found.policies) > 0 {
-		edges = found.edges(name == "dev")
+		// A single manifest leaves Secrets and policies to whoever applies it.
+		found.references()
+		edges = found.edges()
 	}
 	for _, mistake := range found.mistakes {
 		fmt.Printf("%s: WRONG %s\n", name, mistake)
@@ -102,192 +131,37 @@ func (c *checked) read(from io.Reader) error {
 			continue
 		}
 		c.objects++
+		if len(document) > largest {
+			c.wrong("%s is too large to be applied: %d bytes", kind.Kind, len(document))
+		}
 		switch object := object.(type) {
+		case *corev1.Namespace:
+			c.namespaces[object.Name] = object.Labels
+		case *corev1.Service:
+			c.services = append(c.services, *object)
+		case *corev1.ConfigMap:
+			c.kept[named{kind.Kind, object.Namespace, object.Name}] = slices.Concat(slices.Collect(maps.Keys(object.Data)), slices.Collect(maps.Keys(object.BinaryData)))
+		case *corev1.Secret:
+			c.kept[named{kind.Kind, object.Namespace, object.Name}] = slices.Collect(maps.Keys(object.Data))
 		case *appsv1.Deployment:
-			c.add(kind.Kind, object.Name, false, object.Spec.Selector, object.Spec.Template)
+			c.add(object.ObjectMeta, false, object.Spec.Selector, object.Spec.Template, nil)
 		case *appsv1.StatefulSet:
-			c.add(kind.Kind, object.Name, true, object.Spec.Selector, object.Spec.Template)
+			c.add(object.ObjectMeta, true, object.Spec.Selector, object.Spec.Template, object.Spec.VolumeClaimTemplates)
 		case *appsv1.DaemonSet:
-			c.add(kind.Kind, object.Name, true, object.Spec.Selector, object.Spec.Template)
+			c.add(object.ObjectMeta, true, object.Spec.Selector, object.Spec.Template, nil)
 		case *networkingv1.NetworkPolicy:
 			c.policies = append(c.policies, *object)
 		}
 	}
 }
 
-func (c *checked) add(kind, name string, keepsData bool, selector *metav1.LabelSelector, template corev1.PodTemplateSpec) {
-	matches, err := metav1.LabelSelectorAsSelector(selector)
-	if err != nil || !matches.Matches(labels.Set(template.Labels)) {
-		c.wrong("%s %s does not select its own pods", kind, name)
+func (c *checked) add(meta metav1.ObjectMeta, keepsData bool, selector *metav1.LabelSelector, template corev1.PodTemplateSpec, claims []corev1.PersistentVolumeClaim) {
+	if !selects(selector, template.Labels) {
+		c.wrong("%s does not select its own pods", meta.Name)
 	}
-	c.pods = append(c.pods, pod{name, keepsData, template})
-}
-
-// Each pod passes the `restricted` standard, as the admission of a cluster judges it.
-func (c *checked) security() error {
-	evaluator, err := policy.NewEvaluator(policy.DefaultChecks())
-	if err != nil {
-		return err
+	made := pod{name: meta.Name, namespace: meta.Namespace, keepsData: keepsData, template: template}
+	for _, claim := range claims {
+		made.claims = append(made.claims, corev1.Volume{Name: claim.Name})
 	}
-	restricted := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
-	for _, pod := range c.pods {
-		results := evaluator.EvaluatePod(restricted, &pod.template.ObjectMeta, &pod.template.Spec)
-		if verdict := policy.AggregateCheckResults(results); !verdict.Allowed {
-			c.wrong("pod %s is not restricted: %s", pod.name, verdict.ForbiddenDetail())
-		}
-	}
-	return nil
-}
-
-// What the standard does not ask for, and this fleet does.
-func (c *checked) habits() {
-	for _, pod := range c.pods {
-		spec := pod.template.Spec
-		if spec.AutomountServiceAccountToken == nil || *spec.AutomountServiceAccountToken {
-			c.wrong("pod %s has a token for the cluster's API", pod.name)
-		}
-		for _, container := range spec.Containers {
-			security, resources := container.SecurityContext, container.Resources
-			if security == nil || security.ReadOnlyRootFilesystem == nil || !*security.ReadOnlyRootFilesystem {
-				c.wrong("container %s can write to its root file system", container.Name)
-			}
-			if resources.Requests.Cpu().IsZero() || resources.Requests.Memory().IsZero() || resources.Limits.Memory().IsZero() {
-				c.wrong("container %s lacks a request of cpu or memory, or a limit of memory", container.Name)
-			}
-			if container.StartupProbe == nil || container.ReadinessProbe == nil || container.LivenessProbe == nil && !pod.keepsData {
-				c.wrong("container %s lacks a probe", container.Name)
-			}
-			if live, ready := container.LivenessProbe, container.ReadinessProbe; live != nil && ready != nil &&
-				live.HTTPGet != nil && ready.HTTPGet != nil && live.HTTPGet.Path == ready.HTTPGet.Path {
-				c.wrong("container %s is killed for what should only make it unready", container.Name)
-			}
-			if hook := container.Lifecycle; hook != nil && hook.PreStop != nil && hook.PreStop.Sleep != nil {
-				if grace := spec.TerminationGracePeriodSeconds; grace == nil || *grace < hook.PreStop.Sleep.Seconds+15 {
-					c.wrong("pod %s has no time to drain after its preStop", pod.name)
-				}
-			}
-		}
-	}
-}
-
-type edge struct {
-	from, to string
-	port     int32
-}
-
-var services = map[string]int32{"user-service": 3001, "product-service": 3002, "order-service": 3003, "payment-service": 3004}
-
-var calls = map[string][]string{
-	"kong":            {"user-service", "product-service", "order-service", "payment-service"},
-	"product-service": {"user-service", "order-service"},
-	"order-service":   {"user-service", "product-service", "payment-service"},
-	"payment-service": {"user-service", "order-service"},
-	"prometheus":      {"user-service", "product-service", "order-service", "payment-service"},
-	"stripe-sandbox":  {"payment-service"},
-}
-
-var servers = []struct {
-	name string
-	port int32
-	of   []string
-}{
-	{"mongodb", 27017, []string{"user-service"}},
-	{"postgres", 5432, []string{"product-service", "order-service", "payment-service"}},
-	{"redis", 6379, []string{"user-service", "product-service", "order-service", "payment-service", "kong"}},
-	{"rabbitmq", 5672, []string{"user-service", "product-service", "order-service", "payment-service"}},
-	{"stripe-sandbox", 3010, []string{"payment-service"}},
-}
-
-// Every pair of pods may speak if the fleet has that edge, and may not if it has none.
-func (c *checked) edges(serversInCluster bool) int {
-	callers := []string{"user-service", "product-service", "order-service", "payment-service", "kong", "stranger"}
-	if serversInCluster {
-		callers = append(callers, "stripe-sandbox", "redis", "postgres")
-	}
-	looked := 0
-	look := func(e edge, wanted bool) {
-		looked++
-		if c.allowed(e) != wanted {
-			c.wrong("%s to %s on %d: wanted %t", e.from, e.to, e.port, wanted)
-		}
-	}
-	for _, from := range callers {
-		for to, port := range services {
-			if from != to {
-				look(edge{from, to, port}, slices.Contains(calls[from], to))
-				look(edge{from, to, port + 1000}, false)
-			}
-		}
-		if serversInCluster {
-			for _, server := range servers {
-				if from != server.name {
-					look(edge{from, server.name, server.port}, slices.Contains(server.of, from))
-				}
-			}
-		}
-	}
-	// Whoever watches comes from a pod that no policy of ours lets out: its own namespace's matter. What counts is who is let in.
-	for to, port := range services {
-		looked++
-		if !c.enters("prometheus", to, port) || c.enters("stranger", to, port) {
-			c.wrong("%s on %d: prometheus may look at it, a stranger may not", to, port)
-		}
-	}
-	return looked
-}
-
-func (c *checked) allowed(e edge) bool {
-	return c.leaves(e.from, e.to, e.port) && c.enters(e.from, e.to, e.port)
-}
-
-func (c *checked) leaves(from, to string, port int32) bool {
-	for _, policy := range c.policies {
-		if !selects(&policy.Spec.PodSelector, from) {
-			continue
-		}
-		for _, rule := range policy.Spec.Egress {
-			if reaches(rule.To, to) && opens(rule.Ports, port) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (c *checked) enters(from, to string, port int32) bool {
-	for _, policy := range c.policies {
-		if !selects(&policy.Spec.PodSelector, to) {
-			continue
-		}
-		for _, rule := range policy.Spec.Ingress {
-			if reaches(rule.From, from) && opens(rule.Ports, port) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func selects(selector *metav1.LabelSelector, app string) bool {
-	matches, err := metav1.LabelSelectorAsSelector(selector)
-	return err == nil && matches.Matches(labels.Set{"app": app})
-}
-
-// Whether one of the peers is this pod of the same namespace. No peer means everybody.
-func reaches(peers []networkingv1.NetworkPolicyPeer, app string) bool {
-	for _, peer := range peers {
-		if peer.PodSelector != nil && peer.NamespaceSelector == nil && selects(peer.PodSelector, app) {
-			return true
-		}
-	}
-	return len(peers) == 0
-}
-
-func opens(ports []networkingv1.NetworkPolicyPort, port int32) bool {
-	for _, open := range ports {
-		if open.Port != nil && open.Port.IntVal == port {
-			return true
-		}
-	}
-	return len(ports) == 0
+	c.pods = append(c.pods, made)
 }

@@ -1,47 +1,16 @@
 //! The network policies against the addresses that the pods are given: each may reach what it has an address of, and
 //! nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::manifests::{Manifests, Secrets, environment, secrets};
-use crate::support::yaml;
+use crate::addresses::{Edge, addresses, behind};
+use crate::kubernetes::ports;
+use crate::manifests::{Manifests, secrets};
 
-/// From which pod, to which host, on which port.
-type Edge = (String, String, u64);
-
-/// Host and port of an address; the port that its scheme stands for where it names none.
-fn host_and_port(text: &str) -> Option<(String, u64)> {
-    let (scheme, rest) = text.split_once("://")?;
-    let authority = rest.split(['/', '?']).next().unwrap().rsplit('@').next().unwrap();
-    let (host, port) = authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
-    let port = port.map_or_else(|| if scheme == "https" { 443 } else { 80 }, |port| port.parse().unwrap());
-    Some((host.to_owned(), port))
-}
-
-/// Where the pods' variables and arguments lead, and the gateway's file.
-fn addresses(manifests: &Manifests, secrets: &Secrets) -> BTreeSet<Edge> {
-    let mut edges = BTreeSet::new();
-    for name in manifests.pods().keys() {
-        let container = manifests.container(name);
-        let given = environment(container, secrets).into_values();
-        let arguments = container["args"].as_array().into_iter().flatten();
-        let arguments = arguments.filter_map(|one| Some(one.as_str()?.split_once('=')?.1.to_owned()));
-        for (host, port) in given.chain(arguments).filter_map(|value| host_and_port(&value)) {
-            edges.insert(((*name).to_owned(), host, port));
-        }
-    }
-    for upstream in yaml("kong/kong.yml")["services"].as_array().unwrap() {
-        let (host, port) = host_and_port(upstream["url"].as_str().unwrap()).unwrap();
-        edges.insert(("kong".to_owned(), host, port));
-    }
-    // What an address says of this machine is for people's browsers.
-    edges.retain(|(_, host, _)| host != "127.0.0.1");
-    edges
-}
-
-fn covers(selector: &Value, labels: &Value) -> bool {
+/// Whether a selector means a pod with these labels.
+pub(crate) fn covers(selector: &Value, labels: &Value) -> bool {
     let fields = selector.as_object().unwrap();
     assert!(fields.keys().all(|field| field == "matchLabels"), "{selector} is not understood here");
     let wanted = selector["matchLabels"].as_object().into_iter().flatten();
@@ -53,25 +22,41 @@ fn opens(rule: &Value, port: u64) -> bool {
     ports.is_none_or(|ports| ports.iter().any(|open| open["protocol"] == "TCP" && open["port"] == port))
 }
 
+/// A pod, as a policy knows it: its namespace and its labels.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    namespace: &'a str,
+    labels: &'a Value,
+}
+
+fn known<'a>(manifests: &Manifests, pod: &'a str, makers: &'a BTreeMap<&str, &Value>) -> Known<'a> {
+    let maker = makers[pod];
+    let namespace = Manifests::namespace(maker);
+    assert!(manifests.kind("Namespace").contains_key(namespace), "{pod} is in {namespace}, which nobody makes");
+    Known { namespace, labels: &maker["spec"]["template"]["metadata"]["labels"] }
+}
+
 /// Whether a policy of a pod lets it speak (`egress`, `to`) or be spoken to (`ingress`, `from`) by the other one.
-fn lets(manifests: &Manifests, (rules, peers): (&str, &str), own: &Value, other: &Value, port: u64) -> bool {
-    let policies = manifests.kind("NetworkPolicy");
-    let own = policies.values().filter(|policy| covers(&policy["spec"]["podSelector"], own));
-    let mut rules = own.flat_map(|policy| policy["spec"][rules].as_array().into_iter().flatten());
+fn lets(manifests: &Manifests, (rules, peers): (&str, &str), own: Known<'_>, other: Known<'_>, port: u64) -> bool {
+    let policies = manifests.objects.iter().filter(|object| object["kind"] == "NetworkPolicy");
+    let policies = policies.filter(|policy| Manifests::namespace(policy) == own.namespace);
+    let own_ones = policies.filter(|policy| covers(&policy["spec"]["podSelector"], own.labels));
+    let mut rules = own_ones.flat_map(|policy| policy["spec"][rules].as_array().into_iter().flatten());
+    let there = |peer: &Value| match &peer["namespaceSelector"] {
+        Value::Null => other.namespace == own.namespace,
+        selector => covers(selector, &serde_json::json!({"kubernetes.io/metadata.name": other.namespace})),
+    };
+    let meant = |peer: &Value| peer["podSelector"].is_null() || covers(&peer["podSelector"], other.labels);
     rules.any(|rule| {
-        let reaches = rule[peers].as_array().is_none_or(|peers| {
-            let mut here = peers.iter().filter(|peer| peer["namespaceSelector"].is_null());
-            here.any(|peer| peer["podSelector"].is_object() && covers(&peer["podSelector"], other))
-        });
-        reaches && opens(rule, port)
+        let mut peers = rule[peers].as_array().map(|peers| peers.iter().filter(|peer| peer["ipBlock"].is_null()));
+        peers.as_mut().is_none_or(|peers| peers.any(|peer| there(peer) && meant(peer))) && opens(rule, port)
     })
 }
 
 fn allowed(manifests: &Manifests, from: &str, to: &str, port: u64) -> bool {
-    let pods = manifests.pods();
-    let labels = |pod: &str| pods[pod]["metadata"]["labels"].clone();
-    let (from, to) = (labels(from), labels(to));
-    lets(manifests, ("egress", "to"), &from, &to, port) && lets(manifests, ("ingress", "from"), &to, &from, port)
+    let makers = manifests.makers();
+    let (from, to) = (known(manifests, from, &makers), known(manifests, to, &makers));
+    lets(manifests, ("egress", "to"), from, to, port) && lets(manifests, ("ingress", "from"), to, from, port)
 }
 
 #[test]
@@ -79,18 +64,21 @@ fn whoever_has_an_address_may_go_there_and_nobody_else() {
     let mut looked = 0;
     for overlay in ["dev", "production"] {
         let manifests = Manifests::of(overlay);
-        let mut wanted = addresses(&manifests, &secrets(overlay));
-        let pods: Vec<_> = manifests.pods().into_keys().collect();
+        let mut named = addresses(&manifests, &secrets(overlay));
         if overlay == "dev" {
             // The address of its Redis is two fields of the gateway's file.
-            wanted.insert(("kong".to_owned(), "redis".to_owned(), 6379));
-            let stray: Vec<_> = wanted.iter().filter(|(_, host, _)| !pods.contains(&host.as_str())).collect();
-            assert!(stray.is_empty(), "{stray:?} lead nowhere");
+            named.insert(("kong".to_owned(), "redis".to_owned(), 6379));
         }
+        let mut wanted = BTreeSet::new();
+        for (from, host, port) in named {
+            let pods = behind(&manifests, &from, &host, port);
+            assert!(overlay == "production" || !pods.is_empty(), "{from}: {host}:{port} leads nowhere");
+            wanted.extend(pods.into_iter().map(|(to, port)| (from.clone(), to, port)));
+        }
+        let pods: Vec<_> = manifests.pods().into_keys().collect();
         for from in &pods {
             for to in pods.iter().filter(|to| *to != from) {
-                for listens in manifests.container(to)["ports"].as_array().unwrap() {
-                    let port = listens["containerPort"].as_u64().unwrap();
+                for port in ports(manifests.container(to)).into_values() {
                     let edge = ((*from).to_owned(), (*to).to_owned(), port);
                     assert_eq!(allowed(&manifests, from, to, port), wanted.contains(&edge), "{overlay}: {edge:?}");
                     looked += 1;
@@ -98,7 +86,24 @@ fn whoever_has_an_address_may_go_there_and_nobody_else() {
             }
         }
     }
-    assert!(looked > 100, "only {looked} edges were looked at");
+    assert!(looked > 500, "only {looked} edges were looked at");
+}
+
+/// Where all servers are in the cluster, those who write to people leave it, by https, and nobody else.
+#[test]
+fn only_the_alertmanager_leaves_the_cluster() {
+    let manifests = Manifests::of("dev");
+    let mut leaving = Vec::new();
+    for (name, policy) in manifests.kind("NetworkPolicy") {
+        for rule in policy["spec"]["egress"].as_array().into_iter().flatten() {
+            let outside =
+                rule["to"].as_array().is_none_or(|peers| peers.iter().any(|peer| peer["ipBlock"].is_object()));
+            if outside {
+                leaving.push((name.to_owned(), rule["ports"].clone()));
+            }
+        }
+    }
+    assert_eq!(leaving, [("alertmanager".to_owned(), serde_json::json!([{"protocol": "TCP", "port": 443}]))]);
 }
 
 /// What is outside of the cluster is reached by its port.
@@ -107,7 +112,8 @@ fn servers_elsewhere_can_be_reached_on_their_ports_alone() {
     let manifests = Manifests::of("production");
     let pods = manifests.pods();
     let outside = addresses(&manifests, &secrets("production"));
-    let outside: BTreeSet<_> = outside.into_iter().filter(|(_, host, _)| !pods.contains_key(host.as_str())).collect();
+    let elsewhere = |(from, host, port): &Edge| behind(&manifests, from, host, *port).is_empty();
+    let outside: BTreeSet<_> = outside.into_iter().filter(elsewhere).collect();
     let policies = manifests.kind("NetworkPolicy");
     let mut opened = BTreeSet::new();
     for (name, pod) in &pods {
@@ -133,22 +139,30 @@ fn servers_elsewhere_can_be_reached_on_their_ports_alone() {
 /// Nothing is let through but what a policy names; names are found; whoever watches comes in.
 #[test]
 fn all_is_denied_but_names() {
-    let manifests = Manifests::of("production");
-    let policies = manifests.kind("NetworkPolicy");
-    let deny = &policies["default-deny"]["spec"];
-    assert_eq!(deny["podSelector"].as_object().unwrap().len(), 0);
-    assert_eq!(deny["policyTypes"].as_array().unwrap().len(), 2);
-    assert!(deny["ingress"].is_null() && deny["egress"].is_null());
-    let dns = &policies["dns"]["spec"]["egress"][0];
-    assert_eq!(dns["to"][0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], "kube-system");
+    let (dev, manifests) = (Manifests::of("dev"), Manifests::of("production"));
+    let namespaces = dev.makers().into_values().map(Manifests::namespace).collect::<BTreeSet<_>>();
+    assert_eq!(namespaces, ["shopfleet", "shopfleet-logs"].into());
+    for namespace in namespaces {
+        let policy = |name: &str| {
+            let mut objects = dev.objects.iter().filter(|object| Manifests::namespace(object) == namespace);
+            objects.find(|object| object["kind"] == "NetworkPolicy" && object["metadata"]["name"] == name).unwrap()
+        };
+        let deny = &policy("default-deny")["spec"];
+        assert_eq!(deny["podSelector"].as_object().unwrap().len(), 0);
+        assert_eq!(deny["policyTypes"].as_array().unwrap().len(), 2);
+        assert!(deny["ingress"].is_null() && deny["egress"].is_null());
+        let dns = &policy("dns")["spec"]["egress"][0];
+        assert_eq!(dns["to"][0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], "kube-system");
+    }
     let watcher = serde_json::json!({"app": "prometheus"});
     let stranger = serde_json::json!({"app": "stranger"});
     let mut seen = 0;
     for (name, pod) in manifests.pods() {
         let Some(port) = pod["metadata"]["annotations"]["prometheus.io/port"].as_str() else { continue };
         let (labels, port) = (&pod["metadata"]["labels"], port.parse().unwrap());
-        assert!(lets(&manifests, ("ingress", "from"), labels, &watcher, port), "{name}: {port}");
-        assert!(!lets(&manifests, ("ingress", "from"), labels, &stranger, port), "{name}: {port}");
+        let here = |labels| Known { namespace: "shopfleet", labels };
+        assert!(lets(&manifests, ("ingress", "from"), here(labels), here(&watcher), port), "{name}: {port}");
+        assert!(!lets(&manifests, ("ingress", "from"), here(labels), here(&stranger), port), "{name}: {port}");
         seen += 1;
     }
     assert_eq!(seen, 5);

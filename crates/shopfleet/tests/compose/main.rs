@@ -3,11 +3,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
 
+mod addresses;
 mod build;
 mod databases;
 mod documents;
 mod edges;
 mod file;
+mod files;
 mod gateway;
 mod kubernetes;
 mod manifests;
@@ -18,6 +20,7 @@ mod services;
 mod support;
 mod variables;
 mod watching;
+mod watching_pods;
 mod wiring;
 
 use support::{read, root};

@@ -8,8 +8,11 @@ use serde_json::{Map, Value};
 
 use crate::support::{documents, root, yaml};
 
+/// Texts by key, by the name of the ConfigMap or Secret that holds them.
+type Texts = BTreeMap<String, BTreeMap<String, String>>;
+
 /// The Secrets of an overlay: what stands under each key, by the Secret's name.
-pub(crate) type Secrets = BTreeMap<String, BTreeMap<String, String>>;
+pub(crate) type Secrets = Texts;
 
 /// What is in a folder, or in an overlay, that `kubectl apply -k` takes.
 pub(crate) struct Manifests {
@@ -17,15 +20,49 @@ pub(crate) struct Manifests {
     pub(crate) objects: Vec<Value>,
     /// Its own `kustomization.yaml`.
     pub(crate) kustomization: Map<String, Value>,
+    /// What is made into ConfigMaps: what stands under each key, by the ConfigMap's name.
+    pub(crate) config: Texts,
 }
 
 impl Manifests {
     /// Those of `k8s/overlays/<overlay>` and of all that it builds on.
     pub(crate) fn of(overlay: &str) -> Self {
         let folder = root().join("k8s/overlays").join(overlay);
-        let mut objects = Vec::new();
-        gather(&folder, &mut objects);
-        Self { objects, kustomization: kustomization(&folder) }
+        let mut found = Self { objects: Vec::new(), kustomization: kustomization(&folder), config: Texts::new() };
+        found.gather(&folder);
+        found
+    }
+
+    fn gather(&mut self, folder: &Path) {
+        let kustomization = kustomization(folder);
+        let list = |name: &str| kustomization.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+        for resource in list("resources").into_iter().chain(list("components")) {
+            let path = folder.join(resource.as_str().unwrap());
+            if path.is_dir() {
+                self.gather(&path);
+            } else {
+                self.objects.extend(documents(path.to_str().unwrap()));
+            }
+        }
+        for made in list("configMapGenerator") {
+            let own = self.config.entry(made["name"].as_str().unwrap().to_owned()).or_default();
+            for literal in made["literals"].as_array().into_iter().flatten() {
+                let (key, text) = literal.as_str().unwrap().split_once('=').unwrap();
+                own.insert(key.to_owned(), text.to_owned());
+            }
+            for file in made["files"].as_array().into_iter().flatten() {
+                let file = file.as_str().unwrap();
+                let (key, path) = file.split_once('=').unwrap_or((file.rsplit('/').next().unwrap(), file));
+                let there = own.insert(key.to_owned(), std::fs::read_to_string(folder.join(path)).unwrap());
+                // As kustomize has it: what is there already is changed only where that is said.
+                assert_eq!(there.is_some(), made["behavior"] == "merge", "{path}");
+            }
+        }
+    }
+
+    /// The namespace that an object is in: the one that it names, or the fleet's.
+    pub(crate) fn namespace(object: &Value) -> &str {
+        object["metadata"]["namespace"].as_str().unwrap_or("shopfleet")
     }
 
     /// The objects of a kind, by name.
@@ -34,10 +71,14 @@ impl Manifests {
         own.map(|object| (object["metadata"]["name"].as_str().unwrap(), object)).collect()
     }
 
+    /// What makes pods, by name.
+    pub(crate) fn makers(&self) -> BTreeMap<&str, &Value> {
+        ["Deployment", "StatefulSet", "DaemonSet"].into_iter().flat_map(|kind| self.kind(kind)).collect()
+    }
+
     /// The templates of all pods, by the name of what makes them.
     pub(crate) fn pods(&self) -> BTreeMap<&str, &Value> {
-        let makers = ["Deployment", "StatefulSet", "DaemonSet"].into_iter().flat_map(|kind| self.kind(kind));
-        makers.map(|(name, maker)| (name, &maker["spec"]["template"])).collect()
+        self.makers().into_iter().map(|(name, maker)| (name, &maker["spec"]["template"])).collect()
     }
 
     /// The one container of a pod.
@@ -48,22 +89,36 @@ impl Manifests {
         assert_eq!(containers.len(), 1, "{pod}");
         &containers[0]
     }
+
+    /// The variables of a pod's container, with what its Secrets and ConfigMaps say.
+    pub(crate) fn environment(&self, pod: &str, secrets: &Secrets) -> BTreeMap<String, String> {
+        let mut environment = BTreeMap::new();
+        for variable in self.container(pod)["env"].as_array().into_iter().flatten() {
+            let name = variable["name"].as_str().unwrap();
+            let from = &variable["valueFrom"];
+            let named = |texts: &Texts, reference: &Value| {
+                let keys = texts.get(reference["name"].as_str().unwrap())?;
+                keys.get(reference["key"].as_str().unwrap()).cloned()
+            };
+            let value = if let Some(value) = variable["value"].as_str() {
+                value.to_owned()
+            } else if from["secretKeyRef"].is_object() {
+                named(secrets, &from["secretKeyRef"]).unwrap_or_else(|| panic!("{name}: nobody writes {from}"))
+            } else if let Some(value) = named(&self.config, &from["configMapKeyRef"]) {
+                value
+            } else {
+                assert_eq!(from["configMapKeyRef"]["optional"], true, "{name} has no value");
+                continue;
+            };
+            environment.insert(name.to_owned(), value);
+        }
+        environment
+    }
 }
 
 fn kustomization(folder: &Path) -> Map<String, Value> {
     let path = folder.join("kustomization.yaml");
     yaml(path.to_str().unwrap()).as_object().unwrap().clone()
-}
-
-fn gather(folder: &Path, objects: &mut Vec<Value>) {
-    for resource in kustomization(folder).get("resources").and_then(Value::as_array).into_iter().flatten() {
-        let path = folder.join(resource.as_str().unwrap());
-        if path.is_dir() {
-            gather(&path, objects);
-        } else {
-            objects.extend(documents(path.to_str().unwrap()));
-        }
-    }
 }
 
 /// Runs `deploy/k8s-secrets` for an overlay, into a folder that is not there yet.
@@ -102,11 +157,18 @@ pub(crate) fn secrets(overlay: &str) -> Secrets {
     secrets
 }
 
-/// The Secrets' keys that a container's variables name, as `(secret, key)`.
-pub(crate) fn keys(container: &Value) -> Vec<(&str, &str)> {
-    let named = container["env"].as_array().into_iter().flatten();
+/// The Secrets' keys that a pod names, in variables and in files, as `(secret, key)`.
+pub(crate) fn keys(pod: &Value) -> Vec<(&str, &str)> {
+    let containers = pod["spec"]["containers"].as_array().unwrap().iter();
+    let named = containers.flat_map(|container| container["env"].as_array().into_iter().flatten());
     let named = named.map(|variable| &variable["valueFrom"]["secretKeyRef"]).filter(|key| !key.is_null());
-    named.map(|key| (key["name"].as_str().unwrap(), key["key"].as_str().unwrap())).collect()
+    let named = named.map(|key| (key["name"].as_str().unwrap(), key["key"].as_str().unwrap()));
+    let volumes = pod["spec"]["volumes"].as_array().into_iter().flatten().map(|volume| &volume["secret"]);
+    let files = volumes.filter(|secret| !secret.is_null()).flat_map(|secret| {
+        let items = secret["items"].as_array().unwrap().iter();
+        items.map(|item| (secret["secretName"].as_str().unwrap(), item["key"].as_str().unwrap()))
+    });
+    named.chain(files).collect()
 }
 
 /// The names of the variables that a container is given, those too that come from what need not be there.
@@ -117,25 +179,4 @@ pub(crate) fn names(container: &Value) -> BTreeSet<String> {
     let names: BTreeSet<_> = names.into_iter().collect();
     assert_eq!(names.len(), count, "a variable stands twice in {container}");
     names
-}
-
-/// The variables of a container, with what its Secrets say.
-pub(crate) fn environment(container: &Value, secrets: &Secrets) -> BTreeMap<String, String> {
-    let mut environment = BTreeMap::new();
-    for variable in container["env"].as_array().into_iter().flatten() {
-        let name = variable["name"].as_str().unwrap();
-        let from = &variable["valueFrom"];
-        let value = if let Some(value) = variable["value"].as_str() {
-            value
-        } else if let Some(secret) = from["secretKeyRef"].as_object() {
-            let (secret, key) = (secret["name"].as_str().unwrap(), secret["key"].as_str().unwrap());
-            let value = secrets.get(secret).and_then(|keys| keys.get(key));
-            value.unwrap_or_else(|| panic!("{name}: nobody writes {key} of {secret}"))
-        } else {
-            assert_eq!(from["configMapKeyRef"]["optional"], true, "{name} has no value");
-            continue;
-        };
-        environment.insert(name.to_owned(), value.to_owned());
-    }
-    environment
 }

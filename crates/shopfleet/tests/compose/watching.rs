@@ -90,7 +90,7 @@ fn nothing_is_counted_twice() {
 
 #[test]
 fn the_limit_that_is_watched_is_the_one_that_is_set() {
-    let rules = read("monitoring/rules/recording.yml");
+    let rules = read("monitoring/rules/limits.yml");
     for name in ["user-service", "product-service", "order-service", "payment-service"] {
         let limit = services()[name]["mem_limit"].as_str().unwrap().strip_suffix('m').unwrap().parse::<u64>().unwrap();
         assert!(rules.contains(&format!("* 0 + {}", limit * 1024 * 1024)), "{name}");

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// A port of a pod.
+type listener struct {
+	name string
+	port int32
+}
+
+// The fleet's edges, and those of what watches it: who may ask which port.
+var openTo = map[listener][]string{
+	{"user-service", 3001}:    {"kong", "product-service", "order-service", "payment-service", "prometheus", "auditor"},
+	{"product-service", 3002}: {"kong", "order-service", "prometheus", "auditor"},
+	{"order-service", 3003}:   {"kong", "product-service", "payment-service", "prometheus", "auditor"},
+	{"payment-service", 3004}: {"kong", "order-service", "stripe-sandbox", "prometheus", "auditor"},
+	{"kong", 8000}:            {"blackbox-exporter"},
+	{"kong", 8100}:            {"prometheus"},
+
+	{"mongodb", 27017}:       {"user-service", "mongodb-exporter"},
+	{"postgres", 5432}:       {"product-service", "order-service", "payment-service", "postgres-exporter"},
+	{"redis", 6379}:          {"user-service", "product-service", "order-service", "payment-service", "kong", "redis-exporter"},
+	{"rabbitmq", 5672}:       {"user-service", "product-service", "order-service", "payment-service"},
+	{"rabbitmq", 15692}:      {"prometheus"},
+	{"stripe-sandbox", 3010}: {"payment-service", "auditor"},
+
+	{"prometheus", 9090}:        {"grafana"},
+	{"alertmanager", 9093}:      {"prometheus"},
+	{"auditor", 9108}:           {"prometheus"},
+	{"blackbox-exporter", 9115}: {"prometheus"},
+	{"mongodb-exporter", 9216}:  {"prometheus"},
+	{"postgres-exporter", 9187}: {"prometheus"},
+	{"redis-exporter", 9121}:    {"prometheus"},
+	{"jaeger", 4318}:            {"user-service", "product-service", "order-service", "payment-service"},
+	{"jaeger", 14269}:           {"prometheus"},
+	{"jaeger", 16686}:           {"grafana"},
+
+	{"elasticsearch", 9200}: {"elasticsearch-setup", "kibana", "grafana", "filebeat"},
+	{"kibana", 5601}:        {"elasticsearch-setup"},
+	{"grafana", 3000}:       {},
+}
+
+// Every pod may speak with every other one on the ports of that edge, and on no other port that it listens on or could.
+func (c *checked) edges() int {
+	c.denied()
+	looked := 0
+	look := func(from, to pod, port int32, wanted bool) {
+		looked++
+		if (c.leaves(from, to, port) && c.enters(from, to, port)) != wanted {
+			c.wrong("%s to %s on %d: wanted %t", from.name, to.name, port, wanted)
+		}
+	}
+	// Those that no policy was made for: beside the fleet, and in a namespace where nothing holds them back.
+	strangers := []pod{{name: "a stranger", namespace: "shopfleet"}, {name: "a stranger", namespace: "elsewhere"}}
+	// Prometheus hears of RabbitMQ by the jobs that come with the exporters.
+	exporters := slices.ContainsFunc(c.pods, func(pod pod) bool { return pod.name == "redis-exporter" })
+	for _, to := range c.pods {
+		for _, port := range to.ports() {
+			callers, known := openTo[listener{to.name, port}]
+			if to.name == "rabbitmq" && port == 15692 && !exporters {
+				callers = nil
+			}
+			if !known {
+				c.wrong("%s listens on %d, and nothing says who may ask it", to.name, port)
+			}
+			for _, from := range c.pods {
+				if from.name != to.name {
+					look(from, to, port, slices.Contains(callers, from.name))
+					look(from, to, port+1000, false)
+				}
+			}
+			for _, from := range strangers {
+				looked++
+				if public := to.name == "kong" && port == 8000; c.enters(from, to, port) != public {
+					c.wrong("%s of the namespace %s comes in to %s on %d: wanted %t", from.name, from.namespace, to.name, port, public)
+				}
+			}
+		}
+	}
+	// Whoever watches may come from a namespace that is labelled for it, and from elsewhere not.
+	c.namespaces["watching"] = map[string]string{"shopfleet.io/monitoring": "true"}
+	watcher := pod{name: "prometheus", namespace: "watching"}
+	for _, to := range c.pods {
+		// What a component brings is watched by the Prometheus beside it.
+		if !strings.HasSuffix(to.name, "-service") && to.name != "kong" {
+			continue
+		}
+		for _, port := range to.ports() {
+			looked++
+			if !c.enters(watcher, to, port) {
+				c.wrong("%s on %d: Prometheus of another namespace may not look at it", to.name, port)
+			}
+		}
+	}
+	return looked
+}
+
+// Where a namespace has pods, what no policy names is denied there, both ways.
+func (c *checked) denied() {
+	for _, pod := range c.pods {
+		found := slices.ContainsFunc(c.policies, func(policy networkingv1.NetworkPolicy) bool {
+			spec := policy.Spec
+			return policy.Namespace == pod.namespace && len(spec.PodSelector.MatchLabels)+len(spec.PodSelector.MatchExpressions) == 0 &&
+				len(spec.PolicyTypes) == 2 && len(spec.Ingress)+len(spec.Egress) == 0
+		})
+		if !found {
+			c.wrong("%s is in the namespace %s, which denies nothing by default", pod.name, pod.namespace)
+		}
+	}
+}
+
+func (c *checked) leaves(from, to pod, port int32) bool {
+	for _, policy := range c.policies {
+		if !covers(&policy, from) {
+			continue
+		}
+		for _, rule := range policy.Spec.Egress {
+			if c.reaches(policy.Namespace, rule.To, to) && opens(rule.Ports, port) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (c *checked) enters(from, to pod, port int32) bool {
+	for _, policy := range c.policies {
+		if !covers(&policy, to) {
+			continue
+		}
+		for _, rule := range policy.Spec.Ingress {
+			if c.reaches(policy.Namespace, rule.From, from) && opens(rule.Ports, port) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Whether a policy is about this pod.
+func covers(policy *networkingv1.NetworkPolicy, pod pod) bool {
+	return policy.Namespace == pod.namespace && selects(&policy.Spec.PodSelector, pod.template.Labels)
+}
+
+func selects(selector *metav1.LabelSelector, of map[string]string) bool {
+	matches, err := metav1.LabelSelectorAsSelector(selector)
+	return err == nil && matches.Matches(labels.Set(of))
+}
+
+// Whether one of the peers of a policy in this namespace is this pod. No peer means everybody; a block of addresses is
+// outside of the cluster.
+func (c *checked) reaches(namespace string, peers []networkingv1.NetworkPolicyPeer, pod pod) bool {
+	for _, peer := range peers {
+		if peer.IPBlock != nil {
+			continue
+		}
+		there := pod.namespace == namespace
+		if peer.NamespaceSelector != nil {
+			there = selects(peer.NamespaceSelector, c.labels(pod.namespace))
+		}
+		if there && (peer.PodSelector == nil || selects(peer.PodSelector, pod.template.Labels)) {
+			return true
+		}
+	}
+	return len(peers) == 0
+}
+
+// The labels of a namespace, with the one that a cluster gives to each.
+func (c *checked) labels(namespace string) map[string]string {
+	all := map[string]string{"kubernetes.io/metadata.name": namespace}
+	for name, value := range c.namespaces[namespace] {
+		all[name] = value
+	}
+	return all
+}
+
+func opens(ports []networkingv1.NetworkPolicyPort, port int32) bool {
+	for _, open := range ports {
+		if open.Port != nil && open.Port.IntVal == port && (open.Protocol == nil || *open.Protocol == corev1.ProtocolTCP) {
+			return true
+		}
+	}
+	return len(ports) == 0
+}
