@@ -98,8 +98,8 @@ pub(crate) fn behind(manifests: &Manifests, from: &str, host: &str, port: u64) -
         if service["spec"]["clusterIP"] == "None" {
             return Some(port);
         }
-        let mut ports = service["spec"]["ports"].as_array()?.iter();
-        let target = &ports.find(|open| open["port"] == port)?["targetPort"];
+        let mut open = service["spec"]["ports"].as_array()?.iter();
+        let target = &open.find(|one| one["port"] == port)?["targetPort"];
         target.as_u64().or_else(|| ports(manifests.container(pod)).get(target.as_str()?).copied())
     };
     own.filter_map(|(pod, _)| Some((pod.to_owned(), leads(pod)?))).collect()

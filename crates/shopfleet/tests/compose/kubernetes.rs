@@ -10,7 +10,7 @@ use crate::build::{exposed, variables_of_images};
 use crate::file::{env, environment as in_compose, services};
 use crate::manifests::{Manifests, keys, names, secrets, write_secrets};
 use crate::services::{port_of, starts};
-use crate::support::{read, root, yaml};
+use crate::support::{read, root};
 
 const OVERLAYS: [&str; 2] = ["dev", "production"];
 
