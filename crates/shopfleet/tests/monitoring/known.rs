@@ -44,6 +44,7 @@ const OTHERS: &[&str] = &[
     "rabbitmq_channels",
     "rabbitmq_connections",
     "rabbitmq_detailed_queue_consumers",
+    "rabbitmq_detailed_queue_messages",
     "rabbitmq_detailed_queue_messages_ready",
     "rabbitmq_detailed_queue_messages_unacked",
     "rabbitmq_disk_space_available_bytes",
