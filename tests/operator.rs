@@ -46,6 +46,26 @@ async fn spoil(fleet: &Fleet, name: &str, statement: &'static str, about: &[&str
     store.close().await.unwrap();
 }
 
+/// The sessions of all users.
+async fn sessions(fleet: &Fleet) -> i64 {
+    let mut store = store(fleet, "users.db").await;
+    let count = "SELECT count(*) FROM users, json_each(users.document, '$.sessions')";
+    let sessions = sqlx::query_scalar(count).fetch_one(&mut store).await.unwrap();
+    store.close().await.unwrap();
+    sessions
+}
+
+/// Only so many of one admin are kept: those of commands would push out those of people.
+#[tokio::test]
+async fn commands_of_operators_leave_no_session_behind() {
+    let fleet = Fleet::start().await;
+    let before = sessions(&fleet).await;
+    for command in [&["audit"][..], &["dlq", "list"], &["why", "ORD-NONE"], &["fault", "list"]] {
+        shopfleet(&fleet, command);
+        assert_eq!(sessions(&fleet).await, before, "{command:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_audit_finds_what_was_put_in_and_nothing_before() {
     let fleet = Fleet::start().await;

@@ -49,13 +49,16 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let operator = Operator::find(&args.which).await?;
+    Operator::at_work(&args.which, async |operator| audit(operator, &args).await).await
+}
+
+async fn audit(operator: &Operator, args: &Args) -> Result<(), Failure> {
     let limits = Limits { wait: Duration::from_secs(args.wait), grace: Duration::from_secs(args.grace) };
     if args.watch {
         let server = args.metrics_port.map(|port| (args.metrics_host, port));
-        return watch::run(&operator, limits, Duration::from_secs(args.interval), server).await;
+        return watch::run(operator, limits, Duration::from_secs(args.interval), server).await;
     }
-    let verdict = judge(&operator, limits).await?;
+    let verdict = judge(operator, limits).await?;
     verdict.print();
     verdict.outcome()
 }

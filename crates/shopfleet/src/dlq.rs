@@ -37,9 +37,12 @@ enum Action {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let operator = Operator::find(&args.which).await?;
-    let letters = letters(&operator).await?;
-    match args.action {
+    Operator::at_work(&args.which, async |operator| act(operator, args.action).await).await
+}
+
+async fn act(operator: &Operator, action: Action) -> Result<(), Failure> {
+    let letters = letters(operator).await?;
+    match action {
         Action::List => {
             for (_, letter) in &letters {
                 say(line(letter));
@@ -56,14 +59,14 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         }
         Action::Redrive { id } if id == "all" => {
             for (service, letter) in &letters {
-                redrive(&operator, *service, letter).await?;
+                redrive(operator, *service, letter).await?;
             }
             say(format_args!("{} put back", letters.len()));
             Ok(())
         }
         Action::Redrive { id } => {
             let (service, letter) = find(&letters, &id)?;
-            redrive(&operator, *service, letter).await?;
+            redrive(operator, *service, letter).await?;
             say(format_args!("{id} put back into {}", text(letter, "queue")));
             Ok(())
         }

@@ -61,9 +61,12 @@ impl Found {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let operator = Operator::find(&args.which).await?;
-    let found = found(&operator, args.service.as_deref()).await?;
-    match args.action {
+    Operator::at_work(&args.which, async |operator| act(operator, args.action, args.service.as_deref()).await).await
+}
+
+async fn act(operator: &Operator, action: Action, service: Option<&str>) -> Result<(), Failure> {
+    let found = found(operator, service).await?;
+    match action {
         Action::List => {
             for one in &found {
                 say(line(one));

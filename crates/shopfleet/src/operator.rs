@@ -45,11 +45,22 @@ struct Stripe {
 }
 
 impl Operator {
-    /// Finds the fleet.
+    /// Finds the fleet, does `work` there, and signs out: only so many sessions of one admin are kept, and those of people are
+    /// among them.
     ///
     /// # Errors
-    /// If it is not told where it is, or who asks.
-    pub(crate) async fn find(which: &Which) -> Result<Self, Failure> {
+    /// If it is not told where the fleet is, or who asks; or as `work` fails.
+    pub(crate) async fn at_work(
+        which: &Which,
+        work: impl AsyncFnOnce(&Self) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let operator = Self::find(which).await?;
+        let done = work(&operator).await;
+        operator.sign_out().await;
+        done
+    }
+
+    async fn find(which: &Which) -> Result<Self, Failure> {
         let env = Env::process();
         let told = env.get("CONSUL_URL").is_some() || ServiceName::ALL.iter().any(|name| env.get(name.env()).is_some());
         match &which.data_dir {
@@ -205,6 +216,14 @@ impl Operator {
             if !more || empty {
                 return Ok(Some(objects));
             }
+        }
+    }
+
+    /// Ends the session. If that fails it runs out by itself.
+    async fn sign_out(&self) {
+        let token = self.token.lock().await.take();
+        if let Some((users, token)) = self.services.get(&ServiceName::User).zip(token) {
+            let _ = send(self.client.post(format!("{users}/api/auth/logout")).bearer_auth(token)).await;
         }
     }
 

@@ -15,10 +15,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let operator = Operator::find(&args.which).await?;
-    let by_number = args.order.starts_with("ORD");
-    let path =
-        if by_number { format!("/api/orders/number/{}", args.order) } else { format!("/api/orders/{}", args.order) };
+    Operator::at_work(&args.which, async |operator| tell(operator, &args.order).await).await
+}
+
+async fn tell(operator: &Operator, order: &str) -> Result<(), Failure> {
+    let by_number = order.starts_with("ORD");
+    let path = if by_number { format!("/api/orders/number/{order}") } else { format!("/api/orders/{order}") };
     let order: Value = operator.get(ServiceName::Order, &path).await?;
     let id = order["id"].as_str().unwrap_or_default();
     let timeline: Vec<Value> = operator.get(ServiceName::Order, &format!("/api/orders/{id}/timeline")).await?;
