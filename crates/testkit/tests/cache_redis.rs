@@ -39,17 +39,6 @@ async fn raw(url: &str) -> redis::aio::MultiplexedConnection {
     redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap()
 }
 
-/// Freezes it, and waits until it has heard of it.
-async fn freeze(server: &servers::Redis) {
-    let connection = raw(&server.url()).await;
-    server.process.freeze();
-    eventually("it answers no more", DEADLINE, || {
-        let mut connection = connection.clone();
-        async move { redis::cmd("PING").exec_async(&mut connection).await.err() }
-    })
-    .await;
-}
-
 /// Keeps new values until one of them is found again.
 async fn keeps_again(cache: &Cache) {
     let mut next = 1000;
@@ -163,7 +152,7 @@ async fn what_was_invalidated_while_redis_was_frozen_is_not_read_afterwards() {
     })
     .await;
     let old = load(&cache, 0).await;
-    freeze(&server).await;
+    server.process.freeze().await;
     assert_eq!(load(&cache, 100).await, 100, "it does not answer, so it is as if nothing were kept");
     cache.invalidate(&["key"]).await;
     server.process.thaw();
@@ -179,7 +168,7 @@ async fn a_frozen_redis_costs_50_ms_once_and_then_nothing() {
     let adapter = adapter(&server.url(), PATIENCE);
     reached(&adapter).await;
     let cache = Cache::new(adapter, "any", &Metrics::new());
-    freeze(&server).await;
+    server.process.freeze().await;
     tokio::time::pause();
     let begun = Instant::now();
     assert_eq!(load(&cache, 1).await, 1);

@@ -40,7 +40,7 @@ async fn the_others_come_back_too() {
         assert!(server.database().starts_with("mongodb://"));
     }
     if let Some(server) = Consul::start().await {
-        server.process.freeze();
+        server.process.freeze().await;
         let client = common::client::http_client(|builder| builder.timeout(Duration::from_millis(300)));
         let client = client.expect("a client");
         let leader = format!("{}/v1/status/leader", server.url());

@@ -105,13 +105,24 @@ impl Keeper {
         self.shell.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn pid(&self) -> Option<u32> {
+        std::fs::read_to_string(self.folder.join("pid")).ok()?.trim().parse().ok()
+    }
+
     /// Whether the server has not ended by itself. The shell that holds it stays until it is told to end.
     fn lives(&self) -> bool {
-        let pid = std::fs::read_to_string(self.folder.join("pid")).unwrap_or_default();
-        let Ok(pid) = pid.trim().parse::<u32>() else { return true };
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // After the name in brackets stands the state (proc_pid_stat(5)): Z is one that has ended and was not waited for.
-        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+        let Some(pid) = self.pid() else { return true };
+        // Z is one that has ended and was not waited for.
+        stat(Path::new("/proc").join(pid.to_string())).is_some_and(|(state, _)| state != "Z")
+    }
+
+    /// Whether each thread of each of the server's processes stands still. A signal takes effect some time after it was
+    /// sent.
+    fn stands_still(&self) -> bool {
+        let Some(server) = self.pid().map(|pid| pid.to_string()) else { return false };
+        let processes = folders("/proc").filter(|process| stat(process).is_some_and(|(_, group)| group == server));
+        let mut states = processes.flat_map(|process| folders(process.join("task"))).filter_map(stat);
+        states.all(|(state, _)| matches!(state.as_str(), "T" | "Z"))
     }
 
     fn tell(&self, command: &str) {
@@ -142,12 +153,17 @@ impl Keeper {
         self.end("end");
     }
 
-    /// Makes it hang: it holds its connections and answers nothing.
+    /// Makes it hang: it holds its connections and, once this returns, answers nothing.
     ///
     /// # Panics
-    /// If it does not run.
-    pub fn freeze(&self) {
+    /// If it does not run, or does not stand still.
+    pub async fn freeze(&self) {
         self.tell("freeze");
+        let begun = tokio::time::Instant::now();
+        while !self.stands_still() {
+            assert!(begun.elapsed() < DEADLINE, "{} does not stand still", self.name);
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// Lets it go on.
@@ -173,6 +189,19 @@ impl Drop for Keeper {
         }
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The state of a process or thread and its process group, by its folder in /proc (proc_pid_stat(5)); `None` if it is
+/// gone.
+fn stat(of: impl AsRef<Path>) -> Option<(String, String)> {
+    let text = std::fs::read_to_string(of.as_ref().join("stat")).ok()?;
+    // The name stands in brackets and may hold anything. Behind it: the state, the parent, the group.
+    let mut fields = text.rsplit_once(") ")?.1.split(' ');
+    Some((fields.next()?.to_owned(), fields.nth(1)?.to_owned()))
+}
+
+fn folders(of: impl AsRef<Path>) -> impl Iterator<Item = PathBuf> {
+    std::fs::read_dir(of).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
 /// Runs a program to its end; what it printed.

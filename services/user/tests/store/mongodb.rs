@@ -151,7 +151,7 @@ async fn a_server_that_is_frozen_costs_seconds() {
     let (john, effects) = user("john@example.com", Role::User, 0);
     users.insert(&john, &effects).await.unwrap();
     let read = users.find(john.id).await.unwrap().unwrap();
-    server.process.freeze();
+    server.process.freeze().await;
     let begun = Instant::now();
     let nothing = Effects::none();
     let (found, saved) = tokio::join!(users.find(john.id), users.save(&read, &nothing));
