@@ -1,16 +1,12 @@
 //! Traces in a real Jaeger: one leads through the whole life of an order, and only what is to be sent is sent.
 #![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
 
-#[path = "traces/spans.rs"]
-mod spans;
-
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use spans::Spans;
 use testkit::fleet::{Answer, DEADLINE, Fleet, Person, Way, until};
 use testkit::in_one_way;
-use testkit::servers::{Jaeger, jaeger};
+use testkit::servers::{CLIENT, Jaeger, Spans, begin_trace, jaeger};
 
 const GATEWAY: &str = "gateway";
 const SANDBOX: &str = "stripe-sandbox";
@@ -18,13 +14,6 @@ const USER: &str = "user-service";
 const PRODUCT: &str = "product-service";
 const ORDER: &str = "order-service";
 const PAYMENT: &str = "payment-service";
-
-/// A trace that a client began, sampled: its id, and the header that says so.
-fn trace() -> (String, String) {
-    let id = uuid::Uuid::now_v7().simple().to_string();
-    let traceparent = format!("00-{id}-00f067aa0ba902b7-01");
-    (id, traceparent)
-}
 
 async fn fleet(way: Way, jaeger: &Jaeger, extra: &[(&str, &str)]) -> Option<Fleet> {
     let otlp = jaeger.otlp();
@@ -100,18 +89,17 @@ async fn one_trace_leads_through_an_orders_life(way: Way) {
     let Some(jaeger) = jaeger().await else { return };
     let Some(fleet) = fleet(way, jaeger, &[]).await else { return };
     let person = fleet.customer().await;
-    let (id, traceparent) = trace();
+    let (id, traceparent) = begin_trace();
     let order = order(&fleet, &person, &traceparent).await;
     let ways = ways(way);
     let missing = |spans: &Spans| {
         let lost = ways.iter().filter(|(parent, child)| !spans.leads(*parent, *child));
         lost.map(|(parent, child)| format!("{child:?} is not within {parent:?}\n")).collect::<String>()
     };
-    let whole = until("the order's spans", || async {
-        Some(Spans::read(&jaeger.trace(&id).await?)).filter(|spans| missing(spans).is_empty())
-    });
+    let whole =
+        until("the order's spans", || async { jaeger.trace(&id).await.filter(|spans| missing(spans).is_empty()) });
     let Ok(spans) = tokio::time::timeout(DEADLINE / 2, whole).await else {
-        let spans = Spans::read(&jaeger.trace(&id).await.unwrap());
+        let spans = jaeger.trace(&id).await.unwrap();
         panic!("{}\n{}", missing(&spans), spans.drawn());
     };
     let services: BTreeSet<_> = spans.all().iter().map(|span| span.service.as_str()).collect();
@@ -120,7 +108,7 @@ async fn one_trace_leads_through_an_orders_life(way: Way) {
     let ids: BTreeSet<_> = spans.all().iter().map(|span| span.id.as_str()).collect();
     for span in spans.all() {
         let parent = span.parent.as_deref().unwrap_or_default();
-        assert!(ids.contains(parent) || parent == "00f067aa0ba902b7", "{span:?} is lost");
+        assert!(ids.contains(parent) || parent == CLIENT, "{span:?} is lost");
     }
     let number = order["id"].as_str().unwrap();
     for kind in
@@ -165,12 +153,12 @@ fn check_tags(way: Way, spans: &Spans) {
 async fn passwords_show_their_queue(way: Way) {
     let Some(jaeger) = jaeger().await else { return };
     let Some(fleet) = fleet(way, jaeger, &[]).await else { return };
-    let (id, traceparent) = trace();
+    let (id, traceparent) = begin_trace();
     let wrong = serde_json::json!({"email": "nobody@example.com", "password": "not the one"});
     let _ =
         fleet.visitor().traced(&traceparent).post("/api/auth/login", &wrong).await.refused(401, "INVALID_CREDENTIALS");
     until("the spans of the password", || async {
-        let spans = Spans::read(&jaeger.trace(&id).await?);
+        let spans = jaeger.trace(&id).await?;
         let login = (USER, "POST /api/auth/login");
         (spans.leads(login, (USER, "password queue")) && spans.leads(login, (USER, "password hash"))).then_some(())
     })
@@ -184,10 +172,10 @@ async fn only_what_is_sampled_is_sent(way: Way) {
     let Some(fleet) = fleet(way, &jaeger, &none).await else { return };
     let person = fleet.customer().await;
     person.place(&[(1, 1)]).await;
-    let (id, traceparent) = trace();
+    let (id, traceparent) = begin_trace();
     order(&fleet, &person, &traceparent).await;
     until("the trace that the client wants", || async {
-        let spans = Spans::read(&jaeger.trace(&id).await?);
+        let spans = jaeger.trace(&id).await?;
         spans.leads((GATEWAY, "POST order-service"), (ORDER, "POST /api/orders")).then_some(())
     })
     .await;
@@ -204,7 +192,7 @@ async fn a_collector_that_is_away_costs_spans_alone(way: Way) {
     let nobody = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")];
     let Some(fleet) = Fleet::with(way, &nobody).await else { return };
     let person = fleet.customer().await;
-    let (_, traceparent) = trace();
+    let (_, traceparent) = begin_trace();
     order(&fleet, &person, &traceparent).await;
     until("the loss is counted and told", || async {
         let metrics = reqwest::get(format!("{}/metrics", fleet.run.services[ORDER])).await.ok()?.text().await.ok()?;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::faults::Fault;
-use serde_json::{Value, json};
+use serde_json::json;
 use testkit::fleet::{Fleet, Load, Person, until};
-use testkit::servers::{Jaeger, Prometheus};
+use testkit::servers::{Jaeger, Prometheus, Spans, begin_trace};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -152,8 +152,8 @@ fn fault(fleet: &Fleet, arguments: &[&str]) {
 
 /// Does it in a trace of its own, whatever is answered; the trace's id.
 async fn play(fleet: &Fleet, person: &Person, act: Act) -> String {
-    let id = uuid::Uuid::now_v7().simple().to_string();
-    let traced = |person: &Person| person.traced(&format!("00-{id}-00f067aa0ba902b7-01"));
+    let (id, traceparent) = begin_trace();
+    let traced = |person: &Person| person.traced(&traceparent);
     match act {
         Act::Read => drop(traced(person).get("/api/products/1").await),
         Act::SignIn => {
@@ -169,24 +169,13 @@ async fn play(fleet: &Fleet, person: &Person, act: Act) -> String {
     id
 }
 
-/// Whether a trace of Jaeger's has such a span of this service and name.
-fn has(trace: &Value, (service, name): (&str, &str), such: impl Fn(&Value) -> bool) -> bool {
-    let of = |span: &Value| trace["processes"][span["processID"].as_str().unwrap()]["serviceName"] == service;
-    let mut spans = trace["spans"].as_array().unwrap().iter();
-    spans.any(|span| span["operationName"] == name && of(span) && such(span))
-}
-
-fn failed(span: &Value) -> bool {
-    span["tags"].as_array().unwrap().iter().any(|tag| tag["key"] == "error" && tag["value"] == true)
-}
-
-fn shows(trace: &Value, sign: &Sign) -> bool {
+fn shows(spans: &Spans, sign: &Sign) -> bool {
     match *sign {
-        Sign::Fails(service, name) => has(trace, (service, name), failed),
-        Sign::TakesMillis(service, name, millis) => {
-            has(trace, (service, name), |span| span["duration"].as_u64().unwrap() >= millis * 1000)
+        Sign::Fails(service, name) => {
+            spans.of((service, name)).any(|span| span.tags.get("error").is_some_and(|error| error == "true"))
         }
-        Sign::Stops(before, after) => has(trace, before, |_| true) && !has(trace, after, |_| true),
+        Sign::TakesMillis(service, name, millis) => spans.of((service, name)).any(|span| span.micros >= millis * 1000),
+        Sign::Stops(before, after) => spans.of(before).count() > 0 && spans.of(after).count() == 0,
     }
 }
 
@@ -228,8 +217,7 @@ async fn run(watched: &Watched, jaeger: &Jaeger, person: &Person, drill: &Drill)
     drop(crowd);
     fault(fleet, &["clear", arguments[0]]);
     if let Sign::Stops(_, after) = sign {
-        until("what was stopped goes on", || async { has(&jaeger.trace(&id).await?, *after, |_| true).then_some(()) })
-            .await;
+        until("what was stopped goes on", || async { jaeger.trace(&id).await?.of(*after).next().map(drop) }).await;
     }
     println!("{:<16} {alert:<22} {after}, seen in the trace", arguments[0]);
 }

@@ -14,6 +14,7 @@ mod postgres;
 mod prometheus;
 mod rabbitmq;
 mod redis;
+mod spans;
 
 pub use consul::{Consul, consul};
 pub use jaeger::{Jaeger, jaeger};
@@ -23,6 +24,7 @@ pub use postgres::{Postgres, postgres};
 pub use prometheus::{Exporter, Prometheus};
 pub use rabbitmq::{RabbitMq, rabbitmq};
 pub use redis::{Redis, redis};
+pub use spans::{CLIENT, Span, Spans, begin_trace};
 
 /// A program on the `PATH`, or where `tests/servers/install` or the system puts it.
 fn find(name: &str, places: &[&str]) -> Option<PathBuf> {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::keeper::{Keeper, Program, free_ports};
-use super::{find, missing};
+use super::{Spans, find, missing};
 
 /// A collector that keeps traces in memory, with the API that asks for them.
 #[derive(Debug)]
@@ -70,14 +70,14 @@ impl Jaeger {
         format!("http://127.0.0.1:{}", self.otlp)
     }
 
-    /// A trace as its API gives it; nothing if there is none of this id.
-    pub async fn trace(&self, id: &str) -> Option<Value> {
+    /// The spans of a trace; nothing if there is none of this id.
+    pub async fn trace(&self, id: &str) -> Option<Spans> {
         let answer = self.client.get(format!("http://127.0.0.1:{}/api/traces/{id}", self.query)).send().await.ok()?;
-        let mut answer: Value = answer.json().await.ok()?;
-        answer["data"].as_array_mut()?.pop()
+        let answer: Value = answer.json().await.ok()?;
+        answer["data"].as_array()?.last().map(Spans::read)
     }
 
-    /// Up to `limit` of the traces that a service took part in.
+    /// Up to `limit` of the traces that a service took part in, as its API gives them.
     ///
     /// # Panics
     /// If it does not answer.

@@ -3,24 +3,44 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use uuid::Uuid;
+
+/// The span of a client that begins a trace of its own.
+pub const CLIENT: &str = "00f067aa0ba902b7";
+
+/// A trace that a client began, sampled: its id, and the header `traceparent` that says so (W3C trace context).
+#[must_use]
+pub fn begin_trace() -> (String, String) {
+    let id = Uuid::now_v7().simple().to_string();
+    let traceparent = format!("00-{id}-{CLIENT}-01");
+    (id, traceparent)
+}
 
 /// A span, with its service and the span that it is a child of.
 #[derive(Clone, Debug)]
-pub(crate) struct Span {
-    pub(crate) id: String,
-    pub(crate) service: String,
-    pub(crate) name: String,
-    pub(crate) parent: Option<String>,
-    pub(crate) tags: BTreeMap<String, String>,
+pub struct Span {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub service: String,
+    /// What it is called.
+    pub name: String,
+    /// The id of the span that it is a child of.
+    pub parent: Option<String>,
+    /// How long it took, in microseconds.
+    pub micros: u64,
+    /// Its attributes.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// The spans of a trace.
 #[derive(Clone, Debug)]
-pub(crate) struct Spans(Vec<Span>);
+pub struct Spans(Vec<Span>);
 
 impl Spans {
     /// What Jaeger's API answered.
-    pub(crate) fn read(trace: &Value) -> Self {
+    pub(super) fn read(trace: &Value) -> Self {
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let processes = &trace["processes"];
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let read = |span: &Value| Span {
@@ -28,23 +48,26 @@ impl Spans {
             service: text(&processes[text(&span["processID"])]["serviceName"]),
             name: text(&span["operationName"]),
             parent: span["references"][0]["spanID"].as_str().map(str::to_owned),
-            tags: span["tags"].as_array().unwrap().iter().map(|tag| (text(&tag["key"]), text(&tag["value"]))).collect(),
+            micros: span["duration"].as_u64().unwrap_or_default(),
+            tags: list(&span["tags"]).iter().map(|tag| (text(&tag["key"]), text(&tag["value"]))).collect(),
         };
-        Self(trace["spans"].as_array().unwrap().iter().map(read).collect())
+        Self(list(&trace["spans"]).iter().map(read).collect())
     }
 
     /// All of them.
-    pub(crate) fn all(&self) -> &[Span] {
+    #[must_use]
+    pub fn all(&self) -> &[Span] {
         &self.0
     }
 
     /// The spans of this service and name.
-    pub(crate) fn of<'a>(&'a self, (service, name): (&'a str, &'a str)) -> impl Iterator<Item = &'a Span> {
+    pub fn of<'a>(&'a self, (service, name): (&'a str, &'a str)) -> impl Iterator<Item = &'a Span> {
         self.0.iter().filter(move |span| span.service == service && span.name == name)
     }
 
     /// Whether there is a span of the one kind within one of the other: its child, or a child's child, and so on.
-    pub(crate) fn leads(&self, within: (&str, &str), kind: (&str, &str)) -> bool {
+    #[must_use]
+    pub fn leads(&self, within: (&str, &str), kind: (&str, &str)) -> bool {
         self.of(kind).any(|span| {
             let mut ancestors = std::iter::successors(self.parent(span), |one| self.parent(one));
             ancestors.any(|one| (one.service.as_str(), one.name.as_str()) == within)
@@ -56,7 +79,8 @@ impl Spans {
     }
 
     /// What each span is a child of, to be shown.
-    pub(crate) fn drawn(&self) -> String {
+    #[must_use]
+    pub fn drawn(&self) -> String {
         let name =
             |id: &str| self.0.iter().find(|span| span.id == id).map(|span| format!("{} {}", span.service, span.name));
         let line = |span: &Span| {
