@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::json;
 use testkit::fleet::{Fleet, Way};
 use tokio::task::JoinSet;
 
@@ -60,8 +59,7 @@ impl Mortal {
         let fleet = Arc::new(Fleet::with(way, &settings).await?);
         let (customer, admin, program) = (fleet.customer().await, fleet.admin().await, fleet.service().await);
         for product in 1..=3 {
-            let path = format!("/api/products/{product}/stock");
-            let _ = admin.patch(&path, &json!({"quantity": 100_000})).await.expect(200);
+            admin.restock(product, 100_000).await;
         }
         let cast = Cast { fleet: fleet.clone(), customer, admin, program };
         Some(Self { fleet, cast, points, _folder: folder })

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expressions::Asked;
-use serde_json::{Value, json};
+use serde_json::Value;
 use testkit::fleet::{Fleet, Load};
 use testkit::servers::Prometheus;
 use tokio::time::Instant;
@@ -85,8 +85,7 @@ async fn every_panel_and_every_rule_gives_data() {
     let prometheus = &watched.prometheus;
     let admin = watched.fleet.admin().await;
     for product in 1..=2 {
-        let path = format!("/api/products/{product}/stock");
-        let _ = admin.patch(&path, &json!({"quantity": 90_000})).await.expect(200);
+        admin.restock(product, 90_000).await;
     }
     let load = Load::begin(&watched.fleet, 3, 1).await;
     let player = tokio::spawn(play(watched.fleet.clone()));

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
 use testkit::fleet::{Fleet, Load, Servers};
 
 const PRODUCT: i64 = 1;
@@ -19,10 +18,8 @@ fn rounds() -> usize {
 async fn replicas() -> Option<(Arc<Fleet>, i64)> {
     let servers = Servers::own(true).await?;
     let fleet = Fleet::apart(Some(servers), 2, &[("RESERVATION_TTL", "5")]).await;
-    let admin = fleet.admin().await;
-    let path = format!("/api/products/{PRODUCT}/stock");
-    let product = admin.patch(&path, &json!({"quantity": PIECES})).await.expect(200);
-    Some((Arc::new(fleet), product["stockQuantity"].as_i64().unwrap_or_default()))
+    let before = fleet.admin().await.restock(PRODUCT, PIECES).await;
+    Some((Arc::new(fleet), before))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,6 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use testkit::fleet::{Fleet, Held, Person, Servers, Way};
@@ -106,7 +105,7 @@ async fn a_fleet_on_servers_is_back_while_events_wait() {
 /// Orders a second that eight customers place.
 async fn throughput(fleet: &Fleet) -> f64 {
     const CUSTOMERS: usize = 8;
-    let _ = fleet.admin().await.patch("/api/products/1/stock", &json!({"quantity": 100_000})).await.expect(200);
+    fleet.admin().await.restock(1, 100_000).await;
     let mut people: Vec<Person> = Vec::new();
     for _ in 0..CUSTOMERS {
         people.push(fleet.customer().await);

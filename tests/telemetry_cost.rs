@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use serde_json::json;
 use testkit::fleet::{Fleet, Person, until};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -128,8 +127,7 @@ async fn what_tracing_costs_is_printed() {
     ];
     for one in &all {
         // Enough of it for all that is placed.
-        let admin = one.fleet.admin().await;
-        let _ = admin.patch("/api/products/2/stock", &json!({"quantity": 500_000})).await.expect(200);
+        one.fleet.admin().await.restock(2, 500_000).await;
     }
     for one in &mut all {
         one.turn().await;

@@ -230,7 +230,7 @@ async fn each_fault_raises_its_alert_and_shows_in_the_trace() {
     let environment = [("FAULTS", "on"), ("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.as_str())];
     let Some(watched) = Watched::start(&environment, faster).await else { return };
     let (fleet, prometheus) = (&watched.fleet, &watched.prometheus);
-    let _ = fleet.admin().await.patch("/api/products/1/stock", &json!({"quantity": 90_000})).await.expect(200);
+    fleet.admin().await.restock(1, 90_000).await;
     let begun = Instant::now();
     let load = Load::begin(fleet, 1, 1).await;
     let person = fleet.customer().await;

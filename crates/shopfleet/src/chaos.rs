@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt as _;
-use serde_json::json;
 use stripe_sandbox::Behaviour;
 use testkit::fleet::{Fleet, Load, Servers};
 use tokio::time::Instant;
@@ -74,7 +73,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         args.seconds,
         if args.hostile { ", a hostile provider" } else { "" }
     ));
-    stock_up(&fleet).await;
+    fleet.admin().await.restock(PRODUCT, PIECES).await;
     behave(&fleet, if args.hostile { HOSTILE } else { Behaviour::default() }).await?;
     let load = Load::begin(&fleet, args.clients, PRODUCT).await;
     load.phase("chaos");
@@ -125,11 +124,6 @@ fn operator(fleet: &Fleet, servers: bool) -> Result<Operator, Failure> {
     } else {
         Operator::embedded(Path::new(fleet.data_dir()))
     }
-}
-
-async fn stock_up(fleet: &Fleet) {
-    let path = format!("/api/products/{PRODUCT}/stock");
-    let _ = fleet.admin().await.patch(&path, &json!({"quantity": PIECES})).await.expect(200);
 }
 
 async fn behave(fleet: &Fleet, behaviour: Behaviour) -> Result<(), Failure> {

@@ -205,6 +205,13 @@ impl Person {
         stock["stockQuantity"].as_i64().unwrap_or(-1)
     }
 
+    /// Adds to the pieces that there are of a product, or takes away, as an admin may; what is left to reserve then.
+    pub async fn restock(&self, product: i64, change: i64) -> i64 {
+        let path = format!("/api/products/{product}/stock");
+        let product = self.patch(&path, &json!({"quantity": change})).await.expect(200);
+        product["stockQuantity"].as_i64().unwrap_or(-1)
+    }
+
     /// Waits until so much is left of a product.
     pub async fn until_stock(&self, product: i64, quantity: i64) {
         until(&format!("{quantity} of product {product}"), || async {
