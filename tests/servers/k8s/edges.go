@@ -54,7 +54,7 @@ func (c *checked) edges() int {
 	looked := 0
 	look := func(from, to pod, port int32, wanted bool) {
 		looked++
-		if (c.leaves(from, to, port) && c.enters(from, to, port)) != wanted {
+		if (c.lets(from, to, port, egress) && c.lets(to, from, port, ingress)) != wanted {
 			c.wrong("%s to %s on %d: wanted %t", from.name, to.name, port, wanted)
 		}
 	}
@@ -79,7 +79,7 @@ func (c *checked) edges() int {
 			}
 			for _, from := range strangers {
 				looked++
-				if public := to.name == "kong" && port == 8000; c.enters(from, to, port) != public {
+				if public := to.name == "kong" && port == 8000; c.lets(to, from, port, ingress) != public {
 					c.wrong("%s of the namespace %s comes in to %s on %d: wanted %t", from.name, from.namespace, to.name, port, public)
 				}
 			}
@@ -95,7 +95,7 @@ func (c *checked) edges() int {
 		}
 		for _, port := range to.ports() {
 			looked++
-			if !c.enters(watcher, to, port) {
+			if !c.lets(to, watcher, port, ingress) {
 				c.wrong("%s on %d: Prometheus of another namespace may not look at it", to.name, port)
 			}
 		}
@@ -117,32 +117,33 @@ func (c *checked) denied() {
 	}
 }
 
-func (c *checked) leaves(from, to pod, port int32) bool {
-	for _, policy := range c.policies {
-		if !covers(&policy, from) {
-			continue
-		}
-		for _, rule := range policy.Spec.Egress {
-			if c.reaches(policy.Namespace, rule.To, to) && opens(rule.Ports, port) {
-				return true
-			}
-		}
-	}
-	return false
+// What a rule of a policy lets through.
+type rule struct {
+	peers []networkingv1.NetworkPolicyPeer
+	ports []networkingv1.NetworkPolicyPort
 }
 
-func (c *checked) enters(from, to pod, port int32) bool {
-	for _, policy := range c.policies {
-		if !covers(&policy, to) {
-			continue
-		}
-		for _, rule := range policy.Spec.Ingress {
-			if c.reaches(policy.Namespace, rule.From, from) && opens(rule.Ports, port) {
-				return true
-			}
-		}
+func egress(spec networkingv1.NetworkPolicySpec) (rules []rule) {
+	for _, one := range spec.Egress {
+		rules = append(rules, rule{one.To, one.Ports})
 	}
-	return false
+	return rules
+}
+
+func ingress(spec networkingv1.NetworkPolicySpec) (rules []rule) {
+	for _, one := range spec.Ingress {
+		rules = append(rules, rule{one.From, one.Ports})
+	}
+	return rules
+}
+
+// Whether a policy of a pod lets it speak with the other one, by its rules of this direction.
+func (c *checked) lets(own, other pod, port int32, rules func(networkingv1.NetworkPolicySpec) []rule) bool {
+	return slices.ContainsFunc(c.policies, func(policy networkingv1.NetworkPolicy) bool {
+		return covers(&policy, own) && slices.ContainsFunc(rules(policy.Spec), func(one rule) bool {
+			return c.reaches(policy.Namespace, one.peers, other) && opens(one.ports, port)
+		})
+	})
 }
 
 // Whether a policy is about this pod.

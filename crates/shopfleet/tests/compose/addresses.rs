@@ -9,6 +9,10 @@ use crate::kubernetes::ports;
 use crate::manifests::{Manifests, Secrets};
 use crate::support::yaml;
 
+/// What Prometheus asks in a cluster: its own file, and the one that comes with the exporters.
+pub(crate) const SCRAPES: [&str; 2] =
+    ["k8s/components/observability/scrape.yml", "k8s/components/exporters/scrape.yml"];
+
 /// From which pod, to which host, on which port.
 pub(crate) type Edge = (String, String, u64);
 
@@ -62,7 +66,7 @@ pub(crate) fn addresses(manifests: &Manifests, secrets: &Secrets) -> BTreeSet<Ed
 /// What Prometheus asks in a cluster, as `host:port`.
 fn targets() -> Vec<String> {
     let mut found = Vec::new();
-    for file in ["k8s/components/observability/scrape.yml", "k8s/components/exporters/scrape.yml"] {
+    for file in SCRAPES {
         let file = yaml(file);
         let alertmanagers = file["alerting"]["alertmanagers"].as_array().into_iter().flatten();
         for one in file["scrape_configs"].as_array().unwrap().iter().chain(alertmanagers) {

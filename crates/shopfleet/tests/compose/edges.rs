@@ -38,8 +38,7 @@ fn known<'a>(manifests: &Manifests, pod: &'a str, makers: &'a BTreeMap<&str, &Va
 
 /// Whether a policy of a pod lets it speak (`egress`, `to`) or be spoken to (`ingress`, `from`) by the other one.
 fn lets(manifests: &Manifests, (rules, peers): (&str, &str), own: Known<'_>, other: Known<'_>, port: u64) -> bool {
-    let policies = manifests.objects.iter().filter(|object| object["kind"] == "NetworkPolicy");
-    let policies = policies.filter(|policy| Manifests::namespace(policy) == own.namespace);
+    let policies = manifests.all("NetworkPolicy").filter(|policy| Manifests::namespace(policy) == own.namespace);
     let own_ones = policies.filter(|policy| covers(&policy["spec"]["podSelector"], own.labels));
     let mut rules = own_ones.flat_map(|policy| policy["spec"][rules].as_array().into_iter().flatten());
     let there = |peer: &Value| match &peer["namespaceSelector"] {
@@ -94,7 +93,7 @@ fn whoever_has_an_address_may_go_there_and_nobody_else() {
 fn only_the_alertmanager_leaves_the_cluster() {
     let manifests = Manifests::of("dev");
     let mut leaving = Vec::new();
-    for policy in manifests.objects.iter().filter(|object| object["kind"] == "NetworkPolicy") {
+    for policy in manifests.all("NetworkPolicy") {
         for rule in policy["spec"]["egress"].as_array().into_iter().flatten() {
             let outside =
                 rule["to"].as_array().is_none_or(|peers| peers.iter().any(|peer| peer["ipBlock"].is_object()));
@@ -144,8 +143,8 @@ fn all_is_denied_but_names() {
     assert_eq!(namespaces, ["shopfleet", "shopfleet-logs"].into());
     for namespace in namespaces {
         let policy = |name: &str| {
-            let mut objects = dev.objects.iter().filter(|object| Manifests::namespace(object) == namespace);
-            objects.find(|object| object["kind"] == "NetworkPolicy" && object["metadata"]["name"] == name).unwrap()
+            let mut policies = dev.all("NetworkPolicy").filter(|policy| Manifests::namespace(policy) == namespace);
+            policies.find(|policy| policy["metadata"]["name"] == name).unwrap()
         };
         let deny = &policy("default-deny")["spec"];
         assert_eq!(deny["podSelector"].as_object().unwrap().len(), 0);

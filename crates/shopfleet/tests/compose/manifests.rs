@@ -65,10 +65,14 @@ impl Manifests {
         object["metadata"]["namespace"].as_str().unwrap_or("shopfleet")
     }
 
+    /// The objects of a kind, in all namespaces.
+    pub(crate) fn all(&self, kind: &str) -> impl Iterator<Item = &Value> {
+        self.objects.iter().filter(move |object| object["kind"] == kind)
+    }
+
     /// The objects of a kind, by name.
     pub(crate) fn kind(&self, kind: &str) -> BTreeMap<&str, &Value> {
-        let own = self.objects.iter().filter(|object| object["kind"] == kind);
-        own.map(|object| (object["metadata"]["name"].as_str().unwrap(), object)).collect()
+        self.all(kind).map(|object| (object["metadata"]["name"].as_str().unwrap(), object)).collect()
     }
 
     /// What makes pods, by name.

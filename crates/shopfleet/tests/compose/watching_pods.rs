@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::discovery::ServiceName;
 use serde_json::Value;
 
+use crate::addresses::SCRAPES;
 use crate::kubernetes::ports;
 use crate::manifests::{Manifests, secrets};
 use crate::support::{read, yaml};
-
-const FILES: [&str; 2] = ["k8s/components/observability/scrape.yml", "k8s/components/exporters/scrape.yml"];
 
 /// The jobs of Prometheus that some files have, by name.
 fn jobs(files: &[&str]) -> BTreeMap<String, Value> {
@@ -26,7 +25,7 @@ fn jobs(files: &[&str]) -> BTreeMap<String, Value> {
 /// Rules and dashboards go by the names of jobs and by what these ask.
 #[test]
 fn the_jobs_are_those_of_compose() {
-    let (compose, cluster) = (jobs(&["monitoring/prometheus.yml"]), jobs(&FILES));
+    let (compose, cluster) = (jobs(&["monitoring/prometheus.yml"]), jobs(&SCRAPES));
     assert_eq!(compose.keys().collect::<Vec<_>>(), cluster.keys().collect::<Vec<_>>());
     for (name, job) in &compose {
         for field in ["metrics_path", "params", "metric_relabel_configs", "file_sd_configs"] {
@@ -43,7 +42,7 @@ fn the_jobs_are_those_of_compose() {
             );
         }
     }
-    let (compose, cluster) = (yaml("monitoring/prometheus.yml"), yaml(FILES[0]));
+    let (compose, cluster) = (yaml("monitoring/prometheus.yml"), yaml(SCRAPES[0]));
     for field in ["global", "alerting", "rule_files"] {
         assert_eq!(cluster[field], compose[field], "{field}");
     }
@@ -52,7 +51,7 @@ fn the_jobs_are_those_of_compose() {
 /// Each pod of what there may be several of is asked, also one that is not ready: by a Service without an address.
 #[test]
 fn every_pod_of_a_service_is_asked() {
-    let (manifests, jobs) = (Manifests::of("dev"), jobs(&FILES));
+    let (manifests, jobs) = (Manifests::of("dev"), jobs(&SCRAPES));
     let names: Vec<_> = ServiceName::ALL.iter().map(|name| name.as_str()).chain(["kong"]).collect();
     for name in names {
         let search = &jobs[name]["dns_sd_configs"][0];
@@ -68,7 +67,7 @@ fn every_pod_of_a_service_is_asked() {
 /// What pods say of themselves, for whoever has a Prometheus of another kind, is what ours asks.
 #[test]
 fn what_is_scraped_is_served_there() {
-    let (manifests, jobs) = (Manifests::of("dev"), jobs(&FILES));
+    let (manifests, jobs) = (Manifests::of("dev"), jobs(&SCRAPES));
     let mut seen = 0;
     for (name, pod) in manifests.pods() {
         let notes = &pod["metadata"]["annotations"];
