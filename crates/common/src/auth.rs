@@ -9,7 +9,10 @@ mod service_tokens;
 mod verifier;
 
 pub use bearer::Bearer;
-pub use caller::{AdminOnly, AdminOrService, Caller, OptionalCaller, ServiceOnly, SignedInUser};
+pub use caller::{
+    AdminOnly, AdminOr, AdminOrService, Caller, OptionalCaller, RequiredScope, Scoped, ServiceOnly, ServiceWith,
+    SignedInUser, scope,
+};
 pub use claims::{AUDIENCE, Claims, Role};
 pub use keys::{Jwk, Jwks};
 pub use remote::JwksSource;

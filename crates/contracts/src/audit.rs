@@ -80,4 +80,10 @@ pub struct PaymentAudit {
     /// What is on its way back.
     #[serde(default)]
     pub refunding: Money,
+    /// What is owed and waits for a person.
+    #[serde(default)]
+    pub awaiting: Money,
+    /// What was paid back by hand, outside the provider.
+    #[serde(default)]
+    pub refunded_outside: Money,
 }

@@ -313,3 +313,28 @@ pub struct ServiceTokenAnswer {
     /// Seconds until it expires.
     pub expires_in: u64,
 }
+
+/// Revoked access of one account (`GET /api/auth/revocations`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Revocation {
+    /// Position in the feed; rises with each revocation.
+    pub seq: i64,
+    /// The account.
+    pub user_id: UserId,
+    /// The lowest access version (claim `av`) that is still valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_version: Option<i64>,
+    /// The sessions that ended (claim `sid`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_ids: Option<Vec<String>>,
+}
+
+/// A page of the feed of revocations, in order of `seq`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct RevocationPage {
+    /// The revocations after the requested position.
+    pub items: Vec<Revocation>,
+    /// The position to continue from; the requested one where `items` is empty.
+    pub next: i64,
+}

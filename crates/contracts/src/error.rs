@@ -43,6 +43,8 @@ codes! {
     InvalidRefreshToken = "INVALID_REFRESH_TOKEN", 401;
     /// The caller is known, but may not do this.
     Forbidden = "FORBIDDEN", 403;
+    /// The service token lacks the scope that the call needs.
+    InsufficientScope = "INSUFFICIENT_SCOPE", 403;
     /// There is nothing at this path.
     NotFound = "NOT_FOUND", 404;
     /// There is no such user.
@@ -111,6 +113,18 @@ codes! {
     PaymentMethodUnavailable = "PAYMENT_METHOD_UNAVAILABLE", 422;
     /// The payment holds no captured money.
     NotRefundable = "NOT_REFUNDABLE", 400;
+    /// The refund does not need attention, or an attempt is in flight or its outcome unknown.
+    RefundNotRetryable = "REFUND_NOT_RETRYABLE", 409;
+    /// The refund neither needs attention nor was made outside the provider.
+    RefundNotSettleable = "REFUND_NOT_SETTLEABLE", 409;
+    /// There is no such refund.
+    RefundNotFound = "REFUND_NOT_FOUND", 404;
+    /// The person has too many unpaid orders.
+    TooManyUnpaidOrders = "TOO_MANY_UNPAID_ORDERS", 409;
+    /// The person's unpaid orders hold too many pieces.
+    TooManyUnpaidPieces = "TOO_MANY_UNPAID_PIECES", 409;
+    /// The order's total is not the total that the client expected.
+    TotalChanged = "TOTAL_CHANGED", 409;
     /// More than is left of the payment.
     RefundTooLarge = "REFUND_TOO_LARGE", 400;
     /// The webhook's signature does not hold.

@@ -84,6 +84,7 @@ events! {
     UserCreated(UserCreated) = "user.created", "user.events";
     UserUpdated(UserUpdated) = "user.updated", "user.events";
     UserDeleted(UserDeleted) = "user.deleted", "user.events";
+    UserAccessRevoked(UserAccessRevoked) = "user.access_revoked", "user.events";
     ProductCreated(ProductChanged) = "product.created", "product.events";
     ProductUpdated(ProductChanged) = "product.updated", "product.events";
     ProductDeleted(ProductChanged) = "product.deleted", "product.events";
@@ -101,6 +102,7 @@ events! {
     PaymentFailed(PaymentChanged) = "payment.failed", "payment.events";
     PaymentCancelled(PaymentChanged) = "payment.cancelled", "payment.events";
     PaymentRefunded(PaymentRefunded) = "payment.refunded", "payment.events";
+    PaymentRefundFailed(PaymentRefundFailed) = "payment.refund_failed", "payment.events";
 }
 
 /// An event as it travels: the message's body.
@@ -163,6 +165,22 @@ pub struct UserUpdated {
 pub struct UserDeleted {
     /// Whose.
     pub user_id: UserId,
+}
+
+/// Access tokens of an account were revoked: by a change of role, deletion, a new password, or the end of sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserAccessRevoked {
+    /// The account.
+    pub user_id: UserId,
+    /// The lowest access version (claim `av`) that is still valid; `None` where only sessions ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_version: Option<i64>,
+    /// The sessions that ended (claim `sid`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub session_ids: Vec<String>,
+    /// The cause, such as `role_changed`, `deleted`, `signed_out`, `password_changed`.
+    pub reason: String,
 }
 
 /// A product was created, changed or hidden; as it is now.
@@ -296,14 +314,42 @@ pub struct PaymentRefunded {
     pub amount: Money,
     /// What this refund gave back.
     pub refund_amount: Money,
-    /// What all refunds of this payment gave back together, at the time of this event; it only grows.
+    /// Sum of all succeeded refunds of this payment at the time of this event.
     pub refunded_total: Money,
+    /// Counts the changes of this payment, in one sequence with [`PaymentChanged::version`]; 0 from a writer that did
+    /// not know the field.
+    #[serde(default)]
+    pub version: i64,
     /// Why the money went back, as a kind.
     pub cause: crate::calls::RefundCause,
     /// Why, in somebody's words.
     #[serde(default)]
     pub reason: Option<String>,
     /// When.
+    pub timestamp: DateTime<Utc>,
+}
+
+/// A refund failed: refused by the provider, or reported as failed after it had been reported as succeeded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PaymentRefundFailed {
+    /// Payment of the refund.
+    pub payment_id: PaymentId,
+    /// Refund that failed.
+    pub refund_id: RefundId,
+    /// Order of the payment.
+    pub order_id: OrderId,
+    /// Account that paid.
+    pub user_id: UserId,
+    /// Amount of the refund that failed.
+    pub amount: Money,
+    /// Sum of all succeeded refunds of this payment after the failure.
+    pub refunded_total: Money,
+    /// Counts the changes of this payment, in one sequence with [`PaymentChanged::version`].
+    pub version: i64,
+    /// The provider's reason.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Time of the failure.
     pub timestamp: DateTime<Utc>,
 }
 
@@ -333,6 +379,7 @@ aggregates! {
     UserCreated.user_id;
     UserUpdated.user_id;
     UserDeleted.user_id;
+    UserAccessRevoked.user_id;
     ProductChanged.product_id;
     StockUpdated.product_id;
     ReservationChanged.order_id of order_id;
@@ -341,6 +388,7 @@ aggregates! {
     OrderCancelled.order_id of order_id;
     PaymentChanged.payment_id of order_id;
     PaymentRefunded.payment_id of order_id;
+    PaymentRefundFailed.payment_id of order_id;
 }
 
 #[cfg(test)]

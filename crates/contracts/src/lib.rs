@@ -8,9 +8,11 @@ pub mod event;
 pub mod ids;
 pub mod limits;
 pub mod money;
+pub mod scope;
 pub mod topology;
 
 pub use error::{ErrorCode, FieldError, Problem};
 pub use event::{Envelope, Event, EventType};
 pub use ids::{EventId, ImageId, ItemId, OrderId, PaymentId, ProductId, RefundId, ReviewId, UserId};
 pub use money::{Money, MoneyError};
+pub use scope::{Scope, ScopeSet};

@@ -48,8 +48,58 @@ pub const ORDER_PAYMENTS: Queue = Queue {
     ],
 };
 
+// A kind that is added after a release gets a queue of its own: an instance of the version before consumes from the
+// queues that it knows and cannot handle the kind.
+
+/// Failed refunds, for the order service.
+pub const ORDER_REFUND_FAILURES: Queue = Queue {
+    name: "order-service.payment.refund_failed",
+    exchange: "payment.events",
+    events: &[EventType::PaymentRefundFailed],
+};
+
+/// Revoked access, for the product service.
+pub const PRODUCT_REVOCATIONS: Queue = Queue {
+    name: "product-service.user.access_revoked",
+    exchange: "user.events",
+    events: &[EventType::UserAccessRevoked],
+};
+
+/// Revoked access, for the order service.
+pub const ORDER_REVOCATIONS: Queue = Queue {
+    name: "order-service.user.access_revoked",
+    exchange: "user.events",
+    events: &[EventType::UserAccessRevoked],
+};
+
+/// Revoked access, for the payment service.
+pub const PAYMENT_REVOCATIONS: Queue = Queue {
+    name: "payment-service.user.access_revoked",
+    exchange: "user.events",
+    events: &[EventType::UserAccessRevoked],
+};
+
+/// Deleted accounts, for the product service.
+pub const PRODUCT_DELETED_USERS: Queue =
+    Queue { name: "product-service.user.deleted", exchange: "user.events", events: &[EventType::UserDeleted] };
+
+/// Deleted accounts, for the order service.
+pub const ORDER_DELETED_USERS: Queue =
+    Queue { name: "order-service.user.deleted", exchange: "user.events", events: &[EventType::UserDeleted] };
+
 /// All queues of the fleet.
-pub const QUEUES: &[Queue] = &[PRODUCT_ORDERS, PAYMENT_ORDERS, ORDER_PRODUCTS, ORDER_PAYMENTS];
+pub const QUEUES: &[Queue] = &[
+    PRODUCT_ORDERS,
+    PRODUCT_REVOCATIONS,
+    PRODUCT_DELETED_USERS,
+    ORDER_PRODUCTS,
+    ORDER_PAYMENTS,
+    ORDER_REFUND_FAILURES,
+    ORDER_REVOCATIONS,
+    ORDER_DELETED_USERS,
+    PAYMENT_ORDERS,
+    PAYMENT_REVOCATIONS,
+];
 
 /// Whether a service of the fleet hears this kind, so that losing one would be noticed by nobody else.
 #[must_use]

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use common::auth::keys::{Jwks, SigningKey, generate_pem};
 use common::auth::{AUDIENCE, Claims, Role, TokenVerifier};
 use common::clock::{Clock, SharedClock, SystemClock};
-use contracts::UserId;
+use contracts::{Scope, ScopeSet, UserId};
 use tokio::net::TcpListener;
 
 /// The issuer that services take unless they are told another.
@@ -64,6 +64,14 @@ impl TestKeys {
         self.sign(&claims("test-service".to_owned(), Role::Service))
     }
 
+    /// A service token that holds these scopes only.
+    #[must_use]
+    pub fn service_token_with(&self, scopes: &[Scope]) -> String {
+        let mut claims = claims("test-service".to_owned(), Role::Service);
+        claims.scope = Some(scopes.iter().copied().collect::<ScopeSet>().to_claim());
+        self.sign(&claims)
+    }
+
     /// A token that says this.
     #[must_use]
     pub fn sign(&self, claims: &Claims) -> String {
@@ -115,6 +123,8 @@ pub fn claims(subject: String, role: Role) -> Claims {
         sub: subject,
         user_id: None,
         sid: None,
+        av: None,
+        scope: None,
         email: None,
         role,
         iat: now.timestamp(),

@@ -67,6 +67,8 @@ impl Tokens {
             sub,
             user_id: user_id.map(|id| id.to_string()),
             sid: session.map(|session| session.to_string()),
+            av: None,
+            scope: None,
             email,
             role,
             iat: now.timestamp(),

@@ -58,6 +58,12 @@ pub struct Claims {
     /// The person's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
+    /// The account's access version: raised by a change of role, deletion and password reset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub av: Option<i64>,
+    /// The scopes of a service token, separated by spaces (RFC 8693, section 4.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
     /// The person's e-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,

@@ -31,6 +31,8 @@ fn claims(role: Role, subject: &str) -> Claims {
         sub: subject.to_owned(),
         user_id: (role != Role::Service).then(|| subject.to_owned()),
         sid: None,
+        av: None,
+        scope: None,
         email: None,
         role,
         iat: now,

@@ -61,6 +61,8 @@ fn token(key: &SigningKey, role: Role, subject: &str) -> String {
         sub: subject.to_owned(),
         user_id: None,
         sid: None,
+        av: None,
+        scope: None,
         email: None,
         role,
         iat: now,

@@ -108,6 +108,8 @@ fn claims(clock: &dyn Clock) -> Claims {
         sub: user.clone(),
         user_id: Some(user),
         sid: Some("session".to_owned()),
+        av: None,
+        scope: None,
         email: Some("ada@example.com".to_owned()),
         role: Role::User,
         iat: now.timestamp(),

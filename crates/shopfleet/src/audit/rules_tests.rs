@@ -68,6 +68,8 @@ fn sound() -> Books {
         refunded: order.refunded,
         granted: cents(granted),
         refunding: Money::ZERO,
+        awaiting: Money::ZERO,
+        refunded_outside: Money::ZERO,
     };
     let payments = vec![payment(&orders[1], "pi_1", 100), payment(&orders[2], "pi_2", 0)];
     let intent = |payment: &PaymentAudit| ProviderIntent {

@@ -267,6 +267,7 @@ impl One {
             amount: Money::from_cents(told.amount),
             refund_amount: Money::from_cents(amount),
             refunded_total: Money::from_cents(total),
+            version: 0,
             cause: RefundCause::Granted,
             reason: None,
             timestamp: START,

@@ -43,6 +43,8 @@ fn row(payment: Payment) -> PaymentAudit {
         refunded: sum(&|refund| refund.status == RefundStatus::Succeeded),
         granted: sum(&|refund| refund.cause == RefundCause::Granted && refund.status == RefundStatus::Succeeded),
         refunding: sum(&|refund| refund.status == RefundStatus::Pending),
+        awaiting: Money::ZERO,
+        refunded_outside: Money::ZERO,
         captured: payment.captured_amount(),
         status: payment.status(),
         id: payment.id,

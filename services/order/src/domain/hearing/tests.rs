@@ -35,6 +35,7 @@ fn refunded(order: &Order, id: PaymentId, cents: i64, total: i64) -> PaymentRefu
         amount: order.totals.total,
         refund_amount: Money::from_cents(cents),
         refunded_total: Money::from_cents(total),
+        version: 0,
         cause: RefundCause::Granted,
         reason: None,
         timestamp: at(5),

@@ -43,6 +43,7 @@ impl Shop {
             amount: total(order),
             refund_amount: Money::from_cents(cents),
             refunded_total: Money::from_cents(total_cents),
+            version: 0,
             cause: RefundCause::Granted,
             reason: None,
             timestamp: self.clock.now(),

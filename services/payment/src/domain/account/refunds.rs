@@ -191,6 +191,7 @@ impl Account {
             amount: payment.captured_amount(),
             refund_amount: refund.amount,
             refunded_total: payment.announced,
+            version: payment.version,
             cause: refund.cause,
             reason: refund.reason.clone(),
             timestamp: now,
