@@ -44,6 +44,9 @@ pub enum BusError {
         /// Its routing key.
         event_type: String,
     },
+    /// It refuses a message for what it is, and with it the whole batch: another batch may well be taken.
+    #[error("the bus rejects a message")]
+    Rejected(#[source] BoxError),
     /// There is no such queue.
     #[error("there is no queue `{0}`")]
     UnknownQueue(String),
@@ -79,15 +82,28 @@ impl Message {
     /// # Errors
     /// Never in practice: an envelope is a plain struct.
     pub fn carrying(envelope: &Envelope, kind: EventType, traceparent: Option<String>) -> serde_json::Result<Self> {
+        Self::routed(envelope, kind.exchange(), has_consumer(kind), traceparent)
+    }
+
+    /// The message that carries an event to this exchange, whatever its kind.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) fn routed(
+        envelope: &Envelope,
+        exchange: &str,
+        mandatory: bool,
+        traceparent: Option<String>,
+    ) -> serde_json::Result<Self> {
         Ok(Self {
             id: envelope.id,
             event_type: envelope.event_type.clone(),
-            exchange: kind.exchange().to_owned(),
+            exchange: exchange.to_owned(),
             body: Bytes::from(serde_json::to_vec(envelope)?),
             app_id: envelope.service.clone(),
             timestamp: envelope.timestamp,
             traceparent,
-            mandatory: has_consumer(kind),
+            mandatory,
         })
     }
 
@@ -291,7 +307,8 @@ impl Bus {
     /// Publishes; answers for each message once it is durable.
     ///
     /// # Errors
-    /// If the bus does not answer: then any of them may have been published or not.
+    /// If the bus does not answer, or rejects the batch for one of its messages: then any of them may have been published
+    /// or not.
     pub async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), BusError>>, BusError> {
         let outcomes = self.backend.publish(batch).await;
         for (index, message) in batch.iter().enumerate() {

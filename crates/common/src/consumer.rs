@@ -45,6 +45,9 @@ pub enum HandleError {
     /// It is the message's own fault: it is tried again, less and less often, and given up at last.
     #[error("the message cannot be handled")]
     Fault(#[source] BoxError),
+    /// Nobody here handles its kind: it is given up at once, to be redriven once a version runs that does.
+    #[error("{0}")]
+    UnknownType(String),
     /// Our store or a peer is away: the consumer pauses, and the message does not suffer for it.
     #[error("handling has to wait")]
     Unavailable(#[source] BoxError),
@@ -215,7 +218,7 @@ impl Work {
     async fn handle(&self, delivery: &Delivery) -> Result<(), HandleError> {
         let envelope = delivery.message.envelope().map_err(|error| HandleError::Fault(error.into()))?;
         match envelope.event().map_err(|error| HandleError::Fault(error.into()))? {
-            Some(event) => {
+            Some(event) if self.queue.events.contains(&event.event_type()) => {
                 if let Some(order) = event.order_id() {
                     telemetry::about_order(order);
                 }
@@ -224,10 +227,7 @@ impl Work {
                 let handling = AssertUnwindSafe(self.handler.handle(event, handled, &envelope)).catch_unwind();
                 handling.await.unwrap_or_else(|panic| Err(HandleError::Fault(panic_text(&*panic).into())))
             }
-            None => {
-                tracing::debug!(event_type = envelope.event_type, "an event of an unknown kind is ignored");
-                Ok(())
-            }
+            _ => Err(HandleError::UnknownType(format!("unknown event type `{}`", envelope.event_type))),
         }
     }
 
@@ -250,6 +250,10 @@ impl Work {
                     tracing::warn!(queue, error, "the consumer pauses");
                 }
                 ("unavailable", delivery.release(FIRST_RETRY).await)
+            }
+            Err(HandleError::UnknownType(reason)) => {
+                self.given_up.inc();
+                ("dead", delivery.dead(&reason).await)
             }
             Err(HandleError::Fault(error)) => {
                 let reason = crate::chain(&*error);

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod outbox;
 pub mod platform;
 pub mod postgres;
+pub mod schema;
 pub mod service;
 pub mod sqlite;
 pub mod store;

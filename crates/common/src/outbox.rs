@@ -9,12 +9,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use contracts::calls::OutboxState;
+use contracts::topology::{EXCHANGES, has_consumer};
 use contracts::{Envelope, EventId, EventType};
 use prometheus::{GaugeVec, IntGaugeVec};
 use tokio::sync::Notify;
 use tracing::{Span, field};
 
-use crate::bus::{Bus, Message};
+use crate::bus::{Bus, BusError, Message};
 use crate::clock::SharedClock;
 use crate::crash;
 use crate::metrics::Metrics;
@@ -29,6 +30,9 @@ pub mod sqlite;
 const BATCH: u32 = 200;
 /// How long a claim lasts: far longer than a batch takes, and as long as events of a relay that died wait at the most.
 const LEASE: Duration = Duration::from_secs(5);
+/// The first and the longest pause before an event is tried again that cannot be published for what it is.
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// How long a message that was handled is known to have been: far longer than any queue keeps one.
 const KEEP_HANDLED: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -44,7 +48,8 @@ pub struct OutboxRow {
 crate::store_port! {
     /// What a store has to do for the relay.
     pub trait OutboxStore, observed as "outbox" by ObservedOutbox {
-        /// Claims up to `n` events, oldest first, that nobody has claimed, until `now + lease`.
+        /// Claims up to `n` events, oldest first, that nobody has claimed, until `now + lease`. A row that cannot be read
+        /// is left out, logged, and tried again later.
         async fn claim(&self, n: u32, lease: Duration, now: DateTime<Utc>) -> Result<Vec<OutboxRow>, StoreError>;
         /// Removes them, since they were published: what is personal in them is kept no longer than it has to be.
         async fn mark_published(&self, ids: &[EventId]) -> Result<(), StoreError>;
@@ -118,23 +123,56 @@ impl Relay {
     fn message(&self, row: OutboxRow) -> Result<(Message, Span), WorkerError> {
         let OutboxRow { envelope, traceparent } = row;
         let kind = EventType::ALL.iter().find(|kind| kind.as_str() == envelope.event_type);
-        let kind = kind.ok_or_else(|| format!("the outbox holds an unknown event `{}`", envelope.event_type))?;
+        // A newer version that shares the database may have written a kind that is not known here. A queue must take it:
+        // if none does, the newer version publishes it.
+        let (exchange, mandatory) = match kind {
+            Some(kind) => (kind.exchange(), has_consumer(*kind)),
+            None => (exchange_of(&envelope.event_type)?, true),
+        };
         let span = tracing::info_span!(
             "publish",
-            otel.name = format!("publish {}", kind.as_str()),
+            otel.name = format!("publish {}", envelope.event_type),
             otel.kind = "producer",
             otel.status_code = field::Empty,
             service.name = self.bus.service(),
             messaging.system = self.bus.system(),
             messaging.operation.name = "publish",
             messaging.operation.type = "send",
-            messaging.destination.name = kind.exchange(),
-            messaging.rabbitmq.destination.routing_key = kind.as_str(),
+            messaging.destination.name = exchange,
+            messaging.rabbitmq.destination.routing_key = envelope.event_type,
             messaging.message.id = %envelope.id,
         );
         telemetry::continue_trace(&span, traceparent.as_deref());
-        let message = Message::carrying(&envelope, *kind, telemetry::traceparent_of(&span).or(traceparent))?;
+        let traceparent = telemetry::traceparent_of(&span).or(traceparent);
+        let message = Message::routed(&envelope, exchange, mandatory, traceparent)?;
         Ok((message, span))
+    }
+
+    /// Publishes; if one message makes the bus reject the batch, each by itself.
+    async fn publish(&self, messages: &[Message]) -> Result<Vec<Result<(), BusError>>, BusError> {
+        match self.bus.publish(messages).await {
+            Err(BusError::Rejected(_)) => {}
+            outcomes => return outcomes,
+        }
+        let mut outcomes = Vec::with_capacity(messages.len());
+        for message in messages {
+            match self.bus.publish(std::slice::from_ref(message)).await {
+                Ok(outcome) => outcomes.extend(outcome),
+                Err(rejected @ BusError::Rejected(_)) => outcomes.push(Err(rejected)),
+                Err(away) => return Err(away),
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Gives back events that cannot be published for what they are, each for as long as it is old already.
+    async fn postpone(&self, events: &[(EventId, DateTime<Utc>, String)]) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        for (id, at, error) in events {
+            tracing::error!(event_id = %id, error, "an event cannot be published, it is tried again later");
+            self.outbox.store.mark_failed(&[*id], retry_at(*at, now)).await?;
+        }
+        if events.is_empty() { Ok(()) } else { self.report().await }
     }
 
     async fn report(&self) -> Result<(), StoreError> {
@@ -160,32 +198,53 @@ impl Worker for Relay {
             self.report().await?;
             return Ok(Next::Idle);
         }
-        let ids: Vec<_> = rows.iter().map(|row| row.envelope.id).collect();
-        let (messages, spans) =
-            rows.into_iter().map(|row| self.message(row)).collect::<Result<(Vec<_>, Vec<_>), _>>()?;
+        let (mut events, mut messages, mut unfit) = (Vec::new(), Vec::new(), Vec::new());
+        for row in rows {
+            let (id, at) = (row.envelope.id, row.envelope.timestamp);
+            match self.message(row) {
+                Ok((message, span)) => {
+                    events.push((id, at, span));
+                    messages.push(message);
+                }
+                Err(error) => unfit.push((id, at, crate::chain(&*error))),
+            }
+        }
         passes("before-publish", &messages);
-        let outcomes = match self.bus.publish(&messages).await {
+        let outcomes = match self.publish(&messages).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
-                spans.iter().for_each(failed);
+                events.iter().for_each(|(.., span)| failed(span));
+                let ids: Vec<_> = events.iter().map(|(id, ..)| *id).collect();
                 store.mark_failed(&ids, self.clock.now()).await?;
+                self.postpone(&unfit).await?;
                 self.report().await?;
                 return Err(error.into());
             }
         };
         passes("after-publish", &messages);
-        spans.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_err()).for_each(|(span, _)| failed(span));
-        drop(spans);
-        let (published, failed): (Vec<_>, Vec<_>) =
-            ids.into_iter().zip(outcomes).partition(|(_, outcome)| outcome.is_ok());
-        let published: Vec<_> = published.into_iter().map(|(id, _)| id).collect();
+        let (mut published, mut refused, mut refusal) = (Vec::new(), Vec::new(), None);
+        for ((id, at, span), outcome) in events.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(()) => published.push(id),
+                Err(error) => {
+                    failed(&span);
+                    if matches!(error, BusError::Unavailable(_)) {
+                        refused.push(id);
+                        refusal = Some(error);
+                    } else {
+                        unfit.push((id, at, crate::chain(&error)));
+                    }
+                }
+            }
+        }
         store.mark_published(&published).await?;
         passes("after-mark", &messages);
-        let refusal = failed.iter().find_map(|(_, outcome)| outcome.as_ref().err()).map(|error| crate::chain(error));
-        let failed: Vec<_> = failed.into_iter().map(|(id, _)| id).collect();
+        self.postpone(&unfit).await?;
         if let Some(refusal) = refusal {
-            store.mark_failed(&failed, self.clock.now()).await?;
-            return Err(format!("{} events were not taken by the bus: {refusal}", failed.len()).into());
+            store.mark_failed(&refused, self.clock.now()).await?;
+            return Err(
+                format!("{} events were not taken by the bus: {}", refused.len(), crate::chain(&refusal)).into()
+            );
         }
         Ok(Next::Again)
     }
@@ -193,6 +252,25 @@ impl Worker for Relay {
     fn wake(&self) -> Option<Arc<Notify>> {
         Some(self.outbox.wake.clone())
     }
+}
+
+/// The exchange of a kind by its name: `order.events` of `order.updated`.
+fn exchange_of(event_type: &str) -> Result<&'static str, WorkerError> {
+    let source = event_type.split('.').next().unwrap_or_default();
+    let exchange = EXCHANGES.iter().find(|exchange| exchange.strip_suffix(".events") == Some(source));
+    Ok(exchange.ok_or_else(|| format!("no exchange takes the unknown event `{event_type}`"))?)
+}
+
+/// When an event that happened at `at` is tried again: after as long as it is old, so that the pauses double.
+fn retry_at(at: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+    now + (now - at).to_std().unwrap_or_default().clamp(FIRST_RETRY, LONGEST_RETRY)
+}
+
+/// Logs a row that cannot be read; answers when it is tried again.
+fn unreadable(seq: i64, at: Option<DateTime<Utc>>, error: &StoreError, now: DateTime<Utc>) -> DateTime<Utc> {
+    let error = crate::chain(error);
+    tracing::error!(seq, error, "a row of the outbox cannot be read, it is tried again later");
+    retry_at(at.unwrap_or_default(), now)
 }
 
 fn passes(place: &'static str, messages: &[Message]) {

@@ -19,6 +19,7 @@ use crate::idempotency::{self, Keys};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::outbox::postgres::{PostgresOutbox, SCHEMA, write_effects};
+use crate::schema;
 use crate::store::{Operations, Pool, StoreError};
 
 /// A transaction.
@@ -81,7 +82,8 @@ impl Postgres {
     /// advisory locks.
     ///
     /// # Errors
-    /// If the server does not answer within five seconds, refuses, or a migration fails.
+    /// If the server does not answer within five seconds, refuses, or a migration fails; [`StoreError::Incompatible`] if
+    /// this binary is too old for the database.
     pub async fn open(url: &PostgresUrl, service: &'static str, migrations: &Migrator) -> Result<Self, StoreError> {
         let options = (*url.0).clone().application_name(service).options(LIMITS);
         let pool = PgPoolOptions::new()
@@ -97,10 +99,14 @@ impl Postgres {
             .await?;
         let mut tx = pool.begin().await?;
         sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(SCHEMA_LOCK).execute(&mut *tx).await?;
+        sqlx::raw_sql(schema::TABLE).execute(&mut *tx).await?;
+        let least: Vec<(String, i64)> = sqlx::query_as(schema::LEAST_VERSIONS).fetch_all(&mut *tx).await?;
+        let known = [(schema::STORE, schema::newest(migrations)), (schema::PLATFORM, schema::PLATFORM_VERSION)];
+        schema::check(least.iter().map(|(component, least)| (component.as_str(), *least)), &known)?;
         sqlx::raw_sql(SCHEMA).execute(&mut *tx).await?;
         sqlx::raw_sql(idempotency::postgres::SCHEMA).execute(&mut *tx).await?;
         tx.commit().await?;
-        migrations.run(&pool).await.map_err(|error| StoreError::Fault(error.into()))?;
+        schema::tolerant(migrations).run(&pool).await.map_err(|error| StoreError::Fault(error.into()))?;
         Ok(Self { pool: pool.into(), service, wake: Arc::default() })
     }
 

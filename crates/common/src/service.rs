@@ -72,6 +72,9 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
+            Self::Store { address, source: source @ StoreError::Incompatible { .. } } => {
+                write!(f, "cannot open the store {address}: {source}")
+            }
             Self::Store { address, source } => {
                 let advice = if address.starts_with("sqlite") {
                     "that it can be written"

@@ -18,6 +18,7 @@ use crate::idempotency::{self, Keys};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::outbox::sqlite::{SCHEMA, SqliteOutbox, write_effects};
+use crate::schema;
 pub use crate::store::parse_col;
 use crate::store::{Operations, Pool, StoreError};
 
@@ -48,12 +49,14 @@ impl Sqlite {
     /// connection, so that they wait for each other in a fair queue and not by SQLite's polling.
     ///
     /// # Errors
-    /// If the file cannot be opened or a migration fails.
+    /// If the file cannot be opened or a migration fails; [`StoreError::Incompatible`] if this binary is too old for it.
     pub async fn open(path: &Path, service: &'static str, migrations: &Migrator) -> Result<Self, StoreError> {
         let (read, write) = pools(path).await?;
+        let known = [(schema::STORE, schema::newest(migrations)), (schema::PLATFORM, schema::PLATFORM_VERSION)];
+        check_schema(&write, &known).await?;
         sqlx::raw_sql(SCHEMA).execute(&write).await?;
         sqlx::raw_sql(idempotency::sqlite::SCHEMA).execute(&write).await?;
-        migrations.run(&write).await.map_err(|error| StoreError::Fault(error.into()))?;
+        schema::tolerant(migrations).run(&write).await.map_err(|error| StoreError::Fault(error.into()))?;
         Ok(Self { read: read.into(), write: write.into(), service, wake: Arc::default() })
     }
 
@@ -140,6 +143,13 @@ pub(crate) async fn pools(path: &Path) -> Result<(SqlitePool, SqlitePool), Store
     let write = pool().max_connections(1).min_connections(1).connect_with(options.clone()).await?;
     let read = pool().max_connections(READERS).connect_with(options.read_only(true)).await?;
     Ok((read, write))
+}
+
+/// Checks that a binary that knows these versions of these components may use the file.
+pub(crate) async fn check_schema(write: &SqlitePool, known: &[(&str, i64)]) -> Result<(), StoreError> {
+    sqlx::raw_sql(schema::TABLE).execute(write).await?;
+    let least: Vec<(String, i64)> = sqlx::query_as(schema::LEAST_VERSIONS).fetch_all(write).await?;
+    schema::check(least.iter().map(|(component, least)| (component.as_str(), *least)), known)
 }
 
 /// Begins a transaction that has the file's write lock from the start.

@@ -37,6 +37,19 @@ pub enum StoreError {
     /// What is stored cannot be read.
     #[error("stored data cannot be read: {0}")]
     Corrupt(String),
+    /// The schema was changed in a way that this binary is too old for; nothing was changed.
+    #[error(
+        "the schema of `{component}` needs version {least} of the program or a newer one, and this one knows version \
+         {known}: start a newer version, or restore a backup from before the upgrade"
+    )]
+    Incompatible {
+        /// The component of the schema, such as `store`.
+        component: String,
+        /// The version of the component that this binary knows.
+        known: i64,
+        /// The oldest version that may use the schema.
+        least: i64,
+    },
     /// The statement or the schema is wrong: a fault of the program.
     #[error("the store refused a statement")]
     Fault(#[source] BoxError),
@@ -65,6 +78,7 @@ impl StoreError {
             Self::Unique { .. } => "unique",
             Self::LeaseLost => "lease_lost",
             Self::Corrupt(_) => "corrupt",
+            Self::Incompatible { .. } => "incompatible",
             Self::Fault(_) => "fault",
         }
     }

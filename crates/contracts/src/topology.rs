@@ -119,6 +119,50 @@ mod tests {
         }
     }
 
+    /// The kinds of each queue that was released. An instance of the version before consumes from these queues, and gives
+    /// up what it does not know: a new kind gets a queue of its own, in a new line here.
+    const RELEASED: &[(&str, &[&str])] = &[
+        ("product-service.order.events", &["order.updated", "order.cancelled"]),
+        ("product-service.user.access_revoked", &["user.access_revoked"]),
+        ("product-service.user.deleted", &["user.deleted"]),
+        (
+            "order-service.product.events",
+            &["product.stock_reserved", "product.stock_released", "product.stock_committed", "product.stock_expired"],
+        ),
+        (
+            "order-service.payment.events",
+            &[
+                "payment.created",
+                "payment.processing",
+                "payment.completed",
+                "payment.failed",
+                "payment.cancelled",
+                "payment.refunded",
+            ],
+        ),
+        ("order-service.payment.refund_failed", &["payment.refund_failed"]),
+        ("order-service.user.access_revoked", &["user.access_revoked"]),
+        ("order-service.user.deleted", &["user.deleted"]),
+        ("payment-service.order.events", &["order.cancelled"]),
+        ("payment-service.user.access_revoked", &["user.access_revoked"]),
+    ];
+
+    #[test]
+    fn a_released_queue_takes_no_further_kind() {
+        for queue in QUEUES {
+            let kinds: Vec<_> = queue.events.iter().map(|event| event.as_str()).collect();
+            let released = RELEASED.iter().find(|(name, _)| *name == queue.name).map(|(_, kinds)| *kinds);
+            assert_eq!(
+                released,
+                Some(&*kinds),
+                "{} was released with other kinds: give a new kind a queue of its own, since an instance of the version \
+                 before consumes from this one and gives up what it does not know",
+                queue.name
+            );
+        }
+        assert_eq!(QUEUES.len(), RELEASED.len(), "a released queue is removed no sooner than nobody publishes to it");
+    }
+
     #[test]
     fn some_events_are_for_outsiders_only() {
         assert!(has_consumer(EventType::OrderCancelled));

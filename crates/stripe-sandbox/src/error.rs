@@ -13,6 +13,17 @@ pub enum Error {
     /// The ledger's tables could not be made or brought up to date.
     #[error("the sandbox's ledger cannot be brought up to date")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// The ledger's tables were changed in a way that this binary is too old for.
+    #[error(
+        "the sandbox's ledger needs version {least} of the program or a newer one, and this one knows version {known}: \
+         start a newer version, or begin with a new data directory"
+    )]
+    Incompatible {
+        /// The version of the ledger that this binary knows.
+        known: i64,
+        /// The oldest version that may use the ledger.
+        least: i64,
+    },
     /// The directory of the ledger could not be made, or the listener failed.
     #[error("the sandbox cannot serve")]
     Io(#[from] std::io::Error),

@@ -42,7 +42,7 @@ impl Store {
             .foreign_keys(true)
             .busy_timeout(BUSY);
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        sqlx::migrate!().run(&writer).await?;
+        migrate(&writer).await?;
         let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
         Ok(Self { writer, reader })
     }
@@ -57,6 +57,25 @@ impl Store {
         self.reader.close().await;
         self.writer.close().await;
     }
+}
+
+/// Brings the tables up to date. A ledger with newer tables is used as it is, unless a migration that contracts put a
+/// version above the newest one here into `schema_compatibility`.
+async fn migrate(writer: &SqlitePool) -> Result<(), Error> {
+    sqlx::raw_sql(
+        "CREATE TABLE IF NOT EXISTS schema_compatibility (component TEXT PRIMARY KEY, least_version BIGINT NOT NULL)",
+    )
+    .execute(writer)
+    .await?;
+    let mut migrations = sqlx::migrate!();
+    let known = migrations.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let least = "SELECT max(least_version) FROM schema_compatibility WHERE component = 'ledger'";
+    let least: Option<i64> = sqlx::query_scalar(least).fetch_one(writer).await?;
+    if let Some(least) = least.filter(|least| known < *least) {
+        return Err(Error::Incompatible { known, least });
+    }
+    migrations.set_ignore_missing(true).run(writer).await?;
+    Ok(())
 }
 
 /// A write that must change one row did: else what was read before no longer holds.

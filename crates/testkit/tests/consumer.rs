@@ -1,4 +1,4 @@
-//! What a consumer makes of a handler that panics.
+//! What a consumer makes of a handler that panics, and of events of a kind that it does not know.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -16,7 +16,7 @@ use common::metrics::Metrics;
 use common::service::Shutdown;
 use contracts::event::OrderCancelled;
 use contracts::topology::{PAYMENT_ORDERS, Queue};
-use contracts::{Envelope, Event, EventId, OrderId};
+use contracts::{Envelope, Event, EventId, EventType, OrderId};
 use testkit::bus::carrying;
 use testkit::eventually;
 
@@ -75,6 +75,43 @@ async fn a_handler_that_panics_costs_its_message_and_no_other() {
     assert!(dead.reason.contains("a rule was broken"), "{}", dead.reason);
     assert_eq!(handler.tries.load(Ordering::SeqCst), MAX_ATTEMPTS);
     assert_eq!(handler.good.load(Ordering::SeqCst), 1);
+    shutdown.trigger();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_event_of_an_unknown_kind_waits_among_the_dead_letters() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+    let backend = SqliteBus::open(&directory.path().join("bus.db"), clock.shared()).await.unwrap();
+    let bus = Bus::new(Arc::new(backend), &Metrics::new()).await.unwrap();
+    let handler = Arc::new(Panicking::default());
+    let shutdown = Shutdown::new();
+    let running = tokio::spawn(Consumer::new(bus.clone(), handler.clone(), clock.shared()).run(shutdown.clone()));
+    // One that no version knows yet, and one that is not for this queue.
+    for kind in ["order.of_the_future", EventType::OrderUpdated.as_str()] {
+        let known = cancelled();
+        let mut envelope: serde_json::Value = serde_json::from_slice(&known.body).unwrap();
+        envelope["eventType"] = kind.into();
+        if kind == EventType::OrderUpdated.as_str() {
+            envelope["data"]["status"] = "confirmed".into();
+        }
+        let unknown = Message { body: envelope.to_string().into(), ..known };
+        bus.publish(&[unknown.clone()]).await.unwrap().remove(0).unwrap();
+        let dead = eventually("the event is parked", DEADLINE, || async {
+            bus.dead_letters(Some(PAYMENT_ORDERS.name), 10).await.unwrap().pop()
+        })
+        .await;
+        assert_eq!(dead.message, unknown, "it is kept whole");
+        assert_eq!((dead.reason, dead.attempts), (format!("unknown event type `{kind}`"), 1));
+        assert!(bus.redrive(PAYMENT_ORDERS.name, unknown.id).await.unwrap(), "it can be redriven");
+        let again = eventually("it is parked again", DEADLINE, || async {
+            bus.dead_letters(Some(PAYMENT_ORDERS.name), 10).await.unwrap().pop()
+        });
+        assert_eq!(again.await.message, unknown);
+        assert!(bus.drop_dead(PAYMENT_ORDERS.name, unknown.id).await.unwrap());
+    }
+    assert_eq!(handler.good.load(Ordering::SeqCst), 0);
     shutdown.trigger();
     running.await.unwrap();
 }

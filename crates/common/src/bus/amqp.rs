@@ -114,6 +114,8 @@ impl AmqpBus {
             failed => {
                 *self.publishing.lock().await = None;
                 return Err(match failed {
+                    // The broker closed the channel for what it was sent, such as a message above its largest size.
+                    Ok(Err(error)) if error.is_amqp_soft_error() => BusError::Rejected(error.into()),
                     Ok(Err(error)) => unavailable(error),
                     _ => BusError::Unavailable("the broker did not confirm in time".into()),
                 });

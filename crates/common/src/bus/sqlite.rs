@@ -19,7 +19,8 @@ use tokio::sync::{Mutex, Notify};
 
 use super::{BusBackend, BusError, DeadLetter, Message, Subscription};
 use crate::clock::SharedClock;
-use crate::sqlite::{SqliteTx, begin, from_ms, ms, parse_col, pools};
+use crate::schema;
+use crate::sqlite::{SqliteTx, begin, check_schema, from_ms, ms, parse_col, pools};
 use crate::store::StoreError;
 
 mod opening;
@@ -108,6 +109,7 @@ impl SqliteBus {
     pub async fn open(path: &Path, clock: SharedClock) -> Result<Self, BusError> {
         let _alone = opening::alone(path).await.map_err(|error| BusError::Unavailable(error.into()))?;
         let (read, write) = pools(path).await?;
+        check_schema(&write, &[(schema::BUS, schema::BUS_VERSION)]).await?;
         sqlx::raw_sql(SCHEMA).execute(&write).await?;
         let mut tx = begin(&write).await?;
         let owner = Owner::new(path, clock.now()).map_err(|error| BusError::Unavailable(error.into()))?;
@@ -281,6 +283,7 @@ impl From<StoreError> for BusError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Corrupt(what) => Self::Corrupt(what),
+            StoreError::Fault(refusal) => Self::Rejected(refusal),
             other => Self::Unavailable(other.into()),
         }
     }

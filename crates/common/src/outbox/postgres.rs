@@ -120,7 +120,18 @@ impl OutboxStore for PostgresOutbox {
             .await?;
         let mut claimed = Vec::with_capacity(rows.len());
         for row in &rows {
-            claimed.push((row.try_get::<i64, _>("seq")?, read(row)?));
+            let seq: i64 = row.try_get("seq")?;
+            match read(row) {
+                Ok(event) => claimed.push((seq, event)),
+                Err(error) => {
+                    let retry_at = super::unreadable(seq, row.try_get("at").ok(), &error, now);
+                    sqlx::query("UPDATE outbox SET claimed_until = $1 WHERE seq = $2")
+                        .bind(retry_at)
+                        .bind(seq)
+                        .execute(&mut *self.pool.acquire().await?)
+                        .await?;
+                }
+            }
         }
         claimed.sort_unstable_by_key(|(seq, _)| *seq);
         Ok(claimed.into_iter().map(|(_, row)| row).collect())

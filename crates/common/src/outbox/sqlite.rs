@@ -142,7 +142,19 @@ impl OutboxStore for SqliteOutbox {
         .await?;
         let mut claimed = Vec::with_capacity(rows.len());
         for row in &rows {
-            claimed.push((row.try_get::<i64, _>("seq")?, read(row)?));
+            let seq: i64 = row.try_get("seq")?;
+            match read(row) {
+                Ok(event) => claimed.push((seq, event)),
+                Err(error) => {
+                    let happened = row.try_get("at").map_err(StoreError::from).and_then(from_ms);
+                    let retry_at = super::unreadable(seq, happened.ok(), &error, now);
+                    sqlx::query("UPDATE outbox SET claimed_until = ? WHERE seq = ?")
+                        .bind(ms(retry_at))
+                        .bind(seq)
+                        .execute(&mut *self.write.acquire().await?)
+                        .await?;
+                }
+            }
         }
         claimed.sort_unstable_by_key(|(seq, _)| *seq);
         Ok(claimed.into_iter().map(|(_, row)| row).collect())

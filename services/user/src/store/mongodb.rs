@@ -13,6 +13,7 @@ use common::crash;
 use common::effects::Effects;
 use common::metrics::{Metrics, PoolMetrics};
 use common::outbox::Outbox;
+use common::schema;
 use common::store::{Operations, StoreError};
 use contracts::UserId;
 use futures::TryStreamExt as _;
@@ -40,6 +41,8 @@ use outbox::MongoOutbox;
 use pool::Watched;
 use record::{Added, Beside, document, stored};
 
+/// The version of the documents that this binary knows: raised by each change that an older one must not meet.
+const SCHEMA_VERSION: i64 = 1;
 /// Connections that an instance holds at the most.
 const CONNECTIONS: u32 = 10;
 /// How long a connection may take to be made.
@@ -70,7 +73,8 @@ impl MongoUsers {
     /// Connects, and makes the indexes that are not there yet; several instances may do so at once.
     ///
     /// # Errors
-    /// If no server that takes writes is found within seconds, or it does not let us in.
+    /// If no server that takes writes is found within seconds, or it does not let us in; [`StoreError::Incompatible`] if
+    /// this binary is too old for the database.
     pub async fn open(url: &MongoUrl) -> Result<Self, StoreError> {
         let fault = |error: mongodb::error::Error| StoreError::Fault(error.into());
         let mut options = ClientOptions::parse((*url.connection).clone()).await.map_err(fault)?;
@@ -86,8 +90,21 @@ impl MongoUsers {
         let (users, failures) = (database.collection("users"), database.collection("login_failures"));
         let store = Self { database, users, failures, wake: Arc::default(), pool };
         store.ping().await?;
+        store.check_schema().await?;
         indexes::make(&store).await?;
         Ok(store)
+    }
+
+    /// Checks that this binary is not too old for the database: what a migration that contracts puts into the collection
+    /// `schema_compatibility`, as `{_id: "store", least_version: 7}`.
+    async fn check_schema(&self) -> Result<(), StoreError> {
+        let compatibility: Collection<Document> = self.database.collection("schema_compatibility");
+        let found = read(compatibility.find_one(doc! { "_id": schema::STORE }).max_time(SERVER_LIMIT)).await?;
+        let least = found.and_then(|found| {
+            let least = found.get("least_version")?;
+            least.as_i64().or_else(|| least.as_i32().map(i64::from))
+        });
+        schema::check(least.map(|least| (schema::STORE, least)), &[(schema::STORE, SCHEMA_VERSION)])
     }
 
     /// Shows in `metrics` how the connections fare; what the ports do is measured by what this gives.

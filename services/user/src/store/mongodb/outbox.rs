@@ -18,7 +18,7 @@ use mongodb::options::Hint;
 use super::MongoUsers;
 use super::answers::{SERVER_LIMIT, read, write};
 use super::indexes::CLAIMABLE;
-use super::record::{Beside, Pending, date, time};
+use super::record::{Pending, date, time};
 
 /// How often a relay looks again when others took all that it had found.
 const TRIES: u32 = 3;
@@ -57,18 +57,28 @@ impl MongoOutbox {
     async fn claimed(&self, users: Vec<Bson>, claim: &str) -> Result<Vec<OutboxRow>, StoreError> {
         let found = self.0.users.find(doc! { "_id": { "$in": users } }).projection(doc! { "events": 1 });
         let found: Vec<Document> = read(async { found.max_time(SERVER_LIMIT).await?.try_collect().await }).await?;
-        let mut claimed: Vec<(Date, Pending)> = Vec::new();
+        let mut claimed: Vec<(Date, Document)> = Vec::new();
         for user in found {
             let mut latest = Date::MIN;
-            for event in Beside::read(user)?.events {
-                latest = latest.max(event.at);
-                if event.claim.as_deref() == Some(claim) {
-                    claimed.push((latest, event));
+            let events = user.get_array("events").into_iter().flatten().filter_map(Bson::as_document);
+            for event in events {
+                latest = latest.max(event.get_datetime("at").copied().unwrap_or(Date::MIN));
+                if event.get_str("claim").is_ok_and(|by| by == claim) {
+                    claimed.push((latest, event.clone()));
                 }
             }
         }
         claimed.sort_by_key(|(latest, _)| *latest);
-        claimed.into_iter().map(|(_, event)| event.row()).collect()
+        // One that cannot be read holds up no other: it comes again when its lease has run out.
+        let read = |event: Document| match Pending::read(event.clone()).and_then(Pending::row) {
+            Ok(row) => Some(row),
+            Err(error) => {
+                let (id, error) = (event.get_str("id").unwrap_or_default(), common::chain(&error));
+                tracing::error!(id, error, "an event of the outbox cannot be read, it is tried again later");
+                None
+            }
+        };
+        Ok(claimed.into_iter().filter_map(|(_, event)| read(event)).collect())
     }
 }
 

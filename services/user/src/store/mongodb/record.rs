@@ -103,6 +103,10 @@ pub(super) struct Pending {
 }
 
 impl Pending {
+    pub(super) fn read(event: Document) -> Result<Self, StoreError> {
+        deserialize_from_document(event).map_err(|error| unreadable(&error))
+    }
+
     /// As the relay wants it.
     pub(super) fn row(self) -> Result<OutboxRow, StoreError> {
         Ok(OutboxRow {
@@ -125,8 +129,6 @@ impl Pending {
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Beside {
-    /// Events that wait, the oldest first.
-    pub(super) events: Vec<Pending>,
     /// Messages that were handled.
     pub(super) handled: Vec<String>,
     /// How many events there were, by what they are about.
