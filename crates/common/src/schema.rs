@@ -50,7 +50,7 @@ pub(crate) fn newest(migrations: &Migrator) -> i64 {
 /// [`StoreError::Incompatible`] if it is too old for one of them.
 pub fn check<'a>(least: impl IntoIterator<Item = (&'a str, i64)>, known: &[(&str, i64)]) -> Result<(), StoreError> {
     for (component, least) in least {
-        for (_, known) in known.iter().filter(|(name, known)| *name == component && *known < least) {
+        if let Some((_, known)) = known.iter().find(|(name, known)| *name == component && *known < least) {
             return Err(StoreError::Incompatible { component: component.to_owned(), known: *known, least });
         }
     }
