@@ -8,6 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
+use contracts::FieldError;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
@@ -18,6 +22,7 @@ use crate::clock::{SharedClock, system};
 use crate::config::variables::{self, Variable};
 use crate::config::{ConfigError, Env, PlatformConfig};
 use crate::consumer::Consumer;
+use crate::http::ApiError;
 use crate::platform::Platform;
 use crate::store::StoreError;
 use crate::telemetry;
@@ -189,9 +194,6 @@ pub struct Service {
 /// Why a service ended otherwise than by its shutdown.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The listener failed.
-    #[error("the server failed")]
-    Server(#[source] std::io::Error),
     /// A background task ended or panicked.
     #[error("the background task `{0}` died")]
     Died(String),
@@ -231,20 +233,22 @@ impl Service {
                 "registration".to_owned()
             });
         }
-        let (stop, app) = (shutdown.clone(), self.router.into_make_service_with_connect_info::<SocketAddr>());
-        let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+        let stop = shutdown.clone();
+        let stopped = async move {
             stop.soft().await;
             if let Some(gone) = gone {
                 gone.cancelled().await;
             }
-        });
-        let mut server = std::pin::pin!(server.into_future());
+        };
+        let router = self.router.layer(from_fn(require_host));
+        let server = http_server::serve_router(listener, router, http_server::Limits::default(), stopped);
+        let mut server = std::pin::pin!(server);
 
         let mut served = false;
         let mut outcome = tokio::select! {
-            ended = &mut server => {
+            () = &mut server => {
                 served = true;
-                ended.map_err(ServeError::Server)
+                Ok(())
             }
             Some(ended) = tasks.join_next(), if !tasks.is_empty() => died(&shutdown, ended),
             () = shutdown.soft() => Ok(()),
@@ -252,8 +256,7 @@ impl Service {
         shutdown.trigger();
         let drained = async {
             if !served {
-                let ended = server.await.map_err(ServeError::Server);
-                outcome = std::mem::replace(&mut outcome, Ok(())).and(ended);
+                server.await;
             }
             // Handlers whose client has gone away: they write all the same.
             in_flight.close();
@@ -269,6 +272,15 @@ impl Service {
         }
         outcome
     }
+}
+
+/// Rejects a request whose `Host` header is missing, repeated or malformed (RFC 9112, section 3.2).
+async fn require_host(request: Request, next: Next) -> Response {
+    if http_server::has_valid_host(request.version(), request.headers()) {
+        return next.run(request).await;
+    }
+    let rule = "must be sent once, as a host with an optional port";
+    ApiError::validation(vec![FieldError { field: "Host".to_owned(), message: rule.to_owned() }]).into_response()
 }
 
 fn died(shutdown: &Shutdown, ended: Result<String, tokio::task::JoinError>) -> Result<(), ServeError> {

@@ -136,18 +136,17 @@ async fn serve_requests(
     shutdown: CancellationToken,
     workers: &mut JoinSet<()>,
 ) -> Result<(), Error> {
-    let stop = shutdown.clone();
-    let server = axum::serve(listener, routes::router(app))
-        .with_graceful_shutdown(async move { stop.cancelled().await })
-        .into_future();
+    let stop = shutdown.clone().cancelled_owned();
+    let server = http_server::serve_router(listener, routes::router(app), http_server::Limits::default(), stop);
     tokio::pin!(server);
     tokio::select! {
-        served = &mut server => return Ok(served?),
+        () = &mut server => return Ok(()),
         Some(ended) = workers.join_next() => return Ok(ended?),
         () = shutdown.cancelled() => {}
     }
     // A connection that never ends must not keep the sandbox from ending.
-    timeout(DRAIN, server).await.map_or(Ok(()), |served| Ok(served?))
+    let _ = timeout(DRAIN, server).await;
+    Ok(())
 }
 
 /// What every part of the sandbox shares.

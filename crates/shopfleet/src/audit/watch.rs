@@ -34,9 +34,8 @@ pub(super) async fn run(
         }
         let (shown, stop) = (metrics.clone(), shutdown.clone());
         let app = Router::new().route("/metrics", get(async move || shown.render()));
-        tokio::spawn(async move {
-            axum::serve(listener, app).with_graceful_shutdown(async move { stop.soft().await }).await
-        });
+        let stopped = async move { stop.soft().await };
+        tokio::spawn(http_server::serve_router(listener, app, http_server::Limits::default(), stopped));
     }
     let violations = metrics.gauge_vec("audit_violations", "Invariants that do not hold, by rule.", &["rule"]);
     let audits = metrics.counter_vec("audits_total", "Audits, by outcome.", &["outcome"]);
