@@ -23,6 +23,7 @@ pub mod service;
 pub mod sqlite;
 pub mod store;
 pub mod telemetry;
+pub mod text;
 pub mod worker;
 
 /// Any error, where only its text matters to the caller.

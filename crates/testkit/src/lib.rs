@@ -9,6 +9,7 @@ pub mod discovery;
 pub mod fleet;
 pub mod idempotency;
 pub mod model;
+pub mod openapi;
 pub mod outbox;
 pub mod plans;
 pub mod servers;

@@ -6,6 +6,7 @@ use contracts::FieldError;
 use serde_json::value::RawValue;
 
 use super::ApiError;
+use crate::text::{self, TextKind};
 
 /// The longest e-mail address (RFC 5321, section 4.5.3.1), and the longest part of it before the `@`, in characters.
 const MAX_EMAIL: usize = 254;
@@ -56,16 +57,52 @@ impl Checks {
         value
     }
 
-    /// A text that must be there: without white space around it, of so many characters, and no control characters but
-    /// line feeds and tabs.
+    /// Returns a single-line text that must be there, normalised ([`crate::text::normalize`]). `chars` bounds its length
+    /// after that, in characters.
     pub fn text(
         &mut self,
         field: impl Into<String>,
         value: Option<String>,
         chars: RangeInclusive<usize>,
     ) -> Option<String> {
-        let field = field.into();
-        let text = tidy(&self.required(field.as_str(), value)?);
+        self.text_of(TextKind::SingleLine, field.into(), value, chars)
+    }
+
+    /// Returns a single-line text that may be left out; one that is empty counts as left out.
+    pub fn optional_text(&mut self, field: impl Into<String>, value: Option<String>, max: usize) -> Option<String> {
+        let value = value.filter(|text| !text::is_blank(text))?;
+        self.text(field, Some(value), 0..=max)
+    }
+
+    /// Returns a text that must be there and may have line feeds and tabs, normalised as that of [`Checks::text`].
+    pub fn multiline_text(
+        &mut self,
+        field: impl Into<String>,
+        value: Option<String>,
+        chars: RangeInclusive<usize>,
+    ) -> Option<String> {
+        self.text_of(TextKind::MultiLine, field.into(), value, chars)
+    }
+
+    /// Returns a text that may be left out and may have line feeds and tabs; one that is empty counts as left out.
+    pub fn optional_multiline_text(
+        &mut self,
+        field: impl Into<String>,
+        value: Option<String>,
+        max: usize,
+    ) -> Option<String> {
+        let value = value.filter(|text| !text::is_blank(text))?;
+        self.multiline_text(field, Some(value), 0..=max)
+    }
+
+    fn text_of(
+        &mut self,
+        kind: TextKind,
+        field: String,
+        value: Option<String>,
+        chars: RangeInclusive<usize>,
+    ) -> Option<String> {
+        let text = text::normalize(&self.required(field.as_str(), value)?);
         let length = text.chars().count();
         let (least, most) = (*chars.start(), *chars.end());
         if text.is_empty() && least > 0 {
@@ -73,18 +110,12 @@ impl Checks {
         } else if !chars.contains(&length) {
             let rule = if least <= 1 { format!("at most {most}") } else { format!("{least} to {most}") };
             self.fail(field, format!("must have {rule} characters"));
-        } else if text.chars().any(forbidden) {
-            self.fail(field, "must not have control characters");
+        } else if let Err(rule) = text::check(&text, kind) {
+            self.fail(field, rule);
         } else {
             return Some(text);
         }
         None
-    }
-
-    /// A text that may be left out; one that is empty counts as left out.
-    pub fn optional_text(&mut self, field: impl Into<String>, value: Option<String>, max: usize) -> Option<String> {
-        let value = value.filter(|text| !text.trim().is_empty())?;
-        self.text(field, Some(value), 0..=max)
     }
 
     /// A JSON object that may be left out, as the text that was sent, of at most `max` bytes.
@@ -136,14 +167,6 @@ impl Checks {
     }
 }
 
-fn tidy(text: &str) -> String {
-    text.trim().replace("\r\n", "\n")
-}
-
-fn forbidden(char: char) -> bool {
-    char.is_control() && char != '\n' && char != '\t'
-}
-
 /// Whether it has the form of an address that mail can be sent to over the internet. Quoted local parts and bare host
 /// names are none.
 fn is_email(text: &str) -> bool {
@@ -190,14 +213,28 @@ mod tests {
 
     #[test]
     fn a_text_is_trimmed_and_measured_in_characters() {
-        assert_eq!(text("  Zoë\r\nB ", 1..=5).as_deref(), Ok("Zoë\nB"));
+        assert_eq!(text("  Zoe\u{308} B ", 1..=5).as_deref(), Ok("Zoë B"));
         assert_eq!(text("ääää", 1..=4).as_deref(), Ok("ääää"));
         assert_eq!(text("äääää", 1..=4).unwrap_err(), "must have at most 4 characters");
         assert_eq!(text("short", 8..=128).unwrap_err(), "must have 8 to 128 characters");
         assert_eq!(text("   ", 1..=4).unwrap_err(), "must not be empty");
         assert_eq!(text("a\0b", 1..=4).unwrap_err(), "must not have control characters");
         assert_eq!(text("a\u{1b}b", 1..=4).unwrap_err(), "must not have control characters");
-        assert_eq!(text("a\tb", 1..=4).as_deref(), Ok("a\tb"));
+        assert_eq!(text("a\tb", 1..=4).unwrap_err(), "must not have line breaks or tabs");
+        assert_eq!(text("a\nb", 1..=4).unwrap_err(), "must not have line breaks or tabs");
+        assert_eq!(text("a\u{200b}b", 1..=4).unwrap_err(), "must not have invisible characters");
+        assert_eq!(text("\u{200b}\u{feff}", 1..=4).unwrap_err(), "must not be empty");
+    }
+
+    #[test]
+    fn a_multi_line_text_may_have_line_feeds_and_tabs() {
+        let mut checks = Checks::new();
+        let sent = Some(" a\r\nb\tc ".to_owned());
+        assert_eq!(checks.multiline_text("notes", sent, 1..=5).as_deref(), Some("a\nb\tc"));
+        assert_eq!(checks.optional_multiline_text("notes", Some("\n\u{200b}".to_owned()), 5), None);
+        assert!(checks.is_ok());
+        assert_eq!(checks.optional_multiline_text("notes", Some("a\u{202e}b".to_owned()), 5), None);
+        assert!(!checks.is_ok());
     }
 
     #[test]
@@ -205,6 +242,7 @@ mod tests {
         let mut checks = Checks::new();
         assert_eq!(checks.optional_text("title", None, 3), None);
         assert_eq!(checks.optional_text("title", Some("  ".to_owned()), 3), None);
+        assert_eq!(checks.optional_text("title", Some("\u{200b}\u{2060}".to_owned()), 3), None);
         assert_eq!(checks.optional_text("title", Some("abc".to_owned()), 3).as_deref(), Some("abc"));
         assert!(checks.is_ok());
         assert_eq!(checks.optional_text("title", Some("abcd".to_owned()), 3), None);

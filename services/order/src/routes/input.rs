@@ -68,7 +68,7 @@ pub(super) fn customer(checks: &mut Checks, body: CustomerBody) -> Option<Custom
 }
 
 pub(super) fn notes(checks: &mut Checks, notes: Option<String>) -> Option<String> {
-    checks.optional_text("notes", notes, NOTES_CHARS)
+    checks.optional_multiline_text("notes", notes, NOTES_CHARS)
 }
 
 /// A body that is not valid is 422 here.

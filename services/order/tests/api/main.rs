@@ -4,6 +4,7 @@
 
 mod abandoning;
 mod cancelling;
+mod contract;
 mod expiring;
 mod hearing;
 mod idempotency;

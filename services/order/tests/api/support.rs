@@ -141,6 +141,14 @@ impl Shop {
         self.keys.service_token()
     }
 
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.running.url
+    }
+
     pub(crate) async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Reply {
         let mut request = self.client.request(method, format!("{}{path}", self.running.url));
         if let Some(token) = token {

@@ -25,6 +25,7 @@ use crate::till::{Once, Opened};
 
 const LEAST_AMOUNT: Money = Money::from_cents(1);
 const DESCRIPTION_CHARS: usize = 500;
+const CURRENCY_CHARS: usize = 10;
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewPayment)]
@@ -144,7 +145,10 @@ fn check(body: Body, currency: &str) -> Result<(OrderId, NewPayment), ApiError> 
     }
     let description = checks.optional_text("description", body.description, DESCRIPTION_CHARS);
     let metadata = checks.json_object("metadata", body.metadata, MAX_METADATA_BYTES);
-    let currency = body.currency.unwrap_or_else(|| currency.to_owned()).to_ascii_uppercase();
+    let currency = checks
+        .optional_text("currency", body.currency, CURRENCY_CHARS)
+        .unwrap_or_else(|| currency.to_owned())
+        .to_ascii_uppercase();
     let checked = || {
         let request =
             NewPayment { user_id: user_id?, amount: amount?, currency, method: method?, description, metadata };

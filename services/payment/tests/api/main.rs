@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not find ends it")]
 
 mod confirming;
+mod contract;
 mod creating;
 mod hearing;
 mod idempotency;

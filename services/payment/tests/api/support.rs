@@ -204,6 +204,10 @@ impl Fleet {
         self.keys.service_token()
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     pub(crate) async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Reply {
         let mut request = self.client.request(method, format!("http://{}{path}", self.address));
         if let Some(token) = token {

@@ -76,7 +76,7 @@ pub(super) async fn create_product(
 fn check(body: Body) -> Result<NewProduct, ApiError> {
     let mut checks = Checks::new();
     let name = checks.text("name", body.name, chars::NAME);
-    let description = checks.text("description", body.description, chars::DESCRIPTION);
+    let description = checks.multiline_text("description", body.description, chars::DESCRIPTION);
     let price = checks.required("price", body.price);
     above_zero(&mut checks, price);
     let category = checks.text("category", body.category, chars::CATEGORY);

@@ -56,6 +56,6 @@ fn check(user_id: UserId, body: Body) -> Result<NewReview, ApiError> {
     let mut checks = Checks::new();
     let rating = checks.integer("rating", body.rating, 1..=5);
     let title = checks.optional_text("title", body.title, TITLE_CHARS);
-    let comment = checks.optional_text("comment", body.comment, COMMENT_CHARS);
+    let comment = checks.optional_multiline_text("comment", body.comment, COMMENT_CHARS);
     checks.finish(rating.map(|rating| NewReview { user_id, rating, title, comment }))
 }

@@ -3,6 +3,7 @@
 use axum::extract::{Request, State};
 use axum::response::Response;
 use common::http::{ApiError, Path};
+use common::text::nfc;
 use contracts::Problem;
 use contracts::calls::Product;
 
@@ -26,6 +27,6 @@ pub(super) async fn get_product_by_sku(
     Path(sku): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let card = app.shop.card_of_sku(&sku).await?;
+    let card = app.shop.card_of_sku(&nfc(&sku)).await?;
     show(&app, card, request).await
 }

@@ -66,7 +66,9 @@ fn check(body: Body) -> Result<ProductChanges, ApiError> {
     above_zero(&mut checks, body.price);
     let changes = ProductChanges {
         name: body.name.and_then(|name| checks.text("name", Some(name), chars::NAME)),
-        description: body.description.and_then(|text| checks.text("description", Some(text), chars::DESCRIPTION)),
+        description: body
+            .description
+            .and_then(|text| checks.multiline_text("description", Some(text), chars::DESCRIPTION)),
         price: body.price,
         category: body.category.and_then(|category| checks.text("category", Some(category), chars::CATEGORY)),
         brand: body.brand.map(|brand| checks.optional_text("brand", brand, chars::BRAND)),

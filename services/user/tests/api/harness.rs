@@ -89,6 +89,14 @@ impl Shop {
         Self::start(self.clock.clone(), self.database.clone(), self.env.clone(), self.directory.clone()).await
     }
 
+    pub(crate) fn client(&self) -> &reqwest::Client {
+        &self.service.client
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.service.url
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.service.client.request(method, format!("{}{path}", self.service.url))
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 mod accounts;
 mod auth;
+mod contract;
 mod harness;
 mod instances;
 mod kept;

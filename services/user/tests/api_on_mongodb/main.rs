@@ -9,6 +9,8 @@ use testkit::servers;
 mod accounts;
 #[path = "../api/auth.rs"]
 mod auth;
+#[path = "../api/contract.rs"]
+mod contract;
 #[path = "../api/harness.rs"]
 mod harness;
 #[path = "../api/instances.rs"]

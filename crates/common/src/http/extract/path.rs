@@ -6,6 +6,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::http::ApiError;
+use crate::text::{self, TextKind};
 
 /// The variable parts of a path; one that is not valid is 400.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,9 +17,11 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         if let Ok(params) = RawPathParams::from_request_parts(parts, state).await
-            && let Some((name, _)) = params.iter().find(|(_, value)| value.contains('\0'))
+            && let Some((name, rule)) = params
+                .iter()
+                .find_map(|(name, value)| text::check(value, TextKind::SingleLine).err().map(|rule| (name, rule)))
         {
-            return Err(refuse(name, "must not have control characters".to_owned()));
+            return Err(refuse(name, rule.to_owned()));
         }
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),

@@ -4,8 +4,10 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::http::ApiError;
+use crate::text::{self, TextKind};
 
 /// The query; parameters that nobody knows are ignored, one that is empty counts as left out, one that is not valid is 400.
+/// Values are single-line texts in NFC.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Query<T>(pub T);
 
@@ -24,10 +26,18 @@ fn parse<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
             return Err(refuse(name, message));
         }
     }
-    // A form sends each of its fields, also those that nobody filled in.
-    let filled: Vec<_> =
-        query.split('&').filter(|pair| pair.split_once('=').is_none_or(|(_, value)| !value.is_empty())).collect();
-    let filled = filled.join("&");
+    let mut filled = url::form_urlencoded::Serializer::new(String::new());
+    for pair in query.split('&') {
+        let Some((name, value)) = url::form_urlencoded::parse(pair.as_bytes()).next() else { continue };
+        // A form sends each of its fields, also those that nobody filled in.
+        if pair.contains('=') && text::is_blank(&value) && !value.contains(char::is_control) {
+            continue;
+        }
+        let value = text::nfc(&value);
+        text::check(&value, TextKind::SingleLine).map_err(|message| refuse(&name, message))?;
+        filled.append_pair(&name, &value);
+    }
+    let filled = filled.finish();
     let pairs = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(filled.as_bytes()));
     serde_path_to_error::deserialize(pairs).map_err(|error| {
         let path = error.path().to_string();
@@ -48,8 +58,7 @@ fn decodes(part: &str) -> Result<(), &'static str> {
         let [Some(high), Some(low)] = digits else { return Err("is not percent-encoded as it should be") };
         decoded.push(u8::try_from(high * 16 + low).unwrap_or_default());
     }
-    let text = std::str::from_utf8(&decoded).map_err(|_| "must be valid UTF-8")?;
-    if text.contains('\0') { Err("must not have control characters") } else { Ok(()) }
+    std::str::from_utf8(&decoded).map(|_| ()).map_err(|_| "must be valid UTF-8")
 }
 
 fn explain(path: &str, text: &str) -> ApiError {
@@ -110,6 +119,8 @@ mod tests {
         assert_eq!(page.search.as_deref(), Some("café bar &"));
         assert!(parse::<Page>("").unwrap().user_id.is_none());
         assert!(parse::<Page>("page=&userId=&search=").unwrap().search.is_none());
+        assert!(parse::<Page>("page=+&search=%E2%80%8B").unwrap().search.is_none());
+        assert_eq!(parse::<Page>("search=cafe%CC%81").unwrap().search.as_deref(), Some("café"));
     }
 
     #[test]
@@ -125,6 +136,8 @@ mod tests {
             ("search=a%2", "search", "is not percent-encoded as it should be"),
             ("search=%ff", "search", "must be valid UTF-8"),
             ("search=a%00b", "search", "must not have control characters"),
+            ("search=a%0Ab", "search", "must not have line breaks or tabs"),
+            ("search=a%E2%80%8Bb", "search", "must not have invisible characters"),
         ] {
             assert_eq!(refused(query), (field.to_owned(), message.to_owned()), "{query}");
         }
