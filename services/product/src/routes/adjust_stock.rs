@@ -1,7 +1,7 @@
 //! `PATCH /api/products/{id}/stock`
 
 use axum::extract::State;
-use common::auth::AdminOrService;
+use common::auth::{AdminOr, scope};
 use common::http::{ApiError, Checks, Json, Path};
 use contracts::calls::Product;
 use contracts::{Problem, ProductId};
@@ -31,13 +31,13 @@ pub(super) struct Body {
         (status = 200, body = Product),
         (status = 400, description = "VALIDATION_FAILED, MALFORMED_BODY, INSUFFICIENT_STOCK", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "FORBIDDEN", body = Problem),
+        (status = 403, description = "FORBIDDEN, INSUFFICIENT_SCOPE", body = Problem),
         (status = 404, description = "PRODUCT_NOT_FOUND", body = Problem),
     )
 )]
 pub(super) async fn adjust_stock(
     State(app): State<AppState>,
-    _caller: AdminOrService,
+    _caller: AdminOr<scope::ProductsStock>,
     Path(id): Path<ProductId>,
     Json(body): Json<Body>,
 ) -> Result<Json<Product>, ApiError> {

@@ -1,7 +1,7 @@
 //! `GET /api/products/reservations/{orderId}`
 
 use axum::extract::State;
-use common::auth::ServiceOnly;
+use common::auth::{ServiceWith, scope};
 use common::http::{ApiError, Json, Path};
 use common::telemetry::about_order;
 use contracts::calls::Reservation;
@@ -21,13 +21,13 @@ use crate::error::Error;
         (status = 200, body = Reservation),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "FORBIDDEN", body = Problem),
+        (status = 403, description = "FORBIDDEN, INSUFFICIENT_SCOPE", body = Problem),
         (status = 404, description = "RESERVATION_NOT_FOUND", body = Problem),
     )
 )]
 pub(super) async fn get_reservation(
     State(app): State<AppState>,
-    _service: ServiceOnly,
+    _service: ServiceWith<scope::ProductsReserve>,
     Path(order): Path<OrderId>,
 ) -> Result<Json<Reservation>, ApiError> {
     about_order(order);

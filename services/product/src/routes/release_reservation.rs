@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::auth::ServiceOnly;
+use common::auth::{ServiceWith, scope};
 use common::http::{ApiError, Path};
 use common::telemetry::about_order;
 use contracts::{OrderId, Problem};
@@ -20,13 +20,13 @@ use crate::app::AppState;
         (status = 204, description = "Released, also if it was already"),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "FORBIDDEN", body = Problem),
+        (status = 403, description = "FORBIDDEN, INSUFFICIENT_SCOPE", body = Problem),
         (status = 409, description = "RESERVATION_COMMITTED", body = Problem),
     )
 )]
 pub(super) async fn release_reservation(
     State(app): State<AppState>,
-    _service: ServiceOnly,
+    _service: ServiceWith<scope::ProductsReserve>,
     Path(order): Path<OrderId>,
 ) -> Result<StatusCode, ApiError> {
     about_order(order);

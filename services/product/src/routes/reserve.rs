@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::auth::ServiceOnly;
+use common::auth::{ServiceWith, scope};
 use common::http::{ApiError, Checks, Json};
 use common::telemetry::about_order;
 use contracts::calls::{Reservation, ReservationLine, ReservationRequest};
@@ -41,14 +41,14 @@ struct Item {
         (status = 400, body = Problem, description = "VALIDATION_FAILED, MALFORMED_BODY, PRODUCT_NOT_FOUND, \
             INSUFFICIENT_STOCK with shortages[{productId, requested, available}]"),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "FORBIDDEN", body = Problem),
+        (status = 403, description = "FORBIDDEN, INSUFFICIENT_SCOPE", body = Problem),
         (status = 409, body = Problem, description = "RESERVATION_RELEASED, RESERVATION_COMMITTED, CONFLICT: the order \
             has other items"),
     )
 )]
 pub(super) async fn reserve(
     State(app): State<AppState>,
-    _service: ServiceOnly,
+    _service: ServiceWith<scope::ProductsReserve>,
     Json(body): Json<Body>,
 ) -> Result<(StatusCode, Json<Reservation>), ApiError> {
     let ReservationRequest { order_id, items } = check(body)?;

@@ -12,5 +12,6 @@ mod listing;
 mod platform;
 mod reserving;
 mod reviewing;
+mod scopes;
 mod stock;
 mod support;

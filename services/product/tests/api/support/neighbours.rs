@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use common::auth::{Jwks, ServiceOnly, TokenVerifier};
+use common::auth::{Jwks, ServiceWith, TokenVerifier, scope};
 use common::clock::system;
 use contracts::OrderId;
 use contracts::calls::{Abandoned, OrderStatus};
@@ -81,7 +81,11 @@ async fn token(State(neighbours): State<Neighbours>) -> Json<Value> {
     Json(json!({"access_token": token, "token_type": "Bearer", "expires_in": 3600}))
 }
 
-async fn abandon(State(neighbours): State<Neighbours>, _service: ServiceOnly, Path(id): Path<OrderId>) -> Response {
+async fn abandon(
+    State(neighbours): State<Neighbours>,
+    _service: ServiceWith<scope::OrdersAbandon>,
+    Path(id): Path<OrderId>,
+) -> Response {
     let mut orders = neighbours.orders.lock().unwrap();
     orders.asked.push(id);
     if orders.silent.contains(&id) {
