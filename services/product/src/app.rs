@@ -21,7 +21,7 @@ use contracts::topology::{PRODUCT_ORDERS, Queue};
 
 use crate::config::{Config, PEERS};
 use crate::events::OrderEvents;
-use crate::jobs::Expiry;
+use crate::jobs::{Expiry, SearchIndexWorker};
 use crate::orders::Orders;
 use crate::routes::actuator::About;
 use crate::shop::Shop;
@@ -72,6 +72,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         }
     }
 
+    shop.index_all().await.map_err(|source| StartError::other("the search texts", source))?;
     let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
     let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
     let verifier =
@@ -110,6 +111,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let router = http::finish(router, docs, &platform.http, health);
 
     let relay = outbox.relay(platform.bus.clone(), clock.clone(), &platform.metrics);
+    let search_index = SearchIndexWorker::new(shop.clone());
     let expiry = Expiry::new(shop.clone(), Orders::new(client, tokens.clone()));
     let dead_letters = platform.bus.dead_letter_count(HEARD);
     let census = shop.clone();
@@ -119,7 +121,15 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     });
     let orders = Arc::new(OrderEvents::new(shop));
     Ok(Service {
-        workers: vec![relay, Arc::new(expiry), tokens.renewer(), refresher, dead_letters, census],
+        workers: vec![
+            relay,
+            Arc::new(expiry),
+            Arc::new(search_index),
+            tokens.renewer(),
+            refresher,
+            dead_letters,
+            census,
+        ],
         consumers: vec![Consumer::new(platform.bus.clone(), orders, clock)],
         platform,
         router,

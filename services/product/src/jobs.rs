@@ -1,4 +1,5 @@
-//! What the product service does by the clock: it asks what became of the orders whose reservations run out.
+//! What the product service does by the clock: it asks what became of the orders whose reservations run out, and derives
+//! search texts.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ const AT_ONCE: u32 = 16;
 const FIRST_DELAY: TimeDelta = TimeDelta::seconds(1);
 /// The longest that a question is put off: what falls due is late by so much at most once the order service is back.
 const LONGEST_DELAY: TimeDelta = TimeDelta::seconds(5);
-/// The longest sleep while nothing is reserved.
+/// The longest sleep while there is nothing to do.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Gives back what was reserved for orders that there will never be, and holds the rest.
@@ -58,6 +59,32 @@ impl Worker for Expiry {
         let done = futures::future::join_all(due.into_iter().map(|(order, tries)| self.ask(order, tries))).await;
         done.into_iter().collect::<Result<(), _>>()?;
         Ok(Next::Again)
+    }
+
+    fn interval(&self) -> Duration {
+        INTERVAL
+    }
+}
+
+/// Derives the search texts of products that an instance of the version before writes during an upgrade.
+pub(crate) struct SearchIndexWorker {
+    shop: Shop,
+}
+
+impl SearchIndexWorker {
+    pub(crate) const fn new(shop: Shop) -> Self {
+        Self { shop }
+    }
+}
+
+#[async_trait]
+impl Worker for SearchIndexWorker {
+    fn name(&self) -> &'static str {
+        "search-index"
+    }
+
+    async fn step(&self) -> Result<Next, WorkerError> {
+        Ok(if self.shop.index_pending().await? == 0 { Next::Idle } else { Next::Again })
     }
 
     fn interval(&self) -> Duration {

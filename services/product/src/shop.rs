@@ -20,6 +20,7 @@ mod card;
 mod edit;
 mod reserve;
 mod review;
+mod search;
 
 pub(crate) use card::Card;
 

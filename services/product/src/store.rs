@@ -14,7 +14,7 @@ use contracts::{ImageId, OrderId, ProductId, ReviewId};
 
 use crate::domain::{
     Listing, NewImage, NewProduct, NewReservation, NewReview, Page, PageRequest, Review, Shelf, Sort, SortField, Step,
-    fold,
+    equality_key, fold, normalize_for_search,
 };
 
 pub mod postgres;
@@ -49,11 +49,19 @@ common::store_port! {
         /// A page of active products.
         async fn list(&self, shelf: &Shelf, by: Listing, page: PageRequest) -> Result<Page<Product>, StoreError>;
 
-        /// The categories of active products, sorted.
+        /// The categories of active products, sorted. Of spellings that look the same it has that of the product with
+        /// the lowest id.
         async fn categories(&self) -> Result<Vec<String>, StoreError>;
 
-        /// The brands of active products, sorted.
+        /// The brands of active products, in the same way.
         async fn brands(&self) -> Result<Vec<String>, StoreError>;
+
+        /// Derives the search texts of up to `limit` products that were last written by the version before; returns
+        /// their number. Instances that do so at once take different ones.
+        async fn index_pending(&self, limit: u32) -> Result<u64, StoreError>;
+
+        /// Returns each spelling of a category, brand or sku that another one may equal.
+        async fn spellings(&self) -> Result<Spellings, StoreError>;
 
         /// Creates a product.
         ///
@@ -102,6 +110,17 @@ common::store_port! {
         /// Whether it answers.
         async fn ping(&self) -> Result<(), StoreError>;
     }
+}
+
+/// Spellings that may be the same to a reader.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spellings {
+    /// Spellings of categories.
+    pub categories: Vec<String>,
+    /// Spellings of brands.
+    pub brands: Vec<String>,
+    /// Skus with characters beyond ASCII: others have one normalization form.
+    pub skus: Vec<String>,
 }
 
 /// What came of an adjustment by hand.
@@ -250,9 +269,34 @@ impl Stores {
     }
 }
 
-/// Name and description as they are searched in; nobody searches for what stands between them.
-fn searched(name: &str, description: &str) -> String {
-    fold(&format!("{name}\u{1f}{description}"))
+/// Texts that a product is found by, derived from those that it shows.
+struct SearchTexts {
+    /// Name and description, normalized. Nobody searches for the separator between them.
+    text: String,
+    /// The same in the form that the version before reads.
+    legacy: String,
+    category_key: String,
+    brand_key: Option<String>,
+}
+
+impl SearchTexts {
+    fn new(name: &str, description: &str, category: &str, brand: Option<&str>) -> Self {
+        let whole = format!("{name}\u{1f}{description}");
+        Self {
+            text: normalize_for_search(&whole),
+            legacy: fold(&whole),
+            category_key: equality_key(category),
+            brand_key: brand.map(equality_key),
+        }
+    }
+
+    fn of_product(product: &Product) -> Self {
+        Self::new(&product.name, &product.description, &product.category, product.brand.as_deref())
+    }
+
+    fn of_new(new: &NewProduct) -> Self {
+        Self::new(&new.name, &new.description, &new.category, new.brand.as_deref())
+    }
 }
 
 /// The order of a list, in the SQL of any store.

@@ -1,20 +1,23 @@
-//! PostgreSQL finds products, reservations and reviews by indexes, however many there are.
+//! PostgreSQL and SQLite find products, reservations and reviews by indexes, however many there are.
 
 use common::postgres::Postgres;
+use common::sqlite::Sqlite;
 use product_service::NAME;
 use product_service::store::postgres::{
-    AUDITED, BATCH, BRANDS, CATEGORIES, DUE, ID_OF_SKU, IMAGES, LINES, LOCK, MIGRATIONS, NEXT_DUE, PRODUCT,
+    AUDITED, BATCH, BRANDS, CATEGORIES, DUE, ID_OF_SKU, IMAGES, LINES, LOCK, MIGRATIONS, NEXT_DUE, PENDING, PRODUCT,
     RESERVATION, REVIEWS,
 };
-use sqlx::Executor as _;
+use product_service::store::sqlite;
+use sqlx::{AssertSqlSafe, Executor as _, Row as _};
 use testkit::plans::assert_indexed;
 use testkit::servers;
 
 const ROWS: &str = "
+    SET statement_timeout = 0;
     INSERT INTO products (name, description, search, price, category, brand, sku, initial, stock_quantity, created_at,
-            updated_at, active, average_rating, review_count)
+            updated_at, active, average_rating, review_count, search_text, category_key, brand_key)
         SELECT 'Mug ' || n, '', 'mug ' || n, n, 'c' || n % 50, 'b' || n % 100, 'SKU-' || n, 5, 5, now() - n * interval '1 s',
-            now(), n % 10 > 0, n % 500, n % 7
+            now(), n % 10 > 0, n % 500, n % 7, 'mug ' || n, 'c' || n % 50, 'b' || n % 100
         FROM generate_series(1, 100000) n;
     INSERT INTO images (product_id, url, is_primary) SELECT id, '', true FROM products;
     INSERT INTO reviews (product_id, user_id, rating, created_at) SELECT id, gen_random_uuid(), 5, now() FROM products;
@@ -26,12 +29,34 @@ const ROWS: &str = "
     ANALYZE;";
 
 /// As statements of lists are put together.
-const LISTS: [&str; 5] = [
+const LISTS: [&str; 7] = [
     "SELECT * FROM products WHERE active ORDER BY id LIMIT 20 OFFSET 0",
-    "SELECT * FROM products WHERE active AND category = $1 ORDER BY id LIMIT 20 OFFSET 0",
-    "SELECT * FROM products WHERE active AND brand = $1 ORDER BY id LIMIT 20 OFFSET 0",
+    "SELECT * FROM products WHERE active AND category_key = $1 ORDER BY id LIMIT 20 OFFSET 0",
+    "SELECT * FROM products WHERE active AND brand_key = $1 ORDER BY id LIMIT 20 OFFSET 0",
     "SELECT * FROM products WHERE active AND stock_quantity > 0 ORDER BY created_at DESC, id DESC LIMIT 20 OFFSET 0",
     "SELECT * FROM products WHERE active ORDER BY average_rating DESC, review_count DESC, id LIMIT 20 OFFSET 0",
+    "SELECT count(*) FROM (SELECT * FROM products WHERE search_text LIKE $1 OFFSET 0) AS products WHERE active",
+    "SELECT * FROM (SELECT * FROM products WHERE search_text LIKE $1 OFFSET 0) AS products WHERE active ORDER BY id
+        LIMIT 20 OFFSET 0",
+];
+
+/// As SQLite's statements are put together, with what each is planned to use.
+const SQLITE: [(&str, &str); 7] = [
+    (
+        "SELECT id FROM products_by_text CROSS JOIN products ON products.id = products_by_text.rowid
+            WHERE products_by_text MATCH ? AND active = 1 AND instr(products.search_text, ?) > 0 ORDER BY id LIMIT 20",
+        "VIRTUAL TABLE INDEX",
+    ),
+    (
+        "SELECT count(*) FROM products_by_text CROSS JOIN products ON products.id = products_by_text.rowid
+            WHERE products_by_text MATCH ? AND active = 1 AND instr(products.search_text, ?) > 0",
+        "VIRTUAL TABLE INDEX",
+    ),
+    ("SELECT id FROM products WHERE active = 1 AND category_key = ? ORDER BY id LIMIT 20", "products_by_category_key"),
+    ("SELECT id FROM products WHERE active = 1 AND brand_key = ? ORDER BY id LIMIT 20", "products_by_brand_key"),
+    (sqlite::CATEGORIES, "products_by_category_key"),
+    (sqlite::BRANDS, "products_by_brand_key"),
+    (sqlite::PENDING, "products_without_text"),
 ];
 
 #[tokio::test]
@@ -54,9 +79,24 @@ async fn no_hot_statement_reads_a_whole_table() {
         NEXT_DUE,
         AUDITED,
         REVIEWS,
+        PENDING,
     ];
     let tables = ["products", "products_1", "images", "reviews", "reservations", "r", "reservation_lines"];
     for statement in own.into_iter().chain(LISTS) {
         assert_indexed(db.pool(), statement, &tables).await;
+    }
+}
+
+#[tokio::test]
+async fn sqlite_searches_by_indexes() {
+    let directory = tempfile::tempdir().unwrap();
+    let db = Sqlite::open(&directory.path().join("product.db"), NAME, &sqlite::MIGRATIONS).await.unwrap();
+    for (statement, expected) in SQLITE {
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let rows = sqlx::query(explain).fetch_all(&mut *db.reader().acquire().await.unwrap()).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        let whole = |step: &String| step.starts_with("SCAN products") && !step.contains("INDEX");
+        assert!(!plan.iter().any(whole), "this statement reads the whole table:\n{statement}\n{plan:#?}");
+        assert!(plan.iter().any(|step| step.contains(expected)), "{statement}\n{plan:#?}");
     }
 }

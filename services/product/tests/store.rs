@@ -24,10 +24,17 @@ use product_service::store::{postgres, sqlite};
 
 const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
 
+/// An open database.
+enum Database {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
 /// Stores with nothing in them, and how many events wait in them.
 struct Fixture {
     stores: Stores,
     outbox: Outbox,
+    database: Database,
     _directory: Option<tempfile::TempDir>,
 }
 
@@ -35,13 +42,29 @@ impl Fixture {
     async fn sqlite() -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let db = Sqlite::open(&directory.path().join("product.db"), NAME, &sqlite::MIGRATIONS).await.unwrap();
-        Some(Self { stores: sqlite::stores(&db), outbox: db.outbox(), _directory: Some(directory) })
+        let (stores, outbox) = (sqlite::stores(&db), db.outbox());
+        Some(Self { stores, outbox, database: Database::Sqlite(db), _directory: Some(directory) })
     }
 
     async fn postgres() -> Option<Self> {
         let url = testkit::servers::postgres().await?.database().await.parse().unwrap();
         let db = Postgres::open(&url, NAME, &postgres::MIGRATIONS).await.unwrap();
-        Some(Self { stores: postgres::stores(&db), outbox: db.outbox(), _directory: None })
+        let (stores, outbox) = (postgres::stores(&db), db.outbox());
+        Some(Self { stores, outbox, database: Database::Postgres(db), _directory: None })
+    }
+
+    /// Executes a statement as another version of the service would.
+    async fn execute(&self, statement: &'static str) {
+        match &self.database {
+            Database::Sqlite(db) => {
+                let mut tx = db.begin().await.unwrap();
+                sqlx::query(statement).execute(&mut *tx).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+            Database::Postgres(db) => {
+                sqlx::query(statement).execute(&mut *db.pool().acquire().await.unwrap()).await.unwrap();
+            }
+        }
     }
 
     async fn pending(&self) -> u64 {
@@ -96,6 +119,11 @@ suites!(
         a_catalogue_is_filled_once,
         a_batch_has_active_products_once_by_id,
         a_list_is_narrowed_sorted_and_cut,
+        search_ignores_case_and_diacritics,
+        search_takes_every_character_for_itself,
+        search_follows_changes,
+        spellings_that_look_the_same_are_one_category,
+        rows_of_the_version_before_are_indexed,
         a_product_has_one_primary_picture_at_most;
     stock:
         pieces_are_adjusted_within_bounds,

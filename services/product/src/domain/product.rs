@@ -100,15 +100,15 @@ pub struct NewImage {
 /// A part of the catalogue: all conditions hold. Products that are not active are in none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shelf {
-    /// In this category.
+    /// In this category, in any spelling with the same equality key.
     pub category: Option<String>,
-    /// Of this brand.
+    /// Of this brand, in the same way.
     pub brand: Option<String>,
     /// At this price at least.
     pub min_price: Option<Money>,
     /// At this price at most.
     pub max_price: Option<Money>,
-    /// With this text in name or description, whatever its case.
+    /// With this text in name or description, whatever its case and diacritics.
     pub search: Option<String>,
     /// Only what is in stock.
     pub in_stock: bool,

@@ -5,7 +5,7 @@ use common::http::{ApiError, Json};
 
 use crate::app::AppState;
 
-/// The brands of active products, sorted.
+/// The brands of active products, sorted; of spellings that look the same, the first product's.
 #[utoipa::path(
     get,
     path = "/api/products/brands",

@@ -5,7 +5,7 @@ use common::http::{ApiError, Json};
 
 use crate::app::AppState;
 
-/// The categories that active products are in, sorted.
+/// The categories that active products are in, sorted; of spellings that look the same, the first product's.
 #[utoipa::path(
     get,
     path = "/api/products/categories",

@@ -14,13 +14,15 @@ use crate::domain::{Listing, Page, PageRequest, Shelf};
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub(super) struct Params {
+    /// In any spelling that looks the same: case, width and white space do not count.
     category: Option<String>,
+    /// As the category.
     brand: Option<String>,
     #[param(value_type = Option<Money>)]
     min_price: Option<String>,
     #[param(value_type = Option<Money>)]
     max_price: Option<String>,
-    /// Text in name or description, whatever its case.
+    /// Text in name or description; case and diacritics do not count.
     search: Option<String>,
     /// `true`: only what is in stock.
     in_stock: Option<bool>,

@@ -19,12 +19,14 @@ mod list;
 mod read;
 mod reservations;
 mod reviews;
+mod search;
 mod stock;
 
 pub use catalogue::{BATCH, BRANDS, CATEGORIES, ID_OF_SKU, PostgresCatalogue};
 pub use read::{IMAGES, PRODUCT};
 pub use reservations::{LINES, RESERVATION};
 pub use reviews::{PAGE as REVIEWS, PostgresReviews};
+pub use search::PENDING;
 pub use stock::{AUDITED, DUE, NEXT_DUE, PostgresStock};
 
 /// The tables.

@@ -15,10 +15,12 @@ mod list;
 mod read;
 mod reservations;
 mod reviews;
+mod search;
 mod stock;
 
-pub use catalogue::SqliteCatalogue;
+pub use catalogue::{BRANDS, CATEGORIES, SqliteCatalogue};
 pub use reviews::SqliteReviews;
+pub use search::PENDING;
 pub use stock::SqliteStock;
 
 /// The tables.

@@ -81,7 +81,10 @@ async fn conditions_hold_together() {
     }
     for (query, found) in [
         ("category=Tea", vec![1, 2, 3]),
-        ("category=tea", vec![]),
+        ("category=tea", vec![1, 2, 3]),
+        ("category=%EF%BC%B4ea", vec![1, 2, 3]),
+        ("category=te", vec![]),
+        ("brand=%20pot%20", vec![3, 4]),
         ("category=", vec![1, 2, 3, 4]),
         ("brand=Pot", vec![3, 4]),
         ("category=Tea&brand=Pot", vec![3]),
@@ -140,6 +143,44 @@ async fn a_search_takes_every_character_for_itself() {
     assert_eq!(ids(&list(&shop, "search=mug").await["data"]), [0; 0]);
     assert_eq!(ids(&list(&shop, "search=red").await["data"]), [1]);
     shop.get("/api/products?search=%00").await.invalid("search");
+}
+
+#[tokio::test]
+async fn search_ignores_case_and_diacritics() {
+    let shop = Shop::open().await;
+    for name in ["Café Table", "CAFE CHAIR", "Cafe\u{301} Lamp", "Straße Map", "Tea"] {
+        shop.add(name, json!({"description": "."})).await;
+    }
+    for (search, found) in [
+        ("cafe", vec![1, 2, 3]),
+        ("CAF%C3%89", vec![1, 2, 3]),
+        ("cafe%CC%81", vec![1, 2, 3]),
+        ("fe%20t", vec![1]),
+        ("F%C3%A9", vec![1, 2, 3]),
+        ("strasse", vec![4]),
+        ("t%C3%A9%C3%A1", vec![5]),
+        ("caffe", vec![]),
+    ] {
+        assert_eq!(ids(&list(&shop, &format!("search={search}")).await["data"]), found, "{search}");
+    }
+}
+
+#[tokio::test]
+async fn spellings_that_look_the_same_are_one_category() {
+    let shop = Shop::open().await;
+    for (category, brand) in [("Caf\u{e9}", "Leaf"), ("CAFE\u{301}", "LEAF"), ("Ｃafé", "Leaf "), ("Cafe", "Läf")] {
+        shop.add("Mug", json!({"category": category, "brand": brand})).await;
+    }
+    assert_eq!(shop.get("/api/products/categories").await.ok(200), json!(["Cafe", "Caf\u{e9}"]));
+    assert_eq!(shop.get("/api/products/brands").await.ok(200), json!(["Leaf", "L\u{e4}f"]));
+    for (query, found) in
+        [("category=caf%C3%A9", vec![1, 2, 3]), ("category=CAFE", vec![4]), ("brand=leaf", vec![1, 2, 3])]
+    {
+        assert_eq!(ids(&list(&shop, query).await["data"]), found, "{query}");
+    }
+    shop.patch("/api/products/1", &shop.admin(), json!({"category": "caf\u{e9}"})).await.ok(200);
+    assert_eq!(shop.get("/api/products/categories").await.ok(200), json!(["Cafe", "caf\u{e9}"]));
+    assert_eq!(ids(&list(&shop, "category=CAF%C3%89").await["data"]), [1, 2, 3]);
 }
 
 #[tokio::test]

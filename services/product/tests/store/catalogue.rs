@@ -2,7 +2,7 @@ use common::effects::Effects;
 use contracts::calls::Product;
 use contracts::{ImageId, Money, ProductId};
 use product_service::domain::{Listing, NewImage, NewProduct, ProductChanges, Shelf, Sort};
-use product_service::store::Change;
+use product_service::store::{Change, Spellings};
 
 use super::{Fixture, START, later, new, page, silent, told};
 
@@ -136,13 +136,183 @@ pub(crate) async fn a_list_is_narrowed_sorted_and_cut(on: Fixture) {
     assert_eq!(found(Shelf { max_price: cents(200), ..Shelf::default() }, "price,desc").await, [3, 2, 4]);
     assert_eq!(found(Shelf { brand: Some("B".to_owned()), ..Shelf::default() }, "name").await, [1, 4]);
     assert_eq!(found(Shelf { in_stock: true, ..Shelf::default() }, "stockQuantity,desc").await, [3, 2, 4]);
-    assert_eq!(found(Shelf { category: Some("kitchen".to_owned()), ..Shelf::default() }, "id").await, [0; 0]);
+    assert_eq!(found(Shelf { category: Some("kitchens".to_owned()), ..Shelf::default() }, "id").await, [0; 0]);
     let second = catalogue.list(&Shelf::default(), Listing::Latest, page(1, 3)).await.unwrap();
     assert_eq!((second.data[0].id.get(), second.total_elements, second.total_pages), (1, 4, 2));
     let beyond = catalogue.list(&Shelf::default(), Listing::TopRated, page(i64::MAX, 100)).await.unwrap();
     assert_eq!((beyond.data.len(), beyond.total_elements), (0, 4));
     assert_eq!(catalogue.brands().await.unwrap(), ["A", "B"]);
     assert_eq!(catalogue.categories().await.unwrap(), ["Kitchen"]);
+}
+
+async fn found(on: &Fixture, shelf: &Shelf) -> Vec<i64> {
+    let list = on.stores.catalogue.list(shelf, Listing::By(Sort::default()), page(0, 100)).await.unwrap();
+    let ids: Vec<_> = list.data.iter().map(|product| product.id.get()).collect();
+    assert_eq!(list.total_elements, i64::try_from(ids.len()).unwrap());
+    ids
+}
+
+async fn search(on: &Fixture, text: &str) -> Vec<i64> {
+    found(on, &Shelf { search: Some(text.to_owned()), ..Shelf::default() }).await
+}
+
+async fn add(on: &Fixture, name: &str, description: &str, category: &str) -> i64 {
+    let (description, category) = (description.to_owned(), category.to_owned());
+    let new = NewProduct { description, category, ..new(name) };
+    on.stores.catalogue.create(&new, START, &silent).await.unwrap().id.get()
+}
+
+pub(crate) async fn search_ignores_case_and_diacritics(on: Fixture) {
+    for (name, description) in [
+        ("Café au lait", "Bowl"),
+        ("CAFE CREME", "Cup"),
+        ("Cafe\u{301} noir", "Pot"),
+        ("Straße", "Map"),
+        ("Smørrebrød", "Plate"),
+        ("ЁЛКА", "Tree"),
+        ("が", "Kana"),
+        ("Tea", "In two\n  lines"),
+    ] {
+        add(&on, name, description, "Kitchen").await;
+    }
+    for (text, ids) in [
+        ("cafe", &[1, 2, 3][..]),
+        ("CAFÉ", &[1, 2, 3]),
+        ("Cafe\u{301}", &[1, 2, 3]),
+        ("ｃａｆé", &[1, 2, 3]),
+        ("fé A", &[1]),
+        ("fé", &[1, 2, 3]),
+        ("STRASSE", &[4]),
+        ("ß", &[4]),
+        ("smorrebrod", &[5]),
+        ("елка", &[6]),
+        ("ёл", &[6]),
+        ("か", &[]),
+        ("ｶﾞ", &[]),
+        ("two lines", &[8]),
+        ("two\u{a0}\u{200b} lines", &[8]),
+    ] {
+        assert_eq!(search(&on, text).await, ids, "{text}");
+    }
+    assert_eq!(search(&on, "É").await, search(&on, "e").await);
+}
+
+pub(crate) async fn search_takes_every_character_for_itself(on: Fixture) {
+    for name in
+        ["100% wool", "snake_case", "back\\slash", "say \"cheese\" now", "it's * OR NOT -x", "^a:b{c}", "日本語の本"]
+    {
+        add(&on, name, ".", "Kitchen").await;
+    }
+    for (text, ids) in [
+        ("100%", &[1][..]),
+        ("0% w", &[1]),
+        ("%", &[1]),
+        ("1%0", &[]),
+        ("e_c", &[2]),
+        ("e_case", &[2]),
+        ("s_ake", &[]),
+        ("_", &[2]),
+        ("k\\s", &[3]),
+        ("back\\slash", &[3]),
+        ("\\", &[3]),
+        ("\"cheese\"", &[4]),
+        ("\"", &[4]),
+        ("y \"c", &[4]),
+        ("* OR NOT", &[5]),
+        ("100% OR snake", &[]),
+        ("cheese*", &[]),
+        ("NOT -x", &[5]),
+        ("'s *", &[5]),
+        ("^a:b{c}", &[6]),
+        ("日本語", &[7]),
+        ("本語", &[7]),
+        ("語の本", &[7]),
+        ("100% wool.", &[]),
+        ("wool\u{1f}", &[1]),
+    ] {
+        assert_eq!(search(&on, text).await, ids, "{text}");
+    }
+}
+
+pub(crate) async fn search_follows_changes(on: Fixture) {
+    let id = add(&on, "Blue Mug", "Glazed", "Kitchen").await;
+    let rename = |name: &'static str, active: bool| ProductChanges {
+        name: Some(name.to_owned()),
+        active: Some(active),
+        ..ProductChanges::default()
+    };
+    let write = async |changes: ProductChanges| {
+        let change = |product: &mut Product| changes.apply(product, later(1)).then(Effects::none);
+        on.stores.catalogue.change(ProductId::new(id), &change).await.unwrap().unwrap();
+    };
+    for (name, mug, cup) in [("Red Cup", &[][..], &[1][..]), ("Red Mug Cup", &[1], &[1]), ("Blue Mug", &[1], &[])] {
+        write(rename(name, true)).await;
+        assert_eq!(search(&on, "mug").await, mug, "{name}");
+        assert_eq!(search(&on, "CUP").await, cup, "{name}");
+    }
+    on.stores.stock.adjust(ProductId::new(id), 1, START, &silent).await.unwrap();
+    assert_eq!(search(&on, "mug").await, [1]);
+    write(rename("Blue Mug", false)).await;
+    assert_eq!(search(&on, "mug").await, [0; 0]);
+    assert_eq!(on.stores.catalogue.index_pending(10).await.unwrap(), 0);
+}
+
+pub(crate) async fn spellings_that_look_the_same_are_one_category(on: Fixture) {
+    for category in ["Tea Pots", "TEA POTS", "tea  pots", "Ｔea\u{a0}pots", "Café", "Cafe\u{301}", "Cafe", "Zoë"] {
+        add(&on, "X", ".", category).await;
+    }
+    let brands = ["Leaf", "LEAF", "Läf"].map(|brand| Some(brand.to_owned()));
+    for brand in brands {
+        on.stores.catalogue.create(&NewProduct { brand, ..new("X") }, START, &silent).await.unwrap();
+    }
+    assert_eq!(on.stores.catalogue.categories().await.unwrap(), ["Cafe", "Café", "Kitchen", "Tea Pots", "Zoë"]);
+    assert_eq!(on.stores.catalogue.brands().await.unwrap(), ["Leaf", "Läf"]);
+    for (category, ids) in
+        [(" tea pots ", &[1, 2, 3, 4][..]), ("CAFÉ", &[5, 6]), ("cafe", &[7]), ("tea", &[]), ("", &[])]
+    {
+        assert_eq!(
+            found(&on, &Shelf { category: Some(category.to_owned()), ..Shelf::default() }).await,
+            ids,
+            "{category}"
+        );
+    }
+    assert_eq!(found(&on, &Shelf { brand: Some("leaf".to_owned()), ..Shelf::default() }).await, [9, 10]);
+    let hide = |product: &mut Product| ProductChanges::hide().apply(product, START).then(Effects::none);
+    on.stores.catalogue.change(ProductId::new(1), &hide).await.unwrap();
+    assert_eq!(on.stores.catalogue.categories().await.unwrap(), ["Cafe", "Café", "Kitchen", "TEA POTS", "Zoë"]);
+}
+
+pub(crate) async fn rows_of_the_version_before_are_indexed(on: Fixture) {
+    let id = add(&on, "Mug", "Glazed", "Kitchen").await;
+    on.execute(
+        "UPDATE products SET name = 'Crème', description = 'Brûlée', search = 'crème brûlée', category = 'Süßes',
+             brand = 'Äther' WHERE id = 1",
+    )
+    .await;
+    on.execute(
+        "INSERT INTO products (name, description, search, price, category, sku, initial, stock_quantity, created_at,
+             updated_at)
+         SELECT 'Crêpe', '', 'crêpe', price, 'süßes', 'Å', 0, 0, created_at, updated_at FROM products WHERE id = 1",
+    )
+    .await;
+    let catalogue = &on.stores.catalogue;
+    assert_eq!(search(&on, "mug").await, [0; 0], "a text that the product no longer has");
+    assert_eq!(catalogue.index_pending(1).await.unwrap(), 1);
+    assert_eq!(catalogue.index_pending(10).await.unwrap(), 1);
+    assert_eq!(catalogue.index_pending(10).await.unwrap(), 0);
+    assert_eq!(search(&on, "creme").await, [id]);
+    assert_eq!(search(&on, "crep").await, [id + 1]);
+    assert_eq!(found(&on, &Shelf { category: Some("SÜßES".to_owned()), ..Shelf::default() }).await, [id, id + 1]);
+    assert_eq!(
+        (catalogue.categories().await.unwrap(), catalogue.brands().await.unwrap()),
+        (vec!["Süßes".to_owned()], vec!["Äther".to_owned()])
+    );
+    let expected = Spellings {
+        categories: vec!["Süßes".to_owned(), "süßes".to_owned()],
+        brands: vec!["Äther".to_owned()],
+        skus: vec!["Å".to_owned()],
+    };
+    assert_eq!(catalogue.spellings().await.unwrap(), expected);
 }
 
 pub(crate) async fn a_product_has_one_primary_picture_at_most(on: Fixture) {

@@ -7,28 +7,30 @@ use contracts::calls::{Product, ProductImage};
 use contracts::{ImageId, ProductId};
 use sqlx::PgConnection;
 
-use super::{images, list, lock, one, read, refusal};
+use super::{images, list, lock, one, read, refusal, search};
 use crate::domain::{Listing, NewImage, NewProduct, Page, PageRequest, Shelf};
-use crate::store::{Catalogue, Change, Tell, searched};
+use crate::store::{Catalogue, Change, SearchTexts, Spellings, Tell};
 
 /// The product that has a sku.
 pub const ID_OF_SKU: &str = "SELECT id FROM products WHERE sku = $1";
 /// Those of some products that are active.
 pub const BATCH: &str = "SELECT * FROM products WHERE id = ANY($1) AND active ORDER BY id";
-/// The categories of active products: each is found from the one before, however many products it has.
+/// The categories of active products: each key is found from the one before, however many products it has.
 pub const CATEGORIES: &str = "WITH RECURSIVE found AS (
-        (SELECT category FROM products WHERE active ORDER BY category LIMIT 1)
+        (SELECT category_key AS key FROM products WHERE active AND category_key IS NOT NULL ORDER BY category_key LIMIT 1)
         UNION ALL
-        SELECT (SELECT category FROM products WHERE active AND category > found.category ORDER BY category LIMIT 1)
-        FROM found WHERE found.category IS NOT NULL)
-    SELECT category FROM found WHERE category IS NOT NULL";
+        SELECT (SELECT category_key FROM products WHERE active AND category_key > found.key ORDER BY category_key LIMIT 1)
+        FROM found WHERE found.key IS NOT NULL)
+    SELECT (SELECT category FROM products WHERE active AND category_key = found.key ORDER BY id LIMIT 1) AS category
+    FROM found WHERE key IS NOT NULL ORDER BY category";
 /// The brands of active products, in the same way.
 pub const BRANDS: &str = "WITH RECURSIVE found AS (
-        (SELECT brand FROM products WHERE active AND brand IS NOT NULL ORDER BY brand LIMIT 1)
+        (SELECT brand_key AS key FROM products WHERE active AND brand_key IS NOT NULL ORDER BY brand_key LIMIT 1)
         UNION ALL
-        SELECT (SELECT brand FROM products WHERE active AND brand > found.brand ORDER BY brand LIMIT 1)
-        FROM found WHERE found.brand IS NOT NULL)
-    SELECT brand FROM found WHERE brand IS NOT NULL";
+        SELECT (SELECT brand_key FROM products WHERE active AND brand_key > found.key ORDER BY brand_key LIMIT 1)
+        FROM found WHERE found.key IS NOT NULL)
+    SELECT (SELECT brand FROM products WHERE active AND brand_key = found.key ORDER BY id LIMIT 1) AS brand
+    FROM found WHERE key IS NOT NULL ORDER BY brand";
 
 /// The products in a PostgreSQL database.
 pub struct PostgresCatalogue {
@@ -82,6 +84,17 @@ impl Catalogue for PostgresCatalogue {
         Ok(sqlx::query_scalar(BRANDS).fetch_all(&mut *self.db.pool().acquire().await?).await?)
     }
 
+    async fn index_pending(&self, limit: u32) -> Result<u64, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let indexed = search::index_pending(&mut tx, limit).await?;
+        tx.commit().await?;
+        Ok(indexed)
+    }
+
+    async fn spellings(&self) -> Result<Spellings, StoreError> {
+        search::spellings(&mut *self.db.pool().acquire().await?).await
+    }
+
     async fn create(
         &self,
         new: &NewProduct,
@@ -128,13 +141,14 @@ impl Catalogue for PostgresCatalogue {
             tx.rollback().await?;
             return Ok(Some(product));
         };
+        let texts = SearchTexts::of_product(&product);
         let updated = sqlx::query(
             "UPDATE products SET name = $1, description = $2, search = $3, price = $4, category = $5, brand = $6, sku = $7,
                  active = $8, updated_at = $9 WHERE id = $10",
         )
         .bind(&product.name)
         .bind(&product.description)
-        .bind(searched(&product.name, &product.description))
+        .bind(&texts.legacy)
         .bind(product.price.cents())
         .bind(&product.category)
         .bind(&product.brand)
@@ -146,6 +160,7 @@ impl Catalogue for PostgresCatalogue {
         .await
         .map_err(refusal)?;
         one(updated.rows_affected(), "product")?;
+        search::write(&mut tx, id.get(), &texts).await?;
         self.db.commit(tx, &effects).await?;
         Ok(Some(product))
     }
@@ -190,20 +205,24 @@ impl Catalogue for PostgresCatalogue {
 }
 
 async fn insert(tx: &mut PgConnection, new: &NewProduct, now: DateTime<Utc>) -> Result<Product, StoreError> {
+    let texts = SearchTexts::of_new(new);
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO products (name, description, search, price, category, brand, sku, initial, stock_quantity,
-             created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $9) RETURNING id",
+             created_at, updated_at, search_text, category_key, brand_key)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, $9, $10, $11, $12) RETURNING id",
     )
     .bind(&new.name)
     .bind(&new.description)
-    .bind(searched(&new.name, &new.description))
+    .bind(texts.legacy)
     .bind(new.price.cents())
     .bind(&new.category)
     .bind(&new.brand)
     .bind(&new.sku)
     .bind(new.stock_quantity)
     .bind(now)
+    .bind(texts.text)
+    .bind(texts.category_key)
+    .bind(texts.brand_key)
     .fetch_one(&mut *tx)
     .await
     .map_err(refusal)?;

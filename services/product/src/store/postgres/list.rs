@@ -5,7 +5,7 @@ use contracts::calls::Product;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 
 use super::read;
-use crate::domain::{Listing, Page, PageRequest, Shelf, fold};
+use crate::domain::{Listing, Page, PageRequest, Shelf, equality_key, normalize_for_search};
 use crate::store::order;
 
 /// A page of what is on the shelf.
@@ -15,11 +15,11 @@ pub(super) async fn page(
     by: Listing,
     page: PageRequest,
 ) -> Result<Page<Product>, StoreError> {
-    let mut count = QueryBuilder::<Postgres>::new("SELECT count(*) FROM products");
+    let mut count = QueryBuilder::<Postgres>::new("SELECT count(*)");
     narrow(&mut count, shelf);
     let total: i64 = count.build_query_scalar().fetch_one(&mut *tx).await?;
 
-    let mut query = QueryBuilder::<Postgres>::new("SELECT * FROM products");
+    let mut query = QueryBuilder::<Postgres>::new("SELECT *");
     narrow(&mut query, shelf);
     query.push(" ORDER BY ").push(order(by));
     query.push(" LIMIT ").push_bind(page.limit()).push(" OFFSET ").push_bind(page.offset());
@@ -27,13 +27,24 @@ pub(super) async fn page(
     Ok(Page::new(page, total, read::products(tx, &rows).await?))
 }
 
+/// Writes what the list is taken from and its conditions.
 fn narrow(query: &mut QueryBuilder<Postgres>, shelf: &Shelf) {
+    match &shelf.search {
+        // `OFFSET 0` keeps the planner from walking the index of the list's order, however few products have the text.
+        Some(text) => {
+            let found = " FROM (SELECT * FROM products WHERE search_text LIKE ";
+            query.push(found).push_bind(containing(&normalize_for_search(text))).push(" OFFSET 0) AS products");
+        }
+        None => {
+            query.push(" FROM products");
+        }
+    }
     query.push(" WHERE active");
     if let Some(category) = &shelf.category {
-        query.push(" AND category = ").push_bind(category.clone());
+        query.push(" AND category_key = ").push_bind(equality_key(category));
     }
     if let Some(brand) = &shelf.brand {
-        query.push(" AND brand = ").push_bind(brand.clone());
+        query.push(" AND brand_key = ").push_bind(equality_key(brand));
     }
     if let Some(price) = shelf.min_price {
         query.push(" AND price >= ").push_bind(price.cents());
@@ -41,11 +52,30 @@ fn narrow(query: &mut QueryBuilder<Postgres>, shelf: &Shelf) {
     if let Some(price) = shelf.max_price {
         query.push(" AND price <= ").push_bind(price.cents());
     }
-    if let Some(text) = &shelf.search {
-        // Unlike LIKE it takes every character for itself.
-        query.push(" AND strpos(search, ").push_bind(fold(text)).push(") > 0");
-    }
     if shelf.in_stock {
         query.push(" AND stock_quantity > 0");
+    }
+}
+
+/// Returns the pattern of texts that contain this one; none of its characters is a wildcard.
+fn containing(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for char in text.chars() {
+        if matches!(char, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(char);
+    }
+    pattern.push('%');
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::containing;
+
+    #[test]
+    fn pattern_takes_wildcards_for_themselves() {
+        assert_eq!(containing(r"100% a_b\c"), r"%100\% a\_b\\c%");
     }
 }

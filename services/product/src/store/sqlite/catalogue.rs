@@ -7,9 +7,16 @@ use contracts::calls::{Product, ProductImage};
 use contracts::{ImageId, ProductId};
 use sqlx::{QueryBuilder, SqliteConnection};
 
-use super::{images, list, read};
+use super::{images, list, read, search};
 use crate::domain::{Listing, NewImage, NewProduct, Page, PageRequest, Shelf};
-use crate::store::{Catalogue, Change, Tell, searched};
+use crate::store::{Catalogue, Change, SearchTexts, Spellings, Tell};
+
+/// The categories of active products. A bare column is that of the row with the minimum.
+pub const CATEGORIES: &str = "SELECT category FROM (SELECT category, min(id) FROM products
+    WHERE active = 1 AND category_key IS NOT NULL GROUP BY category_key) ORDER BY category";
+/// The brands of active products, in the same way.
+pub const BRANDS: &str = "SELECT brand FROM (SELECT brand, min(id) FROM products
+    WHERE active = 1 AND brand_key IS NOT NULL GROUP BY brand_key) ORDER BY brand";
 
 /// The products in a SQLite file.
 pub struct SqliteCatalogue {
@@ -61,15 +68,26 @@ impl Catalogue for SqliteCatalogue {
     }
 
     async fn categories(&self) -> Result<Vec<String>, StoreError> {
-        let query = sqlx::query_scalar("SELECT DISTINCT category FROM products WHERE active = 1 ORDER BY category");
-        Ok(query.fetch_all(&mut *self.db.reader().acquire().await?).await?)
+        Ok(sqlx::query_scalar(CATEGORIES).fetch_all(&mut *self.db.reader().acquire().await?).await?)
     }
 
     async fn brands(&self) -> Result<Vec<String>, StoreError> {
-        let query = sqlx::query_scalar(
-            "SELECT DISTINCT brand FROM products WHERE active = 1 AND brand IS NOT NULL ORDER BY brand",
-        );
-        Ok(query.fetch_all(&mut *self.db.reader().acquire().await?).await?)
+        Ok(sqlx::query_scalar(BRANDS).fetch_all(&mut *self.db.reader().acquire().await?).await?)
+    }
+
+    async fn index_pending(&self, limit: u32) -> Result<u64, StoreError> {
+        // Most of the time there is none, and the writer is not taken.
+        if !search::is_pending(&mut *self.db.reader().acquire().await?).await? {
+            return Ok(0);
+        }
+        let mut tx = self.db.begin().await?;
+        let indexed = search::index_pending(&mut tx, limit).await?;
+        self.db.commit(tx, &Effects::none()).await?;
+        Ok(indexed)
+    }
+
+    async fn spellings(&self) -> Result<Spellings, StoreError> {
+        search::spellings(&mut *self.db.reader().acquire().await?).await
     }
 
     async fn create(
@@ -114,13 +132,14 @@ impl Catalogue for SqliteCatalogue {
             tx.rollback().await?;
             return Ok(Some(product));
         };
+        let texts = SearchTexts::of_product(&product);
         let updated = sqlx::query(
             "UPDATE products SET name = ?, description = ?, search = ?, price = ?, category = ?, brand = ?, sku = ?,
                  active = ?, updated_at = ? WHERE id = ?",
         )
         .bind(&product.name)
         .bind(&product.description)
-        .bind(searched(&product.name, &product.description))
+        .bind(&texts.legacy)
         .bind(product.price.cents())
         .bind(&product.category)
         .bind(&product.brand)
@@ -131,6 +150,7 @@ impl Catalogue for SqliteCatalogue {
         .execute(&mut *tx)
         .await?;
         one(updated.rows_affected(), "product")?;
+        search::write(&mut tx, id.get(), &texts).await?;
         self.db.commit(tx, &effects).await?;
         Ok(Some(product))
     }
@@ -175,20 +195,24 @@ impl Catalogue for SqliteCatalogue {
 }
 
 async fn insert(tx: &mut SqliteConnection, new: &NewProduct, now: DateTime<Utc>) -> Result<Product, StoreError> {
+    let texts = SearchTexts::of_new(new);
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO products (name, description, search, price, category, brand, sku, initial, stock_quantity,
-             created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?9) RETURNING id",
+             created_at, updated_at, search_text, category_key, brand_key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?9, ?10, ?11, ?12) RETURNING id",
     )
     .bind(&new.name)
     .bind(&new.description)
-    .bind(searched(&new.name, &new.description))
+    .bind(texts.legacy)
     .bind(new.price.cents())
     .bind(&new.category)
     .bind(&new.brand)
     .bind(&new.sku)
     .bind(new.stock_quantity)
     .bind(ms(now))
+    .bind(texts.text)
+    .bind(texts.category_key)
+    .bind(texts.brand_key)
     .fetch_one(&mut *tx)
     .await?;
     read::product(tx, ProductId::new(id)).await?.ok_or_else(|| StoreError::Corrupt(format!("product {id} is gone")))
