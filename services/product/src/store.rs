@@ -20,7 +20,7 @@ use crate::domain::{
 pub mod postgres;
 pub mod sqlite;
 
-/// The constraint that a second product with a sku breaks.
+/// The constraint that a second active product with a sku breaks.
 pub const SKU_TAKEN: &str = "products.sku";
 /// The constraint that a person's second review of a product breaks.
 pub const REVIEWED: &str = "reviews.product_id, reviews.user_id";
@@ -40,7 +40,8 @@ common::store_port! {
         /// A product, active or not.
         async fn find(&self, id: ProductId) -> Result<Option<Product>, StoreError>;
 
-        /// The product that has this sku, active or not.
+        /// The active product that has this sku, else the last inactive one that had it. The sku is in Normalization
+        /// Form C; one that was stored in Form D is found too.
         async fn id_of_sku(&self, sku: &str) -> Result<Option<ProductId>, StoreError>;
 
         /// Those of these products that are active, each once, by id.
@@ -66,7 +67,7 @@ common::store_port! {
         /// Creates a product.
         ///
         /// # Errors
-        /// [`StoreError::Unique`] with [`SKU_TAKEN`] if another one has its sku; or the store's state.
+        /// [`StoreError::Unique`] with [`SKU_TAKEN`] if another active one has its sku; or the store's state.
         async fn create(
             &self,
             new: &NewProduct,
@@ -86,7 +87,7 @@ common::store_port! {
         /// it is then, `None` if there is no such product.
         ///
         /// # Errors
-        /// [`StoreError::Unique`] with [`SKU_TAKEN`] if another one has its sku; or the store's state.
+        /// [`StoreError::Unique`] with [`SKU_TAKEN`] if another active one has its sku; or the store's state.
         async fn change(&self, id: ProductId, change: &Change<'_>) -> Result<Option<Product>, StoreError>;
 
         /// Adds a picture; `None` if there is no such product. A new primary one takes the place of the former.
@@ -296,6 +297,19 @@ impl SearchTexts {
 
     fn of_new(new: &NewProduct) -> Self {
         Self::new(&new.name, &new.description, &new.category, new.brand.as_deref())
+    }
+}
+
+/// The columns that hold a product's sku: unique while it is active, free for others while it is not.
+struct Skus<'a> {
+    held: Option<&'a str>,
+    released: Option<&'a str>,
+}
+
+impl<'a> Skus<'a> {
+    fn of(product: &'a Product) -> Self {
+        let sku = product.sku.as_deref();
+        if product.active { Self { held: sku, released: None } } else { Self { held: None, released: sku } }
     }
 }
 

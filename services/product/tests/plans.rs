@@ -41,7 +41,7 @@ const LISTS: [&str; 7] = [
 ];
 
 /// As SQLite's statements are put together, with what each is planned to use.
-const SQLITE: [(&str, &str); 7] = [
+const SQLITE: [(&str, &str); 8] = [
     (
         "SELECT id FROM products_by_text CROSS JOIN products ON products.id = products_by_text.rowid
             WHERE products_by_text MATCH ? AND active = 1 AND instr(products.search_text, ?) > 0 ORDER BY id LIMIT 20",
@@ -54,6 +54,7 @@ const SQLITE: [(&str, &str); 7] = [
     ),
     ("SELECT id FROM products WHERE active = 1 AND category_key = ? ORDER BY id LIMIT 20", "products_by_category_key"),
     ("SELECT id FROM products WHERE active = 1 AND brand_key = ? ORDER BY id LIMIT 20", "products_by_brand_key"),
+    (sqlite::ID_OF_SKU, "products_by_released_sku"),
     (sqlite::CATEGORIES, "products_by_category_key"),
     (sqlite::BRANDS, "products_by_brand_key"),
     (sqlite::PENDING, "products_without_text"),

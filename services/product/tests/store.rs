@@ -114,6 +114,8 @@ suites!(
         a_product_is_read_as_it_was_created,
         what_is_not_known_is_none,
         a_sku_is_one_products,
+        sku_of_an_inactive_product_is_free,
+        skus_of_the_version_before_are_released,
         only_what_describes_a_product_is_changed,
         nothing_is_written_where_nothing_is_decided,
         a_catalogue_is_filled_once,

@@ -55,6 +55,12 @@ pub fn to_nfc(text: &str) -> String {
     text.nfc().collect()
 }
 
+/// Returns the text in Unicode Normalization Form D.
+#[must_use]
+pub fn to_nfd(text: &str) -> String {
+    text.nfd().collect()
+}
+
 fn lower_case(text: &str) -> impl Iterator<Item = char> {
     let letters = text.nfkd().filter(|char| !is_ignorable(*char)).flat_map(char::to_lowercase);
     letters.map(|char| if char == 'ς' { 'σ' } else { char })

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::app::AppState;
-use crate::domain::{MAX_STOCK, NewProduct};
+use crate::domain::{MAX_STOCK, NewProduct, is_path_segment};
 
 /// Characters that a product's texts may have.
 pub(super) mod chars {
@@ -83,6 +83,7 @@ fn check(body: Body) -> Result<NewProduct, ApiError> {
     let stock_quantity = checks.integer("stockQuantity", Some(body.stock_quantity.unwrap_or(0)), 0..=MAX_STOCK);
     let brand = checks.optional_text("brand", body.brand, chars::BRAND);
     let sku = checks.optional_text("sku", body.sku, chars::SKU);
+    path_segment(&mut checks, sku.as_deref());
     let new = || {
         Some(NewProduct {
             name: name?,
@@ -102,5 +103,12 @@ fn check(body: Body) -> Result<NewProduct, ApiError> {
 pub(super) fn above_zero(checks: &mut Checks, price: Option<Money>) {
     if price.is_some_and(Money::is_zero) {
         checks.fail("price", "must be above 0");
+    }
+}
+
+/// Notes a sku that cannot stand in a path.
+pub(super) fn path_segment(checks: &mut Checks, sku: Option<&str>) {
+    if sku.is_some_and(|sku| !is_path_segment(sku)) {
+        checks.fail("sku", "must not consist of dots only, nor any part of it between slashes");
     }
 }

@@ -8,7 +8,7 @@ use contracts::{Problem, ProductId};
 
 use crate::app::AppState;
 
-/// Hides a product: it is no longer active. Orders still name it.
+/// Hides a product: it is no longer active, and its sku can be used again. Orders still name it.
 #[utoipa::path(
     delete,
     path = "/api/products/{id}",

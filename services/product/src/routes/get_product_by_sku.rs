@@ -10,7 +10,7 @@ use contracts::calls::Product;
 use super::show::show;
 use crate::app::AppState;
 
-/// The product that has this sku. One that is not active is there for admins only.
+/// The active product that has this sku. Where there is none, admins see the last inactive one that had it.
 #[utoipa::path(
     get,
     path = "/api/products/sku/{sku}",

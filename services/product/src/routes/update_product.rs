@@ -8,7 +8,7 @@ use contracts::{Money, Problem, ProductId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::create_product::{above_zero, chars};
+use super::create_product::{above_zero, chars, path_segment};
 use crate::app::AppState;
 use crate::domain::ProductChanges;
 
@@ -27,7 +27,7 @@ pub(super) struct Body {
     #[serde(default, deserialize_with = "cleared")]
     #[schema(max_length = 50, value_type = Option<String>)]
     brand: Option<Option<String>>,
-    /// Unique; `null` takes it away.
+    /// Unique among active products; `null` takes it away.
     #[serde(default, deserialize_with = "cleared")]
     #[schema(max_length = 100, value_type = Option<String>)]
     sku: Option<Option<String>>,
@@ -49,7 +49,7 @@ pub(super) struct Body {
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "FORBIDDEN", body = Problem),
         (status = 404, description = "PRODUCT_NOT_FOUND", body = Problem),
-        (status = 409, description = "SKU_EXISTS", body = Problem),
+        (status = 409, description = "SKU_EXISTS, also when it is active again", body = Problem),
     )
 )]
 pub(super) async fn update_product(
@@ -75,5 +75,6 @@ fn check(body: Body) -> Result<ProductChanges, ApiError> {
         sku: body.sku.map(|sku| checks.optional_text("sku", sku, chars::SKU)),
         active: body.active,
     };
+    path_segment(&mut checks, changes.sku.as_ref().and_then(Option::as_deref));
     checks.finish(Some(changes))
 }

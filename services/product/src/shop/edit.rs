@@ -49,20 +49,21 @@ impl Shop {
         event: fn(&Product) -> Event,
     ) -> Result<Product, Error> {
         let now = self.clock.now();
-        let former_sku = Mutex::new(None);
+        let skus = Mutex::new([None, None]);
         let change = |product: &mut Product| {
-            if let Ok(mut former) = former_sku.lock() {
-                former.clone_from(&product.sku);
+            let former = product.sku.clone();
+            let effects = changes.apply(product, now).then(|| Effects::of(now, event(product)));
+            if let Ok(mut skus) = skus.lock() {
+                *skus = [former, product.sku.clone()];
             }
-            changes.apply(product, now).then(|| Effects::of(now, event(product)))
+            effects
         };
         let changed = self.stores.catalogue.change(id, &change).await;
         // Whatever came of it: a commit whose outcome is unknown may have been done.
         self.forget(id).await;
-        let former = former_sku.into_inner().unwrap_or_default();
-        let wanted = changes.sku.clone().flatten();
-        if changes.sku.is_some() && former != wanted {
-            self.forget_skus(&[former.as_deref(), wanted.as_deref()]).await;
+        let skus = skus.into_inner().unwrap_or_default();
+        if changes.sku.is_some() || changes.active.is_some() {
+            self.forget_skus(&[skus[0].as_deref(), skus[1].as_deref()]).await;
         }
         changed?.ok_or(Error::ProductNotFound)
     }

@@ -18,7 +18,7 @@ mod reviews;
 mod search;
 mod stock;
 
-pub use catalogue::{BRANDS, CATEGORIES, SqliteCatalogue};
+pub use catalogue::{BRANDS, CATEGORIES, ID_OF_SKU, SqliteCatalogue};
 pub use reviews::SqliteReviews;
 pub use search::PENDING;
 pub use stock::SqliteStock;

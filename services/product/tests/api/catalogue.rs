@@ -147,6 +147,53 @@ async fn a_sku_leads_to_the_product_that_has_it_now() {
 }
 
 #[tokio::test]
+async fn sku_of_a_deleted_product_can_be_used_again() {
+    let shop = Shop::open().await;
+    let admin = shop.admin();
+    let path = "/api/products/sku/A";
+    let of_sku = async |token: Option<&str>| shop.send(Method::GET, path, token, None).await;
+    let first = shop.add("First", json!({"sku": "A"})).await["id"].clone();
+    let first_path = format!("/api/products/{first}");
+    assert_eq!(of_sku(None).await.ok(200)["id"], first);
+    shop.delete(&first_path, &admin).await.ok(204);
+    of_sku(None).await.refused(404, "PRODUCT_NOT_FOUND");
+    let hidden = of_sku(Some(&admin)).await.ok(200);
+    assert_eq!((&hidden["id"], &hidden["sku"], &hidden["active"]), (&first, &json!("A"), &json!(false)));
+
+    let second = shop.add("Second", json!({"sku": "A"})).await["id"].clone();
+    for token in [None, Some(admin.as_str())] {
+        assert_eq!(of_sku(token).await.ok(200)["id"], second);
+    }
+    let mut body = Shop::body("Third");
+    body["sku"] = json!("A");
+    shop.post("/api/products", &admin, body).await.refused(409, "SKU_EXISTS");
+    shop.patch(&first_path, &admin, json!({"active": true})).await.refused(409, "SKU_EXISTS");
+    shop.patch(&first_path, &admin, json!({"name": "Renamed"})).await.ok(200);
+    let both = shop.patch(&first_path, &admin, json!({"active": true, "sku": "B"})).await.ok(200);
+    assert_eq!((&both["sku"], &both["active"]), (&json!("B"), &json!(true)));
+    assert_eq!(of_sku(None).await.ok(200)["id"], second);
+
+    shop.delete(&first_path, &admin).await.ok(204);
+    shop.patch(&first_path, &admin, json!({"sku": "A"})).await.ok(200);
+    shop.delete(&format!("/api/products/{second}"), &admin).await.ok(204);
+    shop.patch(&first_path, &admin, json!({"active": true})).await.ok(200);
+    assert_eq!(of_sku(None).await.ok(200)["id"], first);
+}
+
+#[tokio::test]
+async fn sku_that_cannot_stand_in_a_path_is_rejected() {
+    let shop = Shop::open().await;
+    let id = shop.stocked(1).await;
+    for wrong in [".", "..", "...", " .. ", "a/../b", "..\\a", "%2e%2e", "\u{2025}"] {
+        let mut body = Shop::body("Mug");
+        body["sku"] = json!(wrong);
+        shop.post("/api/products", &shop.admin(), body).await.invalid("sku");
+        shop.patch(&format!("/api/products/{id}"), &shop.admin(), json!({"sku": wrong})).await.invalid("sku");
+    }
+    assert_eq!(shop.get("/api/products").await.ok(200)["totalElements"], 1);
+}
+
+#[tokio::test]
 async fn a_batch_has_the_active_ones_once_by_id() {
     let shop = Shop::open().await;
     let mut all = Vec::new();

@@ -61,6 +61,64 @@ pub(crate) async fn a_sku_is_one_products(on: Fixture) {
     assert_eq!(on.pending().await, 0);
 }
 
+pub(crate) async fn sku_of_an_inactive_product_is_free(on: Fixture) {
+    let catalogue = &on.stores.catalogue;
+    let with_sku = NewProduct { sku: Some("M1".to_owned()), ..new("Mug") };
+    let activate = async |id: ProductId, active: bool| {
+        let changes = ProductChanges { active: Some(active), ..ProductChanges::default() };
+        let change = |product: &mut Product| changes.apply(product, later(1)).then(Effects::none);
+        catalogue.change(id, &change).await.map(Option::unwrap)
+    };
+    let first = catalogue.create(&with_sku, START, &silent).await.unwrap().id;
+    assert_eq!(activate(first, false).await.unwrap().sku.as_deref(), Some("M1"));
+    assert_eq!(catalogue.id_of_sku("M1").await.unwrap(), Some(first));
+    let second = catalogue.create(&with_sku, START, &silent).await.unwrap().id;
+    assert_eq!(catalogue.id_of_sku("M1").await.unwrap(), Some(second));
+    assert_eq!(catalogue.find(first).await.unwrap().unwrap().sku.as_deref(), Some("M1"));
+
+    let refused = activate(first, true).await.unwrap_err();
+    assert_eq!(refused.unique(), Some("products.sku"));
+    assert!(!catalogue.find(first).await.unwrap().unwrap().active);
+    let rename = |product: &mut Product| {
+        product.name = "Cup".to_owned();
+        Some(Effects::none())
+    };
+    catalogue.change(first, &rename).await.unwrap().unwrap();
+
+    activate(second, false).await.unwrap();
+    assert_eq!(catalogue.id_of_sku("M1").await.unwrap(), Some(second), "the last that had it");
+    let active = activate(first, true).await.unwrap();
+    assert_eq!((active.sku.as_deref(), active.active), (Some("M1"), true));
+    assert_eq!(catalogue.id_of_sku("M1").await.unwrap(), Some(first));
+    let clear = |product: &mut Product| {
+        product.sku = None;
+        Some(Effects::none())
+    };
+    for id in [first, second] {
+        catalogue.change(id, &clear).await.unwrap().unwrap();
+        assert_eq!(catalogue.find(id).await.unwrap().unwrap().sku, None);
+    }
+    assert_eq!(catalogue.id_of_sku("M1").await.unwrap(), None);
+}
+
+pub(crate) async fn skus_of_the_version_before_are_released(on: Fixture) {
+    let catalogue = &on.stores.catalogue;
+    let with_sku = NewProduct { sku: Some("M1".to_owned()), ..new("Mug") };
+    let first = catalogue.create(&with_sku, START, &silent).await.unwrap().id;
+    on.execute("UPDATE products SET name = 'Mug', sku = 'M1', active = (1 = 0) WHERE id = 1").await;
+    let second = catalogue.create(&with_sku, START, &silent).await.unwrap().id;
+    assert_eq!(catalogue.find(first).await.unwrap().unwrap().sku.as_deref(), Some("M1"));
+    assert_eq!(catalogue.id_of_sku("M1").await.unwrap(), Some(second));
+    on.execute("UPDATE products SET name = 'Mug', sku = NULL, active = (1 = 0) WHERE id = 2").await;
+    assert_eq!(catalogue.find(second).await.unwrap().unwrap().sku.as_deref(), None, "it was cleared before");
+    on.execute("UPDATE products SET name = 'Mug', sku = NULL, active = (1 = 1) WHERE id = 1").await;
+    assert_eq!(catalogue.find(first).await.unwrap().unwrap().sku.as_deref(), Some("M1"), "it takes its sku back");
+    let refused = catalogue.create(&with_sku, START, &silent).await.unwrap_err();
+    assert_eq!(refused.unique(), Some("products.sku"));
+    on.execute("UPDATE products SET sku = 'e\u{301}' WHERE id = 1").await;
+    assert_eq!(catalogue.id_of_sku("\u{e9}").await.unwrap(), Some(first), "a form that is no longer written");
+}
+
 pub(crate) async fn only_what_describes_a_product_is_changed(on: Fixture) {
     let id = on.product(5).await;
     let changes = ProductChanges { name: Some("CUP".to_owned()), active: Some(false), ..ProductChanges::default() };

@@ -8,11 +8,12 @@ use contracts::{ImageId, ProductId};
 use sqlx::PgConnection;
 
 use super::{images, list, lock, one, read, refusal, search};
-use crate::domain::{Listing, NewImage, NewProduct, Page, PageRequest, Shelf};
-use crate::store::{Catalogue, Change, SearchTexts, Spellings, Tell};
+use crate::domain::{Listing, NewImage, NewProduct, Page, PageRequest, Shelf, to_nfd};
+use crate::store::{Catalogue, Change, SearchTexts, Skus, Spellings, Tell};
 
-/// The product that has a sku.
-pub const ID_OF_SKU: &str = "SELECT id FROM products WHERE sku = $1";
+/// The active product that has a sku in either normalization form, else the last inactive one that had it.
+pub const ID_OF_SKU: &str = "SELECT coalesce((SELECT id FROM products WHERE sku IN ($1, $2) LIMIT 1),
+    (SELECT id FROM products WHERE released_sku IN ($1, $2) ORDER BY id DESC LIMIT 1))";
 /// Those of some products that are active.
 pub const BATCH: &str = "SELECT * FROM products WHERE id = ANY($1) AND active ORDER BY id";
 /// The categories of active products: each key is found from the one before, however many products it has.
@@ -56,8 +57,9 @@ impl Catalogue for PostgresCatalogue {
     }
 
     async fn id_of_sku(&self, sku: &str) -> Result<Option<ProductId>, StoreError> {
-        let id = sqlx::query_scalar(ID_OF_SKU).bind(sku);
-        Ok(id.fetch_optional(&mut *self.db.pool().acquire().await?).await?.map(ProductId::new))
+        let query = sqlx::query_scalar(ID_OF_SKU).bind(sku).bind(to_nfd(sku));
+        let id: Option<i64> = query.fetch_one(&mut *self.db.pool().acquire().await?).await?;
+        Ok(id.map(ProductId::new))
     }
 
     async fn batch(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
@@ -141,10 +143,10 @@ impl Catalogue for PostgresCatalogue {
             tx.rollback().await?;
             return Ok(Some(product));
         };
-        let texts = SearchTexts::of_product(&product);
+        let (texts, skus) = (SearchTexts::of_product(&product), Skus::of(&product));
         let updated = sqlx::query(
             "UPDATE products SET name = $1, description = $2, search = $3, price = $4, category = $5, brand = $6, sku = $7,
-                 active = $8, updated_at = $9 WHERE id = $10",
+                 active = $8, updated_at = $9, released_sku = $10 WHERE id = $11",
         )
         .bind(&product.name)
         .bind(&product.description)
@@ -152,9 +154,10 @@ impl Catalogue for PostgresCatalogue {
         .bind(product.price.cents())
         .bind(&product.category)
         .bind(&product.brand)
-        .bind(&product.sku)
+        .bind(skus.held)
         .bind(product.active)
         .bind(product.updated_at)
+        .bind(skus.released)
         .bind(id.get())
         .execute(&mut *tx)
         .await

@@ -60,7 +60,7 @@ fn bare(row: &PgRow) -> Result<Product, StoreError> {
         category: row.try_get("category")?,
         stock_quantity: row.try_get("stock_quantity")?,
         brand: row.try_get("brand")?,
-        sku: row.try_get("sku")?,
+        sku: row.try_get::<Option<_>, _>("sku")?.or(row.try_get("released_sku")?),
         average_rating: Rating::from_cents(row.try_get("average_rating")?),
         review_count: row.try_get("review_count")?,
         active: row.try_get("active")?,

@@ -8,9 +8,12 @@ use contracts::{ImageId, ProductId};
 use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::{images, list, read, search};
-use crate::domain::{Listing, NewImage, NewProduct, Page, PageRequest, Shelf};
-use crate::store::{Catalogue, Change, SearchTexts, Spellings, Tell};
+use crate::domain::{Listing, NewImage, NewProduct, Page, PageRequest, Shelf, to_nfd};
+use crate::store::{Catalogue, Change, SearchTexts, Skus, Spellings, Tell};
 
+/// The active product that has a sku in either normalization form, else the last inactive one that had it.
+pub const ID_OF_SKU: &str = "SELECT coalesce((SELECT id FROM products WHERE sku IN (?1, ?2) LIMIT 1),
+    (SELECT id FROM products WHERE released_sku IN (?1, ?2) ORDER BY id DESC LIMIT 1))";
 /// The categories of active products. A bare column is that of the row with the minimum.
 pub const CATEGORIES: &str = "SELECT category FROM (SELECT category, min(id) FROM products
     WHERE active = 1 AND category_key IS NOT NULL GROUP BY category_key) ORDER BY category";
@@ -42,8 +45,9 @@ impl Catalogue for SqliteCatalogue {
     }
 
     async fn id_of_sku(&self, sku: &str) -> Result<Option<ProductId>, StoreError> {
-        let id = sqlx::query_scalar("SELECT id FROM products WHERE sku = ?").bind(sku);
-        Ok(id.fetch_optional(&mut *self.db.reader().acquire().await?).await?.map(ProductId::new))
+        let query = sqlx::query_scalar(ID_OF_SKU).bind(sku).bind(to_nfd(sku));
+        let id: Option<i64> = query.fetch_one(&mut *self.db.reader().acquire().await?).await?;
+        Ok(id.map(ProductId::new))
     }
 
     async fn batch(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError> {
@@ -132,10 +136,10 @@ impl Catalogue for SqliteCatalogue {
             tx.rollback().await?;
             return Ok(Some(product));
         };
-        let texts = SearchTexts::of_product(&product);
+        let (texts, skus) = (SearchTexts::of_product(&product), Skus::of(&product));
         let updated = sqlx::query(
             "UPDATE products SET name = ?, description = ?, search = ?, price = ?, category = ?, brand = ?, sku = ?,
-                 active = ?, updated_at = ? WHERE id = ?",
+                 active = ?, updated_at = ?, released_sku = ? WHERE id = ?",
         )
         .bind(&product.name)
         .bind(&product.description)
@@ -143,9 +147,10 @@ impl Catalogue for SqliteCatalogue {
         .bind(product.price.cents())
         .bind(&product.category)
         .bind(&product.brand)
-        .bind(&product.sku)
+        .bind(skus.held)
         .bind(product.active)
         .bind(ms(product.updated_at))
+        .bind(skus.released)
         .bind(id.get())
         .execute(&mut *tx)
         .await?;

@@ -10,8 +10,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 /// The columns that a product is read from.
-pub(super) const COLUMNS: &str = "id, name, description, price, category, stock_quantity, brand, sku, average_rating, \
-     review_count, active, created_at, updated_at";
+pub(super) const COLUMNS: &str = "id, name, description, price, category, stock_quantity, brand, sku, released_sku, \
+     average_rating, review_count, active, created_at, updated_at";
 
 /// A product with its pictures.
 pub(super) async fn product(tx: &mut SqliteConnection, id: ProductId) -> Result<Option<Product>, StoreError> {
@@ -71,7 +71,7 @@ fn bare(row: &SqliteRow) -> Result<Product, StoreError> {
         category: row.try_get("category")?,
         stock_quantity: row.try_get("stock_quantity")?,
         brand: row.try_get("brand")?,
-        sku: row.try_get("sku")?,
+        sku: row.try_get::<Option<_>, _>("sku")?.or(row.try_get("released_sku")?),
         average_rating: Rating::from_cents(row.try_get("average_rating")?),
         review_count: row.try_get("review_count")?,
         active: row.try_get("active")?,
