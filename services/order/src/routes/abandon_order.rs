@@ -1,7 +1,7 @@
 //! `POST /ops/orders/{id}/abandon`
 
 use axum::extract::State;
-use common::auth::ServiceOnly;
+use common::auth::{ServiceWith, scope};
 use common::http::{ApiError, Json, Path};
 use common::telemetry::about_order;
 use contracts::calls::Abandoned;
@@ -20,12 +20,12 @@ use crate::app::AppState;
         (status = 200, body = Abandoned),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "FORBIDDEN: for services alone", body = Problem),
+        (status = 403, description = "FORBIDDEN: for services alone; INSUFFICIENT_SCOPE", body = Problem),
     )
 )]
 pub(super) async fn abandon_order(
     State(app): State<AppState>,
-    _caller: ServiceOnly,
+    _caller: ServiceWith<scope::OrdersAbandon>,
     Path(id): Path<OrderId>,
 ) -> Result<Json<Abandoned>, ApiError> {
     about_order(id);

@@ -1,7 +1,7 @@
 //! `GET /ops/audit`
 
 use axum::extract::State;
-use common::auth::AdminOrService;
+use common::auth::{AdminOr, scope};
 use common::http::ops::AuditPage;
 use common::http::{ApiError, Json, Query};
 use contracts::audit::OrderAudit;
@@ -21,12 +21,12 @@ use crate::store::Audited;
         (status = 200, body = [OrderAudit]),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "FORBIDDEN", body = Problem),
+        (status = 403, description = "FORBIDDEN, INSUFFICIENT_SCOPE", body = Problem),
     )
 )]
 pub(super) async fn audit_orders(
     State(app): State<AppState>,
-    _caller: AdminOrService,
+    _caller: AdminOr<scope::OpsRead>,
     Query(page): Query<AuditPage>,
 ) -> Result<Json<Vec<OrderAudit>>, ApiError> {
     let (after, limit) = page.read::<OrderId>()?;

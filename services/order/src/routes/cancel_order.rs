@@ -1,7 +1,7 @@
 //! `POST /api/orders/{id}/cancel`
 
 use axum::extract::State;
-use common::auth::Caller;
+use common::auth::{Scoped, scope};
 use common::http::{ApiError, Checks, Json, OptionalJson, Path};
 use common::telemetry::about_order;
 use contracts::{OrderId, Problem};
@@ -34,16 +34,18 @@ pub(super) struct Body {
         (status = 200, body = OrderView),
         (status = 400, description = "NOT_CANCELLABLE: too far on, or cancelled already; MALFORMED_BODY", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "INSUFFICIENT_SCOPE", body = Problem),
         (status = 404, description = "ORDER_NOT_FOUND, also for another person's", body = Problem),
         (status = 422, description = "VALIDATION_FAILED", body = Problem),
     )
 )]
 pub(super) async fn cancel_order(
     State(app): State<AppState>,
-    caller: Caller,
+    caller: Scoped<scope::OrdersManage>,
     Path(id): Path<OrderId>,
     body: Result<OptionalJson<Body>, ApiError>,
 ) -> Result<Json<OrderView>, ApiError> {
+    let caller = caller.into_inner();
     about_order(id);
     let OptionalJson(body) = body.map_err(input::unprocessable)?;
     let mut checks = Checks::unprocessable();

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use common::auth::Caller;
+use common::auth::{Scoped, scope};
 use common::http::idempotent::{self, Keyed, once};
 use common::http::{ApiError, Checks, Json422};
 use common::idempotency::KeptAnswer;
@@ -62,7 +62,7 @@ struct LineBody {
         (status = 201, description = "Placed; its stock is reserved", body = OrderView, headers(("Location" = String))),
         (status = 400, description = "PRODUCT_NOT_FOUND, INSUFFICIENT_STOCK with shortages, MALFORMED_BODY", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "FORBIDDEN: another person's user_id", body = Problem),
+        (status = 403, description = "FORBIDDEN: another person's user_id; INSUFFICIENT_SCOPE", body = Problem),
         (status = 404, description = "USER_NOT_FOUND", body = Problem),
         (status = 409, description = "IDEMPOTENCY_IN_FLIGHT", body = Problem),
         (status = 422, description = "VALIDATION_FAILED, TOTAL_TOO_LARGE, IDEMPOTENCY_MISMATCH", body = Problem),
@@ -71,9 +71,10 @@ struct LineBody {
 )]
 pub(super) async fn create_order(
     State(app): State<AppState>,
-    caller: Caller,
+    caller: Scoped<scope::OrdersPlace>,
     request: Keyed<Json422<Body>>,
 ) -> Result<Response, ApiError> {
+    let caller = caller.into_inner();
     let keyed = request.request(&caller);
     let draft = check(request.input.0)?;
     if !caller.may_act_for(draft.user_id) {

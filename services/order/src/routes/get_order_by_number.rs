@@ -1,7 +1,7 @@
 //! `GET /api/orders/number/{order_number}`
 
 use axum::extract::State;
-use common::auth::Caller;
+use common::auth::{Scoped, scope};
 use common::http::{ApiError, Json, Path};
 use contracts::Problem;
 
@@ -21,14 +21,16 @@ use crate::error::Error;
     responses(
         (status = 200, body = OrderView),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "INSUFFICIENT_SCOPE", body = Problem),
         (status = 404, description = "ORDER_NOT_FOUND, also for another person's", body = Problem),
     )
 )]
 pub(super) async fn get_order_by_number(
     State(app): State<AppState>,
-    caller: Caller,
+    caller: Scoped<scope::OrdersRead>,
     Path(number): Path<String>,
 ) -> Result<Json<OrderView>, ApiError> {
+    let caller = caller.into_inner();
     // What cannot be a number is none that exists.
     let order = match number.parse::<OrderNumber>() {
         Ok(number) => app.book.store().find_by_number(&number).await?,

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use common::auth::Caller;
+use common::auth::{Scoped, scope};
 use common::http::{ApiError, Json, Path};
 use common::telemetry::about_order;
 use contracts::{EventId, OrderId, Problem};
@@ -47,14 +47,16 @@ pub(super) struct View {
         (status = 200, body = [View]),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "INSUFFICIENT_SCOPE", body = Problem),
         (status = 404, description = "ORDER_NOT_FOUND, also for another person's", body = Problem),
     )
 )]
 pub(super) async fn get_timeline(
     State(app): State<AppState>,
-    caller: Caller,
+    caller: Scoped<scope::OrdersRead>,
     Path(id): Path<OrderId>,
 ) -> Result<Json<Vec<View>>, ApiError> {
+    let caller = caller.into_inner();
     about_order(id);
     access::visible(app.book.find(id).await?, &caller).map_err(Error::from)?;
     let entries = app.book.store().timeline(id).await?;

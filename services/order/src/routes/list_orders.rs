@@ -1,7 +1,7 @@
 //! `GET /api/orders`
 
 use axum::extract::State;
-use common::auth::Caller;
+use common::auth::{Caller, Scoped, scope};
 use common::http::{ApiError, Checks, Json, Query};
 use contracts::calls::OrderStatus;
 use contracts::{ErrorCode, Problem, UserId};
@@ -52,13 +52,15 @@ pub(super) struct Answer {
         (status = 200, body = Answer),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "INSUFFICIENT_SCOPE", body = Problem),
     )
 )]
 pub(super) async fn list_orders(
     State(app): State<AppState>,
-    caller: Caller,
+    caller: Scoped<scope::OrdersRead>,
     Query(params): Query<Params>,
 ) -> Result<Json<Answer>, ApiError> {
+    let caller = caller.into_inner();
     let mut checks = Checks::new();
     let page = checks.integer("page", Some(params.page.unwrap_or(1)), 1..=i64::MAX);
     let per_page = checks.integer("per_page", Some(params.per_page.unwrap_or(DEFAULT_PER_PAGE)), 1..=MAX_PER_PAGE);

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use common::auth::Caller;
+use common::auth::{Scoped, scope};
 use common::http::idempotent::Keyed;
 use common::http::{ApiError, Checks, Json422, Path};
 use common::telemetry::about_order;
@@ -50,6 +50,7 @@ pub(super) struct Body {
         (status = 201, description = "What POST /api/payments answers", body = Object),
         (status = 400, description = "MALFORMED_BODY", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "INSUFFICIENT_SCOPE", body = Problem),
         (status = 404, description = "ORDER_NOT_FOUND, also for another person's", body = Problem),
         (status = 409, description = "AMOUNT_MISMATCH, ORDER_NOT_PAYABLE, PAYMENT_IN_PROGRESS", body = Problem),
         (status = 422, description = "VALIDATION_FAILED, CURRENCY_MISMATCH, PAYMENT_METHOD_UNAVAILABLE", body = Problem),
@@ -59,10 +60,11 @@ pub(super) struct Body {
 )]
 pub(super) async fn pay_order(
     State(app): State<AppState>,
-    caller: Caller,
+    caller: Scoped<scope::PaymentsCreate>,
     Path(id): Path<OrderId>,
     keyed: Keyed<Json422<Body>>,
 ) -> Result<Response, ApiError> {
+    let caller = caller.into_inner();
     about_order(id);
     let key = keyed.key().map(str::to_owned);
     let request = check(keyed.input.0)?;

@@ -1,7 +1,7 @@
 //! `PUT /api/orders/{id}`, and `PATCH`, which is the same
 
 use axum::extract::State;
-use common::auth::Caller;
+use common::auth::{Scoped, scope};
 use common::http::{ApiError, Checks, Json, Json422, Path, cleared};
 use common::telemetry::about_order;
 use contracts::calls::OrderStatus;
@@ -45,17 +45,18 @@ pub(super) struct Body {
         (status = 200, body = OrderView),
         (status = 400, description = "INVALID_TRANSITION, ORDER_NOT_CHANGEABLE, MALFORMED_BODY", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "FORBIDDEN: an owner may not change the status", body = Problem),
+        (status = 403, description = "FORBIDDEN: an owner may not change the status; INSUFFICIENT_SCOPE", body = Problem),
         (status = 404, description = "ORDER_NOT_FOUND, also for another person's", body = Problem),
         (status = 422, description = "VALIDATION_FAILED", body = Problem),
     )
 )]
 pub(super) async fn update_order(
     State(app): State<AppState>,
-    caller: Caller,
+    caller: Scoped<scope::OrdersManage>,
     Path(id): Path<OrderId>,
     Json422(body): Json422<Body>,
 ) -> Result<Json<OrderView>, ApiError> {
+    let caller = caller.into_inner();
     about_order(id);
     let change = check(body)?;
     let update = app.book.change(id, |order, now| {

@@ -14,6 +14,7 @@ mod placing;
 mod platform;
 mod reading;
 mod refusing;
+mod scopes;
 mod support;
 mod timeline;
 mod updating;

@@ -62,6 +62,19 @@ async fn refusals_are_passed_on_as_they_are() {
 }
 
 #[tokio::test]
+async fn replayed_payment_is_marked_as_replayed() {
+    let shop = Shop::start().await;
+    let (user, order) = shop.placed().await;
+    let (token, payments) = (shop.token(user), format!("{}/payments", path(&order)));
+    let body = json!({"payment_method": "card"});
+    let first = shop.post_keyed(&payments, &token, "pay", &body).await;
+    assert!(!first.headers.contains_key("idempotency-replayed"));
+    shop.neighbours.world().payment_replayed = true;
+    let again = shop.post_keyed(&payments, &token, "pay", &body).await;
+    assert_eq!((again.status, &again.headers["idempotency-replayed"]), (201, &"true".parse().unwrap()));
+}
+
+#[tokio::test]
 async fn the_payments_of_an_order_are_passed_on() {
     let shop = Shop::start().await;
     let (user, order) = shop.placed().await;

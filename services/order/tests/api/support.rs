@@ -8,7 +8,7 @@ use common::bus::Bus;
 use common::clock::{Clock, ManualClock, SystemClock};
 use common::config::Env;
 use common::worker::{Next, Worker};
-use contracts::{OrderId, UserId};
+use contracts::{OrderId, Scope, UserId};
 use order_service::app;
 use order_service::config::Config;
 use reqwest::header::HeaderMap;
@@ -147,6 +147,11 @@ impl Shop {
 
     pub(crate) fn url(&self) -> &str {
         &self.running.url
+    }
+
+    /// A service token with these scopes only.
+    pub(crate) fn service_with(&self, scopes: &[Scope]) -> String {
+        self.keys.service_token_with(scopes)
     }
 
     pub(crate) async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Reply {

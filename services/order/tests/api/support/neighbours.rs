@@ -47,6 +47,8 @@ pub(crate) struct World {
     /// What the product service says of a reservation instead.
     pub(crate) reservation_refusal: Option<(u16, &'static str)>,
     pub(crate) payments_away: bool,
+    /// The payment service answers a request with a key that it knows.
+    pub(crate) payment_replayed: bool,
 }
 
 impl FromRef<Neighbours> for TokenVerifier {
@@ -76,6 +78,7 @@ impl Neighbours {
             orders: None,
             reservation_refusal: None,
             payments_away: false,
+            payment_replayed: false,
         };
         let neighbours = Self { url, keys, world: Arc::new(Mutex::new(world)) };
         let router = Router::new()
@@ -201,7 +204,14 @@ async fn pay(State(neighbours): State<Neighbours>, caller: Caller, Json(body): J
     world.asked = Some((body.clone(), caller.user_id));
     match &world.refusal {
         Some((status, body)) => refusal(*status, body),
-        None => (StatusCode::CREATED, Json(json!({"payment": body, "client_secret": "s"}))).into_response(),
+        None => {
+            let replayed = world.payment_replayed.then_some([("idempotency-replayed", "true")]);
+            let payment = Json(json!({"payment": body, "client_secret": "s"}));
+            match replayed {
+                Some(headers) => (StatusCode::CREATED, headers, payment).into_response(),
+                None => (StatusCode::CREATED, payment).into_response(),
+            }
+        }
     }
 }
 
