@@ -15,7 +15,7 @@ use common::platform::Platform;
 use common::postgres::Postgres;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
-use contracts::topology::{ORDER_PAYMENTS, ORDER_PRODUCTS, Queue};
+use contracts::topology::{ORDER_PAYMENTS, ORDER_PRODUCTS, ORDER_REFUND_FAILURES, Queue};
 
 use crate::config::{Config, PEERS};
 use crate::events::{PaymentEvents, StockEvents};
@@ -44,7 +44,7 @@ impl FromRef<AppState> for TokenVerifier {
 }
 
 /// What it hears.
-const HEARD: &[Queue] = &[ORDER_PRODUCTS, ORDER_PAYMENTS];
+const HEARD: &[Queue] = &[ORDER_PRODUCTS, ORDER_PAYMENTS, ORDER_REFUND_FAILURES];
 
 /// Builds the service.
 ///
@@ -117,7 +117,8 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     Ok(Service {
         workers: vec![relay, deadline, tokens.renewer(), refresher, dead_letters, census],
         consumers: vec![
-            consumer(Arc::new(PaymentEvents::new(book.clone()))),
+            consumer(Arc::new(PaymentEvents::new(ORDER_PAYMENTS, book.clone()))),
+            consumer(Arc::new(PaymentEvents::new(ORDER_REFUND_FAILURES, book.clone()))),
             consumer(Arc::new(StockEvents::new(book))),
         ],
         platform,

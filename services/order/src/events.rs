@@ -5,7 +5,7 @@ use common::consumer::{HandleError, Handler, handled_once};
 use common::effects::{Effects, Handled};
 use common::telemetry;
 use contracts::calls::OrderStatus;
-use contracts::topology::{ORDER_PAYMENTS, ORDER_PRODUCTS, Queue};
+use contracts::topology::{ORDER_PRODUCTS, Queue};
 use contracts::{Envelope, Event, OrderId};
 
 use crate::store::OrderBook;
@@ -13,19 +13,21 @@ use crate::timeline::{Entry, Written};
 
 /// Keeps the payments of orders as the payment service tells of them, and confirms an order when it is paid.
 pub(crate) struct PaymentEvents {
+    queue: Queue,
     book: OrderBook,
 }
 
 impl PaymentEvents {
-    pub(crate) const fn new(book: OrderBook) -> Self {
-        Self { book }
+    /// Creates the consumer of one of the queues of payments' events.
+    pub(crate) const fn new(queue: Queue, book: OrderBook) -> Self {
+        Self { queue, book }
     }
 }
 
 #[async_trait]
 impl Handler for PaymentEvents {
     fn queue(&self) -> Queue {
-        ORDER_PAYMENTS
+        self.queue
     }
 
     async fn handle(&self, event: Event, handled: Handled, envelope: &Envelope) -> Result<(), HandleError> {
@@ -44,6 +46,14 @@ impl Handler for PaymentEvents {
                 let id = refunded.order_id;
                 let rule = |order: &mut crate::domain::Order, now| {
                     order.hear_refund(&refunded, now);
+                    Vec::new()
+                };
+                (id, self.book.handle(id, heard, rule).await)
+            }
+            Event::PaymentRefundFailed(failed) => {
+                let id = failed.order_id;
+                let rule = |order: &mut crate::domain::Order, now| {
+                    order.hear_refund_failure(&failed, now);
                     Vec::new()
                 };
                 (id, self.book.handle(id, heard, rule).await)

@@ -1,9 +1,12 @@
 //! What happened to an order, entry by entry, as people and programs read it afterwards.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use common::effects::{Effects, NewEvent};
 use common::store::StoreError;
-use contracts::{Envelope, Event, EventId, OrderId};
+use contracts::event::{PaymentRefundFailed, PaymentRefunded};
+use contracts::{Envelope, Event, EventId, EventType, Money, OrderId, PaymentId, RefundId};
 
 /// Something that happened to an order, its reservation, its payments or their refunds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +60,7 @@ impl Written {
 impl Entry {
     /// The entry of an event of our own; `None` if it is about no order.
     fn caused(new: &NewEvent, service: &str) -> Result<Option<Self>, StoreError> {
-        let Some(order_id) = order_of(&new.event) else { return Ok(None) };
+        let Some(order_id) = new.event.order_id() else { return Ok(None) };
         let data = new.event.data().map_err(|error| StoreError::Fault(error.into()))?;
         Ok(Some(Self {
             order_id,
@@ -75,7 +78,7 @@ impl Entry {
     #[must_use]
     pub fn heard(event: &Event, envelope: &Envelope, trace_id: Option<String>) -> Option<Self> {
         Some(Self {
-            order_id: order_of(event)?,
+            order_id: event.order_id()?,
             at: envelope.timestamp,
             kind: envelope.event_type.clone(),
             summary: summary(event),
@@ -87,28 +90,58 @@ impl Entry {
     }
 }
 
+/// Refunds of a payment, as the entries up to one report them.
+#[derive(Default)]
+struct ReportedRefunds {
+    total: Money,
+    /// Refunds that were reported as succeeded, and whether they were reported as failed since.
+    reported: HashMap<RefundId, bool>,
+    /// Amounts that were reported as refunded, then as failed, and not refunded since.
+    failed: Vec<Money>,
+}
+
+impl ReportedRefunds {
+    /// Records a refund. Returns whether it repeats one that was reported before and failed.
+    fn succeed(&mut self, refunded: &PaymentRefunded) -> bool {
+        let failed = self.failed.iter().position(|amount| *amount == refunded.refund_amount);
+        if let Some(index) = failed {
+            self.failed.swap_remove(index);
+        }
+        // A total that did not grow: the failure in between was not reported.
+        let repeated = failed.is_some() || refunded.refunded_total <= self.total;
+        self.total = refunded.refunded_total;
+        self.reported.insert(refunded.refund_id, false).is_some() || repeated
+    }
+
+    fn fail(&mut self, failed: &PaymentRefundFailed) {
+        let reported = self.reported.get_mut(&failed.refund_id);
+        if reported.is_some_and(|reported_as_failed| !std::mem::replace(reported_as_failed, true)) {
+            self.failed.push(failed.amount);
+        }
+        self.total = failed.refunded_total;
+    }
+}
+
+/// Rewords the entries of refunds that repeat a failed one, so that an amount is reported as given back once, however
+/// often it was tried. `entries` are those of one order, the oldest first.
+pub fn mark_repeated_refunds(entries: &mut [Entry]) {
+    let mut payments: HashMap<PaymentId, ReportedRefunds> = HashMap::new();
+    for entry in entries {
+        if entry.kind == EventType::PaymentRefundFailed.as_str() {
+            let Ok(failed) = serde_json::from_str::<PaymentRefundFailed>(&entry.data) else { continue };
+            payments.entry(failed.payment_id).or_default().fail(&failed);
+        } else if entry.kind == EventType::PaymentRefunded.as_str() {
+            let Ok(refunded) = serde_json::from_str::<PaymentRefunded>(&entry.data) else { continue };
+            if payments.entry(refunded.payment_id).or_default().succeed(&refunded) {
+                entry.summary = format!("The refund of {} was sent again", refunded.refund_amount);
+            }
+        }
+    }
+}
+
 /// The trace id of a `traceparent` (W3C trace context).
 fn trace_of(traceparent: &str) -> Option<String> {
     traceparent.split('-').nth(1).map(str::to_owned)
-}
-
-fn order_of(event: &Event) -> Option<OrderId> {
-    Some(match event {
-        Event::OrderCreated(created) => created.order_id,
-        Event::OrderUpdated(updated) => updated.order_id,
-        Event::OrderCancelled(cancelled) => cancelled.order_id,
-        Event::StockReserved(changed)
-        | Event::StockReleased(changed)
-        | Event::StockCommitted(changed)
-        | Event::StockExpired(changed) => changed.order_id,
-        Event::PaymentCreated(changed)
-        | Event::PaymentProcessing(changed)
-        | Event::PaymentCompleted(changed)
-        | Event::PaymentFailed(changed)
-        | Event::PaymentCancelled(changed) => changed.order_id,
-        Event::PaymentRefunded(refunded) => refunded.order_id,
-        _ => return None,
-    })
 }
 
 fn summary(event: &Event) -> String {
@@ -141,6 +174,10 @@ fn summary(event: &Event) -> String {
             let reason = refunded.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
             format!("{} were given back{reason}", refunded.refund_amount)
         }
+        Event::PaymentRefundFailed(failed) => {
+            let reason = failed.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("Refund failed{reason} ({} were not refunded)", failed.amount)
+        }
         other => other.event_type().as_str().to_owned(),
     }
 }
@@ -165,5 +202,59 @@ mod tests {
         assert_eq!((entry.order_id, entry.summary.as_str()), (id, "The order is confirmed"));
         assert_eq!(entry.trace_id.as_deref(), Some("0af7651916cd43dd8448eb211c80319c"));
         assert!(entry.data.contains("confirmed"));
+    }
+
+    #[test]
+    fn refund_that_fails_and_succeeds_again_is_given_back_once() {
+        let now = DateTime::UNIX_EPOCH;
+        let (payment_id, order_id) = (PaymentId::generate(now), OrderId::generate(now));
+        let user_id = contracts::UserId::generate(now);
+        let cents = Money::from_cents;
+        let refunded = |refund_id, amount, total, version| {
+            Event::PaymentRefunded(PaymentRefunded {
+                payment_id,
+                refund_id,
+                order_id,
+                user_id,
+                amount: cents(1000),
+                refund_amount: cents(amount),
+                refunded_total: cents(total),
+                version,
+                cause: contracts::calls::RefundCause::Cancelled,
+                reason: None,
+                timestamp: now,
+            })
+        };
+        let failed = |refund_id, amount, total, version| {
+            Event::PaymentRefundFailed(PaymentRefundFailed {
+                payment_id,
+                refund_id,
+                order_id,
+                user_id,
+                amount: cents(amount),
+                refunded_total: cents(total),
+                version,
+                reason: Some("lost_or_stolen_card".to_owned()),
+                timestamp: now,
+            })
+        };
+        let [first, second, third, part, refused] = std::array::from_fn(|_| RefundId::generate(now));
+        let events = [
+            refunded(part, 300, 300, 2),
+            refunded(first, 700, 1000, 3),
+            failed(first, 700, 300, 4),
+            refunded(second, 700, 1000, 5),
+            failed(second, 700, 300, 6),
+            failed(refused, 700, 300, 7),
+            refunded(third, 700, 1000, 8),
+        ];
+        let effects = events.into_iter().fold(Effects::none(), |effects, event| effects.with(now, event));
+        let mut entries = Written::of(effects, "payment-service").unwrap().entries;
+        mark_repeated_refunds(&mut entries);
+        let summaries: Vec<_> = entries.iter().map(|entry| entry.summary.as_str()).collect();
+        let failure = "Refund failed: lost_or_stolen_card (7.00 were not refunded)";
+        let again = "The refund of 7.00 was sent again";
+        let expected = ["3.00 were given back", "7.00 were given back", failure, again, failure, failure, again];
+        assert_eq!(summaries, expected);
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::calls::OrderStatus;
-use contracts::event::{PaymentChanged, PaymentRefunded};
+use contracts::event::{PaymentChanged, PaymentRefundFailed, PaymentRefunded};
 use contracts::{Event, PaymentId};
 
 use super::payment::is_captured;
@@ -39,25 +39,41 @@ impl Order {
         Vec::new()
     }
 
-    /// Takes in that money of a payment went back.
+    /// Applies a succeeded refund, unless it is known.
     pub fn hear_refund(&mut self, refunded: &PaymentRefunded, now: DateTime<Utc>) {
-        let payment = self.payment(refunded.payment_id);
-        let known = payment.refunds.iter().any(|refund| refund.id == refunded.refund_id);
-        if known && refunded.refunded_total <= payment.refunded_total {
-            return;
+        self.change_payment(refunded.payment_id, now, |payment| {
+            let known = payment.refunds.iter().any(|refund| refund.id == refunded.refund_id);
+            payment.captured = payment.captured.or(Some(refunded.amount));
+            // Without a version, a repetition that comes after a failure would look like a new refund.
+            if !known || refunded.version > 0 {
+                payment.apply_refunded_total(refunded.refunded_total, refunded.version);
+            }
+            if !known {
+                payment.refunds.push(Refund {
+                    id: refunded.refund_id,
+                    amount: refunded.refund_amount,
+                    cause: refunded.cause,
+                    at: refunded.timestamp,
+                });
+            }
+        });
+    }
+
+    /// Applies a failed refund: what it was reported to have given back is captured money again.
+    pub fn hear_refund_failure(&mut self, failed: &PaymentRefundFailed, now: DateTime<Utc>) {
+        self.change_payment(failed.payment_id, now, |payment| {
+            payment.apply_refunded_total(failed.refunded_total, failed.version);
+        });
+    }
+
+    fn change_payment(&mut self, id: PaymentId, now: DateTime<Utc>, change: impl FnOnce(&mut Payment)) {
+        let payment = self.payment(id);
+        let before = payment.clone();
+        change(payment);
+        if *payment != before {
+            self.sort_payments();
+            self.updated_at = now;
         }
-        if !known {
-            payment.refunds.push(Refund {
-                id: refunded.refund_id,
-                amount: refunded.refund_amount,
-                cause: refunded.cause,
-                at: refunded.timestamp,
-            });
-        }
-        payment.captured = payment.captured.or(Some(refunded.amount));
-        payment.refunded_total = payment.refunded_total.max(refunded.refunded_total);
-        self.sort_payments();
-        self.updated_at = now;
     }
 
     fn payment(&mut self, id: PaymentId) -> &mut Payment {

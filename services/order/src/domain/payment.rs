@@ -14,10 +14,13 @@ pub struct Payment {
     pub seen: Option<Seen>,
     /// What was captured, as soon as any event tells.
     pub captured: Option<Money>,
-    /// What went back of it: the highest sum that an event told. The refunds may come to more, since one that was refused
-    /// after all is made again.
+    /// Sum of all succeeded refunds, as the newest event about a refund reports it. The refunds below may come to more,
+    /// since one that fails later is made again.
     pub refunded_total: Money,
-    /// The refunds that were heard of, also those that were refused later.
+    /// Version of the event that `refunded_total` is of; 0 until an event with a version came.
+    #[serde(default)]
+    pub refund_version: i64,
+    /// The refunds that were reported as succeeded, also those that failed later.
     pub refunds: Vec<Refund>,
 }
 
@@ -59,7 +62,7 @@ impl Payment {
     /// One of which nothing is known yet.
     #[must_use]
     pub const fn unknown(id: PaymentId) -> Self {
-        Self { id, seen: None, captured: None, refunded_total: Money::ZERO, refunds: Vec::new() }
+        Self { id, seen: None, captured: None, refunded_total: Money::ZERO, refund_version: 0, refunds: Vec::new() }
     }
 
     /// What of it counts for an order in this currency: what was captured, unless it came late, came twice, or was
@@ -80,6 +83,17 @@ impl Payment {
             Some(_) => PaymentStatus::Completed,
             None => seen.status,
         })
+    }
+
+    /// Applies the refunded total that an event of `version` reports: the newest version decides. An event of version 0
+    /// comes from a writer that did not count refunds and knew no failed ones; its totals only grow.
+    pub(super) fn apply_refunded_total(&mut self, total: Money, version: i64) {
+        if version > self.refund_version {
+            self.refunded_total = total;
+            self.refund_version = version;
+        } else if version == 0 || version == self.refund_version {
+            self.refunded_total = self.refunded_total.max(total);
+        }
     }
 
     fn is_given_back(&self) -> bool {

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::access;
 use crate::app::AppState;
 use crate::error::Error;
-use crate::timeline::Entry;
+use crate::timeline::{Entry, mark_repeated_refunds};
 
 /// Something that happened to an order, its reservation, its payments or their refunds.
 #[derive(Serialize, ToSchema)]
@@ -59,7 +59,8 @@ pub(super) async fn get_timeline(
     let caller = caller.into_inner();
     about_order(id);
     access::visible(app.book.find(id).await?, &caller).map_err(Error::from)?;
-    let entries = app.book.store().timeline(id).await?;
+    let mut entries = app.book.store().timeline(id).await?;
+    mark_repeated_refunds(&mut entries);
     entries.into_iter().map(view).collect::<Result<_, _>>().map(Json)
 }
 

@@ -138,6 +138,42 @@ async fn refunds_in_parts_end_at_the_whole() {
 }
 
 #[tokio::test]
+async fn refund_that_fails_later_is_money_of_the_order_again() {
+    let shop = Shop::start().await;
+    let (_, order) = shop.placed().await;
+    let (payment, _) = shop.pay(&order).await;
+    shop.advance(1);
+    let first = shop.refunded_as(&order, payment, 2, 7477);
+    shop.publish(&[Event::PaymentRefunded(first.clone())]).await;
+    shop.until(&order, "it is refunded", |order| order["payment_status"] == "refunded").await;
+    shop.advance(1);
+    shop.publish(&[shop.refund_failed(&first, 3)]).await;
+    let back = shop.until(&order, "the refund failed", |order| order["payment_status"] == "completed").await;
+    let shown = &back["payments"][0];
+    assert_eq!((&shown["status"], &shown["refunded_amount"]), (&json!("completed"), &json!(0.0)));
+
+    // The next try succeeds, and what is published again comes late.
+    shop.advance(1);
+    let second = shop.refunded_as(&order, payment, 4, 7477);
+    shop.publish(&[Event::PaymentRefunded(second)]).await;
+    shop.until(&order, "it is refunded again", |order| order["payment_status"] == "refunded").await;
+    shop.publish(&[shop.refund_failed(&first, 3), Event::PaymentRefunded(first)]).await;
+    heard(&shop, 6).await;
+    let last = shop.order(order["id"].as_str().unwrap()).await;
+    assert_eq!((&last["payment_status"], &last["payments"][0]["refunded_amount"]), (&json!("refunded"), &json!(74.77)));
+
+    let entries = shop.get(&format!("{}/timeline", path(&order)), &shop.admin()).await.ok(200);
+    let of = |kind: &str| {
+        let entries = entries.as_array().unwrap().iter().filter(|entry| entry["type"] == kind);
+        entries.map(|entry| entry["summary"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let given_back = of("payment.refunded").into_iter().filter(|summary| summary.contains("given back")).count();
+    assert_eq!(given_back, 1, "{entries:#}");
+    let failures = of("payment.refund_failed");
+    assert!(failures[0].starts_with("Refund failed: expired_or_canceled_card"), "{failures:?}");
+}
+
+#[tokio::test]
 async fn a_late_payment_does_not_revive_a_cancelled_order() {
     let shop = Shop::start().await;
     let (_, order) = shop.placed_in("cancelled").await;

@@ -9,7 +9,7 @@ use common::effects::Handled;
 use common::metrics::Metrics;
 use common::store::StoreError;
 use contracts::calls::{PaymentMethod, RefundCause};
-use contracts::event::{PaymentChanged, PaymentRefunded};
+use contracts::event::{PaymentChanged, PaymentRefundFailed, PaymentRefunded};
 use contracts::{EventId, ItemId, Money, OrderId, PaymentId, ProductId, RefundId, UserId};
 use order_service::NAME;
 use order_service::domain::{
@@ -162,6 +162,14 @@ impl Shop<'_> {
                 };
                 self.book.handle(id, heard, rule).await
             }
+            What::RefundFailed { .. } => {
+                let failed = one.refund_failed(told);
+                let rule = |order: &mut Order, now| {
+                    order.hear_refund_failure(&failed, now);
+                    Vec::new()
+                };
+                self.book.handle(id, heard, rule).await
+            }
         };
         let Some(model) = &mut one.model else {
             assert!(matches!(outcome, Ok(false)), "{outcome:?}");
@@ -258,7 +266,7 @@ impl One {
     }
 
     fn refunded(&self, told: Told) -> PaymentRefunded {
-        let What::Refunded { number, amount, total } = told.what else { panic!("{told:?} is no refund") };
+        let What::Refunded { number, amount, total, version } = told.what else { panic!("{told:?} is no refund") };
         PaymentRefunded {
             payment_id: self.payments[told.payment],
             refund_id: self.refunds[told.payment * 5 + number],
@@ -267,8 +275,25 @@ impl One {
             amount: Money::from_cents(told.amount),
             refund_amount: Money::from_cents(amount),
             refunded_total: Money::from_cents(total),
-            version: 0,
+            version,
             cause: RefundCause::Granted,
+            reason: None,
+            timestamp: START,
+        }
+    }
+
+    fn refund_failed(&self, told: Told) -> PaymentRefundFailed {
+        let What::RefundFailed { number, amount, total, version } = told.what else {
+            panic!("{told:?} is no failed refund")
+        };
+        PaymentRefundFailed {
+            payment_id: self.payments[told.payment],
+            refund_id: self.refunds[told.payment * 5 + number],
+            order_id: self.placed.order.id,
+            user_id: self.placed.order.user_id,
+            amount: Money::from_cents(amount),
+            refunded_total: Money::from_cents(total),
+            version,
             reason: None,
             timestamp: START,
         }

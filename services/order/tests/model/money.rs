@@ -17,8 +17,23 @@ pub(crate) struct Told {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
-    Changed { version: i64, status: PaymentStatus },
-    Refunded { number: usize, amount: i64, total: i64 },
+    Changed {
+        version: i64,
+        status: PaymentStatus,
+    },
+    Refunded {
+        number: usize,
+        amount: i64,
+        total: i64,
+        version: i64,
+    },
+    /// A refund that was told of failed later.
+    RefundFailed {
+        number: usize,
+        amount: i64,
+        total: i64,
+        version: i64,
+    },
 }
 
 /// All events of an order's payments, as they are caused.
@@ -37,21 +52,43 @@ pub(crate) fn told(lives: &[Life; PAYMENTS], total: i64) -> Vec<Told> {
             None => {}
         }
         let paid = statuses.last() == Some(&PaymentStatus::Completed);
-        for (version, status) in (1..).zip(statuses) {
-            tell(What::Changed { version, status });
+        let mut versions = 0;
+        for status in statuses {
+            versions += 1;
+            tell(What::Changed { version: versions, status });
         }
-        let (mut gone, mut last) = (0, 0);
+        // The refunds count on where the statuses ended.
+        let mut newest = versions;
+        let mut version = || {
+            newest += i64::from(life.versioned);
+            if life.versioned { newest } else { 0 }
+        };
+        let (mut gone, mut last) = (0, None);
         for (number, refund) in life.refunds.iter().enumerate().filter(|_| paid) {
-            match refund {
-                Refund::Of(percent) => {
-                    last = (amount - gone) * percent / 100;
-                    gone += last;
+            let failed = last.filter(|_| life.versioned);
+            let amount = match (refund, last) {
+                (Refund::Of(percent), _) => (amount - gone) * percent / 100,
+                (Refund::Again | Refund::Fail, Some((number, amount))) => {
+                    if failed.is_some() {
+                        gone -= amount;
+                        tell(What::RefundFailed { number, amount, total: gone, version: version() });
+                    } else {
+                        // What an older writer told to have gone back stays told: the sum does not grow.
+                        gone -= amount;
+                    }
+                    if matches!(refund, Refund::Fail) {
+                        gone += if failed.is_some() { 0 } else { amount };
+                        last = None;
+                        continue;
+                    }
+                    amount
                 }
-                // What was told to have gone back stays told: the sum does not grow.
-                Refund::Again => {}
-            }
-            if last > 0 {
-                tell(What::Refunded { number, amount: last, total: gone });
+                (Refund::Again | Refund::Fail, None) => continue,
+            };
+            if amount > 0 {
+                gone += amount;
+                last = Some((number, amount));
+                tell(What::Refunded { number, amount, total: gone, version: version() });
             }
         }
     }

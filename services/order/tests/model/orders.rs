@@ -25,6 +25,8 @@ struct Payment {
     captured: i64,
     counted: i64,
     refunded: i64,
+    /// Version of the event that `refunded` is of.
+    refund_version: i64,
 }
 
 impl Payment {
@@ -97,9 +99,18 @@ impl Model {
                         payment.counted = if told.counts { told.amount } else { 0 };
                     }
                 }
-                What::Refunded { total, .. } => {
+                What::Refunded { total, version, .. } => {
                     payment.captured = told.amount;
-                    payment.refunded = payment.refunded.max(total);
+                    if version == 0 {
+                        payment.refunded = payment.refunded.max(total);
+                    } else if version > payment.refund_version {
+                        (payment.refunded, payment.refund_version) = (total, version);
+                    }
+                }
+                What::RefundFailed { total, version, .. } => {
+                    if version > payment.refund_version {
+                        (payment.refunded, payment.refund_version) = (total, version);
+                    }
                 }
             }
         }

@@ -28,6 +28,8 @@ pub(crate) struct Life {
     /// Whether its money counts for the order.
     pub(crate) counts: bool,
     pub(crate) refunds: Vec<Refund>,
+    /// Whether the writer of the refunds' events counts them and reports failed ones.
+    pub(crate) versioned: bool,
 }
 
 /// Money that goes back once it was taken.
@@ -37,6 +39,8 @@ pub(crate) enum Refund {
     Of(i64),
     /// The last one was refused after all, and is made again.
     Again,
+    /// The last one was refused after all, and is not made again.
+    Fail,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +77,8 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
 fn life() -> impl Strategy<Value = Life> {
     let end =
         sample::select(vec![End::Completed, End::Completed, End::Failed, End::Cancelled, End::FailedAndCompleted]);
-    let refund = prop_oneof![3 => (10..=100_i64).prop_map(Refund::Of), 1 => Just(Refund::Again)];
+    let refund =
+        prop_oneof![3 => (10..=100_i64).prop_map(Refund::Of), 1 => Just(Refund::Again), 1 => Just(Refund::Fail)];
     let percent = prop_oneof![3 => Just(100_i64), 1 => 1..100_i64];
     let life = (
         any::<bool>(),
@@ -81,8 +86,16 @@ fn life() -> impl Strategy<Value = Life> {
         percent,
         proptest::bool::weighted(0.8),
         collection::vec(refund, 0..4),
+        proptest::bool::weighted(0.7),
     );
-    life.prop_map(|(processing, end, percent, counts, refunds)| Life { processing, end, percent, counts, refunds })
+    life.prop_map(|(processing, end, percent, counts, refunds, versioned)| Life {
+        processing,
+        end,
+        percent,
+        counts,
+        refunds,
+        versioned,
+    })
 }
 
 fn command() -> impl Strategy<Value = Command> {

@@ -252,6 +252,7 @@ async fn changes_are_read_as_they_were_written(fixture: Fixture) {
         let mut twice = payment(5, PaymentStatus::Completed);
         twice.captured = Some(Money::from_cents(500));
         twice.refunded_total = Money::from_cents(7);
+        twice.refund_version = 5;
         twice.refunds = vec![refund(3), refund(4)];
         let overtaken = Payment { refunds: vec![refund(1)], ..Payment::unknown(PaymentId::generate(at(9))) };
         order.payments = vec![payment(4, PaymentStatus::Failed), twice, overtaken];

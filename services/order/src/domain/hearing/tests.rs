@@ -141,6 +141,59 @@ fn every_order_of_arrival_ends_the_same() {
     }
 }
 
+/// However its events come, the newest version decides what was given back.
+#[test]
+fn refund_that_fails_later_ends_the_same_in_every_order_of_arrival() {
+    let (first, id) = (order(), id());
+    let total = first.totals.total;
+    let refund = |version| PaymentRefunded { version, ..refunded(&first, id, total.cents(), total.cents()) };
+    let failure = |refund: &PaymentRefunded| PaymentRefundFailed {
+        payment_id: id,
+        refund_id: refund.refund_id,
+        order_id: first.id,
+        user_id: first.user_id,
+        amount: total,
+        refunded_total: Money::ZERO,
+        version: refund.version + 1,
+        reason: Some("declined".to_owned()),
+        timestamp: at(6),
+    };
+    let refunds = [refund(2), refund(4)];
+    let failures = [failure(&refunds[0]), failure(&refunds[1])];
+    let completed = changed(&first, id, 1, Status::Completed);
+    for (heard, paid, payment, gone) in
+        [(4, Paid::Refunded, Status::Refunded, total), (5, Paid::Completed, Status::Completed, Money::ZERO)]
+    {
+        for arrival in permutations(heard) {
+            let mut order = first.clone();
+            for index in arrival.iter().chain(&arrival) {
+                match *index {
+                    0 => drop(order.hear(&completed, at(9))),
+                    1 => order.hear_refund(&refunds[0], at(9)),
+                    2 => order.hear_refund_failure(&failures[0], at(9)),
+                    3 => order.hear_refund(&refunds[1], at(9)),
+                    _ => order.hear_refund_failure(&failures[1], at(9)),
+                }
+            }
+            let expected = (OrderStatus::Confirmed, paid, vec![Some(payment)], gone.cents());
+            assert_eq!(shown(&order), expected, "{arrival:?}");
+        }
+    }
+}
+
+/// A writer of the version before counts no refunds; its totals only grow.
+#[test]
+fn refund_without_a_version_falls_back_to_the_maximum() {
+    let (mut order, id) = (order(), id());
+    order.hear(&changed(&order.clone(), id, 1, Status::Completed), at(2));
+    order.hear_refund(&refunded(&order.clone(), id, 300, 500), at(3));
+    order.hear_refund(&refunded(&order.clone(), id, 200, 200), at(3));
+    assert_eq!(shown(&order).3, 500);
+    let counted = PaymentRefunded { version: 3, ..refunded(&order, id, 100, 600) };
+    order.hear_refund(&counted, at(4));
+    assert_eq!(shown(&order).3, 600);
+}
+
 fn permutations(count: usize) -> Vec<Vec<usize>> {
     let Some(last) = count.checked_sub(1) else { return vec![Vec::new()] };
     let shorter = permutations(last);

@@ -182,6 +182,7 @@ fn payment(row: &PgRow, refunds: &[PgRow]) -> Result<Payment, StoreError> {
         seen: row.try_get::<Option<i64>, _>("version")?.map(|version| seen(row, version)).transpose()?,
         captured: captured.map(Money::from_cents),
         refunded_total: money(row, "refunded_total")?,
+        refund_version: row.try_get("refund_version")?,
         refunds: Vec::new(),
     };
     for row in refunds {

@@ -119,12 +119,13 @@ pub(super) async fn changed(db: &mut PgConnection, before: &Order, after: &Order
 
 async fn upsert_payment(db: &mut PgConnection, order: OrderId, payment: &Payment) -> Result<(), StoreError> {
     let query = "INSERT INTO order_payments AS known (payment_id, order_id, method, amount, currency, status, version,
-            counts, created_at, processed_at, captured, refunded_total)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            counts, created_at, processed_at, captured, refunded_total, refund_version)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         ON CONFLICT (payment_id) DO UPDATE SET method = excluded.method, amount = excluded.amount,
             currency = excluded.currency, status = excluded.status, version = excluded.version,
             counts = excluded.counts, created_at = excluded.created_at, processed_at = excluded.processed_at,
-            captured = excluded.captured, refunded_total = excluded.refunded_total
+            captured = excluded.captured, refunded_total = excluded.refunded_total,
+            refund_version = excluded.refund_version
         WHERE known.order_id = excluded.order_id";
     let seen = payment.seen.as_ref();
     let done = sqlx::query(query)
@@ -140,6 +141,7 @@ async fn upsert_payment(db: &mut PgConnection, order: OrderId, payment: &Payment
         .bind(seen.and_then(|seen| seen.processed_at))
         .bind(payment.captured.map(Money::cents))
         .bind(payment.refunded_total.cents())
+        .bind(payment.refund_version)
         .execute(db)
         .await?;
     if done.rows_affected() != 1 {

@@ -117,12 +117,13 @@ pub(super) async fn changed(db: &mut SqliteConnection, before: &Order, after: &O
 
 async fn upsert_payment(db: &mut SqliteConnection, order: OrderId, payment: &Payment) -> Result<(), StoreError> {
     let query = "INSERT INTO order_payments (payment_id, order_id, method, amount, currency, status, version, counts,
-            created_at, processed_at, captured, refunded_total)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            created_at, processed_at, captured, refunded_total, refund_version)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (payment_id) DO UPDATE SET method = excluded.method, amount = excluded.amount,
             currency = excluded.currency, status = excluded.status, version = excluded.version,
             counts = excluded.counts, created_at = excluded.created_at, processed_at = excluded.processed_at,
-            captured = excluded.captured, refunded_total = excluded.refunded_total
+            captured = excluded.captured, refunded_total = excluded.refunded_total,
+            refund_version = excluded.refund_version
         WHERE order_id = excluded.order_id";
     let seen = payment.seen.as_ref();
     let done = sqlx::query(query)
@@ -138,6 +139,7 @@ async fn upsert_payment(db: &mut SqliteConnection, order: OrderId, payment: &Pay
         .bind(time(seen.and_then(|seen| seen.processed_at)))
         .bind(payment.captured.map(Money::cents))
         .bind(payment.refunded_total.cents())
+        .bind(payment.refund_version)
         .execute(db)
         .await?;
     if done.rows_affected() != 1 {

@@ -3,7 +3,7 @@
 use common::bus::Message;
 use common::clock::Clock;
 use contracts::calls::{PaymentMethod, PaymentStatus, RefundCause};
-use contracts::event::{PaymentChanged, PaymentRefunded, ReservationChanged};
+use contracts::event::{PaymentChanged, PaymentRefundFailed, PaymentRefunded, ReservationChanged};
 use contracts::{Event, Money, OrderId, PaymentId, RefundId};
 use serde_json::Value;
 use testkit::bus::carrying;
@@ -46,6 +46,29 @@ impl Shop {
             version: 0,
             cause: RefundCause::Granted,
             reason: None,
+            timestamp: self.clock.now(),
+        })
+    }
+
+    /// The same in one sequence with the payment's changes, after which so much has been given back in all.
+    pub(crate) fn refunded_as(&self, order: &Value, id: PaymentId, version: i64, cents: i64) -> PaymentRefunded {
+        match self.refunded(order, id, cents, cents) {
+            Event::PaymentRefunded(refunded) => PaymentRefunded { version, ..refunded },
+            other => panic!("{other:?} is no refund"),
+        }
+    }
+
+    /// The failure of a refund that had succeeded, after which nothing has been given back.
+    pub(crate) fn refund_failed(&self, refunded: &PaymentRefunded, version: i64) -> Event {
+        Event::PaymentRefundFailed(PaymentRefundFailed {
+            payment_id: refunded.payment_id,
+            refund_id: refunded.refund_id,
+            order_id: refunded.order_id,
+            user_id: refunded.user_id,
+            amount: refunded.refund_amount,
+            refunded_total: Money::ZERO,
+            version,
+            reason: Some("expired_or_canceled_card".to_owned()),
             timestamp: self.clock.now(),
         })
     }
