@@ -55,6 +55,9 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         made.map_err(|source| StartError::other("the first admin", source))?;
     }
 
+    for client in config.clients.iter().filter(|client| client.scopes.is_none()) {
+        tracing::warn!(client.id, "CLIENT_CREDENTIALS names no scopes for this client: its tokens hold every scope");
+    }
     let tokens = Tokens::new(config.signing_key, config.previous_keys, &config.platform.issuer, clock.clone());
     let sessions = Arc::new(Sessions { users: users.clone(), clock: clock.clone() });
     let verifier = TokenVerifier::local(tokens.jwks(), &config.platform.issuer, clock.clone());

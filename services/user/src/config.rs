@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use common::auth::keys::{Jwk, SigningKey, jwk_of_public_pem};
 use common::config::{ConfigError, Env, PlatformConfig, Settings, sqlite_path};
+use contracts::{Scope, ScopeSet};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
@@ -14,6 +15,8 @@ use crate::NAME;
 use crate::store::mongodb::MongoUrl;
 
 const DEFAULT_PORT: u16 = 3001;
+/// Example of a value of `CLIENT_CREDENTIALS`.
+const CLIENT_EXAMPLE: &str = "order-service:a-long-random-text:users:read+products:reserve";
 
 /// A client that may ask for a service token; of its secret only the hash is kept.
 #[derive(Clone)]
@@ -22,6 +25,8 @@ pub struct Client {
     pub id: String,
     /// SHA-256 of its secret.
     pub secret_hash: [u8; 32],
+    /// The scopes of its tokens; `None` where the setting names none: every scope.
+    pub scopes: Option<ScopeSet>,
 }
 
 /// The first admin.
@@ -77,7 +82,7 @@ pub struct Config {
     pub signing_key: Arc<SigningKey>,
     /// `JWT_PREVIOUS_PUBLIC_KEYS`: tokens signed with these still count.
     pub previous_keys: Vec<Jwk>,
-    /// `CLIENT_CREDENTIALS`: who may ask for a service token.
+    /// `CLIENT_CREDENTIALS`: who may ask for a service token, and the scopes of it.
     pub clients: Vec<Client>,
     /// `ADMIN_EMAIL`, `ADMIN_PASSWORD`: the first admin.
     pub admin: Option<Admin>,
@@ -102,13 +107,9 @@ impl Config {
             let keys = previous(pems.as_ref().map_or("", |pems| pems.expose_secret()));
             keys.map_err(|error| settings.problem("JWT_PREVIOUS_PUBLIC_KEYS", format!("is wrong: {error}"))).ok()
         });
-        let clients = settings.secret("CLIENT_CREDENTIALS", "order-service:a-long-random-text").and_then(|pairs| {
-            let clients = pairs.expose_secret().split(',').map(client).collect::<Option<Vec<_>>>();
-            if clients.is_none() {
-                let example = "must be id:secret pairs, comma-separated; for example CLIENT_CREDENTIALS=order:secret";
-                settings.problem("CLIENT_CREDENTIALS", example);
-            }
-            clients
+        let clients = settings.secret("CLIENT_CREDENTIALS", CLIENT_EXAMPLE).and_then(|entries| {
+            let clients = entries.expose_secret().split(',').map(client).collect::<Result<Vec<_>, _>>();
+            clients.map_err(|problem| settings.problem("CLIENT_CREDENTIALS", problem)).ok()
         });
         let admin = admin(&mut settings);
         let config = || {
@@ -151,10 +152,21 @@ fn admin(settings: &mut Settings<'_>) -> Option<Option<Admin>> {
     }
 }
 
-fn client(pair: &str) -> Option<Client> {
-    let (id, secret) = pair.trim().split_once(':')?;
-    let whole = !id.is_empty() && !secret.is_empty();
-    whole.then(|| Client { id: id.to_owned(), secret_hash: Sha256::digest(secret).into() })
+/// Reads `id:secret[:scope+scope]`. The error never shows what could be a part of the secret.
+fn client(entry: &str) -> Result<Client, String> {
+    let (id, rest) = entry.trim().split_once(':').unwrap_or_default();
+    let (secret, scopes) = rest.split_once(':').map_or((rest, None), |(secret, scopes)| (secret, Some(scopes)));
+    if id.is_empty() || secret.is_empty() {
+        return Err(format!(
+            "must be id:secret or id:secret:scope+scope, comma-separated; for example CLIENT_CREDENTIALS={CLIENT_EXAMPLE}"
+        ));
+    }
+    let scopes = scopes.map(|scopes| scopes.split('+').map(|scope| scope.trim().parse::<Scope>()).collect());
+    let scopes = scopes.transpose().map_err(|_| {
+        let known = Scope::ALL.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ");
+        format!("names an unknown scope for the client `{id}` (a secret must not contain `:`); known scopes: {known}")
+    })?;
+    Ok(Client { id: id.to_owned(), secret_hash: Sha256::digest(secret).into(), scopes })
 }
 
 const END: &str = "-----END PUBLIC KEY-----";
@@ -175,7 +187,7 @@ mod tests {
             ("REDIS_URL", "memory:".to_owned()),
             ("RABBITMQ_URL", "sqlite://bus.db".to_owned()),
             ("JWT_PRIVATE_KEY", generate_pem().expose_secret().to_owned()),
-            ("CLIENT_CREDENTIALS", "order:one, payment:two:three".to_owned()),
+            ("CLIENT_CREDENTIALS", "order:one, payment:two:users:read+orders:read".to_owned()),
         ]
     }
 
@@ -188,8 +200,19 @@ mod tests {
     fn a_complete_environment_is_read() {
         let config = read(&[]).unwrap();
         assert_eq!((config.platform.port, config.clients.len()), (3001, 2));
-        assert_eq!(config.clients[1].secret_hash, <[u8; 32]>::from(Sha256::digest("two:three")));
+        assert_eq!(config.clients[1].secret_hash, <[u8; 32]>::from(Sha256::digest("two")));
+        let scopes = [Scope::UsersRead, Scope::OrdersRead].into_iter().collect();
+        assert_eq!((config.clients[0].scopes, config.clients[1].scopes), (None, Some(scopes)));
         assert!(config.admin.is_none());
+    }
+
+    #[test]
+    fn unknown_scope_is_reported_with_the_known_ones() {
+        for credentials in ["a:hidden:users:write", "a:hidden:", "a:hidden:users:read+", "a:one,b:two:hidden"] {
+            let text = read(&[("CLIENT_CREDENTIALS", credentials)]).err().unwrap().to_string();
+            assert!(text.starts_with("CLIENT_CREDENTIALS") && text.contains("users:read, orders:read"), "{text}");
+            assert!(!text.contains("hidden"), "{text}");
+        }
     }
 
     #[test]

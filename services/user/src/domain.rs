@@ -4,4 +4,4 @@ mod session;
 mod user;
 
 pub use session::{REFRESH_GRACE, RefreshToken, Refreshed, SESSION_LIFE, Session};
-pub use user::{Address, Change, Preferences, Profile, Theme, User};
+pub use user::{Address, Change, Preferences, Profile, RevocationReason, Theme, User};

@@ -39,9 +39,6 @@ pub(crate) enum Error {
     /// The last admin cannot be removed.
     #[error("The last admin can neither be removed nor lose the role")]
     LastAdmin,
-    /// A service has no account.
-    #[error("A service has no account")]
-    NoAccount,
     /// A fault of the program.
     #[error("a fault")]
     Fault(#[source] BoxError),
@@ -60,7 +57,6 @@ impl From<Error> for ApiError {
             Error::Throttled(after) => Self::new(ErrorCode::TooManyRequests, detail).retry_after(after),
             Error::TooBusy => Self::new(ErrorCode::ServiceUnavailable, detail).retry_after(COME_BACK),
             Error::LastAdmin => Self::new(ErrorCode::Conflict, detail),
-            Error::NoAccount => Self::new(ErrorCode::Forbidden, detail),
             Error::Fault(source) => Self::internal(source),
         }
     }

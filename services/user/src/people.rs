@@ -67,9 +67,9 @@ impl People {
     ) -> Result<(User, Session, SecretString), Error> {
         let hash = self.passwords.hash(password).await?;
         let now = self.now();
-        let (mut user, effects) = User::register(profile, role, hash, now);
+        let (mut user, mut effects) = User::register(profile, role, hash, now);
         let (session, token) = Session::begin(user.id, now);
-        user.begin_session(session.clone(), now);
+        effects.events.extend(user.begin_session(session.clone(), now).events);
         let written = self.users.insert(&user, &effects).await;
         self.cache.invalidate(&[&key(user.id)]).await;
         match written? {
@@ -176,8 +176,7 @@ impl People {
             if user.password_hash != verified.password_hash {
                 return Err(Error::InvalidCredentials);
             }
-            user.begin_session(session.clone(), now);
-            Ok(Effects::none())
+            Ok(user.begin_session(session.clone(), now))
         });
         match begun.await {
             Ok(user) => Ok((user, session, token.text())),

@@ -16,6 +16,7 @@ mod logout;
 mod me;
 mod refresh;
 mod register;
+mod revocations;
 mod set_role;
 mod token;
 mod update_user;
@@ -31,6 +32,7 @@ pub(crate) fn router(state: AppState) -> OpenApiRouter {
         .routes(routes!(refresh::refresh))
         .routes(routes!(logout::logout))
         .routes(routes!(token::token))
+        .routes(routes!(revocations::list_revocations))
         .routes(routes!(jwks::jwks))
         .routes(routes!(me::get_me, me::update_me))
         .routes(routes!(change_password::change_password))

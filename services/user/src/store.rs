@@ -6,12 +6,25 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common::auth::Role;
 use common::effects::Effects;
 use common::store::StoreError;
-use contracts::UserId;
+use contracts::calls::Revocation;
+use contracts::event::UserAccessRevoked;
+use contracts::{Event, EventId, UserId};
 
 use crate::domain::User;
 
 pub mod mongodb;
 pub mod sqlite;
+
+/// Time that a revocation stays in the feed: the life of a person's access token, and a minute for clocks that differ.
+const REVOCATION_RETENTION: TimeDelta = TimeDelta::minutes(16);
+
+/// Returns the revocations among the events, each with its event's id and the time until which it stays in the feed.
+fn revocations_in(effects: &Effects) -> impl Iterator<Item = (EventId, DateTime<Utc>, &UserAccessRevoked)> {
+    effects.events.iter().filter_map(|new| match &new.event {
+        Event::UserAccessRevoked(revoked) => Some((new.id, new.at + REVOCATION_RETENTION, revoked)),
+        _ => None,
+    })
+}
 
 /// A user with the version that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,8 +80,18 @@ common::store_port! {
         async fn count_failure(&self, key: &str, window: TimeDelta, now: DateTime<Utc>) -> Result<u32, StoreError>;
         /// Forgets the failures under this key.
         async fn forget_failures(&self, key: &str) -> Result<(), StoreError>;
-        /// Removes what is of no use any more: failures that are to be forgotten, and the deleted of whom no event
-        /// waits. What they held when they were deleted, sessions and tokens, is refused as long as they stand, and as
+        /// Lists the feed of revocations after the position `after`, oldest first, at most `limit`. Every revocation
+        /// (`user.access_revoked`) whose write was answered before is in it; none is ever inserted before one that
+        /// was listed. A position that the feed has not reached counts as 0, since the store was restored since.
+        async fn revocations(
+            &self,
+            after: i64,
+            limit: u32,
+            now: DateTime<Utc>,
+        ) -> Result<Vec<Revocation>, StoreError>;
+        /// Removes what is of no use any more: failures that are to be forgotten, revocations whose tokens have run
+        /// out, and the deleted of whom no event waits: their ids stay, and no account is written under one again.
+        /// What they held when they were deleted, sessions and tokens, is refused as long as they stand, and as
         /// well without them.
         async fn purge(&self, now: DateTime<Utc>) -> Result<(), StoreError>;
         /// Whether it answers.

@@ -8,7 +8,7 @@ use common::BoxError;
 use common::auth::keys::{Jwk, Jwks, SigningKey};
 use common::auth::{AUDIENCE, Claims, Role, SessionCheck};
 use common::clock::SharedClock;
-use contracts::{EventId, UserId};
+use contracts::{EventId, ScopeSet, UserId};
 use uuid::Uuid;
 
 use crate::domain::User;
@@ -43,38 +43,37 @@ impl Tokens {
     /// A person's token, of this session.
     pub(crate) fn person(&self, user: &User, session: Uuid) -> String {
         let email = user.profile.as_ref().map(|profile| profile.email.clone());
-        self.sign(user.id.to_string(), Some(user.id), Some(session), email, user.role, PERSON_LIFE)
-    }
-
-    /// A client's token.
-    pub(crate) fn service(&self, client_id: &str) -> String {
-        self.sign(client_id.to_owned(), None, None, None, Role::Service, SERVICE_LIFE)
-    }
-
-    fn sign(
-        &self,
-        sub: String,
-        user_id: Option<UserId>,
-        session: Option<Uuid>,
-        email: Option<String>,
-        role: Role,
-        life: TimeDelta,
-    ) -> String {
-        let now = self.clock.now();
         self.key.sign(&Claims {
+            user_id: Some(user.id.to_string()),
+            sid: Some(session.to_string()),
+            av: Some(user.access_version),
+            email,
+            ..self.claims(user.id.to_string(), user.role, PERSON_LIFE)
+        })
+    }
+
+    /// A client's token with these scopes.
+    pub(crate) fn service(&self, client_id: &str, scopes: ScopeSet) -> String {
+        let claims = self.claims(client_id.to_owned(), Role::Service, SERVICE_LIFE);
+        self.key.sign(&Claims { scope: Some(scopes.to_claim()), ..claims })
+    }
+
+    fn claims(&self, sub: String, role: Role, life: TimeDelta) -> Claims {
+        let now = self.clock.now();
+        Claims {
             iss: self.issuer.to_string(),
             aud: AUDIENCE.to_owned(),
             sub,
-            user_id: user_id.map(|id| id.to_string()),
-            sid: session.map(|session| session.to_string()),
+            user_id: None,
+            sid: None,
             av: None,
             scope: None,
-            email,
+            email: None,
             role,
             iat: now.timestamp(),
             exp: (now + life).timestamp(),
             jti: EventId::generate(now).to_string(),
-        })
+        }
     }
 }
 
@@ -94,6 +93,9 @@ impl SessionCheck for Sessions {
         let Some((user, session)) = ids else { return Ok(false) };
         let Some(mut stored) = self.users.find(user).await? else { return Ok(false) };
         let stands = stored.user.session(session, self.clock.now()).is_some();
-        Ok(stands && stored.user.profile.is_some() && stored.user.role == claims.role)
+        let user = stored.user;
+        // A token without a version was signed by the version before, when every account was at 0.
+        let current = claims.av.unwrap_or(0) >= user.access_version;
+        Ok(stands && current && user.profile.is_some() && user.role == claims.role)
     }
 }

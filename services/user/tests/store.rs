@@ -13,6 +13,8 @@ mod events;
 mod failures;
 #[path = "store/mongodb.rs"]
 mod mongodb;
+#[path = "store/revocations.rs"]
+mod revocations;
 
 use std::sync::Arc;
 
@@ -157,6 +159,9 @@ suites!(
     failures:
         failures_in_a_row_are_counted_for_a_while,
         failures_are_counted_by_all_instances_together;
+    revocations:
+        revocations_are_listed_in_order_until_their_tokens_ran_out,
+        reader_of_the_feed_misses_nothing_that_is_written_meanwhile;
 );
 
 /// Some second of 2096, so that no server takes it for past and tidies up by a clock of its own.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use common::auth::Role;
 use common::effects::Effects;
-use contracts::event::{UserCreated, UserDeleted, UserUpdated};
+use contracts::event::{UserAccessRevoked, UserCreated, UserDeleted, UserUpdated};
 use contracts::{Event, UserId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -96,6 +96,42 @@ pub struct User {
     pub created_at: DateTime<Utc>,
     /// When they last changed.
     pub updated_at: DateTime<Utc>,
+    /// Version of the account's rights (claim `av`); raised by a change of role and by deletion.
+    ///
+    /// Not part of the document: each store keeps it in a field of its own, which an instance of the version before
+    /// leaves alone when it rewrites the document.
+    #[serde(skip)]
+    pub access_version: i64,
+}
+
+/// Cause of a revocation, as `user.access_revoked` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevocationReason {
+    /// The account got another role.
+    RoleChanged,
+    /// The account was deleted.
+    Deleted,
+    /// The person signed out.
+    SignedOut,
+    /// The password was changed in another session.
+    PasswordChanged,
+    /// A refresh token was used again after its grace period.
+    RefreshTokenReused,
+    /// A newer session took the place of the oldest one.
+    TooManySessions,
+}
+
+impl RevocationReason {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::RoleChanged => "role_changed",
+            Self::Deleted => "deleted",
+            Self::SignedOut => "signed_out",
+            Self::PasswordChanged => "password_changed",
+            Self::RefreshTokenReused => "refresh_token_reused",
+            Self::TooManySessions => "too_many_sessions",
+        }
+    }
 }
 
 impl User {
@@ -117,6 +153,7 @@ impl User {
             sessions: Vec::new(),
             created_at: now,
             updated_at: now,
+            access_version: 0,
         };
         (user, Effects::of(now, Event::UserCreated(created)))
     }
@@ -156,31 +193,43 @@ impl User {
             return Effects::none();
         }
         self.role = role;
-        self.updated(&["role"], now)
+        self.access_version += 1;
+        let mut effects = self.updated(&["role"], now);
+        self.push_revocation(&mut effects, Some(self.access_version), &[], RevocationReason::RoleChanged, now);
+        effects
     }
 
     /// Gives them another password; all sessions but `kept` end.
     pub fn set_password(&mut self, hash: String, kept: Option<Uuid>, now: DateTime<Utc>) -> Effects {
         self.password_hash = hash;
-        self.sessions.retain(|session| Some(session.id) == kept);
-        self.updated(&["password"], now)
+        let mut effects = self.updated(&["password"], now);
+        let ended = self.remove_sessions(|session| Some(session.id) != kept);
+        self.push_revocation(&mut effects, None, &ended, RevocationReason::PasswordChanged, now);
+        effects
     }
 
     /// Removes what is personal, and ends all sessions.
     pub fn delete(&mut self, now: DateTime<Utc>) -> Effects {
         self.profile = None;
         self.password_hash.clear();
-        self.sessions.clear();
         self.updated_at = now;
-        Effects::of(now, Event::UserDeleted(UserDeleted { user_id: self.id }))
+        self.access_version += 1;
+        let mut effects = Effects::of(now, Event::UserDeleted(UserDeleted { user_id: self.id }));
+        let ended = self.remove_sessions(|_| true);
+        self.push_revocation(&mut effects, Some(self.access_version), &ended, RevocationReason::Deleted, now);
+        effects
     }
 
-    /// Adds a session; those that ran out end.
-    pub fn begin_session(&mut self, session: Session, now: DateTime<Utc>) {
+    /// Adds a session; those that ran out end, and the oldest where there are too many.
+    #[must_use]
+    pub fn begin_session(&mut self, session: Session, now: DateTime<Utc>) -> Effects {
         self.sessions.retain(|session| session.expires_at > now);
         let surplus = (self.sessions.len() + 1).saturating_sub(MAX_SESSIONS);
-        self.sessions.drain(..surplus);
+        let ended: Vec<_> = self.sessions.drain(..surplus).map(|session| session.id).collect();
         self.sessions.push(session);
+        let mut effects = Effects::none();
+        self.push_revocation(&mut effects, None, &ended, RevocationReason::TooManySessions, now);
+        effects
     }
 
     /// A session that has not ended.
@@ -190,8 +239,38 @@ impl User {
     }
 
     /// Ends a session.
-    pub fn end_session(&mut self, id: Uuid) {
-        self.sessions.retain(|session| session.id != id);
+    #[must_use]
+    pub fn end_session(&mut self, id: Uuid, reason: RevocationReason, now: DateTime<Utc>) -> Effects {
+        let ended = self.remove_sessions(|session| session.id == id);
+        let mut effects = Effects::none();
+        self.push_revocation(&mut effects, None, &ended, reason, now);
+        effects
+    }
+
+    /// Removes the sessions that `ends` selects and returns their ids.
+    fn remove_sessions(&mut self, ends: impl Fn(&Session) -> bool) -> Vec<Uuid> {
+        self.sessions.extract_if(.., |session| ends(session)).map(|session| session.id).collect()
+    }
+
+    /// Adds `user.access_revoked` to `effects`, unless nothing was revoked.
+    fn push_revocation(
+        &self,
+        effects: &mut Effects,
+        min_version: Option<i64>,
+        sessions: &[Uuid],
+        reason: RevocationReason,
+        now: DateTime<Utc>,
+    ) {
+        if min_version.is_none() && sessions.is_empty() {
+            return;
+        }
+        let revoked = UserAccessRevoked {
+            user_id: self.id,
+            min_version,
+            session_ids: sessions.iter().map(Uuid::to_string).collect(),
+            reason: reason.as_str().to_owned(),
+        };
+        effects.push(now, Event::UserAccessRevoked(revoked));
     }
 
     fn updated(&mut self, changes: &[&str], now: DateTime<Utc>) -> Effects {
@@ -229,13 +308,26 @@ mod tests {
     }
 
     fn told(effects: &Effects) -> Vec<String> {
-        match effects.events.as_slice() {
-            [event] => match &event.event {
-                Event::UserUpdated(updated) => updated.changes.clone(),
-                other => panic!("{other:?}"),
-            },
+        match &effects.events[0].event {
+            Event::UserUpdated(updated) => updated.changes.clone(),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// The lowest version, the sessions and the reason of the one revocation among the effects.
+    fn revoked(effects: &Effects) -> (Option<i64>, Vec<String>, String) {
+        let revoked = effects.events.iter().filter_map(|event| match &event.event {
+            Event::UserAccessRevoked(revoked) => Some(revoked.clone()),
+            _ => None,
+        });
+        let [revoked] = revoked.collect::<Vec<_>>().try_into().unwrap();
+        (revoked.min_version, revoked.session_ids, revoked.reason)
+    }
+
+    fn begin(user: &mut User, second: i64) -> Session {
+        let session = Session::begin(user.id, at(second)).0;
+        assert_eq!(user.begin_session(session.clone(), at(second)), Effects::none());
+        session
     }
 
     #[test]
@@ -259,33 +351,50 @@ mod tests {
     #[test]
     fn a_new_password_ends_the_other_sessions() {
         let mut user = user();
-        let sessions: Vec<_> = (0..3).map(|_| Session::begin(user.id, at(0)).0).collect();
-        for session in &sessions {
-            user.begin_session(session.clone(), at(0));
-        }
-        assert_eq!(told(&user.set_password("new".to_owned(), Some(sessions[1].id), at(1))), ["password"]);
+        let sessions: Vec<_> = (0..3).map(|_| begin(&mut user, 0)).collect();
+        let effects = user.set_password("new".to_owned(), Some(sessions[1].id), at(1));
+        assert_eq!(told(&effects), ["password"]);
+        let ended = vec![sessions[0].id.to_string(), sessions[2].id.to_string()];
+        assert_eq!(revoked(&effects), (None, ended, "password_changed".to_owned()));
         assert_eq!(user.sessions, [sessions[1].clone()]);
+        let effects = user.set_password("newer".to_owned(), Some(sessions[1].id), at(2));
+        assert_eq!(effects.events.len(), 1, "no other session ended");
+    }
+
+    #[test]
+    fn revocation_names_what_ended() {
+        let mut user = user();
+        let (phone, desk) = (begin(&mut user, 0), begin(&mut user, 0));
+        let effects = user.set_role(Role::Admin, at(1));
+        assert_eq!(revoked(&effects), (Some(1), Vec::new(), "role_changed".to_owned()));
+        assert_eq!(user.set_role(Role::Admin, at(2)), Effects::none());
+        let effects = user.end_session(phone.id, RevocationReason::SignedOut, at(3));
+        assert_eq!(revoked(&effects), (None, vec![phone.id.to_string()], "signed_out".to_owned()));
+        assert_eq!(user.end_session(phone.id, RevocationReason::SignedOut, at(4)), Effects::none());
+        let effects = user.delete(at(5));
+        assert_eq!(revoked(&effects), (Some(2), vec![desk.id.to_string()], "deleted".to_owned()));
     }
 
     #[test]
     fn the_oldest_sessions_end_when_there_are_too_many_and_those_that_ran_out() {
         let mut user = user();
-        let first = Session::begin(user.id, at(0)).0;
-        user.begin_session(first.clone(), at(0));
-        for _ in 0..MAX_SESSIONS {
-            user.begin_session(Session::begin(user.id, at(1)).0, at(1));
+        let first = begin(&mut user, 0);
+        for _ in 1..MAX_SESSIONS {
+            begin(&mut user, 1);
         }
+        let effects = user.begin_session(Session::begin(user.id, at(1)).0, at(1));
+        assert_eq!(revoked(&effects), (None, vec![first.id.to_string()], "too_many_sessions".to_owned()));
         assert_eq!(user.sessions.len(), MAX_SESSIONS);
         assert!(user.session(first.id, at(1)).is_none());
         let late = at(2) + super::super::SESSION_LIFE;
-        user.begin_session(Session::begin(user.id, late).0, late);
-        assert_eq!(user.sessions.len(), 1);
+        let effects = user.begin_session(Session::begin(user.id, late).0, late);
+        assert_eq!((effects, user.sessions.len()), (Effects::none(), 1), "tokens of those that ran out ran out before");
     }
 
     #[test]
     fn nothing_personal_is_left_of_the_deleted() {
         let mut user = user();
-        user.begin_session(Session::begin(user.id, at(0)).0, at(0));
+        begin(&mut user, 0);
         let effects = user.delete(at(1));
         assert!(matches!(effects.events[0].event, Event::UserDeleted(_)));
         assert_eq!((user.profile, user.password_hash, user.sessions), (None, String::new(), Vec::new()));

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::auth::Caller;
+use common::auth::SignedInUser;
 use common::http::{ApiError, Checks, ClientAddr, Json};
 use contracts::Problem;
 use secrecy::SecretString;
@@ -10,7 +10,6 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::form::password;
-use super::view::own;
 use crate::app::AppState;
 use crate::error::Error;
 use crate::passwords::Verdict;
@@ -36,17 +35,17 @@ pub(super) struct Body {
         (status = 204, description = "Changed"),
         (status = 400, description = "INVALID_PASSWORD, VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "FORBIDDEN: a service has no account", body = Problem),
         (status = 429, description = "TOO_MANY_REQUESTS, with Retry-After", body = Problem),
         (status = 503, description = "SERVICE_UNAVAILABLE, with Retry-After", body = Problem),
     )
 )]
 pub(super) async fn change_password(
     State(app): State<AppState>,
-    caller: Caller,
+    SignedInUser(caller, id): SignedInUser,
     ClientAddr(address): ClientAddr,
     Json(body): Json<Body>,
 ) -> Result<StatusCode, ApiError> {
-    let id = own(&caller)?;
     let mut checks = Checks::new();
     let current = checks.required("currentPassword", body.current_password).map(SecretString::from);
     let new = password(&mut checks, "newPassword", body.new_password);

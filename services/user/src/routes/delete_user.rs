@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::auth::Caller;
+use common::auth::SignedInUser;
 use common::http::{ApiError, Path};
 use contracts::{Problem, UserId};
 
@@ -20,13 +20,14 @@ use crate::app::AppState;
         (status = 204, description = "Deleted"),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "FORBIDDEN: a service changes no account", body = Problem),
         (status = 404, description = "USER_NOT_FOUND, also for another person", body = Problem),
         (status = 409, description = "CONFLICT: the last admin", body = Problem),
     )
 )]
 pub(super) async fn delete_user(
     State(app): State<AppState>,
-    caller: Caller,
+    SignedInUser(caller, _own): SignedInUser,
     Path(id): Path<UserId>,
 ) -> Result<StatusCode, ApiError> {
     let id = reachable(&caller, id)?;

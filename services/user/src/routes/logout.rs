@@ -1,15 +1,15 @@
 //! `POST /api/auth/logout`
 
 use axum::extract::State;
-use common::auth::Caller;
+use common::auth::SignedInUser;
 use common::effects::Effects;
 use common::http::{ApiError, Json};
 use contracts::Problem;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::view::own;
 use crate::app::AppState;
+use crate::domain::RevocationReason;
 
 /// That it is done.
 #[derive(Serialize, ToSchema)]
@@ -30,15 +30,15 @@ pub(super) struct Answer {
         (status = 403, description = "FORBIDDEN: a service has no session", body = Problem),
     )
 )]
-pub(super) async fn logout(State(app): State<AppState>, caller: Caller) -> Result<Json<Answer>, ApiError> {
-    let id = own(&caller)?;
+pub(super) async fn logout(
+    State(app): State<AppState>,
+    SignedInUser(caller, id): SignedInUser,
+) -> Result<Json<Answer>, ApiError> {
     let session = caller.session.as_deref().and_then(|session| session.parse().ok());
     app.people
-        .change(id, |user, _| {
-            if let Some(session) = session {
-                user.end_session(session);
-            }
-            Ok(Effects::none())
+        .change(id, |user, now| {
+            let end = |session| user.end_session(session, RevocationReason::SignedOut, now);
+            Ok(session.map_or_else(Effects::none, end))
         })
         .await?;
     Ok(Json(Answer { message: "Logout successful" }))

@@ -1,13 +1,13 @@
 //! `GET`, `PUT` and `PATCH /api/users/me`
 
 use axum::extract::State;
-use common::auth::Caller;
+use common::auth::SignedInUser;
 use common::http::{ApiError, Json};
 use contracts::Problem;
 
 use super::form::{ProfileForm, change};
 use super::update_user::changed;
-use super::view::{ProfileView, own};
+use super::view::ProfileView;
 use crate::app::AppState;
 
 /// One's own profile.
@@ -22,8 +22,8 @@ use crate::app::AppState;
         (status = 403, description = "FORBIDDEN: a service has no account", body = Problem),
     )
 )]
-pub(super) async fn get_me(State(app): State<AppState>, caller: Caller) -> Result<Json<ProfileView>, ApiError> {
-    Ok(Json(app.people.profile(own(&caller)?).await?))
+pub(super) async fn get_me(State(app): State<AppState>, person: SignedInUser) -> Result<Json<ProfileView>, ApiError> {
+    Ok(Json(app.people.profile(person.1).await?))
 }
 
 /// Changes one's own profile; what is left out stays.
@@ -37,14 +37,14 @@ pub(super) async fn get_me(State(app): State<AppState>, caller: Caller) -> Resul
         (status = 200, body = ProfileView),
         (status = 400, description = "VALIDATION_FAILED, MALFORMED_BODY", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "FORBIDDEN: a service has no account", body = Problem),
         (status = 409, description = "USER_EXISTS", body = Problem),
     )
 )]
 pub(super) async fn update_me(
     State(app): State<AppState>,
-    caller: Caller,
+    person: SignedInUser,
     Json(form): Json<ProfileForm>,
 ) -> Result<Json<ProfileView>, ApiError> {
-    let id = own(&caller)?;
-    changed(&app, id, change(form, app.people.now())?).await
+    changed(&app, person.1, change(form, app.people.now())?).await
 }

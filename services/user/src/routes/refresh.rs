@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::AppState;
-use crate::domain::{RefreshToken, Refreshed};
+use crate::domain::{RefreshToken, Refreshed, RevocationReason};
 use crate::error::Error;
 use crate::tokens::PERSON_LIFE;
 
@@ -57,7 +57,7 @@ pub(super) async fn refresh(State(app): State<AppState>, Json(body): Json<Body>)
     let changed = app.people.change(used.user_id, |user, now| {
         outcome = user.session(used.session, now).map(|session| session.refresh(&used, &next, now));
         if outcome == Some(Refreshed::Reused) {
-            user.end_session(used.session);
+            return Ok(user.end_session(used.session, RevocationReason::RefreshTokenReused, now));
         }
         Ok(Effects::none())
     });

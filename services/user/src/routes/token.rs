@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use contracts::ScopeSet;
 use contracts::calls::ServiceTokenAnswer;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -74,7 +75,7 @@ pub(super) async fn token(
         None => return refuse(StatusCode::BAD_REQUEST, "invalid_request"),
     }
     let answer = ServiceTokenAnswer {
-        access_token: app.tokens.service(&client.id),
+        access_token: app.tokens.service(&client.id, client.scopes.unwrap_or(ScopeSet::ALL)),
         token_type: "Bearer".to_owned(),
         expires_in: SERVICE_LIFE.num_seconds().unsigned_abs(),
     };

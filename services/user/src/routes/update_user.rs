@@ -1,7 +1,7 @@
 //! `PUT` and `PATCH /api/users/{id}`
 
 use axum::extract::State;
-use common::auth::Caller;
+use common::auth::SignedInUser;
 use common::http::{ApiError, Json, Path};
 use contracts::{Problem, UserId};
 
@@ -23,13 +23,14 @@ use crate::error::Error;
         (status = 200, body = ProfileView),
         (status = 400, description = "VALIDATION_FAILED, MALFORMED_BODY", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "FORBIDDEN: a service changes no account", body = Problem),
         (status = 404, description = "USER_NOT_FOUND, also for another person", body = Problem),
         (status = 409, description = "USER_EXISTS", body = Problem),
     )
 )]
 pub(super) async fn update_user(
     State(app): State<AppState>,
-    caller: Caller,
+    SignedInUser(caller, _own): SignedInUser,
     Path(id): Path<UserId>,
     Json(form): Json<ProfileForm>,
 ) -> Result<Json<ProfileView>, ApiError> {

@@ -93,14 +93,6 @@ impl SignedIn {
     }
 }
 
-/// The caller's own account.
-///
-/// # Errors
-/// A service has none.
-pub(super) fn own(caller: &Caller) -> Result<UserId, Error> {
-    caller.user_id.ok_or(Error::NoAccount)
-}
-
 /// The account, if the caller may act for it.
 ///
 /// # Errors

@@ -16,6 +16,7 @@ use common::outbox::Outbox;
 use common::schema;
 use common::store::{Operations, StoreError};
 use contracts::UserId;
+use contracts::calls::Revocation;
 use futures::TryStreamExt as _;
 use mongodb::bson::{Document, doc};
 use mongodb::options::{ClientOptions, ReadPreference, SelectionCriteria, WriteConcern};
@@ -32,6 +33,7 @@ mod indexes;
 mod outbox;
 mod pool;
 mod record;
+mod revocations;
 mod url;
 
 pub use url::MongoUrl;
@@ -51,6 +53,8 @@ const CONNECT: Duration = Duration::from_secs(2);
 const SELECTION: Duration = Duration::from_millis(2500);
 /// How long a majority of the servers may take to have a write on disk.
 const MAJORITY: Duration = Duration::from_secs(4);
+/// Deleted users that one purge removes at most.
+const PURGED: i64 = 1000;
 /// What a write needs to be found again whatever happens.
 const DURABLE: fn() -> WriteConcern = || {
     let mut durable = WriteConcern::majority();
@@ -65,6 +69,8 @@ pub struct MongoUsers {
     database: Database,
     users: Collection<Document>,
     failures: Collection<Document>,
+    feed: Collection<Document>,
+    deleted: Collection<Document>,
     wake: Arc<Notify>,
     pool: Arc<Watched>,
 }
@@ -88,7 +94,8 @@ impl MongoUsers {
         options.cmap_event_handler = Some(Watched::handler(&pool));
         let database = Client::with_options(options).map_err(fault)?.database(&url.database);
         let (users, failures) = (database.collection("users"), database.collection("login_failures"));
-        let store = Self { database, users, failures, wake: Arc::default(), pool };
+        let (feed, deleted) = (database.collection("revocations"), database.collection("deleted_users"));
+        let store = Self { database, users, failures, feed, deleted, wake: Arc::default(), pool };
         store.ping().await?;
         store.check_schema().await?;
         indexes::make(&store).await?;
@@ -145,7 +152,7 @@ impl MongoUsers {
 
 /// All of a document that makes a [`Stored`].
 fn user_alone() -> Document {
-    doc! { "events": 0, "handled": 0, "sequences": 0 }
+    doc! { "events": 0, "handled": 0, "sequences": 0, "revoked": 0 }
 }
 
 /// This user's document, while it has the version that was read.
@@ -179,6 +186,11 @@ impl Users for MongoUsers {
         let mut document = document(user, 1)?;
         document.insert("events", added.events);
         document.insert("sequences", added.sequences);
+        document.insert("revoked", added.revoked);
+        let tombstone = self.deleted.find_one(doc! { "_id": user.id.to_string() });
+        if read(tombstone.max_time(SERVER_LIMIT)).await?.is_some() {
+            return Ok(Written::Outdated);
+        }
         if let Some(message) = added.handled {
             document.insert("handled", vec![message]);
         }
@@ -215,6 +227,9 @@ impl Users for MongoUsers {
         let mut push = Document::new();
         if !added.events.is_empty() {
             push.insert("events", doc! { "$each": added.events });
+        }
+        if !added.revoked.is_empty() {
+            push.insert("revoked", doc! { "$each": added.revoked });
         }
         push.extend(added.handled.map(|message| ("handled".to_owned(), message.into())));
         if !push.is_empty() {
@@ -276,14 +291,29 @@ impl Users for MongoUsers {
         Ok(())
     }
 
-    async fn purge(&self, _now: DateTime<Utc>) -> Result<(), StoreError> {
+    async fn revocations(&self, after: i64, limit: u32, now: DateTime<Utc>) -> Result<Vec<Revocation>, StoreError> {
+        revocations::list(self, after, limit, now).await
+    }
+
+    async fn purge(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         // Failures that count no more are the server's to remove, by an index.
+        revocations::purge(self, now).await?;
         let forgotten = doc! {
             "deleted_at": { "$exists": true },
             "events.0": { "$exists": false },
             "handled.0": { "$exists": false },
+            "revoked.0": { "$exists": false },
         };
-        write(self.users.delete_many(forgotten)).await?;
+        let found =
+            self.users.find(forgotten.clone()).projection(doc! { "_id": 1 }).limit(PURGED).max_time(SERVER_LIMIT);
+        let found: Vec<Document> = read(async { found.await?.try_collect().await }).await?;
+        for id in found.iter().filter_map(|user| user.get("_id")) {
+            let tombstone = doc! { "_id": id };
+            write(self.deleted.replace_one(tombstone.clone(), tombstone.clone()).upsert(true)).await?;
+            let mut user = forgotten.clone();
+            user.extend(tombstone);
+            write(self.users.delete_one(user)).await?;
+        }
         Ok(())
     }
 

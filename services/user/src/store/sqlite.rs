@@ -3,14 +3,15 @@
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::effects::Effects;
-use common::sqlite::{Sqlite, SqliteTx, from_ms, ms};
+use common::sqlite::{Sqlite, SqliteTx, from_ms, ms, parse_col};
 use common::store::StoreError;
 use contracts::UserId;
+use contracts::calls::Revocation;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row};
 
-use super::{Filter, Stored, Users, Written};
+use super::{Filter, Stored, Users, Written, revocations_in};
 use crate::domain::User;
 
 /// The tables.
@@ -29,11 +30,13 @@ impl SqliteUsers {
     async fn save_within(&self, mut tx: SqliteTx, stored: &Stored, effects: &Effects) -> Result<Written, StoreError> {
         let user = &stored.user;
         let updated = sqlx::query(
-            "UPDATE users SET email = ?, role = ?, document = ?, version = version + 1 WHERE id = ? AND version = ?",
+            "UPDATE users SET email = ?, role = ?, document = ?, access_version = ?, version = version + 1
+             WHERE id = ? AND version = ?",
         )
         .bind(email(user))
         .bind(user.role.as_str())
         .bind(document(user)?)
+        .bind(user.access_version)
         .bind(user.id.to_string())
         .bind(stored.version)
         .execute(&mut *tx)
@@ -41,12 +44,44 @@ impl SqliteUsers {
         match updated {
             Ok(updated) if updated.rows_affected() == 0 => Ok(Written::Outdated),
             Ok(_) => {
+                if user.profile.is_none() {
+                    let tombstone = "INSERT INTO deleted_users (id) VALUES (?) ON CONFLICT DO NOTHING";
+                    sqlx::query(tombstone).bind(user.id.to_string()).execute(&mut *tx).await?;
+                }
+                insert_revocations(&mut tx, effects).await?;
                 self.0.commit(tx, effects).await?;
                 Ok(Written::Done)
             }
             Err(error) => taken(error.into()),
         }
     }
+}
+
+/// Adds the revocations among the effects to the feed, within the transaction that causes them. A SQLite file has one
+/// writer at a time, so they are visible in the order of their positions.
+async fn insert_revocations(tx: &mut SqliteTx, effects: &Effects) -> Result<(), StoreError> {
+    for (_, expires_at, revoked) in revocations_in(effects) {
+        let sessions = serde_json::to_string(&revoked.session_ids).map_err(|error| StoreError::Fault(error.into()))?;
+        sqlx::query("INSERT INTO revocations (user_id, min_version, session_ids, expires_at) VALUES (?, ?, ?, ?)")
+            .bind(revoked.user_id.to_string())
+            .bind(revoked.min_version)
+            .bind(sessions)
+            .bind(ms(expires_at))
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
+}
+
+fn revocation(row: &SqliteRow) -> Result<Revocation, StoreError> {
+    let sessions: Vec<String> =
+        serde_json::from_str(row.try_get("session_ids")?).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    Ok(Revocation {
+        seq: row.try_get("seq")?,
+        user_id: parse_col(row.try_get("user_id")?, "user id")?,
+        min_version: row.try_get("min_version")?,
+        session_ids: Some(sessions).filter(|sessions| !sessions.is_empty()),
+    })
 }
 
 fn document(user: &User) -> Result<String, StoreError> {
@@ -58,8 +93,9 @@ fn email(user: &User) -> Option<&str> {
 }
 
 fn read(row: &SqliteRow) -> Result<Stored, StoreError> {
-    let user =
+    let mut user: User =
         serde_json::from_str(row.try_get("document")?).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    user.access_version = row.try_get("access_version")?;
     Ok(Stored { user, version: row.try_get("version")? })
 }
 
@@ -81,24 +117,30 @@ fn taken(error: StoreError) -> Result<Written, StoreError> {
 impl Users for SqliteUsers {
     async fn insert(&self, user: &User, effects: &Effects) -> Result<Written, StoreError> {
         let mut tx = self.0.begin().await?;
-        let inserted =
-            sqlx::query("INSERT INTO users (id, email, role, document, version, created_at) VALUES (?, ?, ?, ?, 1, ?)")
-                .bind(user.id.to_string())
-                .bind(email(user))
-                .bind(user.role.as_str())
-                .bind(document(user)?)
-                .bind(ms(user.created_at))
-                .execute(&mut *tx)
-                .await;
-        if let Err(error) = inserted {
-            return taken(error.into());
+        let inserted = sqlx::query(
+            "INSERT INTO users (id, email, role, document, access_version, version, created_at)
+             SELECT ?1, ?2, ?3, ?4, ?5, 1, ?6 WHERE NOT EXISTS (SELECT 1 FROM deleted_users WHERE id = ?1)",
+        )
+        .bind(user.id.to_string())
+        .bind(email(user))
+        .bind(user.role.as_str())
+        .bind(document(user)?)
+        .bind(user.access_version)
+        .bind(ms(user.created_at))
+        .execute(&mut *tx)
+        .await;
+        match inserted {
+            Ok(inserted) if inserted.rows_affected() == 0 => return Ok(Written::Outdated),
+            Ok(_) => {}
+            Err(error) => return taken(error.into()),
         }
+        insert_revocations(&mut tx, effects).await?;
         self.0.commit(tx, effects).await?;
         Ok(Written::Done)
     }
 
     async fn find(&self, id: UserId) -> Result<Option<Stored>, StoreError> {
-        let row = sqlx::query("SELECT document, version FROM users WHERE id = ?")
+        let row = sqlx::query("SELECT document, version, access_version FROM users WHERE id = ?")
             .bind(id.to_string())
             .fetch_optional(&mut *self.0.reader().acquire().await?)
             .await?;
@@ -106,7 +148,7 @@ impl Users for SqliteUsers {
     }
 
     async fn find_email(&self, email: &str) -> Result<Option<Stored>, StoreError> {
-        let row = sqlx::query("SELECT document, version FROM users WHERE email = ?")
+        let row = sqlx::query("SELECT document, version, access_version FROM users WHERE email = ?")
             .bind(email)
             .fetch_optional(&mut *self.0.reader().acquire().await?)
             .await?;
@@ -131,7 +173,7 @@ impl Users for SqliteUsers {
         let mut count = QueryBuilder::new("SELECT count(*) FROM users");
         narrow(&mut count, filter);
         let total: i64 = count.build_query_scalar().fetch_one(&mut *self.0.reader().acquire().await?).await?;
-        let mut query = QueryBuilder::new("SELECT document, version FROM users");
+        let mut query = QueryBuilder::new("SELECT document, version, access_version FROM users");
         narrow(&mut query, filter);
         query.push(" ORDER BY created_at DESC, id DESC LIMIT ").push_bind(limit);
         query.push(" OFFSET ").push_bind(i64::try_from(offset).unwrap_or(i64::MAX));
@@ -173,14 +215,31 @@ impl Users for SqliteUsers {
         self.0.commit(tx, &Effects::none()).await
     }
 
+    async fn revocations(&self, after: i64, limit: u32, now: DateTime<Utc>) -> Result<Vec<Revocation>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT seq, user_id, min_version, session_ids FROM revocations
+             WHERE expires_at > ?1 AND
+                 (seq > ?2 OR ?2 > (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'revocations'))
+             ORDER BY seq LIMIT ?3",
+        )
+        .bind(ms(now))
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&mut *self.0.reader().acquire().await?)
+        .await?;
+        rows.iter().map(revocation).collect()
+    }
+
     async fn purge(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let due = "SELECT 1 WHERE EXISTS (SELECT 1 FROM login_failures WHERE expires_at <= ?)
+        let due = "SELECT 1 WHERE EXISTS (SELECT 1 FROM login_failures WHERE expires_at <= ?1)
+                       OR EXISTS (SELECT 1 FROM revocations WHERE expires_at <= ?1)
                        OR EXISTS (SELECT 1 FROM users WHERE email IS NULL)";
         if sqlx::query(due).bind(ms(now)).fetch_optional(&mut *self.0.reader().acquire().await?).await?.is_none() {
             return Ok(());
         }
         let mut tx = self.0.begin().await?;
         sqlx::query("DELETE FROM login_failures WHERE expires_at <= ?").bind(ms(now)).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM revocations WHERE expires_at <= ?").bind(ms(now)).execute(&mut *tx).await?;
         let gone: Vec<String> = sqlx::query_scalar(
             "DELETE FROM users WHERE email IS NULL AND id NOT IN (SELECT aggregate_id FROM outbox) RETURNING id",
         )

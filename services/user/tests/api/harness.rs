@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::DateTime;
 use common::auth::keys::generate_pem;
 use common::clock::ManualClock;
@@ -72,7 +74,10 @@ impl Shop {
             ("REDIS_URL", url.to_owned()),
             ("RABBITMQ_URL", format!("sqlite://{}", directory.path().join("bus.db").display())),
             ("JWT_PRIVATE_KEY", generate_pem().expose_secret().to_owned()),
-            ("CLIENT_CREDENTIALS", "order-service:the secret".to_owned()),
+            (
+                "CLIENT_CREDENTIALS",
+                "order-service:the secret,auditor:its secret:ops:read,reader:a secret:users:read".to_owned(),
+            ),
             ("ADMIN_EMAIL", ADMIN.0.to_owned()),
             ("ADMIN_PASSWORD", ADMIN.1.to_owned()),
         ]);
@@ -143,8 +148,13 @@ impl Shop {
         person(&self.login(ADMIN.0, ADMIN.1).await.expect(200))
     }
 
+    /// A client whose setting names no scopes.
     pub(crate) async fn service(&self) -> Person {
-        let request = self.request(Method::POST, "/api/auth/token").basic_auth("order-service", Some("the secret"));
+        self.client("order-service", "the secret").await
+    }
+
+    pub(crate) async fn client(&self, id: &str, secret: &str) -> Person {
+        let request = self.request(Method::POST, "/api/auth/token").basic_auth(id, Some(secret));
         let answer = self.send(request.form(&[("grant_type", "client_credentials")])).await.expect(200);
         let token = answer["access_token"].as_str().unwrap().to_owned();
         Person { id: String::new(), token, refresh_token: String::new() }
@@ -153,6 +163,12 @@ impl Shop {
     pub(crate) async fn refresh(&self, token: &str) -> Answer {
         self.post("/api/auth/refresh", &json!({"refreshToken": token})).await
     }
+}
+
+/// What an access token says.
+pub(crate) fn claims(person: &Person) -> Value {
+    let payload = person.token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
 }
 
 pub(crate) fn registration(email: &str) -> Value {

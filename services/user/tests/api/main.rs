@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+mod access;
 mod accounts;
 mod auth;
 mod contract;

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use testkit::servers;
 
+#[path = "../api/access.rs"]
+mod access;
 #[path = "../api/accounts.rs"]
 mod accounts;
 #[path = "../api/auth.rs"]

@@ -40,7 +40,8 @@ pub(crate) async fn all_of_a_user_is_kept(fixture: Fixture) {
         session.refresh(&token, &next, at(second));
         token = next;
     }
-    ada.begin_session(session, at(0));
+    ada.access_version = 7;
+    assert_eq!(ada.begin_session(session, at(0)), Effects::none());
     fixture.users.insert(&ada, &effects).await.unwrap();
     assert_eq!(fixture.stored(&ada).await.user, ada);
 }
@@ -67,7 +68,7 @@ pub(crate) async fn an_outdated_change_is_not_written(fixture: Fixture) {
     let mut read = fixture.stored(&john).await;
     let mut outdated = read.clone();
     let (session, _) = Session::begin(john.id, at(3));
-    read.user.begin_session(session, at(3));
+    assert_eq!(read.user.begin_session(session, at(3)), Effects::none());
     assert_eq!(fixture.users.save(&read, &Effects::none()).await.unwrap(), Written::Done);
     let effects = outdated.user.set_role(Role::Admin, at(4));
     assert_eq!(fixture.neighbour.save(&outdated, &effects).await.unwrap(), Written::Outdated);

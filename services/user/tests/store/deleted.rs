@@ -1,6 +1,7 @@
 //! What is left of the deleted, and for how long.
 
 use common::auth::Role;
+use common::effects::Effects;
 use user_service::store::{Filter, Stored, Written};
 
 use crate::{Fixture, at};
@@ -28,13 +29,15 @@ pub(crate) async fn the_deleted_are_removed_once_nothing_of_theirs_waits(fixture
     fixture.users.save(&deleted, &effects).await.unwrap();
     fixture.users.purge(at(5)).await.unwrap();
     assert_eq!(fixture.stored(&jane).await.user, deleted.user, "its events wait");
-    assert_eq!(fixture.pending().await, 3);
+    assert_eq!(fixture.pending().await, 4);
 
-    assert_eq!(fixture.publish(6).await, 3);
+    assert_eq!(fixture.publish(6).await, 4);
     fixture.users.purge(at(7)).await.unwrap();
     assert_eq!(fixture.users.find(jane.id).await.unwrap(), None);
     assert_eq!(fixture.stored(&john).await.user, john);
     deleted.version += 1;
     assert_eq!(fixture.users.save(&deleted, &effects).await.unwrap(), Written::Outdated, "nothing brings it back");
+    let again = fixture.neighbour.insert(&jane, &Effects::none()).await.unwrap();
+    assert_eq!(again, Written::Outdated, "the id of a deleted account is never used again");
     assert_eq!(fixture.pending().await, 0);
 }

@@ -24,7 +24,7 @@ pub(crate) async fn the_relay_and_the_user_do_not_disturb_each_other(fixture: Fi
     let mut read = fixture.stored(&john).await;
     let claimed = relay.claim(10, LEASE, at(1)).await.unwrap();
     assert_eq!(claimed.len(), 1);
-    let effects = read.user.set_role(Role::Admin, at(2));
+    let effects = read.user.set_password("another hash".to_owned(), None, at(2));
     assert_eq!(fixture.users.save(&read, &effects).await.unwrap(), Written::Done, "a claim is no change of the user");
     assert_eq!(fixture.pending().await, 2);
 

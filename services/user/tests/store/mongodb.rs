@@ -50,6 +50,7 @@ async fn hot_queries_use_an_index() {
         (doc! { "_id": "some" }, doc! {}),
         (doc! { "events.claimed_until": { "$lte": later } }, doc! {}),
         (doc! { "events.id": { "$in": ["some", "other"] } }, doc! {}),
+        (doc! { "revoked.id": { "$gt": "" } }, doc! {}),
         (doc! { "handled": { "$lt": "some" } }, doc! {}),
     ];
     let told_by_mongod = [
@@ -102,6 +103,7 @@ async fn the_indexes_are_what_they_have_to_be() {
         ("users_email", true, false, true),
         ("users_event", false, true, false),
         ("users_handled", true, true, false),
+        ("users_revoked", false, true, false),
     ];
     assert_eq!(found.iter().map(|(name, a, b, c)| (name.as_str(), *a, *b, *c)).collect::<Vec<_>>(), expected);
     let failures = database.collection::<Document>("login_failures").list_indexes().await.unwrap();

@@ -16,6 +16,8 @@ pub(super) const EMAIL: &str = "users_email";
 pub(super) const HANDLED: &str = "users_handled";
 /// Events by when a relay may take them.
 pub(super) const CLAIMABLE: &str = "users_claimable";
+/// A revocation has one position in the feed.
+pub(super) const FEED_EVENT: &str = "revocations_event";
 
 /// Failures stay so long after they count no more: which ones count is told by the clock that is passed in, not by the
 /// server's.
@@ -51,12 +53,18 @@ pub(super) async fn make(store: &MongoUsers) -> Result<(), StoreError> {
         with(index("users_deleted", doc! { "deleted_at": 1 }), sparse),
         with(index(CLAIMABLE, doc! { "events.claimed_until": 1 }), sparse),
         with(index("users_event", doc! { "events.id": 1 }), sparse),
+        with(index("users_revoked", doc! { "revoked.id": 1 }), sparse),
         with(index(HANDLED, doc! { "handled": 1 }), |options| {
             options.unique = Some(true);
             sparse(options);
         }),
     ];
     write(store.users.create_indexes(users)).await?;
+    let feed = [
+        with(index(FEED_EVENT, doc! { "event": 1 }), |options| options.unique = Some(true)),
+        index("revocations_expired", doc! { "expires_at": 1 }),
+    ];
+    write(store.feed.create_indexes(feed)).await?;
     let expired = with(index("login_failures_expired", doc! { "expires_at": 1 }), |options| {
         options.expire_after = Some(FAILURES_STAY);
     });

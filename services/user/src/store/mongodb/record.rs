@@ -11,6 +11,7 @@ use mongodb::bson::{self, Bson, Document, deserialize_from_document, serialize_t
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::revocations;
 use crate::NAME;
 use crate::domain::{Profile, Session, User};
 use crate::store::Stored;
@@ -25,11 +26,11 @@ pub(super) fn time(date: bson::DateTime) -> Result<DateTime<Utc>, StoreError> {
     DateTime::from_timestamp_millis(millis).ok_or_else(|| StoreError::Corrupt(format!("{millis} is no time")))
 }
 
-fn unreadable(error: &impl ToString) -> StoreError {
+pub(super) fn unreadable(error: &impl ToString) -> StoreError {
     StoreError::Corrupt(error.to_string())
 }
 
-fn unwritable(error: bson::error::Error) -> StoreError {
+pub(super) fn unwritable(error: bson::error::Error) -> StoreError {
     StoreError::Fault(error.into())
 }
 
@@ -49,6 +50,9 @@ struct Record {
     updated_at: bson::DateTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deleted_at: Option<bson::DateTime>,
+    /// None in a document that the version before wrote.
+    #[serde(default)]
+    access_version: i64,
     version: i64,
 }
 
@@ -64,6 +68,7 @@ pub(super) fn document(user: &User, version: i64) -> Result<Document, StoreError
         created_at: date(user.created_at),
         updated_at: date(user.updated_at),
         deleted_at: user.profile.is_none().then(|| date(user.updated_at)),
+        access_version: user.access_version,
         version,
     };
     serialize_to_document(&record).map_err(unwritable)
@@ -80,6 +85,7 @@ pub(super) fn stored(document: Document) -> Result<Stored, StoreError> {
         sessions: record.sessions,
         created_at: time(record.created_at)?,
         updated_at: time(record.updated_at)?,
+        access_version: record.access_version,
     };
     Ok(Stored { user, version: record.version })
 }
@@ -141,6 +147,8 @@ pub(super) struct Added {
     /// The counts that change.
     pub(super) sequences: Document,
     pub(super) handled: Option<String>,
+    /// Revocations that wait for their position in the feed.
+    pub(super) revoked: Vec<Bson>,
 }
 
 impl Beside {
@@ -181,7 +189,7 @@ impl Beside {
             };
             events.push(serialize_to_bson(&pending).map_err(unwritable)?);
         }
-        Ok(Added { events, sequences, handled })
+        Ok(Added { events, sequences, handled, revoked: revocations::pending(effects)? })
     }
 }
 

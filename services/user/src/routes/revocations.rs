@@ -1,0 +1,45 @@
+//! `GET /api/auth/revocations`
+
+use axum::extract::State;
+use common::auth::{ServiceWith, scope};
+use common::http::{ApiError, Checks, Json, Query};
+use contracts::Problem;
+use contracts::calls::RevocationPage;
+use serde::Deserialize;
+
+use crate::app::AppState;
+
+/// Maximum number of revocations in a page.
+const PAGE: u32 = 500;
+
+#[derive(Deserialize)]
+pub(super) struct Params {
+    after: Option<i64>,
+}
+
+/// Lists revoked access after a position of the feed, kept until the last token concerned has run out.
+#[utoipa::path(
+    get,
+    path = "/api/auth/revocations",
+    tag = "auth",
+    security(("bearer" = [])),
+    params(("after" = Option<i64>, Query, description = "Position to continue from; 0 unless given")),
+    responses(
+        (status = 200, body = RevocationPage),
+        (status = 400, description = "VALIDATION_FAILED", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "FORBIDDEN; INSUFFICIENT_SCOPE: without users:read", body = Problem),
+    )
+)]
+pub(super) async fn list_revocations(
+    State(app): State<AppState>,
+    _service: ServiceWith<scope::UsersRead>,
+    Query(params): Query<Params>,
+) -> Result<Json<RevocationPage>, ApiError> {
+    let mut checks = Checks::new();
+    let after = checks.integer("after", Some(params.after.unwrap_or(0)), 0..=i64::MAX);
+    let after = checks.finish(after)?;
+    let items = app.people.users.revocations(after, PAGE, app.people.now()).await?;
+    let next = items.last().map_or(after, |last| last.seq);
+    Ok(Json(RevocationPage { items, next }))
+}
