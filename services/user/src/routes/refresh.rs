@@ -35,7 +35,8 @@ pub(super) struct Answer {
     expires_in: i64,
 }
 
-/// Renews a session's tokens. A refresh token is used once; used again, it ends the session.
+/// Renews a session's tokens. Within 10 seconds of its first use a refresh token gives the same successor each time;
+/// used later, it ends the session.
 #[utoipa::path(
     post,
     path = "/api/auth/refresh",
@@ -52,11 +53,10 @@ pub(super) async fn refresh(State(app): State<AppState>, Json(body): Json<Body>)
     let sent = checks.required("refreshToken", body.refresh_token.or(body.token));
     let sent = checks.finish(sent)?;
     let used = RefreshToken::parse(&sent).ok_or(Error::InvalidRefreshToken)?;
-    let next = RefreshToken::generate(used.user_id, used.session);
-    let mut outcome = None;
+    let mut outcome = Refreshed::Unknown;
     let changed = app.people.change(used.user_id, |user, now| {
-        outcome = user.session(used.session, now).map(|session| session.refresh(&used, &next, now));
-        if outcome == Some(Refreshed::Reused) {
+        outcome = user.session(used.session, now).map_or(Refreshed::Unknown, |session| session.refresh(&used, now));
+        if matches!(outcome, Refreshed::Reused) {
             return Ok(user.end_session(used.session, RevocationReason::RefreshTokenReused, now));
         }
         Ok(Effects::none())
@@ -65,12 +65,14 @@ pub(super) async fn refresh(State(app): State<AppState>, Json(body): Json<Body>)
         Err(Error::NotFound) => return Err(Error::InvalidRefreshToken.into()),
         changed => changed?,
     };
-    if outcome == Some(Refreshed::Reused) {
-        tracing::warn!(user.id = %user.id, session.id = %used.session, "a refresh token was used twice, its session ended");
-    }
-    if outcome != Some(Refreshed::Rotated) {
-        return Err(Error::InvalidRefreshToken.into());
-    }
+    let next = match outcome {
+        Refreshed::Successor(next) => next,
+        Refreshed::Reused => {
+            tracing::warn!(user.id = %user.id, session.id = %used.session, "refresh token reused, session ended");
+            return Err(Error::InvalidRefreshToken.into());
+        }
+        Refreshed::Unknown => return Err(Error::InvalidRefreshToken.into()),
+    };
     Ok(Json(Answer {
         message: "Token refreshed",
         token: app.tokens.person(&user, used.session),

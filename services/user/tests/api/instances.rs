@@ -55,6 +55,20 @@ async fn what_ends_by_one_instance_has_ended_for_the_other() {
     shop.refresh(renewed).await.refused(401, "INVALID_REFRESH_TOKEN");
 }
 
+/// Two tabs present the same token at once, each to another instance, again and again.
+#[tokio::test]
+async fn two_tabs_that_refresh_at_once_get_the_same_successor() {
+    let Some(shop) = Shop::open().await else { return };
+    let other = shop.another_instance().await;
+    let mut token = shop.register("john@example.com").await.refresh_token;
+    for round in 0..50 {
+        let (one, another, again) = tokio::join!(shop.refresh(&token), other.refresh(&token), shop.refresh(&token));
+        let successors = [one, another, again].map(|answer| answer.expect(200)["refreshToken"].clone());
+        assert!(successors.iter().all(|successor| *successor == successors[0]), "round {round}: {successors:?}");
+        token = successors[0].as_str().unwrap().to_owned();
+    }
+}
+
 /// Many devices on both instances: none is told that another came between.
 #[tokio::test]
 async fn sessions_of_one_account_do_not_disturb_each_other_across_instances() {

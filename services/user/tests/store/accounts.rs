@@ -4,7 +4,7 @@ use chrono::{NaiveDate, TimeDelta};
 use common::auth::Role;
 use common::effects::Effects;
 use contracts::UserId;
-use user_service::domain::{Address, RefreshToken, Session, Theme, User};
+use user_service::domain::{Address, Refreshed, Session, Theme, User};
 use user_service::store::{Filter, Written};
 
 use crate::{Fixture, at, user};
@@ -36,8 +36,7 @@ pub(crate) async fn all_of_a_user_is_kept(fixture: Fixture) {
     ada.created_at = at(0) + TimeDelta::milliseconds(123);
     let (mut session, mut token) = Session::begin(ada.id, at(0));
     for second in 1..4 {
-        let next = RefreshToken::generate(ada.id, session.id);
-        session.refresh(&token, &next, at(second));
+        let Refreshed::Successor(next) = session.refresh(&token, at(second)) else { panic!("a token is current") };
         token = next;
     }
     ada.access_version = 7;
