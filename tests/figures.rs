@@ -3,13 +3,23 @@
 
 use std::time::Instant;
 
+use serde_json::json;
 use sqlx::Row as _;
-use testkit::fleet::{Fleet, Servers};
+use testkit::fleet::{Fleet, Servers, until};
 
 /// Connections that the pool of a service may hold.
 const POOL: i64 = 10;
 /// Connections that a service may hold to the broker: one to publish and one to consume.
 const BROKER: usize = 2;
+/// Memory that signing in may leave, in KiB (40 MB).
+const LEFT_KIB: u64 = 40_000_000 / 1024;
+/// Persons who sign in at the same time.
+const AT_ONCE: usize = 8;
+
+/// Number of sign-ins that are measured.
+fn sign_ins() -> usize {
+    std::env::var("SIGN_INS").ok().and_then(|sign_ins| sign_ins.parse().ok()).unwrap_or(120)
+}
 
 /// Resident memory of a process, in KiB.
 fn resident(pid: u32) -> u64 {
@@ -52,4 +62,37 @@ async fn an_idle_fleet_holds_few_connections_and_little_memory() {
     let count = connections.lines().filter(|line| line.contains("->")).count();
     println!("RabbitMQ: {count} connections");
     assert!((4..=4 * BROKER).contains(&count), "{connections}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_in_leaves_no_memory() {
+    let fleet = Fleet::start().await;
+    let run = std::fs::read(fleet.data_dir().join("run.json")).unwrap();
+    let pid = serde_json::from_slice::<serde_json::Value>(&run).unwrap()["pid"].as_u64().unwrap();
+    let pid = u32::try_from(pid).unwrap();
+    let persons = (0..AT_ONCE).map(|number| format!("{number}@example.com"));
+    let persons: Vec<_> = persons.map(|email| json!({"email": email, "password": "password123"})).collect();
+    for form in &persons {
+        let mut registration = json!({"firstName": "John", "lastName": "Doe"});
+        registration.as_object_mut().unwrap().extend(form.as_object().unwrap().clone());
+        let _ = fleet.visitor().post("/api/auth/register", &registration).await.expect(201);
+    }
+    let before = resident(pid);
+    let (begun, each) = (Instant::now(), sign_ins().div_ceil(AT_ONCE));
+    let signed_in = persons.iter().map(|form| {
+        let person = fleet.visitor();
+        let form = form.clone();
+        tokio::spawn(async move {
+            for _ in 0..each {
+                let _ = person.post("/api/auth/login", &form).await.expect(200);
+            }
+        })
+    });
+    for signed_in in signed_in.collect::<Vec<_>>() {
+        signed_in.await.unwrap();
+    }
+    println!("{} sign-ins in {:.1} s", each * AT_ONCE, begun.elapsed().as_secs_f32());
+    println!("{before} KiB resident before, {} KiB just after", resident(pid));
+    let left = || async { Some(resident(pid).saturating_sub(before)).filter(|left| *left <= LEFT_KIB) };
+    println!("{} KiB more in the end", until("the memory of hashes is free again", left).await);
 }

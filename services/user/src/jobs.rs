@@ -1,4 +1,5 @@
-//! What the user service does by the clock: failed logins are forgotten, and the deleted are removed.
+//! What the user service does by the clock: failed logins are forgotten, the deleted are removed, and
+//! the memory of hashes is freed.
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ impl Worker for Purge {
     }
 
     async fn step(&self) -> Result<Next, WorkerError> {
+        self.0.passwords.release_memory();
         self.0.users.purge(self.0.now()).await?;
         Ok(Next::Idle)
     }

@@ -3,9 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, Version};
 use common::BoxError;
 use common::faults::{Fault, Faults};
 use common::http::shed;
@@ -18,10 +15,11 @@ use tracing::Instrument as _;
 use crate::NAME;
 use crate::error::Error;
 
-/// Memory of a hash, in KiB, and passes over it (OWASP's first choice for argon2id).
-const MEMORY_KIB: u32 = 19_456;
-const PASSES: u32 = 2;
-/// Hashes that are computed at a time: each takes a processor.
+mod hasher;
+
+use hasher::Hasher;
+
+/// Hashes that are computed at a time: each takes a processor and a block of 19 MiB.
 const AT_A_TIME: usize = 2;
 /// Callers that may wait for one; more are turned away.
 const WAITING: usize = 64;
@@ -31,7 +29,7 @@ pub(crate) const COME_BACK: Duration = Duration::from_secs(2);
 /// Hashes and verifies passwords. Clones share the queue.
 #[derive(Clone)]
 pub(crate) struct Passwords {
-    hasher: Argon2<'static>,
+    hasher: Hasher,
     /// What the password of an account that there is not is held against, so that it takes the same time.
     dummy: Arc<str>,
     places: Arc<Semaphore>,
@@ -95,9 +93,8 @@ pub(crate) enum Verdict {
 
 impl Passwords {
     pub(crate) fn new(metrics: &Metrics, faults: Faults) -> Result<Self, BoxError> {
-        let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|error| error.to_string())?;
-        let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let dummy = hasher.hash_password(b"no such account").map_err(|error| error.to_string())?.to_string();
+        let hasher = Hasher::new()?;
+        let dummy = hasher.dummy()?;
         let (places, running) = (Semaphore::new(AT_A_TIME + WAITING), Semaphore::new(AT_A_TIME));
         let (places, running, seen) = (Arc::new(places), Arc::new(running), Seen::new(metrics));
         Ok(Self { hasher, dummy: dummy.into(), places, running, seen, faults })
@@ -118,8 +115,8 @@ impl Passwords {
     pub(crate) async fn hash(&self, password: SecretString) -> Result<String, Error> {
         let place = self.place()?;
         let hasher = self.hasher.clone();
-        let work = move || hasher.hash_password(password.expose_secret().as_bytes()).map(|hash| hash.to_string());
-        self.run(place, work).await?.map_err(|error| Error::Fault(error.to_string().into()))
+        let work = move || hasher.hash(password.expose_secret().as_bytes());
+        self.run(place, work).await?.map_err(Error::Fault)
     }
 
     /// Holds a password against a hash; without one, it takes the same time and is wrong.
@@ -138,11 +135,15 @@ impl Passwords {
                 let right = bcrypt::verify(password, &hash).unwrap_or(false);
                 return if right { Verdict::RightButOld } else { Verdict::Wrong };
             }
-            let right =
-                PasswordHash::new(&hash).is_ok_and(|hash| hasher.verify_password(password.as_bytes(), &hash).is_ok());
+            let right = hasher.verify(password.as_bytes(), &hash);
             if right && known { Verdict::Right } else { Verdict::Wrong }
         })
         .await
+    }
+
+    /// Frees the memory of hashes while none is computed.
+    pub(crate) fn release_memory(&self) {
+        self.hasher.release_memory();
     }
 
     async fn run<T: Send + 'static>(
