@@ -134,7 +134,8 @@ async fn play(fleet: &Fleet) -> Vec<String> {
     let path = format!("/api/orders/{}/cancel", text(&order["id"]));
     let _ = person.post(&path, &json!({"reason": mark::REASON})).await.expect(200);
     person.until_order(&order, "cancelled", "refunded").await;
-    let _ = person.delete(&format!("/api/users/{}", person.id)).await;
+    let deletion = person.request(Method::DELETE, &format!("/api/users/{}", person.id));
+    let _ = Answer::of(deletion.json(&json!({"currentPassword": mark::PASSWORD}))).await.expect(204);
     let credentials = fleet.credentials();
     for (part, name) in [
         ("admin", "password"),

@@ -4,4 +4,6 @@ mod session;
 mod user;
 
 pub use session::{REFRESH_GRACE, RefreshToken, Refreshed, SESSION_LIFE, Session};
-pub use user::{Address, Change, Preferences, Profile, RevocationReason, Theme, User};
+pub use user::{
+    Address, AddressChange, Change, IncompleteAddress, Preferences, Profile, RevocationReason, Theme, User,
+};

@@ -5,8 +5,9 @@ use std::time::Duration;
 use common::BoxError;
 use common::http::ApiError;
 use common::store::StoreError;
-use contracts::ErrorCode;
+use contracts::{ErrorCode, FieldError};
 
+use crate::domain::IncompleteAddress;
 use crate::passwords::COME_BACK;
 
 /// Why something was not done.
@@ -27,6 +28,9 @@ pub(crate) enum Error {
     /// The current password is wrong.
     #[error("The current password is wrong")]
     InvalidPassword,
+    /// An address lacks parts.
+    #[error(transparent)]
+    IncompleteAddress(#[from] IncompleteAddress),
     /// The refresh token is unknown, used, or its session has ended.
     #[error("Invalid refresh token")]
     InvalidRefreshToken,
@@ -53,6 +57,10 @@ impl From<Error> for ApiError {
             Error::Exists => Self::new(ErrorCode::UserExists, detail),
             Error::InvalidCredentials => Self::new(ErrorCode::InvalidCredentials, detail),
             Error::InvalidPassword => Self::new(ErrorCode::InvalidPassword, detail),
+            Error::IncompleteAddress(IncompleteAddress(parts)) => {
+                let missing = |part| FieldError { field: format!("address.{part}"), message: "is required".to_owned() };
+                Self::validation(parts.into_iter().map(missing).collect())
+            }
             Error::InvalidRefreshToken => Self::new(ErrorCode::InvalidRefreshToken, detail),
             Error::Throttled(after) => Self::new(ErrorCode::TooManyRequests, detail).retry_after(after),
             Error::TooBusy => Self::new(ErrorCode::ServiceUnavailable, detail).retry_after(COME_BACK),

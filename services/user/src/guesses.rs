@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
+use contracts::UserId;
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 
@@ -42,6 +43,27 @@ impl People {
             return Err(Error::Throttled(WINDOW.to_std().unwrap_or_default()));
         }
         Ok(Guess { key, place })
+    }
+
+    /// Verifies the current password of an account, throttled as a sign-in is: a stolen token allows no more guesses.
+    /// Returns the hash that it was verified against.
+    ///
+    /// # Errors
+    /// [`Error::InvalidPassword`] if it is missing or wrong, and those of [`guess`](Self::guess).
+    pub(crate) async fn verify_current_password(
+        &self,
+        id: UserId,
+        password: Option<SecretString>,
+        from: IpAddr,
+    ) -> Result<String, Error> {
+        let user = self.users.find(id).await?.ok_or(Error::NotFound)?.user;
+        let email = user.profile.ok_or(Error::NotFound)?.email;
+        let password = password.ok_or(Error::InvalidPassword)?;
+        let guess = self.guess(&email, from).await?;
+        match self.judge(guess, password, Some(user.password_hash.clone())).await? {
+            Verdict::Wrong => Err(Error::InvalidPassword),
+            Verdict::Right | Verdict::RightButOld => Ok(user.password_hash),
+        }
     }
 
     /// Holds the guess against the account's hash, if there is such an account. A right one ends the row of failures.

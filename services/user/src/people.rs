@@ -150,6 +150,7 @@ impl People {
         }
         let profile = Profile {
             email: email.trim().to_lowercase(),
+            email_verified: false,
             first_name: "Shop".to_owned(),
             last_name: "Admin".to_owned(),
             date_of_birth: None,

@@ -172,6 +172,7 @@ fn at(second: i64) -> DateTime<Utc> {
 fn user(email: &str, role: Role, second: i64) -> (User, Effects) {
     let profile = Profile {
         email: email.to_owned(),
+        email_verified: false,
         first_name: "John".to_owned(),
         last_name: "Doe".to_owned(),
         date_of_birth: None,

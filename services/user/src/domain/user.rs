@@ -25,6 +25,52 @@ pub struct Address {
     pub country: String,
 }
 
+/// Change of a postal address; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "the names are those of the address")]
+pub struct AddressChange {
+    pub street: Option<String>,
+    pub city: Option<String>,
+    pub state: Option<String>,
+    pub zip_code: Option<String>,
+    pub country: Option<String>,
+}
+
+/// The parts that an address lacks, by their names in the API.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an address lacks {}", .0.join(", "))]
+pub struct IncompleteAddress(pub Vec<&'static str>);
+
+impl AddressChange {
+    /// Merges the change with the stored address.
+    ///
+    /// # Errors
+    /// If a part is neither given nor stored.
+    pub fn apply(self, stored: Option<Address>) -> Result<Address, IncompleteAddress> {
+        let (street, city, state, zip_code, country) = match stored {
+            Some(Address { street, city, state, zip_code, country }) => {
+                (Some(street), Some(city), Some(state), Some(zip_code), Some(country))
+            }
+            None => Default::default(),
+        };
+        let mut missing = Vec::new();
+        let mut part = |name: &'static str, given: Option<String>, stored: Option<String>| {
+            given.or(stored).unwrap_or_else(|| {
+                missing.push(name);
+                String::new()
+            })
+        };
+        let address = Address {
+            street: part("street", self.street, street),
+            city: part("city", self.city, city),
+            state: part("state", self.state, state),
+            zip_code: part("zipCode", self.zip_code, zip_code),
+            country: part("country", self.country, country),
+        };
+        if missing.is_empty() { Ok(address) } else { Err(IncompleteAddress(missing)) }
+    }
+}
+
 /// How the shop's pages look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -56,6 +102,8 @@ impl Default for Preferences {
 #[expect(missing_docs, reason = "the names are those of the user's fields")]
 pub struct Profile {
     pub email: String,
+    #[serde(default)]
+    pub email_verified: bool,
     pub first_name: String,
     pub last_name: String,
     pub date_of_birth: Option<NaiveDate>,
@@ -73,7 +121,7 @@ pub struct Change {
     pub last_name: Option<String>,
     pub date_of_birth: Option<Option<NaiveDate>>,
     pub phone_number: Option<Option<String>>,
-    pub address: Option<Option<Address>>,
+    pub address: Option<Option<AddressChange>>,
     pub notifications: Option<bool>,
     pub newsletter: Option<bool>,
     pub theme: Option<Theme>,
@@ -115,6 +163,8 @@ pub enum RevocationReason {
     SignedOut,
     /// The password was changed in another session.
     PasswordChanged,
+    /// The e-mail address was changed in another session.
+    EmailChanged,
     /// A refresh token was used again after its grace period.
     RefreshTokenReused,
     /// A newer session took the place of the oldest one.
@@ -128,6 +178,7 @@ impl RevocationReason {
             Self::Deleted => "deleted",
             Self::SignedOut => "signed_out",
             Self::PasswordChanged => "password_changed",
+            Self::EmailChanged => "email_changed",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::TooManySessions => "too_many_sessions",
         }
@@ -158,16 +209,37 @@ impl User {
         (user, Effects::of(now, Event::UserCreated(created)))
     }
 
-    /// Changes the profile; the event names what differs, and there is none if nothing does.
-    pub fn change(&mut self, change: Change, now: DateTime<Utc>) -> Effects {
-        let Some(profile) = &mut self.profile else { return Effects::none() };
+    /// Returns whether the change gives the account another e-mail address.
+    #[must_use]
+    pub fn changes_email(&self, change: &Change) -> bool {
+        let stored = self.profile.as_ref().map(|profile| &profile.email);
+        change.email.as_ref().is_some_and(|email| Some(email) != stored)
+    }
+
+    /// Changes the profile; the event names what differs, and there is none if nothing does. A new e-mail address is
+    /// unverified, and all sessions but `kept` end.
+    ///
+    /// # Errors
+    /// If a part of a new address is missing.
+    pub fn change(
+        &mut self,
+        change: Change,
+        kept: Option<Uuid>,
+        now: DateTime<Utc>,
+    ) -> Result<Effects, IncompleteAddress> {
+        let new_email = self.changes_email(&change);
+        let Some(profile) = &mut self.profile else { return Ok(Effects::none()) };
         let before = profile.clone();
+        profile.email_verified &= !new_email;
         set(&mut profile.email, change.email);
         set(&mut profile.first_name, change.first_name);
         set(&mut profile.last_name, change.last_name);
         set(&mut profile.date_of_birth, change.date_of_birth);
         set(&mut profile.phone_number, change.phone_number);
-        set(&mut profile.address, change.address);
+        if let Some(address) = change.address {
+            let stored = profile.address.take();
+            profile.address = address.map(|address| address.apply(stored)).transpose()?;
+        }
         set(&mut profile.preferences.notifications, change.notifications);
         set(&mut profile.preferences.newsletter, change.newsletter);
         set(&mut profile.preferences.theme, change.theme);
@@ -184,7 +256,15 @@ impl User {
         .filter(|(_, differs)| *differs)
         .map(|(name, _)| name)
         .collect();
-        if changes.is_empty() { Effects::none() } else { self.updated(&changes, now) }
+        if changes.is_empty() {
+            return Ok(Effects::none());
+        }
+        let mut effects = self.updated(&changes, now);
+        if new_email {
+            let ended = self.remove_sessions(|session| Some(session.id) != kept);
+            self.push_revocation(&mut effects, None, &ended, RevocationReason::EmailChanged, now);
+        }
+        Ok(effects)
     }
 
     /// Gives them another role.
@@ -297,6 +377,7 @@ mod tests {
     fn user() -> User {
         let profile = Profile {
             email: "john@example.com".to_owned(),
+            email_verified: true,
             first_name: "John".to_owned(),
             last_name: "Doe".to_owned(),
             date_of_birth: None,
@@ -340,12 +421,52 @@ mod tests {
             theme: Some(Theme::Dark),
             ..Change::default()
         };
-        assert_eq!(told(&user.change(change.clone(), at(1))), ["lastName", "phoneNumber", "preferences"]);
+        let effects = user.change(change.clone(), None, at(1)).unwrap();
+        assert_eq!(told(&effects), ["lastName", "phoneNumber", "preferences"]);
         assert_eq!(user.updated_at, at(1));
-        assert_eq!(user.change(change, at(2)), Effects::none(), "the same again is no change");
+        assert_eq!(user.change(change, None, at(2)), Ok(Effects::none()), "the same again is no change");
         assert_eq!(user.updated_at, at(1));
         let preferences = user.profile.unwrap().preferences;
         assert_eq!(preferences, Preferences { theme: Theme::Dark, ..Preferences::default() });
+    }
+
+    #[test]
+    fn partial_address_is_merged_with_the_stored_one() {
+        let mut user = user();
+        let city = |city: &str| Change {
+            address: Some(Some(AddressChange { city: Some(city.to_owned()), ..AddressChange::default() })),
+            ..Change::default()
+        };
+        let missing = user.clone().change(city("Berlin"), None, at(1)).unwrap_err();
+        assert_eq!(missing.0, ["street", "state", "zipCode", "country"]);
+        let text = |text: &str| Some(text.to_owned());
+        let whole = AddressChange {
+            street: text("1 High St"),
+            city: text("London"),
+            state: text("London"),
+            zip_code: text("E1"),
+            country: text("GB"),
+        };
+        let whole = Change { address: Some(Some(whole)), ..Change::default() };
+        assert_eq!(told(&user.change(whole, None, at(1)).unwrap()), ["address"]);
+        assert_eq!(told(&user.change(city("Berlin"), None, at(2)).unwrap()), ["address"]);
+        let address = user.profile.as_ref().unwrap().address.clone().unwrap();
+        assert_eq!((address.street.as_str(), address.city.as_str()), ("1 High St", "Berlin"));
+        let clear = Change { address: Some(None), ..Change::default() };
+        assert_eq!(told(&user.change(clear, None, at(3)).unwrap()), ["address"]);
+        assert_eq!(user.profile.unwrap().address, None);
+    }
+
+    #[test]
+    fn new_email_is_unverified_and_ends_the_other_sessions() {
+        let mut user = user();
+        let (phone, desk) = (begin(&mut user, 0), begin(&mut user, 0));
+        let email = |email: &str| Change { email: Some(email.to_owned()), ..Change::default() };
+        assert_eq!(user.change(email("john@example.com"), None, at(1)), Ok(Effects::none()));
+        let effects = user.change(email("doe@example.com"), Some(desk.id), at(2)).unwrap();
+        assert_eq!(told(&effects), ["email"]);
+        assert_eq!(revoked(&effects), (None, vec![phone.id.to_string()], "email_changed".to_owned()));
+        assert!(!user.profile.unwrap().email_verified);
     }
 
     #[test]

@@ -12,7 +12,6 @@ use utoipa::ToSchema;
 use super::form::password;
 use crate::app::AppState;
 use crate::error::Error;
-use crate::passwords::Verdict;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -51,13 +50,7 @@ pub(super) async fn change_password(
     let new = password(&mut checks, "newPassword", body.new_password);
     let (current, new) = checks.finish(current.zip(new))?;
     let people = &app.people;
-    let user = people.users.find(id).await?.ok_or(Error::NotFound)?.user;
-    let (email, hash) = (user.profile.ok_or(Error::NotFound)?.email, user.password_hash);
-    // A stolen token allows no more guesses than a login does.
-    let guess = people.guess(&email, address).await?;
-    if people.judge(guess, current, Some(hash.clone())).await? == Verdict::Wrong {
-        return Err(Error::InvalidPassword.into());
-    }
+    let hash = people.verify_current_password(id, Some(current), address).await?;
     let new = people.passwords.hash(new).await?;
     let kept = caller.session.as_deref().and_then(|session| session.parse().ok());
     people

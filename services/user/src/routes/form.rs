@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::domain::{Address, Change, Theme};
+use crate::domain::{AddressChange, Change, Theme};
 
 /// The longest name or part of an address, in characters.
 const TEXT: usize = 100;
@@ -15,30 +15,29 @@ const EARLIEST_YEAR: i32 = 1900;
 /// The longest phone number.
 const PHONE: usize = 32;
 
-/// A postal address as it is sent.
+/// A postal address as it is sent: all of it at registration; in a change, what is left out stays.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AddressForm {
-    #[schema(required)]
     street: Option<String>,
-    #[schema(required)]
     city: Option<String>,
-    #[schema(required)]
     state: Option<String>,
-    #[schema(required)]
     zip_code: Option<String>,
-    #[schema(required)]
     country: Option<String>,
 }
 
 impl AddressForm {
-    fn check(self, checks: &mut Checks) -> Option<Address> {
-        let street = checks.text("address.street", self.street, 1..=TEXT);
-        let city = checks.text("address.city", self.city, 1..=TEXT);
-        let state = checks.text("address.state", self.state, 1..=TEXT);
-        let zip_code = checks.text("address.zipCode", self.zip_code, 1..=20);
-        let country = checks.text("address.country", self.country, 1..=TEXT);
-        Some(Address { street: street?, city: city?, state: state?, zip_code: zip_code?, country: country? })
+    fn check(self, checks: &mut Checks, whole: bool) -> AddressChange {
+        let mut part = |field: &str, value: Option<String>, max| {
+            if whole || value.is_some() { checks.text(field, value, 1..=max) } else { None }
+        };
+        AddressChange {
+            street: part("address.street", self.street, TEXT),
+            city: part("address.city", self.city, TEXT),
+            state: part("address.state", self.state, TEXT),
+            zip_code: part("address.zipCode", self.zip_code, 20),
+            country: part("address.country", self.country, TEXT),
+        }
     }
 }
 
@@ -58,11 +57,11 @@ pub(super) struct ProfileForm {
     pub(super) email: Option<String>,
     first_name: Option<String>,
     last_name: Option<String>,
-    /// `YYYY-MM-DD`; null removes it.
+    /// `YYYY-MM-DD`; null or an empty text removes it.
     #[serde(default, deserialize_with = "cleared")]
     #[schema(value_type = Option<String>)]
     date_of_birth: Option<Option<String>>,
-    /// Null removes it.
+    /// Null or an empty text removes it.
     #[serde(default, deserialize_with = "cleared")]
     #[schema(value_type = Option<String>)]
     phone_number: Option<Option<String>>,
@@ -73,6 +72,8 @@ pub(super) struct ProfileForm {
     preferences: Option<PreferencesForm>,
     /// At registration alone: 8 to 128 characters. It has a call of its own to be changed.
     pub(super) password: Option<String>,
+    /// Needed to change one's own e-mail address.
+    pub(super) current_password: Option<String>,
 }
 
 impl ProfileForm {
@@ -86,14 +87,19 @@ impl ProfileForm {
             email: if whole || self.email.is_some() { checks.email("email", self.email) } else { None },
             first_name: name(checks, "firstName", self.first_name),
             last_name: name(checks, "lastName", self.last_name),
-            date_of_birth: self.date_of_birth.map(|sent| date(checks, &sent?, now)),
+            date_of_birth: self.date_of_birth.map(|sent| date(checks, &given(sent)?, now)),
             phone_number: self.phone_number.map(|sent| checks.optional_text("phoneNumber", sent, PHONE)),
-            address: self.address.map(|sent| sent?.check(checks)),
+            address: self.address.map(|sent| Some(sent?.check(checks, whole))),
             notifications: preferences.notifications,
             newsletter: preferences.newsletter,
             theme: preferences.theme,
         }
     }
+}
+
+/// Returns a text that is not empty; an empty one counts as left out.
+fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty())
 }
 
 fn date(checks: &mut Checks, text: &str, now: DateTime<Utc>) -> Option<NaiveDate> {
@@ -127,12 +133,13 @@ pub(super) fn page(checks: &mut Checks, page: Option<i64>, limit: Option<i64>) -
     page.zip(limit.and_then(|limit| u32::try_from(limit).ok()))
 }
 
-/// Reads a change of a profile.
+/// Reads a change of a profile, and the current password that was sent with it.
 ///
 /// # Errors
 /// All that is wrong with it.
-pub(super) fn change(form: ProfileForm, now: DateTime<Utc>) -> Result<Change, ApiError> {
+pub(super) fn change(mut form: ProfileForm, now: DateTime<Utc>) -> Result<(Change, Option<SecretString>), ApiError> {
     let mut checks = Checks::new();
+    let password = form.current_password.take().map(SecretString::from);
     let change = form.check(&mut checks, false, now);
-    checks.finish(Some(change))
+    checks.finish(Some((change, password)))
 }

@@ -41,11 +41,13 @@ fn profile(change: Change) -> Option<Profile> {
     let defaults = Preferences::default();
     Some(Profile {
         email: change.email?,
+        email_verified: false,
         first_name: change.first_name?,
         last_name: change.last_name?,
         date_of_birth: change.date_of_birth.flatten(),
         phone_number: change.phone_number.flatten(),
-        address: change.address.flatten(),
+        // Its parts were required.
+        address: change.address.flatten().and_then(|address| address.apply(None).ok()),
         preferences: Preferences {
             notifications: change.notifications.unwrap_or(defaults.notifications),
             newsletter: change.newsletter.unwrap_or(defaults.newsletter),

@@ -18,6 +18,8 @@ use crate::tokens::{PERSON_LIFE, Tokens};
 pub(crate) struct ProfileView {
     id: UserId,
     email: String,
+    #[serde(default)]
+    email_verified: bool,
     first_name: String,
     last_name: String,
     #[schema(value_type = Option<String>, format = Date)]
@@ -37,6 +39,7 @@ impl ProfileView {
         Some(Self {
             id: user.id,
             email: profile.email,
+            email_verified: profile.email_verified,
             first_name: profile.first_name,
             last_name: profile.last_name,
             date_of_birth: profile.date_of_birth,

@@ -23,9 +23,89 @@ async fn a_profile_is_changed_by_what_is_sent_alone() {
     let problem = shop.put("/api/users/me", &john, &json!({"email": "x", "lastName": ""})).await;
     assert_eq!(fields(&problem.refused(400, "VALIDATION_FAILED")), ["email", "lastName"]);
     shop.register("jane@example.com").await;
-    shop.put("/api/users/me", &john, &json!({"email": "Jane@example.com"})).await.refused(409, "USER_EXISTS");
-    shop.put("/api/users/me", &john, &json!({"email": "john.doe@example.com"})).await.expect(200);
+    let email = |email: &str| json!({"email": email, "currentPassword": "password123"});
+    shop.put("/api/users/me", &john, &email("Jane@example.com")).await.refused(409, "USER_EXISTS");
+    let changed = shop.put("/api/users/me", &john, &email("john.doe@example.com")).await.expect(200);
+    assert_eq!((&changed["email"], &changed["emailVerified"]), (&json!("john.doe@example.com"), &json!(false)));
     shop.login("john.doe@example.com", "password123").await.expect(200);
+}
+
+/// A stolen access token does not become the account.
+#[tokio::test]
+async fn own_email_is_changed_with_the_current_password_only() {
+    let Some(shop) = Shop::open().await else { return };
+    let phone = shop.register("john@example.com").await;
+    let john = person(&shop.login("john@example.com", "password123").await.expect(200));
+    shop.register("jane@example.com").await;
+    let itself = format!("/api/users/{}", john.id);
+    for path in ["/api/users/me", itself.as_str()] {
+        for (email, password) in
+            [("x@example.com", None), ("x@example.com", Some("password124")), ("jane@example.com", Some("password124"))]
+        {
+            let change = json!({"email": email, "currentPassword": password, "firstName": "Mallory"});
+            for method in [Method::PUT, Method::PATCH] {
+                shop.call(method, path, Some(&john), Some(&change)).await.refused(400, "INVALID_PASSWORD");
+            }
+        }
+    }
+    let profile = shop.get("/api/users/me", &john).await.expect(200);
+    assert_eq!((&profile["email"], &profile["firstName"]), (&json!("john@example.com"), &json!("John")));
+    // Eight guesses were wrong; the throttle is the one of sign-ins.
+    let change = |password: &str| json!({"email": "x@example.com", "currentPassword": password});
+    for _ in 0..2 {
+        shop.put(&itself, &john, &change("password124")).await.refused(400, "INVALID_PASSWORD");
+    }
+    shop.put(&itself, &john, &change("password123")).await.refused(429, "TOO_MANY_REQUESTS");
+    shop.login("john@example.com", "password123").await.refused(429, "TOO_MANY_REQUESTS");
+    let same = json!({"email": " John@Example.com ", "firstName": "Johnny"});
+    assert_eq!(shop.put(&itself, &john, &same).await.expect(200)["firstName"], "Johnny", "no other address");
+
+    shop.clock.advance(chrono::TimeDelta::minutes(16));
+    let john = person(&shop.refresh(&john.refresh_token).await.map(&john).expect(200));
+    let phone = person(&shop.refresh(&phone.refresh_token).await.map(&phone).expect(200));
+    shop.put(&itself, &john, &change("password123")).await.expect(200);
+    shop.get("/api/users/me", &john).await.expect(200);
+    shop.get("/api/users/me", &phone).await.refused(401, "UNAUTHENTICATED");
+    shop.refresh(&phone.refresh_token).await.refused(401, "INVALID_REFRESH_TOKEN");
+
+    let admin = shop.admin().await;
+    let by_admin = shop.put(&itself, &admin, &json!({"email": "y@example.com"})).await.expect(200);
+    assert_eq!(by_admin["email"], "y@example.com", "an admin changes another's without");
+    shop.get("/api/users/me", &john).await.refused(401, "UNAUTHENTICATED");
+    let own = json!({"email": "z@example.com"});
+    shop.put(&format!("/api/users/{}", admin.id), &admin, &own).await.refused(400, "INVALID_PASSWORD");
+}
+
+#[tokio::test]
+async fn partial_address_and_empty_date_of_birth_are_taken() {
+    let Some(shop) = Shop::open().await else { return };
+    let john = shop.register("john@example.com").await;
+    let city = json!({"address": {"city": "Berlin"}});
+    let problem = shop.put("/api/users/me", &john, &city).await.refused(400, "VALIDATION_FAILED");
+    assert_eq!(fields(&problem), ["address.street", "address.state", "address.zipCode", "address.country"]);
+    let address = json!({"street": "1 High St", "city": "London", "state": "London", "zipCode": "E1", "country": "GB"});
+    let whole = json!({"address": address, "dateOfBirth": "1990-02-28"});
+    shop.put("/api/users/me", &john, &whole).await.expect(200);
+    for (method, path) in
+        [(Method::PUT, "/api/users/me".to_owned()), (Method::PATCH, format!("/api/users/{}", john.id))]
+    {
+        let merged = shop.call(method, &path, Some(&john), Some(&city)).await.expect(200);
+        let expected =
+            json!({"street": "1 High St", "city": "Berlin", "state": "London", "zipCode": "E1", "country": "GB"});
+        assert_eq!((&merged["address"], &merged["dateOfBirth"]), (&expected, &json!("1990-02-28")));
+    }
+    let empty = json!({"address": {"city": " "}});
+    let problem = shop.put("/api/users/me", &john, &empty).await.refused(400, "VALIDATION_FAILED");
+    assert_eq!(fields(&problem), ["address.city"]);
+    let cleared = shop.put("/api/users/me", &john, &json!({"dateOfBirth": "", "phoneNumber": ""})).await.expect(200);
+    assert!(cleared["dateOfBirth"].is_null() && cleared["phoneNumber"].is_null());
+    let mut form = crate::harness::registration("ada@example.com");
+    form["dateOfBirth"] = json!(" ");
+    shop.post("/api/auth/register", &form).await.expect(201);
+    form["email"] = json!("eve@example.com");
+    form["address"] = json!({"city": "Berlin"});
+    let problem = shop.post("/api/auth/register", &form).await.refused(400, "VALIDATION_FAILED");
+    assert_eq!(fields(&problem), ["address.street", "address.state", "address.zipCode", "address.country"]);
 }
 
 #[tokio::test]
@@ -77,7 +157,8 @@ async fn a_role_counts_here_at_once_and_the_last_admin_stays() {
     shop.put(&role(&john.id), &john, &json!({"role": "admin"})).await.refused(403, "FORBIDDEN");
     shop.put(&role(&admin.id), &admin, &json!({"role": "user"})).await.refused(409, "CONFLICT");
     let itself = format!("/api/users/{}", admin.id);
-    shop.call(Method::DELETE, &itself, Some(&admin), None).await.refused(409, "CONFLICT");
+    let password = json!({"currentPassword": ADMIN.1});
+    shop.call(Method::DELETE, &itself, Some(&admin), Some(&password)).await.refused(409, "CONFLICT");
     let problem =
         shop.put(&role(&john.id), &admin, &json!({"role": "service"})).await.refused(400, "VALIDATION_FAILED");
     assert_eq!(fields(&problem), ["role"]);
@@ -98,7 +179,12 @@ async fn deleting_an_account_removes_what_is_personal() {
     let john = person(&shop.post("/api/auth/register", &form).await.expect(201));
     let path = format!("/api/users/{}", john.id);
     shop.get(&path, &john).await.expect(200);
-    assert_eq!(shop.call(Method::DELETE, &path, Some(&john), None).await.status, 204);
+    let password = |password: &str| json!({"currentPassword": password});
+    shop.call(Method::DELETE, &path, Some(&john), None).await.refused(400, "INVALID_PASSWORD");
+    shop.call(Method::DELETE, &path, Some(&john), Some(&json!({}))).await.refused(400, "INVALID_PASSWORD");
+    let wrong = password("password124");
+    shop.call(Method::DELETE, &path, Some(&john), Some(&wrong)).await.refused(400, "INVALID_PASSWORD");
+    assert_eq!(shop.call(Method::DELETE, &path, Some(&john), Some(&password("password123"))).await.status, 204);
     shop.get("/api/users/me", &john).await.refused(401, "UNAUTHENTICATED");
     shop.refresh(&john.refresh_token).await.refused(401, "INVALID_REFRESH_TOKEN");
     shop.login("marked-address@example.com", "password123").await.refused(401, "INVALID_CREDENTIALS");

@@ -40,6 +40,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// The answer to a refresh, with the person whose session it is, so that it can be read as a sign-in.
+    pub(crate) fn map(mut self, person: &Person) -> Self {
+        self.body["user"] = json!({"id": person.id});
+        self
+    }
+
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{:#}", self.body);
@@ -169,6 +175,11 @@ impl Shop {
 pub(crate) fn claims(person: &Person) -> Value {
     let payload = person.token.split('.').nth(1).unwrap();
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+/// The body that deletes one's own account.
+pub(crate) fn current_password() -> Value {
+    json!({"currentPassword": "password123"})
 }
 
 pub(crate) fn registration(email: &str) -> Value {

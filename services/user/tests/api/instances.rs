@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{Shop, person};
+use crate::harness::{ADMIN, Shop, current_password, person};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -33,9 +33,10 @@ async fn of_two_admins_who_leave_at_once_by_two_instances_one_stays() {
     shop.put(&role, &admin, &json!({"role": "admin"})).await.expect(200);
     let joined = person(&other.login("john@example.com", "password123").await.expect(200));
     let (one, another) = (format!("/api/users/{}", admin.id), format!("/api/users/{}", joined.id));
+    let (of_admin, of_joined) = (json!({"currentPassword": ADMIN.1}), current_password());
     let (one, another) = tokio::join!(
-        shop.call(Method::DELETE, &one, Some(&admin), None),
-        other.call(Method::DELETE, &another, Some(&joined), None)
+        shop.call(Method::DELETE, &one, Some(&admin), Some(&of_admin)),
+        other.call(Method::DELETE, &another, Some(&joined), Some(&of_joined))
     );
     let mut statuses = [one.status, another.status];
     statuses.sort_unstable();
@@ -94,7 +95,7 @@ async fn events_are_published_and_the_deleted_removed() {
     let other = shop.another_instance().await;
     let john = shop.register("john@example.com").await;
     let path = format!("/api/users/{}", john.id);
-    assert_eq!(other.call(Method::DELETE, &path, Some(&john), None).await.status, 204);
+    assert_eq!(other.call(Method::DELETE, &path, Some(&john), Some(&current_password())).await.status, 204);
     let service = shop.service().await;
     testkit::eventually("all is published", DEADLINE, || async {
         let state = shop.get("/ops/outbox", &service).await.expect(200);
