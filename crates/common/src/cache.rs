@@ -2,7 +2,7 @@
 //!
 //! A cache that is down costs a miss, never an error. One load at a time runs for a key; the others wait for it. A fill
 //! is dropped if its key was invalidated after the load began, so that a slow reader never puts back what a writer has
-//! just changed.
+//! just changed. A load is a task of its own: a request that begins one and ends before it leaves it to the others.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use tracing::{Instrument as _, Span, field};
 
 use crate::BoxError;
+use crate::detached;
 use crate::faults::{Faults, FaultyCache};
 use crate::metrics::Metrics;
 
@@ -97,7 +98,7 @@ type Loads = Arc<Mutex<HashMap<String, Arc<Flight>>>>;
 /// The loads of one key that somebody runs or waits for.
 #[derive(Default)]
 struct Flight {
-    one_at_a_time: tokio::sync::Mutex<()>,
+    one_at_a_time: Arc<tokio::sync::Mutex<()>>,
     /// Set once a load left nothing for the others: they then load at the same time. Else, while the store is away,
     /// each would wait for the time-outs of all before it.
     apart: AtomicBool,
@@ -150,9 +151,10 @@ impl Cache {
     /// Those of `load`.
     pub async fn get_or_load<T, E, F, Fut>(&self, key: &str, ttl: Ttl, load: F) -> Result<Option<T>, E>
     where
-        T: Serialize + DeserializeOwned,
-        F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<Option<T>, E>>,
+        T: Serialize + DeserializeOwned + Send + 'static,
+        E: Send + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Option<T>, E>> + Send + 'static,
     {
         self.look_up_or_load(key, ttl, Form::json(), load).await
     }
@@ -163,16 +165,19 @@ impl Cache {
     /// Those of `load`.
     pub async fn get_or_load_bytes<E, F, Fut>(&self, key: &str, ttl: Ttl, load: F) -> Result<Option<Bytes>, E>
     where
-        F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<Option<Bytes>, E>>,
+        E: Send + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Option<Bytes>, E>> + Send + 'static,
     {
         self.look_up_or_load(key, ttl, Form::BYTES, load).await
     }
 
     async fn look_up_or_load<T, E, F, Fut>(&self, key: &str, ttl: Ttl, form: Form<T>, load: F) -> Result<Option<T>, E>
     where
-        F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<Option<T>, E>>,
+        T: Send + 'static,
+        E: Send + 'static,
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Option<T>, E>> + Send + 'static,
     {
         let key = format!("{}{key}", self.prefix);
         let span = self.span("get");
@@ -189,14 +194,28 @@ impl Cache {
             }
         }
         let turn = Turn::take(&self.loads, &key);
-        let first = turn.flight.one_at_a_time.lock().await;
-        let _first = (!turn.flight.apart.load(Ordering::SeqCst)).then_some(first);
+        let first = turn.flight.one_at_a_time.clone().lock_owned().await;
+        let first = (!turn.flight.apart.load(Ordering::SeqCst)).then_some(first);
         // Whoever had the turn before may have filled it.
         if let Ok(Some(found)) = self.look_up(&key, &form).await {
             return Ok(found);
         }
+        let cache = self.clone();
+        detached::run(async move {
+            let loaded = cache.load_and_fill(&turn, ttl, form, load).await;
+            drop(first);
+            loaded
+        })
+        .await
+    }
+
+    async fn load_and_fill<T, E, F, Fut>(&self, turn: &Turn, ttl: Ttl, form: Form<T>, load: F) -> Result<Option<T>, E>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<Option<T>, E>>,
+    {
         self.count("miss");
-        let token = self.backend.begin_fill(&key).await;
+        let token = self.backend.begin_fill(&turn.key).await;
         let loaded = load().await;
         let kept = match &loaded {
             Ok(Some(value)) => (form.write)(value).map(|bytes| (Some(bytes), ttl.found)),
@@ -209,7 +228,7 @@ impl Cache {
             turn.flight.apart.store(true, Ordering::SeqCst);
         }
         let filled = match token {
-            Ok(token) => self.backend.fill(&key, token, entry, ttl).await.map(drop),
+            Ok(token) => self.backend.fill(&turn.key, token, entry, ttl).await.map(drop),
             Err(error) => Err(error),
         };
         if let Err(error) = filled {

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod consumer;
 pub mod crash;
+mod detached;
 pub mod discovery;
 pub mod effects;
 pub mod faults;

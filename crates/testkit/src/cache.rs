@@ -78,7 +78,7 @@ async fn loads_once(cache: &Cache) {
     let callers = (0..16).map(|_| {
         let (cache, loads) = (cache.clone(), loads.clone());
         tokio::spawn(async move {
-            let load = || async {
+            let load = move || async move {
                 loads.fetch_add(1, Ordering::SeqCst);
                 tokio::task::yield_now().await;
                 Ok::<_, Infallible>(Some(7_u32))
@@ -103,7 +103,7 @@ async fn drops_a_stale_fill(cache: &Cache) {
     let slow = {
         let (cache, reading, written) = (cache.clone(), reading.clone(), written.clone());
         tokio::spawn(async move {
-            let load = || async {
+            let load = move || async move {
                 reading.notify_one();
                 written.notified().await;
                 Ok::<_, Infallible>(bytes("old"))

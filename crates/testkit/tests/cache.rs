@@ -48,7 +48,7 @@ async fn a_cache_that_is_down_is_a_miss() {
     let cache = Cache::new(Arc::new(Down), "any", &metrics);
     let ttl = Ttl { found: Duration::from_secs(60), missing: Duration::ZERO };
     for value in [1_u32, 2] {
-        let load = || async move { Ok::<_, std::convert::Infallible>(Some(value)) };
+        let load = move || async move { Ok::<_, std::convert::Infallible>(Some(value)) };
         assert_eq!(cache.get_or_load("key", ttl, load).await, Ok(Some(value)));
     }
     cache.invalidate(&["key"]).await;

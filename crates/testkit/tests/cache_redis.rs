@@ -31,7 +31,7 @@ async fn reached(adapter: &RedisCache) {
 }
 
 async fn load(cache: &Cache, value: u32) -> u32 {
-    let load = || async move { Ok::<_, Infallible>(Some(value)) };
+    let load = move || async move { Ok::<_, Infallible>(Some(value)) };
     cache.get_or_load("key", TTL, load).await.unwrap().unwrap()
 }
 

@@ -175,7 +175,8 @@ impl OrderBook {
     /// # Errors
     /// If the store does not answer.
     pub async fn find(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
-        self.cache.get_or_load(&key(id), KEPT, || self.store.find(id)).await
+        let store = self.store.clone();
+        self.cache.get_or_load(&key(id), KEPT, move || async move { store.find(id).await }).await
     }
 
     /// Changes an order by a rule, and tells what the rule says.

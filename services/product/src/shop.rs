@@ -56,8 +56,9 @@ impl Shop {
 
     /// A product as it is shown, active or not.
     pub(crate) async fn card(&self, id: ProductId) -> Result<Option<Card>, StoreError> {
-        let load = || async {
-            let product = self.stores.catalogue.find(id).await?;
+        let catalogue = self.stores.catalogue.clone();
+        let load = move || async move {
+            let product = catalogue.find(id).await?;
             product.map(|product| Card::of(&product).map(Card::into_bytes)).transpose()
         };
         let kept = self.cache.get_or_load_bytes(&product_key(id), KEPT, load).await?;
@@ -66,7 +67,8 @@ impl Shop {
 
     /// The product that has this sku. Only its id is kept under the sku, so that there is one copy to drop.
     pub(crate) async fn card_of_sku(&self, sku: &str) -> Result<Option<Card>, StoreError> {
-        let load = || async { self.stores.catalogue.id_of_sku(sku).await };
+        let (catalogue, wanted) = (self.stores.catalogue.clone(), sku.to_owned());
+        let load = move || async move { catalogue.id_of_sku(&wanted).await };
         match self.cache.get_or_load(&sku_key(sku), KEPT, load).await? {
             Some(id) => self.card(id).await,
             None => Ok(None),

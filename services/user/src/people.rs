@@ -135,8 +135,9 @@ impl People {
 
     /// A profile; kept in the cache.
     pub(crate) async fn profile(&self, id: UserId) -> Result<ProfileView, Error> {
-        let load = || async {
-            let stored = self.users.find(id).await?;
+        let users = self.users.clone();
+        let load = move || async move {
+            let stored = users.find(id).await?;
             Ok::<_, Error>(stored.and_then(|Stored { user, .. }| ProfileView::of(user)))
         };
         self.cache.get_or_load(&key(id), KEEP, load).await?.ok_or(Error::NotFound)

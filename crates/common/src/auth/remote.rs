@@ -1,28 +1,29 @@
 //! The keys that the user service publishes, as another service holds them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::Mutex;
 use url::Url;
 
 use super::keys::{ALGORITHM, Jwk, Jwks};
 use crate::client::{CallError, ServiceClient};
 use crate::clock::SharedClock;
+use crate::detached::SingleFlight;
 use crate::discovery::{Discovery, ServiceName};
 
 /// Where the user service publishes its keys.
 const PATH: &str = "/.well-known/jwks.json";
 /// How often a token that names an unknown key makes us ask again, at the most.
 const REFETCH_EVERY: TimeDelta = TimeDelta::seconds(10);
-/// How old keys may grow before they are fetched anew: so long, one that was withdrawn still counts.
-const REFRESH_AFTER: TimeDelta = TimeDelta::seconds(60);
-/// How often we ask while we never had any keys.
+/// Age at which keys are fetched anew. With the refresher's interval and the time of a fetch, a withdrawn key is accepted
+/// for less than a minute.
+const REFRESH_AFTER: TimeDelta = TimeDelta::seconds(45);
+/// Least time between a failed fetch and the next one.
 const RETRY_EVERY: TimeDelta = TimeDelta::milliseconds(250);
 /// How long the user service may take to answer.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -84,25 +85,35 @@ pub(super) enum Lookup {
     /// There is none of this id.
     NoSuchKey,
     /// We never had any keys, and cannot get them.
-    Unavailable(CallError),
+    Unavailable(Arc<CallError>),
 }
 
-pub(super) struct RemoteKeys {
+/// The published keys, fetched when first needed. Clones share them.
+///
+/// A fetch is a task of its own with a time limit of its own: the deadline or the end of a request that waits for it
+/// changes nothing for the others.
+#[derive(Clone)]
+pub(super) struct RemoteKeys(Arc<Inner>);
+
+struct Inner {
     source: JwksSource,
     client: ServiceClient,
     clock: SharedClock,
     current: RwLock<Option<Arc<KeySet>>>,
     /// When they were fetched last.
     fetched_at: RwLock<Option<DateTime<Utc>>>,
-    /// Held while the keys are fetched, so that one request does it for all.
-    fetching: Mutex<Fetching>,
+    attempts: Mutex<Attempts>,
+    fetching: SingleFlight<Fetched>,
 }
 
+/// Outcome of a fetch, shared by all who waited for it.
+type Fetched = Result<(), Arc<CallError>>;
+
 #[derive(Default)]
-struct Fetching {
-    /// When the last try to get the first set failed.
-    failed_at: Option<DateTime<Utc>>,
-    /// When we last asked again: for an unknown key, or since the keys had grown old.
+struct Attempts {
+    /// The last fetch, if it failed.
+    failed: Option<(DateTime<Utc>, Arc<CallError>)>,
+    /// When keys that were at hand were last replaced by a fetch that succeeded.
     refetched_at: Option<DateTime<Utc>>,
 }
 
@@ -114,80 +125,85 @@ struct Published {
 
 impl RemoteKeys {
     pub(super) fn new(source: JwksSource, client: ServiceClient, clock: SharedClock) -> Self {
-        Self {
+        Self(Arc::new(Inner {
             source,
             client,
             clock,
             current: RwLock::default(),
             fetched_at: RwLock::default(),
-            fetching: Mutex::default(),
-        }
+            attempts: Mutex::default(),
+            fetching: SingleFlight::default(),
+        }))
     }
 
     /// How long ago the keys were fetched; nothing before the first time.
     pub(super) fn age(&self) -> Option<TimeDelta> {
-        let fetched_at = *self.fetched_at.read().unwrap_or_else(PoisonError::into_inner);
-        fetched_at.map(|at| self.clock.now() - at)
+        let fetched_at = *self.0.fetched_at.read().unwrap_or_else(PoisonError::into_inner);
+        fetched_at.map(|at| self.0.clock.now() - at)
     }
 
     pub(super) fn set_number(&self) -> u64 {
-        self.held().map_or(0, |set| set.number())
+        self.0.held().map_or(0, |set| set.number())
     }
 
     pub(super) async fn find(&self, kid: &str) -> Lookup {
-        if let Some(found) = self.find_held(kid) {
+        if let Some(found) = self.0.find_held(kid) {
             return found;
         }
-        let asked_at = self.clock.now();
-        let mut fetching = self.fetching.lock().await;
-        // Whoever held the lock before may have fetched it.
-        if let Some(found) = self.find_held(kid) {
-            return found;
-        }
-        match self.held() {
-            Some(_) => {
-                self.refetch(&mut fetching).await;
-                self.find_held(kid).unwrap_or(Lookup::NoSuchKey)
-            }
-            None => self.fetch_first(kid, asked_at, &mut fetching).await,
-        }
-    }
-
-    async fn fetch_first(&self, kid: &str, asked_at: DateTime<Utc>, fetching: &mut Fetching) -> Lookup {
-        if fetching.failed_at.is_some_and(|failed| asked_at < failed + RETRY_EVERY) {
-            let source = "it was asked for its keys just now".into();
-            return Lookup::Unavailable(CallError::Unavailable { to: ServiceName::User, source });
-        }
-        match self.fetch().await {
-            Ok(jwks) => {
-                self.hold(&jwks);
-                self.find_held(kid).unwrap_or(Lookup::NoSuchKey)
-            }
-            Err(error) => {
-                fetching.failed_at = Some(self.clock.now());
-                Lookup::Unavailable(error)
-            }
+        let fetched = self.fetch().await;
+        match (self.0.find_held(kid), self.0.held(), fetched) {
+            (Some(found), ..) => found,
+            (None, None, Err(error)) => Lookup::Unavailable(error),
+            (None, ..) => Lookup::NoSuchKey,
         }
     }
 
     /// Fetches the keys anew if they have grown old; those at hand are kept while the user service is away.
     pub(super) async fn refresh(&self) {
         if self.age().is_some_and(|age| age >= REFRESH_AFTER) {
-            self.refetch(&mut *self.fetching.lock().await).await;
+            // A failure is logged where it happens, and the next step tries again.
+            let _ = self.fetch().await;
         }
     }
 
-    async fn refetch(&self, fetching: &mut Fetching) {
-        let now = self.clock.now();
-        if fetching.refetched_at.is_some_and(|at| now < at + REFETCH_EVERY) {
-            return;
+    /// Fetches the keys, together with everybody who needs them now, unless that was done a moment ago.
+    async fn fetch(&self) -> Fetched {
+        let inner = self.0.clone();
+        self.0.fetching.join(|| self.0.recent(), || async move { inner.replace().await }).await
+    }
+}
+
+impl Inner {
+    /// Returns the outcome of the last fetch where the next one is not due yet. A failed fetch never stands for the one that
+    /// an unknown key may cause in ten seconds.
+    fn recent(&self) -> Option<Fetched> {
+        let (now, attempts) = (self.clock.now(), self.attempts.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some((at, error)) = &attempts.failed {
+            return (now < *at + RETRY_EVERY).then(|| Err(error.clone()));
         }
-        fetching.refetched_at = Some(now);
-        match self.fetch().await {
-            Ok(jwks) => self.hold(&jwks),
+        attempts.refetched_at.is_some_and(|at| now < at + REFETCH_EVERY).then_some(Ok(()))
+    }
+
+    async fn replace(&self) -> Fetched {
+        let first = self.held().is_none();
+        let fetched = self.fetch().await.map_err(Arc::new);
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        match fetched {
+            Ok(jwks) => {
+                self.hold(&jwks);
+                attempts.failed = None;
+                if !first {
+                    attempts.refetched_at = Some(self.clock.now());
+                }
+                Ok(())
+            }
             Err(error) => {
-                let error = crate::chain(&error);
-                tracing::warn!(error, "keys cannot be fetched again, the ones at hand are kept");
+                attempts.failed = Some((self.clock.now(), error.clone()));
+                if !first {
+                    let error = crate::chain(&error);
+                    tracing::warn!(error, "keys cannot be fetched again, the ones at hand are kept");
+                }
+                Err(error)
             }
         }
     }

@@ -9,11 +9,11 @@ use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::calls::ServiceTokenAnswer;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Mutex;
 
 use super::Bearer;
 use crate::client::{CallError, ServiceClient};
 use crate::clock::SharedClock;
+use crate::detached::SingleFlight;
 use crate::discovery::ServiceName;
 use crate::metrics::Metrics;
 use crate::worker::{Next, Worker, WorkerError};
@@ -37,8 +37,8 @@ struct Inner {
     secret: SecretString,
     clock: SharedClock,
     current: RwLock<Option<Token>>,
-    /// Held while a token is fetched, so that one call does it for all.
-    fetching: Mutex<()>,
+    /// The fetch of a token. It is a task of its own: the deadline of a request that waits for it does not cut it short.
+    fetching: SingleFlight<Result<Token, Arc<CallError>>>,
 }
 
 #[derive(Clone)]
@@ -52,7 +52,7 @@ impl ServiceTokens {
     /// For the client `id`, as the user service knows it.
     #[must_use]
     pub fn new(client: ServiceClient, id: impl Into<String>, secret: SecretString, clock: SharedClock) -> Self {
-        let (current, fetching) = (RwLock::new(None), Mutex::new(()));
+        let (current, fetching) = (RwLock::new(None), SingleFlight::default());
         Self(Arc::new(Inner { client, id: id.into(), secret, clock, current, fetching }))
     }
 
@@ -67,12 +67,7 @@ impl ServiceTokens {
             }
             return Ok(token.bearer);
         }
-        let _fetching = self.0.fetching.lock().await;
-        // Whoever held the lock before may have fetched one.
-        match self.usable() {
-            Some(token) => Ok(token.bearer),
-            None => Ok(self.fetch().await?.bearer),
-        }
+        Ok(self.fetch_unless(Self::usable).await?.bearer)
     }
 
     /// Shows in `metrics` when the token at hand runs out.
@@ -101,13 +96,18 @@ impl ServiceTokens {
         });
     }
 
-    /// Fetches a token, unless the one at hand is young or somebody else is fetching one.
+    /// Fetches a token unless the one at hand is young.
     async fn renew(&self) -> Result<(), CallError> {
-        let Ok(_fetching) = self.0.fetching.try_lock() else { return Ok(()) };
-        if self.held().is_none_or(|token| token.renew_at <= self.now()) {
-            self.fetch().await?;
-        }
+        let young = |tokens: &Self| tokens.held().filter(|token| tokens.now() < token.renew_at);
+        self.fetch_unless(young).await?;
         Ok(())
+    }
+
+    /// Fetches a token, together with everybody who needs one now, unless `known` finds one.
+    async fn fetch_unless(&self, known: impl FnOnce(&Self) -> Option<Token>) -> Result<Token, CallError> {
+        let tokens = self.clone();
+        let fetch = || async move { tokens.fetch().await.map_err(Arc::new) };
+        self.0.fetching.join(|| known(self).map(Ok), fetch).await.map_err(CallError::shared)
     }
 
     async fn fetch(&self) -> Result<Token, CallError> {

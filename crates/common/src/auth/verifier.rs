@@ -47,7 +47,7 @@ pub struct TokenVerifier {
 
 enum Keys {
     Local(Arc<KeySet>),
-    Remote(Box<RemoteKeys>),
+    Remote(RemoteKeys),
 }
 
 /// A token whose signature was found good, by a key of the set of this number.
@@ -86,7 +86,7 @@ impl TokenVerifier {
         client: ServiceClient,
     ) -> Self {
         let keys = RemoteKeys::new(source.into(), client, clock.clone());
-        Self::new(Keys::Remote(Box::new(keys)), issuer.as_ref(), clock)
+        Self::new(Keys::Remote(keys), issuer.as_ref(), clock)
     }
 
     /// Verifies with these keys: in the user service itself, and in tests.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use prometheus::IntGaugeVec;
@@ -9,6 +10,8 @@ use prometheus::IntGaugeVec;
 use crate::clock::SharedClock;
 use crate::metrics::Metrics;
 
+/// Least time that a callee has before a call counts as late, whatever time the caller had left.
+pub(super) const LEAST_BUDGET: Duration = Duration::from_secs(1);
 /// So many calls in a row that were late open the circuit. One that fails at once costs nobody time and does not count.
 const LATE_IN_A_ROW: u32 = 5;
 /// How long it stays open; then one call is let through to try.
@@ -32,6 +35,8 @@ pub struct Breakers {
 struct State {
     late: u32,
     shut_until: Option<DateTime<Utc>>,
+    /// Whether a call is under way that tries the half-open circuit.
+    probing: bool,
 }
 
 impl Breakers {
@@ -46,6 +51,16 @@ impl Breakers {
     /// Whether a call of `to` may be made now.
     #[must_use]
     pub fn lets_through(&self, to: &'static str) -> bool {
+        self.try_acquire(to, true)
+    }
+
+    /// Whether a call of `to` may be made now. A call with less `time` than [`LEAST_BUDGET`] does not try a half-open
+    /// circuit: its end would say nothing about the callee.
+    pub(super) fn try_acquire_within(&self, to: &'static str, time: Duration) -> bool {
+        self.try_acquire(to, time >= LEAST_BUDGET)
+    }
+
+    fn try_acquire(&self, to: &'static str, may_probe: bool) -> bool {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         let state = states.entry(to).or_insert_with(|| {
             self.show(to, CLOSED);
@@ -54,9 +69,11 @@ impl Breakers {
         let now = self.clock.now();
         match state.shut_until {
             Some(until) if now < until => false,
+            Some(_) if !may_probe => false,
             Some(_) => {
                 // The others wait for what comes of this one.
                 state.shut_until = Some(now + OPEN_FOR);
+                state.probing = true;
                 self.show(to, HALF_OPEN);
                 true
             }
@@ -74,9 +91,21 @@ impl Breakers {
             return;
         }
         state.late += 1;
+        state.probing = false;
         if state.late >= LATE_IN_A_ROW {
             state.shut_until = Some(self.clock.now() + OPEN_FOR);
             self.show(to, OPEN);
+        }
+    }
+
+    /// Notes that a call of `to` was cut short by its caller: it says nothing about the callee. If it was to try a half-open
+    /// circuit, another call may.
+    pub(super) fn inconclusive(&self, to: &'static str) {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(state) = states.get_mut(to) else { return };
+        if state.probing {
+            state.probing = false;
+            state.shut_until = Some(self.clock.now());
         }
     }
 
@@ -116,6 +145,23 @@ mod tests {
         breakers.heard(ONE, true);
         assert!(breakers.lets_through(ONE));
         shows("0");
+    }
+
+    #[test]
+    fn half_open_circuit_is_not_used_up_by_calls_that_are_cut_short() {
+        let clock = ManualClock::at(DateTime::UNIX_EPOCH);
+        let breakers = Breakers::new(clock.shared(), &Metrics::new());
+        (0..LATE_IN_A_ROW).for_each(|_| breakers.heard(ONE, false));
+        breakers.inconclusive(ONE);
+        assert!(!breakers.lets_through(ONE), "an open circuit stays open");
+        clock.advance(OPEN_FOR);
+        assert!(!breakers.try_acquire_within(ONE, Duration::from_millis(999)), "too little time to try");
+        assert!(breakers.try_acquire_within(ONE, LEAST_BUDGET));
+        assert!(!breakers.lets_through(ONE), "the others wait for it");
+        breakers.inconclusive(ONE);
+        assert!(breakers.lets_through(ONE), "another one tries at once");
+        breakers.heard(ONE, true);
+        assert!(breakers.try_acquire_within(ONE, Duration::ZERO), "a closed circuit takes every call");
     }
 
     #[test]

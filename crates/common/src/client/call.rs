@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, field};
 use url::Url;
 
-use super::{Answer, CallError, ServiceClient};
+use super::breaker::LEAST_BUDGET;
+use super::{Answer, Breakers, CallError, ServiceClient};
 use crate::BoxError;
 use crate::auth::Bearer;
 use crate::crash;
@@ -23,8 +24,6 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// How many other instances are tried where one takes no connection.
 const OTHER_INSTANCES: u32 = 3;
-/// An instance that does not answer for so long has failed; in less time it may just have been asked too late.
-const LATE: Duration = Duration::from_secs(1);
 /// The largest answer that is read.
 const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 
@@ -169,8 +168,12 @@ impl Call {
             http.response.status_code = field::Empty,
             error.type = field::Empty,
         );
-        let breakers = &self.client.breakers;
-        if !breakers.lets_through(server) {
+        let left = context::deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let time = left.map_or(self.timeout, |left| left.min(self.timeout));
+        if time.is_zero() {
+            return Err(CallError::Timeout { to: self.to });
+        }
+        if !self.client.breakers.try_acquire_within(server, time) {
             let source = "it was late again and again, and is asked again in a moment".into();
             return Err(CallError::Unavailable { to: self.to, source });
         }
@@ -181,7 +184,7 @@ impl Call {
         if changes {
             crash::point("before-call", about);
         }
-        let outcome = self.exchange().instrument(span.clone()).await;
+        let outcome = self.exchange(time).instrument(span.clone()).await;
         if changes {
             crash::point("after-call", about);
         }
@@ -200,33 +203,33 @@ impl Call {
         Ok(answer)
     }
 
-    async fn exchange(&self) -> Result<Answer, CallError> {
-        let now = Instant::now();
-        let left = context::deadline().map(|deadline| deadline.saturating_duration_since(now));
-        let time = left.map_or(self.timeout, |left| left.min(self.timeout));
-        if time.is_zero() {
-            return Err(CallError::Timeout { to: self.to });
-        }
+    /// Asks for the answer within `time`. The callee is judged by the budget that the call itself gives it, never by what the
+    /// caller's deadline or cancellation left of that.
+    async fn exchange(&self, time: Duration) -> Result<Answer, CallError> {
+        let mut verdict = Verdict { breakers: &self.client.breakers, to: self.to.as_str(), in_time: None };
         let mut asked = None;
         let outcome = tokio::time::timeout(time, self.ask_one(time, &mut asked)).await;
         let outcome = outcome.unwrap_or(Err(CallError::Timeout { to: self.to }));
         let late = matches!(outcome, Err(CallError::Timeout { .. }));
+        if late && time < self.timeout.max(LEAST_BUDGET) {
+            return outcome;
+        }
         let failed = match &outcome {
-            Ok(answer) => answer.status == StatusCode::SERVICE_UNAVAILABLE,
-            Err(CallError::Unavailable { .. }) => true,
-            Err(CallError::Timeout { .. }) => time >= LATE,
+            // In less time it may only have run out of the time that we gave it.
+            Ok(answer) => answer.status == StatusCode::SERVICE_UNAVAILABLE && time >= LEAST_BUDGET,
+            Err(CallError::Unavailable { .. } | CallError::Timeout { .. }) => true,
             Err(CallError::BadAnswer { .. }) => false,
         };
         if let Some(found) = &asked {
             if failed {
                 found.failed();
-            } else if !late {
+            } else {
                 found.answered();
             }
         }
         // Where one of several hangs, it is left out, and the others are asked.
         let hangs = late && !asked.as_ref().is_some_and(Found::has_fit_others);
-        self.client.breakers.heard(self.to.as_str(), !hangs);
+        verdict.in_time = Some(!hangs);
         outcome
     }
 
@@ -317,6 +320,22 @@ impl Call {
             Err(error) => self.fault = Some(error.into()),
         }
         self
+    }
+}
+
+/// What a call says about its callee. Dropped without one, as when the caller goes away, it says nothing.
+struct Verdict<'a> {
+    breakers: &'a Breakers,
+    to: &'static str,
+    in_time: Option<bool>,
+}
+
+impl Drop for Verdict<'_> {
+    fn drop(&mut self) {
+        match self.in_time {
+            Some(in_time) => self.breakers.heard(self.to, in_time),
+            None => self.breakers.inconclusive(self.to),
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use crate::BoxError;
 use crate::discovery::ServiceName;
 
@@ -31,6 +33,15 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Returns an error of the same kind, for each caller that waited for the call that failed.
+    pub(crate) fn shared(error: Arc<Self>) -> Self {
+        match *error {
+            Self::Timeout { to } => Self::Timeout { to },
+            Self::Unavailable { to, .. } => Self::Unavailable { to, source: error.into() },
+            Self::BadAnswer { to, .. } => Self::BadAnswer { to, source: error.into() },
+        }
+    }
+
     /// The name of the service that was called.
     #[must_use]
     pub const fn to(&self) -> &'static str {

@@ -31,7 +31,15 @@ tokio::task_local! {
     static CONTEXT: RequestContext;
 }
 
+/// The time of work that outlives its request.
+const DETACHED_TIME: Duration = Duration::from_secs(30);
+
 impl RequestContext {
+    /// Returns the context for work that many requests share: the deadline of this one does not bind it.
+    pub(crate) fn without_deadline(self) -> Self {
+        Self { deadline: Instant::now() + DETACHED_TIME, ..self }
+    }
+
     /// Runs `work` as a part of this request.
     pub(crate) async fn scope<F: Future>(self, work: F) -> F::Output {
         CONTEXT.scope(self, work).await

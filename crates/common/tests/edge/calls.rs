@@ -166,10 +166,52 @@ async fn calls_are_measured_by_service_method_and_status() {
 async fn a_service_that_hangs_is_left_alone_for_a_while() {
     let clock = ManualClock::at(SystemClock.now());
     let client = client(&peer().await, clock.shared());
-    for _ in 0..5 {
-        let late = client.get(ServiceName::User, "/hangs").timeout(Duration::from_millis(5)).send().await;
-        assert!(matches!(late, Err(CallError::Timeout { .. })));
+    let hang = |timeout| client.get(ServiceName::User, "/hangs").timeout(timeout).send();
+    for short in [5, 999] {
+        let late = futures::future::join_all((0..5).map(|_| hang(Duration::from_millis(short)))).await;
+        assert!(late.iter().all(|late| matches!(late, Err(CallError::Timeout { .. }))), "{late:?}");
     }
-    let refused = client.get(ServiceName::User, "/hangs").timeout(Duration::from_secs(600)).send().await;
+    let late = futures::future::join_all((0..5).map(|_| hang(Duration::from_secs(1)))).await;
+    assert!(late.iter().all(|late| matches!(late, Err(CallError::Timeout { .. }))), "not yet open: {late:?}");
+    let refused = hang(Duration::from_secs(600)).await;
     assert!(matches!(refused, Err(CallError::Unavailable { .. })), "it is not even asked");
+}
+
+/// Serves `GET /forward`, which asks the user service for `path`, over a connection as in production.
+async fn forwarding(url: &str, path: &'static str, metrics: &Metrics) -> String {
+    let client = ServiceClient::new("test-service", discovery(url), system(), metrics);
+    let forward = move || async move {
+        let answer = client.get(ServiceName::User, path).retries(2).send().await.map_err(ApiError::from)?;
+        Ok::<_, ApiError>(answer.status().to_string())
+    };
+    serve(app(Router::new().route("/forward", get(forward)), &settings())).await
+}
+
+#[tokio::test]
+async fn deadline_or_cancellation_of_a_caller_says_nothing_about_the_callee() {
+    let (metrics, open) = (Metrics::new(), Arc::new(tokio::sync::watch::Sender::new(false)));
+    let held = open.clone();
+    let answer = move || {
+        let mut open = held.subscribe();
+        async move { open.wait_for(|open| *open).await.map(drop).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR) }
+    };
+    let callee = serve(Router::new().route("/held", get(answer))).await;
+    let url = forwarding(&callee, "/held", &metrics).await + "/forward";
+    let http = reqwest::Client::new();
+    // Eight connections whose requests have a millisecond, and as many whose clients go away.
+    for millis in ["1", "20", "0"] {
+        let short = (0..8).map(|_| http.get(&url).header("x-request-timeout-ms", millis).send());
+        for answer in futures::future::join_all(short).await {
+            assert_eq!(answer.unwrap().status(), 504);
+        }
+    }
+    let gone = (0..8).map(|_| http.get(&url).timeout(Duration::from_millis(50)).send());
+    assert!(futures::future::join_all(gone).await.iter().all(Result::is_err));
+    open.send_replace(true);
+    let others = futures::future::join_all((0..8).map(|_| http.get(&url).send())).await;
+    assert!(others.into_iter().all(|answer| answer.unwrap().status() == 200), "the others are served");
+    let shown = metrics.render();
+    assert!(shown.contains("circuit_breaker_state{server_address=\"user-service\"} 0\n"), "{shown}");
+    assert!(!shown.contains("outcome=\"no_budget\",server_address=\"user-service\"} 1"), "{shown}");
+    assert!(shown.contains("outcome=\"made\",server_address=\"user-service\"} 0\n"), "nothing was repeated: {shown}");
 }

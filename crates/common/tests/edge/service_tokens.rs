@@ -120,3 +120,33 @@ async fn wrong_credentials_are_told_as_such() {
     assert!(common::chain(&error).contains("CLIENT_SECRET"), "{}", common::chain(&error));
     assert!(!common::chain(&error).contains("wrong\""));
 }
+
+/// The caller's deadline is not the fetch's: whoever waits with more time gets the token of the same fetch.
+#[tokio::test]
+async fn fetch_outlives_the_caller_that_began_it() {
+    let (issued, release) = (Arc::new(AtomicU32::new(0)), Arc::new(tokio::sync::Notify::new()));
+    let issue = {
+        let (issued, release) = (issued.clone(), release.clone());
+        move || async move {
+            issued.fetch_add(1, Ordering::SeqCst);
+            release.notified().await;
+            axum::Json(json!({"access_token": "token", "token_type": "Bearer", "expires_in": 3600}))
+        }
+    };
+    let url = serve(Router::new().route("/api/auth/token", post(issue))).await;
+    let clock = common::clock::system();
+    let tokens = ServiceTokens::new(client(&url, clock.clone()), "order-service", "s".to_owned().into(), clock);
+    let first = tokio::spawn({
+        let tokens = tokens.clone();
+        async move { tokens.bearer().await }
+    });
+    until("the fetch", || async { (issued.load(Ordering::SeqCst) == 1).then_some(()) }).await;
+    first.abort();
+    let second = tokio::spawn({
+        let tokens = tokens.clone();
+        async move { token(&tokens).await }
+    });
+    release.notify_one();
+    assert_eq!(second.await.unwrap(), "Bearer token");
+    assert_eq!(issued.load(Ordering::SeqCst), 1);
+}

@@ -291,7 +291,7 @@ async fn a_key_that_was_withdrawn_stops_counting_within_a_minute_though_nobody_n
     let token = key.sign(&claims(&clock));
     assert_eq!(whoami(&app, &token).await.status, 200);
     publisher.publish(&[&new_key()]);
-    clock.advance(TimeDelta::seconds(59));
+    clock.advance(TimeDelta::seconds(44));
     refresher.step().await.unwrap();
     assert_eq!(publisher.asked(), 1, "young keys are kept");
     assert_eq!(whoami(&app, &token).await.status, 200);
@@ -362,6 +362,41 @@ async fn the_keys_can_be_at_a_fixed_address() {
     let client = client(&nowhere().await, clock.shared());
     let app = guarded(TokenVerifier::remote(url, "shopfleet", clock.shared(), client));
     assert_eq!(whoami(&app, &key.sign(&claims(&clock))).await.status, 200);
+}
+
+/// A request that ends before the keys have come, by its deadline or since its client goes away, cuts no fetch short.
+#[tokio::test]
+async fn unknown_kid_without_time_does_not_keep_the_keys_from_being_fetched() {
+    let Setup { key, clock, publisher, app, .. } = setup().await;
+    let old = key.sign(&claims(&clock));
+    assert_eq!(whoami(&app, &old).await.status, 200);
+    let (new, unknown) = (new_key(), format!("Bearer {}", new_key().sign(&claims(&clock))));
+    publisher.publish(&[&new]);
+    for millis in ["0", "1"] {
+        clock.advance(TimeDelta::seconds(10));
+        let asked = publisher.asked();
+        get_with(&app, "/whoami", &[("authorization", &unknown), ("x-request-timeout-ms", millis)]).await;
+        crate::support::until("the fetch", || async { (publisher.asked() > asked).then_some(()) }).await;
+    }
+    // The fetch that the attack began went on to its end, and has all that is published.
+    crate::support::until("the new key", || async {
+        (whoami(&app, &new.sign(&claims(&clock))).await.status == 200).then_some(())
+    })
+    .await;
+    assert_invalid(&whoami(&app, &old).await);
+}
+
+#[tokio::test]
+async fn failed_fetch_does_not_stand_for_the_one_in_ten_seconds() {
+    let Setup { key, clock, publisher, app, .. } = setup().await;
+    assert_eq!(whoami(&app, &key.sign(&claims(&clock))).await.status, 200);
+    let new = new_key();
+    publisher.publish(&[&new]);
+    publisher.set_down(true);
+    assert_invalid(&whoami(&app, &new.sign(&claims(&clock))).await);
+    publisher.set_down(false);
+    clock.advance(TimeDelta::milliseconds(250));
+    assert_eq!(whoami(&app, &new.sign(&claims(&clock))).await.status, 200);
 }
 
 struct Sessions(Mutex<Result<bool, &'static str>>, AtomicU32);

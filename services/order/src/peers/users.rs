@@ -29,7 +29,9 @@ impl Users {
     /// # Errors
     /// If the user service does not tell.
     pub(crate) async fn exists(&self, id: UserId) -> Result<bool, CallError> {
-        let known = self.cache.get_or_load(&format!("user:{id}"), KEPT, || self.ask(id)).await?;
+        let users = self.clone();
+        let ask = move || async move { users.ask(id).await };
+        let known = self.cache.get_or_load(&format!("user:{id}"), KEPT, ask).await?;
         Ok(known.unwrap_or(false))
     }
 
