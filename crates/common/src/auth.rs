@@ -5,6 +5,7 @@ mod caller;
 mod claims;
 pub mod keys;
 mod remote;
+pub mod revocations;
 mod service_tokens;
 mod verifier;
 
@@ -16,5 +17,6 @@ pub use caller::{
 pub use claims::{AUDIENCE, Claims, Role};
 pub use keys::{Jwk, Jwks};
 pub use remote::JwksSource;
+pub use revocations::Revocations;
 pub use service_tokens::ServiceTokens;
 pub use verifier::{SessionCheck, TokenVerifier};

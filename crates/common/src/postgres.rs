@@ -11,6 +11,8 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::sync::Notify;
 
+use crate::auth::revocations::postgres::PostgresRevocations;
+use crate::auth::revocations::{self, Revocations};
 use crate::clock::SharedClock;
 use crate::crash;
 use crate::effects::Effects;
@@ -105,6 +107,7 @@ impl Postgres {
         schema::check(least.iter().map(|(component, least)| (component.as_str(), *least)), &known)?;
         sqlx::raw_sql(SCHEMA).execute(&mut *tx).await?;
         sqlx::raw_sql(idempotency::postgres::SCHEMA).execute(&mut *tx).await?;
+        sqlx::raw_sql(revocations::postgres::SCHEMA).execute(&mut *tx).await?;
         tx.commit().await?;
         schema::tolerant(migrations).run(&pool).await.map_err(|error| StoreError::Fault(error.into()))?;
         Ok(Self { pool: pool.into(), service, wake: Arc::default() })
@@ -166,6 +169,12 @@ impl Postgres {
     #[must_use]
     pub fn keys(&self, clock: SharedClock) -> Keys {
         Keys::new(Arc::new(PostgresKeys::new(self.pool.clone())), clock)
+    }
+
+    /// Returns the revocations of access in this database.
+    #[must_use]
+    pub fn revocations(&self, clock: SharedClock) -> Revocations {
+        Revocations::new(Arc::new(PostgresRevocations::new(self.pool.clone())), clock)
     }
 
     /// Whether the database answers.

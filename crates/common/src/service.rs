@@ -12,6 +12,7 @@ use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use contracts::FieldError;
+use futures::future::join_all;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;
@@ -205,6 +206,7 @@ impl Service {
     /// # Errors
     /// If the server or a background task dies.
     pub async fn serve(self, listener: TcpListener, shutdown: Shutdown) -> Result<(), ServeError> {
+        join_all(self.workers.iter().map(|worker| worker.prepare())).await;
         let mut tasks = JoinSet::new();
         let in_flight = self.platform.http.in_flight.clone();
         for one in self.workers {

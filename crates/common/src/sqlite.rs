@@ -10,6 +10,8 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::Notify;
 
+use crate::auth::revocations::sqlite::SqliteRevocations;
+use crate::auth::revocations::{self, Revocations};
 use crate::clock::SharedClock;
 use crate::crash;
 use crate::effects::Effects;
@@ -56,6 +58,7 @@ impl Sqlite {
         check_schema(&write, &known).await?;
         sqlx::raw_sql(SCHEMA).execute(&write).await?;
         sqlx::raw_sql(idempotency::sqlite::SCHEMA).execute(&write).await?;
+        sqlx::raw_sql(revocations::sqlite::SCHEMA).execute(&write).await?;
         schema::tolerant(migrations).run(&write).await.map_err(|error| StoreError::Fault(error.into()))?;
         Ok(Self { read: read.into(), write: write.into(), service, wake: Arc::default() })
     }
@@ -107,6 +110,12 @@ impl Sqlite {
     #[must_use]
     pub fn keys(&self, clock: SharedClock) -> Keys {
         Keys::new(Arc::new(SqliteKeys::new(self.write.clone())), clock)
+    }
+
+    /// Returns the revocations of access in this file.
+    #[must_use]
+    pub fn revocations(&self, clock: SharedClock) -> Revocations {
+        Revocations::new(Arc::new(SqliteRevocations::new(self.read.clone(), self.write.clone())), clock)
     }
 
     /// Whether the file can be read.

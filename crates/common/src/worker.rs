@@ -36,6 +36,9 @@ pub trait Worker: Send + Sync + 'static {
     /// For logs, such as `outbox-relay`.
     fn name(&self) -> &'static str;
 
+    /// Does what must be done once before the service accepts requests. It ends in a bounded time, whatever is unavailable.
+    async fn prepare(&self) {}
+
     /// One unit of work.
     ///
     /// # Errors

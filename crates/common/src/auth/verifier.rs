@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::keys::Jwks;
 use super::remote::{JwksSource, KeySet, Lookup, RemoteKeys};
+use super::revocations::Revocations;
 use super::{AUDIENCE, Caller, Claims, Role};
 use crate::BoxError;
 use crate::client::ServiceClient;
@@ -43,6 +44,7 @@ pub struct TokenVerifier {
     clock: SharedClock,
     verified: Cache<[u8; 32], Verified>,
     sessions: Option<Arc<dyn SessionCheck>>,
+    revocations: Option<Revocations>,
 }
 
 enum Keys {
@@ -102,6 +104,13 @@ impl TokenVerifier {
         self
     }
 
+    /// Refuses tokens whose right was withdrawn: in the services that do not ask the store of sessions.
+    #[must_use]
+    pub fn with_revocations(mut self, revocations: Revocations) -> Self {
+        self.revocations = Some(revocations);
+        self
+    }
+
     /// Shows in `metrics` how old the keys are that were fetched.
     pub fn observe(&self, metrics: &Metrics) {
         let help = "Time since the keys that tokens are signed with were fetched; 0 before the first time.";
@@ -128,7 +137,14 @@ impl TokenVerifier {
         // Against our own clock, below.
         validation.validate_exp = false;
         let verified = Cache::builder().max_capacity(REMEMBERED).time_to_live(REMEMBER_FOR).build();
-        Self { keys: Arc::new(keys), validation: Arc::new(validation), clock, verified, sessions: None }
+        Self {
+            keys: Arc::new(keys),
+            validation: Arc::new(validation),
+            clock,
+            verified,
+            sessions: None,
+            revocations: None,
+        }
     }
 
     /// Who sends this token.
@@ -144,6 +160,10 @@ impl TokenVerifier {
             }
         };
         if found.claims.exp.saturating_add(LEEWAY_SECONDS) <= self.clock.now().timestamp() {
+            return Err(Refusal::Invalid);
+        }
+        // After the look-up: what is remembered as verified does not outlive its revocation.
+        if self.revocations.as_ref().is_some_and(|known| known.is_revoked(&found.claims, found.user_id)) {
             return Err(Refusal::Invalid);
         }
         if let Some(sessions) = &self.sessions {

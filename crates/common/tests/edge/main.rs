@@ -11,6 +11,7 @@ mod ops;
 mod pages;
 mod refusals;
 mod requests;
+mod revocations;
 mod service_tokens;
 mod support;
 mod tokens;

@@ -1,0 +1,35 @@
+//! Revocations as the bus delivers them.
+
+use async_trait::async_trait;
+use contracts::topology::Queue;
+use contracts::{Envelope, Event};
+
+use super::{RevocationRecord, Revocations};
+use crate::consumer::{HandleError, Handler};
+use crate::effects::Handled;
+
+/// Records `user.access_revoked`. A repeated event changes nothing, so that none is noted as handled.
+pub(super) struct RevocationEvents {
+    revocations: Revocations,
+    queue: Queue,
+}
+
+impl RevocationEvents {
+    pub(super) const fn new(revocations: Revocations, queue: Queue) -> Self {
+        Self { revocations, queue }
+    }
+}
+
+#[async_trait]
+impl Handler for RevocationEvents {
+    fn queue(&self) -> Queue {
+        self.queue
+    }
+
+    async fn handle(&self, event: Event, _handled: Handled, _envelope: &Envelope) -> Result<(), HandleError> {
+        let Event::UserAccessRevoked(revoked) = event else { return Ok(()) };
+        let now = self.revocations.now();
+        let records = RevocationRecord::of(revoked.user_id, revoked.min_version, &revoked.session_ids, now);
+        Ok(self.revocations.record(records).await?)
+    }
+}

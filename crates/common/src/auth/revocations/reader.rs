@@ -1,0 +1,45 @@
+//! Revocations that other instances of the service stored.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+
+use super::{RETENTION, Revocations};
+use crate::worker::{Next, Worker, WorkerError};
+
+/// How far back each step reads: an instance may commit late, and its clock may be behind.
+const OVERLAP: TimeDelta = TimeDelta::seconds(30);
+
+/// Reads new rows every second, and deletes those that cover no valid token any more.
+pub(super) struct Reader(Revocations);
+
+impl Reader {
+    pub(super) const fn new(revocations: Revocations) -> Self {
+        Self(revocations)
+    }
+}
+
+#[async_trait]
+impl Worker for Reader {
+    fn name(&self) -> &'static str {
+        "revocation-reader"
+    }
+
+    async fn step(&self) -> Result<Next, WorkerError> {
+        let Self(revocations) = self;
+        let (now, inner) = (revocations.now(), &revocations.0);
+        revocations.apply(&inner.store.recorded_since(now - OVERLAP).await?);
+        let expired = now - RETENTION;
+        let any = inner.known.write().unwrap_or_else(PoisonError::into_inner).remove_before(expired);
+        if any {
+            inner.store.remove_before(expired).await?;
+        }
+        Ok(Next::Idle)
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+}
