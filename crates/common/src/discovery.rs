@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use contracts::Scope;
 use url::Url;
 
 use crate::BoxError;
@@ -60,6 +61,19 @@ services! {
 impl fmt::Display for ServiceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl ServiceName {
+    /// Returns the scopes that the service's own client needs, and no more. The user service calls nobody.
+    #[must_use]
+    pub const fn scopes(self) -> &'static [Scope] {
+        match self {
+            Self::User => &[],
+            Self::Product => &[Scope::UsersRead, Scope::OrdersAbandon],
+            Self::Order => &[Scope::UsersRead, Scope::ProductsReserve],
+            Self::Payment => &[Scope::UsersRead, Scope::OrdersRead],
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{ApiError, Checks, Json, Path};
-use crate::auth::{AdminOnly, AdminOrService, TokenVerifier};
+use crate::auth::{AdminOnly, AdminOr, TokenVerifier, scope};
 use crate::bus::{Bus, BusError, DeadLetter};
 use crate::clock::SharedClock;
 use crate::faults::Faults;
@@ -179,6 +179,6 @@ impl AuditPage {
 
 /// How many events wait to be published, and since when
 #[utoipa::path(get, path = "/ops/outbox", tag = "ops", security(("bearer" = [])), responses((status = 200, body = OutboxState)))]
-async fn outbox_state(_caller: AdminOrService, State(ops): State<Ops>) -> Result<Json<OutboxState>, ApiError> {
+async fn outbox_state(_caller: AdminOr<scope::OpsRead>, State(ops): State<Ops>) -> Result<Json<OutboxState>, ApiError> {
     Ok(Json(ops.outbox.state(ops.clock.now()).await?))
 }

@@ -5,7 +5,8 @@ use axum::extract::FromRef;
 use axum::routing::get;
 use common::auth::keys::{SigningKey, generate_pem, jwk_of_public_pem};
 use common::auth::{
-    AUDIENCE, AdminOnly, AdminOrService, Claims, Jwks, OptionalCaller, Role, ServiceOnly, SignedInUser, TokenVerifier,
+    AUDIENCE, AdminOnly, AdminOr, AdminOrService, Claims, Jwks, OptionalCaller, Role, Scoped, ServiceOnly, ServiceWith,
+    SignedInUser, TokenVerifier, scope,
 };
 use common::clock::{Clock, SystemClock, system};
 use contracts::UserId;
@@ -84,6 +85,44 @@ async fn each_role_reaches_what_it_may() {
     for path in ["/admin", "/service", "/either", "/person"] {
         get_with(&app, path, &[]).await.refused(401, "UNAUTHENTICATED");
     }
+}
+
+#[tokio::test]
+async fn service_token_reaches_what_its_scopes_allow() {
+    let key = SigningKey::from_pem(&generate_pem()).unwrap();
+    let jwks = Jwks { keys: vec![key.jwk().clone()] };
+    let scoped = |caller: Scoped<scope::OrdersRead>| async move { caller.into_inner().key() };
+    let admin_or = |caller: AdminOr<scope::OrdersRead>| async move { caller.into_inner().key() };
+    let service = |caller: ServiceWith<scope::OrdersRead>| async move { caller.into_inner().key() };
+    let routes =
+        Router::new().route("/scoped", get(scoped)).route("/admin-or", get(admin_or)).route("/service", get(service));
+    let app = app(routes.with_state(State(TokenVerifier::local(&jwks, "shopfleet", system()))), &settings());
+    let person = UserId::generate(SystemClock.now()).to_string();
+    let (scoped, admin_or, service) = ("/scoped", "/admin-or", "/service");
+    let with = |scope: &str| Claims { scope: Some(scope.to_owned()), ..claims(Role::Service, "order-service") };
+    let (forbidden, insufficient) = (Some("FORBIDDEN"), Some("INSUFFICIENT_SCOPE"));
+    for (claims, outcomes) in [
+        (claims(Role::User, &person), [(scoped, None), (admin_or, forbidden), (service, forbidden)]),
+        (claims(Role::Admin, &person), [(scoped, None), (admin_or, None), (service, forbidden)]),
+        // Signed by the version before.
+        (claims(Role::Service, "order-service"), [(scoped, None), (admin_or, None), (service, None)]),
+        (with("users:read orders:read"), [(scoped, None), (admin_or, None), (service, None)]),
+        (with(""), [scoped, admin_or, service].map(|path| (path, insufficient))),
+        (with("orders:place orders:readall"), [scoped, admin_or, service].map(|path| (path, insufficient))),
+    ] {
+        let authorization = format!("Bearer {}", key.sign(&claims));
+        for (path, refusal) in outcomes {
+            let answer = get_with(&app, path, &[("authorization", &authorization)]).await;
+            match refusal {
+                None => assert_eq!(answer.status, 200, "{claims:?} at {path}"),
+                Some(code) => drop(answer.refused(403, code)),
+            }
+        }
+    }
+    // A person's token gains nothing by a scope.
+    let odd = Claims { scope: Some("orders:read".to_owned()), ..claims(Role::User, &person) };
+    let authorization = format!("Bearer {}", key.sign(&odd));
+    get_with(&app, service, &[("authorization", &authorization)]).await.refused(403, "FORBIDDEN");
 }
 
 #[tokio::test]
