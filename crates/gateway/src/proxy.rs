@@ -77,7 +77,10 @@ impl Gateway {
                 Arc::clone(body.transfer()),
             ),
         };
-        let carried = parts.headers.get(TRACEPARENT).and_then(|carried| carried.to_str().ok());
+        // A trace context that is not passed on is not continued either: the request begins a trace of its own.
+        let removes = |name| plugins.request_transformer.as_ref().is_some_and(|transformer| transformer.removes(name));
+        let carried = parts.headers.get(TRACEPARENT).filter(|_| !removes(TRACEPARENT));
+        let carried = carried.and_then(|carried| carried.to_str().ok());
         trace_context::continue_trace(exchange.record.span(), carried);
         if let Some(correlation) = &plugins.correlation_id {
             let id = correlation.id_of(&parts.headers);
@@ -140,6 +143,9 @@ impl Gateway {
         let Destination { authority, request } = self.addresses.of(upstream).ok_or(Refusal::Unavailable)?;
         headers::drop_hop_by_hop(&mut parts.headers);
         headers::drop_expectation(&mut parts.headers);
+        if let Some(plugin) = &exchange.plugins.request_transformer {
+            plugin.transform(&mut parts.headers);
+        }
         let prefix = path.get(..hit.matched);
         let prefix = prefix.filter(|prefix| target.strip_path && *prefix != "/");
         headers::forward(&mut parts.headers, &exchange.ends, parts.uri.path(), prefix);

@@ -138,6 +138,12 @@ impl<'d> Fields<'d> {
         found.copied()
     }
 
+    /// The fields of an object within this one.
+    pub(crate) fn object(&mut self, name: &str) -> Option<Self> {
+        let node = self.take(name)?;
+        Self::of(node, format!("`{name}` of {}", self.what), self.problems)
+    }
+
     /// A list of texts, each with its line.
     pub(crate) fn texts(&mut self, name: &str) -> Option<Vec<(String, usize)>> {
         let value = self.take(name)?;

@@ -10,6 +10,7 @@ use crate::plugins::correlation_id::CorrelationId;
 use crate::plugins::cors::Cors;
 use crate::plugins::prometheus::Prometheus;
 use crate::plugins::rate_limiting::RateLimiting;
+use crate::plugins::request_transformer::RequestTransformer;
 use crate::plugins::size_limiting::SizeLimiting;
 
 const KONG_ONLY: &[&str] = &[
@@ -50,7 +51,6 @@ const KONG_PLUGINS: &[&str] = &[
     "pre-function",
     "proxy-cache",
     "request-termination",
-    "request-transformer",
     "response-ratelimiting",
     "response-transformer",
     "session",
@@ -95,6 +95,9 @@ fn read(node: &MarkedYaml<'_>, set: &mut PluginSet, problems: &Problems) -> Opti
         "cors" => read.cors = config.map(|fields| Arc::new(Cors::read(fields))),
         "rate-limiting" => {
             read.rate_limiting = config.map(|fields| Arc::new(RateLimiting::read(fields)));
+        }
+        "request-transformer" => {
+            read.request_transformer = config.map(|fields| Arc::new(RequestTransformer::read(fields)));
         }
         "correlation-id" => {
             read.correlation_id = config.map(|fields| Arc::new(CorrelationId::read(fields)));

@@ -32,6 +32,10 @@ fn the_file_of_this_repository_is_accepted() {
     let global = &config.plugins;
     assert!(global.cors.is_some() && global.correlation_id.is_some());
     assert!(global.prometheus.is_some() && global.rate_limiting.is_none());
+    let transformer = global.request_transformer.as_ref().unwrap();
+    for name in ["X-Request-Timeout-Ms", "traceparent", "tracestate", "baggage"] {
+        assert!(transformer.removes(name), "{name}");
+    }
     assert_eq!(global.size_limiting.as_ref().unwrap().limit, 256 * 1024);
 }
 
@@ -216,6 +220,58 @@ fn settings_of_plugins_are_checked() {
             "size_unit: kb",
             "field `size_unit` of plugin `request-size-limiting` must be one of megabytes, kilobytes, bytes",
         ),
+        (
+            "request-transformer",
+            "remove: {headers: ['a b']}",
+            "field `headers` of `remove` of plugin `request-transformer` has `a b`, which is not the name of a header",
+        ),
+        (
+            "request-transformer",
+            "remove: {headers: [Host]}",
+            "field `headers` of `remove` of plugin `request-transformer` names `Host`, which Kong never removes",
+        ),
+        (
+            "request-transformer",
+            "remove: {querystring: [a]}",
+            "field `querystring` of `remove` of plugin `request-transformer` is `a`: Kong knows it, the local gateway cannot honour it",
+        ),
+        (
+            "request-transformer",
+            "remove: {header: [a]}",
+            "field `header` of `remove` of plugin `request-transformer` is not known",
+        ),
+        ("request-transformer", "remove: [a]", "`remove` of plugin `request-transformer` must be an object with named fields"),
+        (
+            "request-transformer",
+            "rename: {headers: ['a:b']}",
+            "field `headers` of `rename` of plugin `request-transformer` is `a:b`: Kong knows it, the local gateway cannot honour it",
+        ),
+        (
+            "request-transformer",
+            "add: {headers: [a]}",
+            "field `headers` of `add` of plugin `request-transformer` has `a`, which is not of the form name:value",
+        ),
+        (
+            "request-transformer",
+            "append: {body: ['a:b']}",
+            "field `body` of `append` of plugin `request-transformer` is `a:b`: Kong knows it, the local gateway cannot honour it",
+        ),
+        (
+            "request-transformer",
+            "replace: {uri: /x}",
+            "field `uri` of `replace` of plugin `request-transformer` is `/x`: Kong knows it, the local gateway cannot honour it",
+        ),
+        (
+            "request-transformer",
+            "add: {uri: /x}",
+            "field `uri` of `add` of plugin `request-transformer` is not known",
+        ),
+        (
+            "request-transformer",
+            "http_method: POST",
+            "field `http_method` of plugin `request-transformer` is `POST`: Kong knows it, the local gateway cannot honour it",
+        ),
+        ("request-transformer", "dots_in_keys: true", "field `dots_in_keys` of plugin `request-transformer` is not known"),
         ("rate-limiting", "limit_by: ip", "field `minute` of plugin `rate-limiting` is missing"),
         (
             "rate-limiting",

@@ -93,7 +93,6 @@ async fn credentials_and_conditions_pass() {
         ("authorization", "Bearer abc"),
         ("idempotency-key", "k"),
         ("if-none-match", "\"1\""),
-        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
     ];
     let mut request = gateway.request("PATCH", "/api/products/1/stock").body("{}");
     for (name, value) in sent {
@@ -105,4 +104,31 @@ async fn credentials_and_conditions_pass() {
     }
     assert_eq!(said["method"], "PATCH");
     assert_eq!(said["body"], "{}");
+}
+
+/// What services obey from each other is not passed on from outside, in whatever spelling and however often it is sent.
+#[tokio::test]
+async fn internal_headers_do_not_pass() {
+    let gateway = start_fleet(false).await;
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let internal = [
+        ("X-Request-Timeout-Ms", "0"),
+        ("x-request-timeout-ms", "1"),
+        ("X-REQUEST-TIMEOUT-MS", "-1"),
+        ("TraceParent", trace),
+        ("traceparent", trace),
+        ("Tracestate", "a=1"),
+        ("Baggage", "user=admin"),
+    ];
+    let filler: String = (0..80).map(|number| format!("X-Filler-{number}: 1\r\n")).collect();
+    let internal: String = internal.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    for path in ["/api/users", "/api/products", "/api/orders", "/api/payments", "/api/webhooks/stripe", "/docs/user/"] {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{filler}{internal}\r\n");
+        let answer = gateway.raw(&head).await.to_ascii_lowercase();
+        assert!(answer.starts_with("http/1.1 200 "), "{answer}");
+        assert!(answer.contains("\"x-filler-79\""), "{answer}");
+        for name in ["x-request-timeout-ms", "tracestate", "baggage", "0af7651916cd43dd8448eb211c80319c"] {
+            assert!(!answer.contains(name), "{path}: {name} in {answer}");
+        }
+    }
 }
