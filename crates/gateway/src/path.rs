@@ -59,7 +59,8 @@ fn decode(path: &str) -> String {
 }
 
 /// The path that an upstream gets (Kong's `path_handling` v0): the service's own path, then what is left of the request's
-/// after `matched` bytes were taken off, if the route strips.
+/// after `matched` bytes were taken off, if the route strips. A route's path is a prefix of characters, so what is left may
+/// begin with dots that were part of a longer segment (`/docs/user../ops`): they are not to lead out of the service's path.
 pub(crate) fn upstream(base: &str, path: &str, matched: usize, strip: bool) -> String {
     let joined = |rest: &str| {
         let base = base.strip_suffix('/').unwrap_or(base);
@@ -69,11 +70,20 @@ pub(crate) fn upstream(base: &str, path: &str, matched: usize, strip: bool) -> S
         // A base with a path gets no slash of its own for the request's `/`.
         return if path == "/" && !base.ends_with('/') { base.to_owned() } else { joined(path) };
     }
-    match path.get(matched..).unwrap_or_default() {
+    match without_leading_dots(path.get(matched..).unwrap_or_default()) {
         "" if base == "/" => "/".to_owned(),
         "" if path.len() > 1 && path.ends_with('/') => joined("/"),
         "" => base.strip_suffix('/').unwrap_or(base).to_owned(),
         rest => joined(rest),
+    }
+}
+
+/// Removes a first segment of one or two dots (RFC 3986, section 5.2.4, step A). The path was normalised as a whole, so only
+/// the segment that was cut in two can be one.
+fn without_leading_dots(rest: &str) -> &str {
+    match rest {
+        "." | ".." => "",
+        rest => rest.strip_prefix("../").or_else(|| rest.strip_prefix("./")).unwrap_or(rest),
     }
 }
 
@@ -118,6 +128,14 @@ mod tests {
             ("/docs", "/docs/user/openapi.json", docs, true, "/docs/openapi.json"),
             ("/docs", "/docs/user/", docs + 1, true, "/docs/"),
             ("/docs", "/docs/userx", docs, true, "/docs/x"),
+            ("/docs", "/docs/user..", docs, true, "/docs"),
+            ("/docs", "/docs/user../", docs, true, "/docs/"),
+            ("/docs", "/docs/user../ops", docs, true, "/docs/ops"),
+            ("/docs", "/docs/user./ops", docs, true, "/docs/ops"),
+            ("/docs", "/docs/user.../ops", docs, true, "/docs/.../ops"),
+            ("/docs", "/docs/user..a/ops", docs, true, "/docs/..a/ops"),
+            ("/docs/", "/docs/user../ops", docs, true, "/docs/ops"),
+            ("/", "/sandbox..", 8, true, "/"),
             ("/docs/", "/docs/user", docs, true, "/docs"),
             ("/docs/", "/docs/user/a", docs, true, "/docs/a"),
             ("/", "/sandbox", 8, true, "/"),
@@ -126,5 +144,28 @@ mod tests {
         for (base, path, matched, strip, expected) in cases {
             assert_eq!(upstream(base, path, matched, strip), expected, "{base} {path}");
         }
+    }
+
+    /// All paths of up to three pieces of what a path could lead out by.
+    #[test]
+    fn no_spelling_leads_out_of_the_services_path() {
+        let segments = ["", ".", "..", "...", "%2e", "%2E%2e", ".%2E", "..%2f..", "ops", "..;", "\\..", "%252e%252e"];
+        let mut paths = vec!["/docs/user".to_owned()];
+        let mut looked = 0;
+        for _ in 0..3 {
+            let longer = |path: &String| segments.map(|segment| [format!("{path}{segment}"), format!("{path}/{segment}")]);
+            paths = paths.iter().flat_map(longer).flatten().collect();
+            for path in &paths {
+                let normal = normalise(path).unwrap();
+                let Some(matched) = normal.starts_with("/docs/user").then_some("/docs/user".len()) else { continue };
+                for base in ["/docs", "/docs/"] {
+                    let sent = upstream(base, &normal, matched, true);
+                    assert!(sent == "/docs" || sent.starts_with("/docs/"), "{path} leads to {sent}");
+                    assert_eq!(normalise(&sent).as_deref(), Some(sent.as_str()), "{path} leads to {sent}");
+                }
+                looked += 1;
+            }
+        }
+        assert!(looked > 5_000, "only {looked} paths were looked at");
     }
 }

@@ -70,6 +70,11 @@ async fn a_path_reaches_the_service_in_one_spelling() {
         ("/api//users/./1", "/api/users/1"),
         ("/docs/user/../../api/users/%61%2Fb", "/api/users/a%2Fb"),
         ("/docs/user/..%2f..%2fops", "/docs/..%2F..%2Fops"),
+        ("/docs/user../ops", "/docs/ops"),
+        ("/docs/user%2e%2e/ops/audit", "/docs/ops/audit"),
+        ("/docs/user./..%2e/ops", "/docs/.../ops"),
+        ("/docs/user..", "/docs"),
+        ("/docs/user../", "/docs/"),
     ];
     for (path, uri) in spellings {
         let answer = gateway.raw(&format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await;
