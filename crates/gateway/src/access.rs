@@ -7,6 +7,7 @@ use http::{HeaderValue, Method};
 use tracing::{Span, field};
 
 use crate::body::Transfer;
+use crate::connections::Connection;
 use crate::metrics::Metrics;
 use crate::plugins::prometheus::Prometheus;
 use crate::router::Target;
@@ -30,6 +31,14 @@ impl Source {
             Self::Error => "error",
         }
     }
+
+    /// The label `source` of `kong_http_requests_total`.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::Exit | Self::Error => "kong",
+        }
+    }
 }
 
 /// Gathers what happens to a request, and writes it down when it is dropped: that is when the last byte of the answer
@@ -43,8 +52,12 @@ pub(crate) struct Record {
     metrics: Arc<Metrics>,
     request_id: Option<HeaderValue>,
     transfer: Arc<Transfer>,
+    connection: Arc<Connection>,
     upstream: Option<Duration>,
     answered: Option<Answered>,
+    /// Bytes of the request's head.
+    head: u64,
+    /// Bytes of the answer so far, with its head.
     sent: u64,
     complete: bool,
     span: Span,
@@ -60,6 +73,8 @@ pub(crate) struct Answered {
 
 /// What nginx writes down for a client that left before it got an answer.
 const CLIENT_LEFT: u16 = 499;
+/// What is written down for a client that left in the middle of a body.
+const BAD_REQUEST: u16 = 400;
 
 impl Record {
     pub(crate) fn new(
@@ -68,8 +83,11 @@ impl Record {
         prometheus: Option<Arc<Prometheus>>,
         metrics: Arc<Metrics>,
         transfer: Arc<Transfer>,
+        connection: &Arc<Connection>,
+        head: u64,
     ) -> Self {
         metrics.begin();
+        connection.begin(Some(Arc::clone(&transfer)));
         let route = target.as_ref().map_or("-", |target| &target.name);
         let span = tracing::info_span!(
             "http.server",
@@ -91,8 +109,10 @@ impl Record {
             metrics,
             request_id: None,
             transfer,
+            connection: Arc::clone(connection),
             upstream: None,
             answered: None,
+            head,
             sent: 0,
             complete: false,
             span,
@@ -116,7 +136,9 @@ impl Record {
         self.upstream = Some(upstream);
     }
 
-    pub(crate) fn answer(&mut self, status: http::StatusCode, source: Source) {
+    /// `head` is the length of the answer's head in bytes.
+    pub(crate) fn answer(&mut self, status: http::StatusCode, source: Source, head: u64) {
+        self.sent = self.sent.saturating_add(head);
         self.answered = Some(Answered { status: status.as_u16(), source, after: self.begun.elapsed() });
     }
 
@@ -133,7 +155,8 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let duration = self.begun.elapsed();
-        let answered = self.answered.unwrap_or(Answered { status: CLIENT_LEFT, source: Source::Exit, after: duration });
+        let left = if self.transfer.is_broken() { BAD_REQUEST } else { CLIENT_LEFT };
+        let answered = self.answered.unwrap_or(Answered { status: left, source: Source::Exit, after: duration });
         let Answered { status, source, .. } = answered;
         let route = self.target.as_ref().map_or("-", |target| &target.name);
         let id = self.request_id.as_ref();
@@ -161,6 +184,7 @@ impl Drop for Record {
             "{method} on route {route} got {status} in {ms} ms",
         );
         self.metrics.end();
+        self.connection.end();
         if let (Some(target), Some(prometheus)) = (&self.target, &self.prometheus) {
             let own = answered.after.saturating_sub(self.upstream.unwrap_or_default());
             self.metrics.observe(
@@ -172,7 +196,7 @@ impl Drop for Record {
                     own,
                     upstream: self.upstream,
                     total: duration,
-                    received: self.transfer.bytes(),
+                    received: self.head.saturating_add(self.transfer.bytes()),
                     sent: self.sent,
                 },
             );

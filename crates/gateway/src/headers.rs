@@ -1,12 +1,13 @@
 //! Headers that are of one connection only, and those that tell the upstream about the other side.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING,
-    UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VIA,
 };
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
 
 /// What the gateway calls itself.
 pub(crate) const NAME: HeaderValue = HeaderValue::from_static("shopfleet-gateway");
@@ -22,7 +23,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
 ];
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
@@ -30,19 +31,100 @@ const FORWARDED_PATH: HeaderName = HeaderName::from_static("x-forwarded-path");
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
-/// The two ends of a client's connection.
+/// The two ends of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ends {
-    pub(crate) client: SocketAddr,
+    /// Who opened it: a client, or a proxy in front of the gateway.
+    pub(crate) peer: IpAddr,
     /// The port that the gateway was reached at.
     pub(crate) port: u16,
 }
 
-impl Ends {
-    /// The client's address, one for both spellings of an IPv4 address.
-    pub(crate) fn ip(&self) -> IpAddr {
-        self.client.ip().to_canonical()
+/// Who sent a request, and by which way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    pub(crate) ends: Ends,
+    /// The client's address.
+    pub(crate) client: IpAddr,
+    /// Whether the peer is a trusted proxy, whose `X-Forwarded-*` count.
+    pub(crate) by_proxy: bool,
+}
+
+/// Whether `Host` is as RFC 9112, section 3.2, asks for: exactly one of the form `host[:port]`. HTTP/1.0 may leave it out.
+pub(crate) fn has_valid_host(version: Version, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => version < Version::HTTP_11,
+        (Some(host), None) => host.to_str().is_ok_and(is_host),
+        (Some(_), Some(_)) => false,
     }
+}
+
+fn is_host(text: &str) -> bool {
+    let Ok(authority) = text.parse::<Authority>() else {
+        return false;
+    };
+    let port = text.strip_prefix(authority.host());
+    let port_is_number =
+        |port: &str| port.is_empty() || port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    !authority.host().is_empty()
+        && port.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(port_is_number))
+}
+
+/// Whether a value of `Transfer-Encoding` is one that the gateway decodes: `chunked` and nothing else, as in nginx.
+fn is_known_coding(value: &[u8]) -> bool {
+    value.trim_ascii().eq_ignore_ascii_case(b"chunked")
+}
+
+/// Whether the body has a transfer coding that the gateway does not decode.
+pub(crate) fn has_unknown_coding(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let known = codings.next().is_none_or(|value| is_known_coding(value.as_bytes()));
+    !known || codings.next().is_some()
+}
+
+/// The same of the beginning of a request as it was received, which need not be one.
+pub(crate) fn head_has_unknown_coding(head: &[u8]) -> bool {
+    let lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    let headers = lines.skip(1).take_while(|line| !line.is_empty());
+    let fields = headers.filter_map(|line| line.split_at_checked(line.iter().position(|byte| *byte == b':')?));
+    let mut codings = fields.filter(|(name, _)| name.eq_ignore_ascii_case(TRANSFER_ENCODING.as_str().as_bytes()));
+    let known = codings.next().is_none_or(|(_, value)| is_known_coding(&value[1..]));
+    !known || codings.next().is_some()
+}
+
+/// The length of a request's head in bytes, as far as the HTTP library keeps it.
+pub(crate) fn request_head_length<B>(request: &Request<B>) -> u64 {
+    let uri = request.uri();
+    let target = uri.path_and_query().map_or_else(|| uri.path().len(), |target| target.as_str().len());
+    // A space before the target, ` HTTP/1.1` after it, and the ends of two lines.
+    length(request.method().as_str().len() + target + 14) + fields_length(request.headers())
+}
+
+/// The length of an answer's head in bytes, with what the HTTP library adds: the date, and how long the body is.
+pub(crate) fn response_head_length<B: hyper::body::Body>(response: &Response<B>) -> u64 {
+    // `HTTP/1.1 200 `, the reason, and the ends of two lines.
+    let reason = response.status().canonical_reason().unwrap_or_default().len();
+    let mut added = 17 + reason;
+    if !response.headers().contains_key(DATE) {
+        added += "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n".len();
+    }
+    if !response.headers().contains_key(CONTENT_LENGTH) {
+        added += match response.body().size_hint().exact() {
+            Some(exact) => "content-length: \r\n".len() + exact.to_string().len(),
+            None => "transfer-encoding: chunked\r\n".len(),
+        };
+    }
+    length(added) + fields_length(response.headers())
+}
+
+fn fields_length(headers: &HeaderMap) -> u64 {
+    // `: ` and the end of the line.
+    headers.iter().map(|(name, value)| length(name.as_str().len() + value.len() + 4)).sum()
+}
+
+fn length(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 /// Takes out what RFC 9110, section 7.6.1, keeps from being passed on, with all that `Connection` names.
@@ -73,21 +155,23 @@ pub(crate) fn expects_continue(headers: &HeaderMap) -> bool {
     headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// Tells the upstream who asked and for what. Nobody in front of this gateway is trusted, so what the client says of
-/// itself is replaced; only to `X-Forwarded-For` the address is added, as Kong does. `prefix` is what was taken off the path.
-pub(crate) fn forward(headers: &mut HeaderMap, ends: &Ends, path: &str, prefix: Option<&str>) {
-    let client = ends.ip().to_string();
+/// Tells the upstream who asked and for what, as Kong does. What a trusted proxy says of the request is kept, and what
+/// anybody else says of it is replaced; to `X-Forwarded-For` the peer's address is added. `prefix` is what was taken off the
+/// path.
+pub(crate) fn forward(headers: &mut HeaderMap, origin: &Origin, path: &str, prefix: Option<&str>) {
+    let ends = &origin.ends;
+    let peer = ends.peer.to_canonical().to_string();
     let mut chain: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
-    chain.push(&client);
+    chain.push(&peer);
     let chain = chain.join(", ");
     let host = headers
         .get(HOST)
         .and_then(|host| host.to_str().ok())
-        .and_then(|host| host.parse::<http::uri::Authority>().ok())
+        .and_then(|host| host.parse::<Authority>().ok())
         .map(|host| host.host().to_ascii_lowercase());
     let said = [
         (FORWARDED_FOR, Some(chain)),
-        (REAL_IP, Some(client)),
+        (REAL_IP, Some(origin.client.to_string())),
         (FORWARDED_PROTO, Some("http".to_owned())),
         (FORWARDED_HOST, host),
         (FORWARDED_PORT, Some(ends.port.to_string())),
@@ -95,6 +179,10 @@ pub(crate) fn forward(headers: &mut HeaderMap, ends: &Ends, path: &str, prefix: 
         (FORWARDED_PREFIX, prefix.map(str::to_owned)),
     ];
     for (name, value) in said {
+        let kept = [FORWARDED_PROTO, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PATH, FORWARDED_PREFIX].contains(&name);
+        if kept && origin.by_proxy && headers.contains_key(&name) {
+            continue;
+        }
         match value.and_then(|value| HeaderValue::from_str(&value).ok()) {
             Some(value) => headers.insert(name, value),
             None => headers.remove(name),

@@ -4,15 +4,17 @@
 //! routing, the same plugins in the same order, the same headers and the same bodies of errors. What Kong knows and this
 //! gateway does not do is refused when the file is read, by name and line, so that nothing in it is ever ignored.
 //!
-//! Where it differs, on purpose: rate limits are counted in memory whatever the `policy`; bodies are always streamed;
-//! an upstream that refuses the connection is 503 (nothing was sent, a client may try again), and an answer of the gateway
-//! itself carries no correlation id.
+//! Where it differs, on purpose: rate limits are counted in memory whatever the `policy`, and an IPv6 network of 64 bits is
+//! one client; bodies are always streamed; an upstream that refuses the connection is 503 (nothing was sent, a client may
+//! try again); and a body that is too large is 413 also for a client that sent `Expect: 100-continue` (417 in Kong).
 
 mod access;
+mod address;
 mod answer;
 mod body;
 mod config;
 mod connect;
+mod connections;
 mod headers;
 mod metrics;
 mod path;
@@ -27,6 +29,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +37,9 @@ pub use config::{ConfigErrors, GatewayConfig};
 
 /// The gateway's file of this repository, `kong/kong.yml`.
 pub const KONG_YML: &str = include_str!("../../../kong/kong.yml");
+
+/// Default of [`Options::max_connections_per_address`].
+pub const MAX_CONNECTIONS_PER_ADDRESS: usize = 100;
 
 /// How long requests in flight may take to finish once a shutdown was asked for.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -70,13 +76,27 @@ pub struct Options {
     pub upstreams: BTreeMap<String, String>,
     /// Routes beside those of the file.
     pub extra_routes: Vec<ExtraRoute>,
+    /// The most connections that one client may have open: an IPv4 address or an IPv6 network of 64 bits. A further one takes
+    /// the place of that which has waited for the client the longest, and is refused with 503 if all are being answered. 0 is
+    /// unlimited; connections of trusted proxies are not counted.
+    pub max_connections_per_address: usize,
+    /// The networks of the proxies in front of the gateway, whose `X-Forwarded-*` count (Kong's `trusted_ips`). None by
+    /// default.
+    pub trusted_proxies: Vec<IpNet>,
     /// Finds services that have no address in `upstreams`.
     pub discover: Option<Arc<dyn Discover>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { rate_limit: true, upstreams: BTreeMap::new(), extra_routes: Vec::new(), discover: None }
+        Self {
+            rate_limit: true,
+            upstreams: BTreeMap::new(),
+            extra_routes: Vec::new(),
+            max_connections_per_address: MAX_CONNECTIONS_PER_ADDRESS,
+            trusted_proxies: Vec::new(),
+            discover: None,
+        }
     }
 }
 
@@ -105,10 +125,12 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let gateway = Arc::new(proxy::Gateway::build(config, &options)?);
-    let proxy = server::run(listener, Arc::clone(&gateway), shutdown.clone(), DRAIN);
+    let per_address = options.max_connections_per_address;
+    let proxy = server::run(listener, Arc::clone(&gateway), per_address, shutdown.clone(), DRAIN);
     match status {
         Some(listener) => {
-            let pages = status::run(listener, gateway, shutdown, DRAIN);
+            let pages = Arc::new(status::StatusPages(gateway));
+            let pages = server::run(listener, pages, per_address, shutdown, DRAIN);
             tokio::join!(proxy, pages);
         }
         None => proxy.await,

@@ -14,7 +14,7 @@ const KONG_BUCKETS: &[f64] =
 const UPSTREAM_BUCKETS: &[f64] =
     &[25.0, 50.0, 80.0, 100.0, 250.0, 400.0, 700.0, 1000.0, 2000.0, 5000.0, 10000.0, 30000.0, 60000.0];
 
-/// What was measured of one request. Bytes are those of the bodies.
+/// What was measured of one request. Bytes are those of head and body.
 #[derive(Debug)]
 pub(crate) struct Observation {
     pub(crate) status: u16,
@@ -103,7 +103,7 @@ impl Metrics {
         let (service, route) = (target.service.as_str(), target.name.as_str());
         if plugin.status_codes {
             let code = seen.status.to_string();
-            self.requests.with_label_values(&[service, route, &code, seen.source.name(), ""]).inc();
+            self.requests.with_label_values(&[service, route, &code, seen.source.label(), ""]).inc();
         }
         if plugin.latency {
             let place = [service, route];

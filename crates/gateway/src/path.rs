@@ -153,7 +153,8 @@ mod tests {
         let mut paths = vec!["/docs/user".to_owned()];
         let mut looked = 0;
         for _ in 0..3 {
-            let longer = |path: &String| segments.map(|segment| [format!("{path}{segment}"), format!("{path}/{segment}")]);
+            let longer =
+                |path: &String| segments.map(|segment| [format!("{path}{segment}"), format!("{path}/{segment}")]);
             paths = paths.iter().flat_map(longer).flatten().collect();
             for path in &paths {
                 let normal = normalise(path).unwrap();

@@ -3,25 +3,30 @@
 mod build;
 mod wait;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, ORIGIN, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use trace_context::TRACEPARENT;
 use tracing::{Instrument as _, Span, field};
 
 use crate::access::{Record, Source};
+use crate::address::{TrustedProxies, client_key};
 use crate::answer::{self, Refusal};
 use crate::body::{RequestBody, ResponseBody};
-use crate::headers::{self, Ends};
+use crate::connections::Connection;
+use crate::headers::{self, Ends, Origin};
 use crate::metrics::Metrics;
 use crate::path;
 use crate::plugins::PluginSet;
 use crate::plugins::cors::Cors;
 use crate::router::{Hit, Router};
+use crate::server::Handler;
 use crate::upstream::{Addresses, Destination};
 
 /// The gateway as it runs: routes, global plugins, addresses.
@@ -32,13 +37,14 @@ pub(crate) struct Gateway {
     global: PluginSet,
     addresses: Addresses,
     rate_limit: bool,
+    trusted: TrustedProxies,
     metrics: Arc<Metrics>,
 }
 
 /// What a request has gathered on its way.
 struct Exchange<'g> {
     plugins: &'g PluginSet,
-    ends: Ends,
+    origin: Origin,
     id: Option<HeaderValue>,
     /// Of the rate limit, for whatever answer there will be.
     limits: HeaderMap,
@@ -55,10 +61,17 @@ impl Gateway {
         &self.router
     }
 
-    /// Answers a request; it never fails, since every failure has an answer.
-    pub(crate) async fn handle(&self, request: Request<Incoming>, ends: Ends) -> Response<ResponseBody> {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        ends: Ends,
+        connection: &Arc<Connection>,
+    ) -> Response<ResponseBody> {
+        let head = headers::request_head_length(&request);
         let (parts, body) = request.into_parts();
-        let path = path::normalise(parts.uri.path());
+        let malformed = malformed(&parts);
+        // What is malformed belongs to no route, as in Kong.
+        let path = path::normalise(parts.uri.path()).filter(|_| malformed.is_none());
         let found = path.as_deref().and_then(|path| Some((path, self.router.find(&parts.method, path)?)));
         let target = found.as_ref().map(|(_, hit)| hit.target);
         let plugins = target.map_or(&self.global, |target| &target.plugins);
@@ -66,7 +79,11 @@ impl Gateway {
         let body = RequestBody::new(body, limit, headers::expects_continue(&parts.headers));
         let mut exchange = Exchange {
             plugins,
-            ends,
+            origin: Origin {
+                ends,
+                client: self.trusted.client(ends.peer, &parts.headers),
+                by_proxy: self.trusted.contains(ends.peer),
+            },
             id: None,
             limits: HeaderMap::new(),
             record: Record::new(
@@ -75,6 +92,8 @@ impl Gateway {
                 plugins.prometheus.clone(),
                 Arc::clone(&self.metrics),
                 Arc::clone(body.transfer()),
+                connection,
+                head,
             ),
         };
         // A trace context that is not passed on is not continued either: the request begins a trace of its own.
@@ -97,7 +116,7 @@ impl Gateway {
             return exchange.finish(response, Source::Exit);
         }
         let (mut response, source) = match found {
-            None => (Refusal::NoRoute.into_response(), Source::Exit),
+            None => (malformed.unwrap_or(Refusal::NoRoute).into_response(), Source::Exit),
             Some((path, hit)) => match self.pass(&mut exchange, parts, body, path, &hit).await {
                 Ok(response) => (response, Source::Service),
                 Err(refusal) if refusal.is_error() => (refusal.into_response(), Source::Error),
@@ -148,7 +167,7 @@ impl Gateway {
         }
         let prefix = path.get(..hit.matched);
         let prefix = prefix.filter(|prefix| target.strip_path && *prefix != "/");
-        headers::forward(&mut parts.headers, &exchange.ends, parts.uri.path(), prefix);
+        headers::forward(&mut parts.headers, &exchange.origin, parts.uri.path(), prefix);
         if let (Some(plugin), Some(id)) = (&exchange.plugins.correlation_id, &exchange.id) {
             plugin.pass_on(id, &mut parts.headers);
         }
@@ -191,14 +210,53 @@ impl Gateway {
         let (mut head, body) = answered?.into_parts();
         headers::drop_hop_by_hop(&mut head.headers);
         headers::add_via(&mut head.headers);
-        if let (Some(plugin), Some(id)) = (&exchange.plugins.correlation_id, &exchange.id) {
-            plugin.echo(id, &mut head.headers);
-        }
         head.version = Version::HTTP_11;
         head.extensions.clear();
         let body = ResponseBody::upstream(body, upstream.timeouts.read);
         Ok(Response::from_parts(head, body))
     }
+}
+
+impl Handler for Gateway {
+    type Body = ResponseBody;
+
+    async fn handle(
+        &self,
+        request: Request<Incoming>,
+        ends: Ends,
+        connection: &Arc<Connection>,
+    ) -> Response<ResponseBody> {
+        self.answer(request, ends, connection).await
+    }
+
+    fn refuse_head(&self, suggested: StatusCode, head: &[u8]) -> Bytes {
+        let unknown = headers::head_has_unknown_coding(head);
+        let status = if unknown { StatusCode::NOT_IMPLEMENTED } else { suggested };
+        self.raw(status, answer::message_of(status))
+    }
+
+    fn refuse_connection(&self) -> Bytes {
+        self.raw(StatusCode::SERVICE_UNAVAILABLE, answer::TOO_MANY_CONNECTIONS)
+    }
+
+    fn is_proxy(&self, address: IpAddr) -> bool {
+        self.trusted.contains(address)
+    }
+}
+
+impl Gateway {
+    fn raw(&self, status: StatusCode, message: &str) -> Bytes {
+        let id = self.global.correlation_id.as_ref().and_then(|plugin| Some((plugin.echoed()?, plugin.generate())));
+        answer::raw(status, message, id.as_ref().map(|(name, id)| (*name, id)))
+    }
+}
+
+/// Why a request is refused for its head alone.
+fn malformed(parts: &Parts) -> Option<Refusal<'static>> {
+    if headers::has_unknown_coding(&parts.headers) {
+        return Some(Refusal::UnknownCoding);
+    }
+    (!headers::has_valid_host(parts.version, &parts.headers)).then_some(Refusal::BadRequest)
 }
 
 /// The span of a request that is passed on to a service.
@@ -238,7 +296,7 @@ impl<'g> Exchange<'g> {
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(0, |now| now.as_secs()).cast_signed();
-        let verdict = plugin.check(self.ends.ip(), now);
+        let verdict = plugin.check(client_key(self.origin.client), now);
         self.limits = verdict.headers;
         if verdict.refused {
             return Err(Refusal::RateLimited(plugin));
@@ -247,9 +305,12 @@ impl<'g> Exchange<'g> {
     }
 
     /// Hands the record over to the body, which writes it when it is sent.
-    fn finish(self, response: Response<ResponseBody>, source: Source) -> Response<ResponseBody> {
+    fn finish(self, mut response: Response<ResponseBody>, source: Source) -> Response<ResponseBody> {
+        if let (Some(plugin), Some(id)) = (&self.plugins.correlation_id, &self.id) {
+            plugin.echo(id, response.headers_mut());
+        }
         let mut record = self.record;
-        record.answer(response.status(), source);
+        record.answer(response.status(), source, headers::response_head_length(&response));
         response.map(|body| body.with_record(record))
     }
 }

@@ -1,60 +1,78 @@
 //! The pages of Kong's `status_listen`: `/metrics` and `/status`.
 
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Json;
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use serde_json::json;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
+use crate::answer;
+use crate::connections::Connection;
+use crate::headers::Ends;
 use crate::proxy::Gateway;
+use crate::server::Handler;
 
-/// Serves until `shutdown`, and then at most for `drain`.
-pub(crate) async fn run(listener: TcpListener, gateway: Arc<Gateway>, shutdown: CancellationToken, drain: Duration) {
-    let router = Router::new()
-        .route("/metrics", get(metrics))
-        .route("/status", get(status))
-        .fallback(not_found)
-        .with_state(gateway);
-    let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned()).into_future();
-    let late = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(drain).await;
-    };
-    tokio::select! {
-        served = server => if let Err(error) = served {
-            tracing::error!(%error, "The gateway's status pages ended");
-        },
-        () = late => {}
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
+/// Answers for what the gateway's metrics say.
+pub(crate) struct StatusPages(pub(crate) Arc<Gateway>);
+
+impl Handler for StatusPages {
+    type Body = Full<Bytes>;
+
+    async fn handle(&self, request: Request<Incoming>, _: Ends, connection: &Arc<Connection>) -> Response<Self::Body> {
+        connection.begin(None);
+        let response = self.page(request.method(), request.uri().path());
+        connection.end();
+        response
+    }
+
+    fn refuse_head(&self, suggested: StatusCode, _: &[u8]) -> Bytes {
+        answer::raw(suggested, answer::message_of(suggested), None)
+    }
+
+    fn refuse_connection(&self) -> Bytes {
+        answer::raw(StatusCode::SERVICE_UNAVAILABLE, answer::TOO_MANY_CONNECTIONS, None)
+    }
+
+    fn is_proxy(&self, _: IpAddr) -> bool {
+        false
     }
 }
 
-async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
-    match gateway.metrics().text() {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "The gateway's metrics cannot be written");
-            let body = json!({ "message": "An unexpected error occurred" });
-            (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response()
-        }
+impl StatusPages {
+    fn page(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        let found = matches!(*method, Method::GET | Method::HEAD);
+        let (status, kind, text) = match path {
+            "/metrics" if found => match self.0.metrics().text() {
+                Ok(text) => (StatusCode::OK, METRICS, text),
+                Err(error) => {
+                    tracing::error!(%error, "The gateway's metrics cannot be written");
+                    let text = json!({ "message": "An unexpected error occurred" }).to_string();
+                    (StatusCode::INTERNAL_SERVER_ERROR, JSON, text)
+                }
+            },
+            "/status" if found => {
+                let (total, active) = self.0.metrics().counts();
+                let text = json!({
+                    "database": { "reachable": true },
+                    "server": { "total_requests": total, "requests_active": active },
+                });
+                (StatusCode::OK, JSON, text.to_string())
+            }
+            "/metrics" | "/status" => {
+                (StatusCode::METHOD_NOT_ALLOWED, JSON, json!({ "message": "Method not allowed" }).to_string())
+            }
+            _ => (StatusCode::NOT_FOUND, JSON, json!({ "message": "Not found" }).to_string()),
+        };
+        let mut response = Response::new(Full::new(text.into()));
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        response
     }
-}
-
-async fn status(State(gateway): State<Arc<Gateway>>) -> Response {
-    let (total, active) = gateway.metrics().counts();
-    Json(json!({
-        "database": { "reachable": true },
-        "server": { "total_requests": total, "requests_active": active },
-    }))
-    .into_response()
-}
-
-async fn not_found() -> Response {
-    (StatusCode::NOT_FOUND, Json(json!({ "message": "Not found" }))).into_response()
 }

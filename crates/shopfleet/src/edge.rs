@@ -11,7 +11,8 @@ use common::config::{Env, Settings};
 use common::discovery::{Consul, Discovery, Found, Peers, ServiceName};
 use common::service::Shutdown;
 use common::telemetry;
-use gateway::{Discover, GatewayConfig, Instance, UnderWay};
+use gateway::{Discover, GatewayConfig, Instance, MAX_CONNECTIONS_PER_ADDRESS, UnderWay};
+use ipnet::IpNet;
 use tokio::net::TcpListener;
 
 use crate::{Failure, say};
@@ -36,6 +37,12 @@ pub(crate) struct GatewayArgs {
     /// Lets clients call as often as they like.
     #[arg(long)]
     no_rate_limit: bool,
+    /// The most connections of one client: an IPv4 address or an IPv6 network of 64 bits; 0 is unlimited.
+    #[arg(long, default_value_t = MAX_CONNECTIONS_PER_ADDRESS)]
+    max_connections_per_address: usize,
+    /// The networks of the proxies in front, whose X-Forwarded-For counts, separated by commas: 10.0.0.0/8.
+    #[arg(long, value_delimiter = ',')]
+    trusted_proxies: Vec<IpNet>,
 }
 
 #[derive(clap::Args)]
@@ -99,7 +106,14 @@ pub(crate) async fn gateway(args: GatewayArgs) -> Result<(), Failure> {
     if let Ok(address) = listener.local_addr() {
         say(format_args!("gateway          http://{address}"));
     }
-    let options = gateway::Options { rate_limit: !args.no_rate_limit, upstreams, extra_routes: Vec::new(), discover };
+    let options = gateway::Options {
+        rate_limit: !args.no_rate_limit,
+        upstreams,
+        extra_routes: Vec::new(),
+        max_connections_per_address: args.max_connections_per_address,
+        trusted_proxies: args.trusted_proxies,
+        discover,
+    };
     gateway::serve(config, options, listener, status, Shutdown::on_signals().token())
         .await
         .map_err(|error| Failure::doing("the gateway failed", &error))

@@ -254,7 +254,7 @@ impl Fleet {
             rate_limit: options.rate_limit,
             upstreams: self.run.services.clone(),
             extra_routes: vec![ExtraRoute { prefix: "/sandbox".to_owned(), url: self.run.stripe.clone() }],
-            discover: None,
+            ..gateway::Options::default()
         };
         let stop = self.edge.clone();
         self.tasks.spawn(async move {

@@ -60,7 +60,10 @@ impl Body for RequestBody {
         }
         let frame = match ready!(Pin::new(&mut *inner).poll_frame(cx)) {
             Some(Ok(frame)) => frame,
-            Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+            Some(Err(error)) => {
+                this.transfer.break_off();
+                return Poll::Ready(Some(Err(error.into())));
+            }
             None => {
                 this.transfer.enter(Stage::Done);
                 return Poll::Ready(None);

@@ -27,6 +27,7 @@ pub(crate) struct Transfer {
     moves: Notify,
     bytes: AtomicU64,
     too_large: AtomicBool,
+    broken: AtomicBool,
 }
 
 impl Transfer {
@@ -38,6 +39,7 @@ impl Transfer {
             moves: Notify::new(),
             bytes: AtomicU64::new(0),
             too_large: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
         }
     }
 
@@ -67,6 +69,11 @@ impl Transfer {
         self.too_large.load(Ordering::Acquire)
     }
 
+    /// Whether the client broke off in the body, or sent what is not one.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
+    }
+
     pub(super) fn add(&self, bytes: u64) -> u64 {
         self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes)
     }
@@ -76,6 +83,10 @@ impl Transfer {
         self.moved.store(moved, Ordering::Release);
         self.stage.store(stage as u8, Ordering::Release);
         self.moves.notify_one();
+    }
+
+    pub(super) fn break_off(&self) {
+        self.broken.store(true, Ordering::Release);
     }
 
     pub(super) fn refuse(&self) {

@@ -240,7 +240,11 @@ fn settings_of_plugins_are_checked() {
             "remove: {header: [a]}",
             "field `header` of `remove` of plugin `request-transformer` is not known",
         ),
-        ("request-transformer", "remove: [a]", "`remove` of plugin `request-transformer` must be an object with named fields"),
+        (
+            "request-transformer",
+            "remove: [a]",
+            "`remove` of plugin `request-transformer` must be an object with named fields",
+        ),
         (
             "request-transformer",
             "rename: {headers: ['a:b']}",
@@ -261,17 +265,17 @@ fn settings_of_plugins_are_checked() {
             "replace: {uri: /x}",
             "field `uri` of `replace` of plugin `request-transformer` is `/x`: Kong knows it, the local gateway cannot honour it",
         ),
-        (
-            "request-transformer",
-            "add: {uri: /x}",
-            "field `uri` of `add` of plugin `request-transformer` is not known",
-        ),
+        ("request-transformer", "add: {uri: /x}", "field `uri` of `add` of plugin `request-transformer` is not known"),
         (
             "request-transformer",
             "http_method: POST",
             "field `http_method` of plugin `request-transformer` is `POST`: Kong knows it, the local gateway cannot honour it",
         ),
-        ("request-transformer", "dots_in_keys: true", "field `dots_in_keys` of plugin `request-transformer` is not known"),
+        (
+            "request-transformer",
+            "dots_in_keys: true",
+            "field `dots_in_keys` of plugin `request-transformer` is not known",
+        ),
         ("rate-limiting", "limit_by: ip", "field `minute` of plugin `rate-limiting` is missing"),
         (
             "rate-limiting",

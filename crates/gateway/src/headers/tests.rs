@@ -8,8 +8,9 @@ fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
     headers
 }
 
-fn ends() -> Ends {
-    Ends { client: "192.0.2.7:5000".parse().unwrap(), port: 8000 }
+fn origin() -> Origin {
+    let client = "192.0.2.7".parse().unwrap();
+    Origin { ends: Ends { peer: client, port: 8000 }, client, by_proxy: false }
 }
 
 #[test]
@@ -47,7 +48,7 @@ fn a_client_cannot_speak_for_the_gateway() {
         ("x-forwarded-prefix", "/evil"),
         ("x-real-ip", "203.0.113.1"),
     ]);
-    forward(&mut headers, &ends(), "/api/users", None);
+    forward(&mut headers, &origin(), "/api/users", None);
     assert_eq!(headers["x-forwarded-for"], "203.0.113.1, 203.0.113.2, 192.0.2.7");
     assert_eq!(headers["x-forwarded-proto"], "http");
     assert_eq!(headers["x-forwarded-host"], "shop.example");
@@ -60,12 +61,90 @@ fn a_client_cannot_speak_for_the_gateway() {
 #[test]
 fn the_prefix_that_was_taken_off_is_told() {
     let mut headers = HeaderMap::new();
-    forward(&mut headers, &ends(), "/docs/user/", Some("/docs/user"));
+    forward(&mut headers, &origin(), "/docs/user/", Some("/docs/user"));
     assert_eq!(headers["x-forwarded-prefix"], "/docs/user");
 }
 
 #[test]
-fn both_spellings_of_an_address_are_one() {
-    let mapped = Ends { client: "[::ffff:192.0.2.7]:5000".parse().unwrap(), port: 8000 };
-    assert_eq!(mapped.ip(), ends().ip());
+fn a_trusted_proxy_speaks_for_its_client() {
+    let mut headers = headers(&[
+        ("host", "shop.example"),
+        ("x-forwarded-for", "203.0.113.1"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "www.shop.example"),
+    ]);
+    let ends = Ends { peer: "::ffff:10.0.0.1".parse().unwrap(), port: 8000 };
+    let origin = Origin { ends, client: "203.0.113.1".parse().unwrap(), by_proxy: true };
+    forward(&mut headers, &origin, "/api/users", None);
+    assert_eq!(headers["x-forwarded-for"], "203.0.113.1, 10.0.0.1");
+    assert_eq!(headers["x-real-ip"], "203.0.113.1");
+    assert_eq!(headers["x-forwarded-proto"], "https");
+    assert_eq!(headers["x-forwarded-host"], "www.shop.example");
+    assert_eq!(headers["x-forwarded-port"], "8000");
+}
+
+#[test]
+fn a_host_is_one_host_and_perhaps_a_port() {
+    for host in ["x", "shop.example", "shop.example:8000", "127.0.0.1:1", "[::1]", "[::1]:8000", "x:", "user_service:1"]
+    {
+        let mut one = HeaderMap::new();
+        one.insert(HOST, HeaderValue::from_static(host));
+        assert!(has_valid_host(Version::HTTP_11, &one), "{host}");
+        one.append(HOST, HeaderValue::from_static(host));
+        assert!(!has_valid_host(Version::HTTP_11, &one), "{host} twice");
+    }
+    let bad = [
+        "", " ", "a b", "a/b", "a@b", "a:b", "a:99999", "a:1:2", "a,b c", "http://a", "[::1", "::1", "a?b", "a#b",
+        "a:+1", ":80",
+    ];
+    for host in bad {
+        let mut one = HeaderMap::new();
+        one.insert(HOST, HeaderValue::from_static(host));
+        assert!(!has_valid_host(Version::HTTP_11, &one), "{host:?}");
+    }
+    let mut bytes = HeaderMap::new();
+    bytes.insert(HOST, HeaderValue::from_bytes(b"sh\xc3\xb6p").unwrap());
+    assert!(!has_valid_host(Version::HTTP_11, &bytes));
+    assert!(!has_valid_host(Version::HTTP_11, &HeaderMap::new()));
+    assert!(has_valid_host(Version::HTTP_10, &HeaderMap::new()));
+}
+
+#[test]
+fn one_transfer_coding_is_known() {
+    let cases: [(&[&'static str], bool); 8] = [
+        (&[], false),
+        (&["chunked"], false),
+        (&["Chunked"], false),
+        (&["gzip"], true),
+        (&["gzip, chunked"], true),
+        (&["identity"], true),
+        (&["gzip", "chunked"], true),
+        (&["chunked", "chunked"], true),
+    ];
+    for (codings, unknown) in cases {
+        let mut map = HeaderMap::new();
+        let mut head = "POST / HTTP/1.1\r\nHost: x\r\n".to_owned();
+        for coding in codings {
+            map.append(TRANSFER_ENCODING, HeaderValue::from_static(coding));
+            head.push_str(&format!("transfer-Encoding:{coding}\r\n"));
+        }
+        head.push_str("\r\nTransfer-Encoding: gzip\r\n");
+        assert_eq!(has_unknown_coding(&map), unknown, "{codings:?}");
+        assert_eq!(head_has_unknown_coding(head.as_bytes()), unknown, "{codings:?}");
+    }
+    for head in ["", "\r\n", "GET", "\u{1}\u{2}:\n:\n", "GET / HTTP/1.1\r\nTransfer-Encoding"] {
+        assert!(!head_has_unknown_coding(head.as_bytes()), "{head:?}");
+    }
+}
+
+#[test]
+fn heads_are_as_long_as_they_are_sent() {
+    let head = "POST /a?b=c HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n";
+    let request = Request::post("/a?b=c").header(HOST, "x").header(CONTENT_LENGTH, "2").body(()).unwrap();
+    assert_eq!(request_head_length(&request), length(head.len()));
+    let head =
+        "HTTP/1.1 404 Not Found\r\nvia: 1.1 x\r\ncontent-length: 10\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n";
+    let body = http_body_util::Full::new(bytes::Bytes::from_static(b"0123456789"));
+    let response = Response::builder().status(404).header(VIA, "1.1 x").body(body).unwrap();
+    assert_eq!(response_head_length(&response), length(head.len()));
 }

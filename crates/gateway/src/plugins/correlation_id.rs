@@ -63,14 +63,19 @@ impl CorrelationId {
         request.insert(self.header.clone(), id.clone());
     }
 
-    /// Puts the id on the answer of an upstream, if the file says so.
+    /// The header of the answer, if the file says that it has one.
+    pub(crate) fn echoed(&self) -> Option<&HeaderName> {
+        self.echo.then_some(&self.header)
+    }
+
+    /// Puts the id on an answer, whoever gives it, if the file says so.
     pub(crate) fn echo(&self, id: &HeaderValue, answer: &mut HeaderMap) {
         if self.echo {
             answer.insert(self.header.clone(), id.clone());
         }
     }
 
-    fn generate(&self) -> HeaderValue {
+    pub(crate) fn generate(&self) -> HeaderValue {
         let id = match &self.generator {
             Generator::Uuid => Uuid::now_v7().to_string(),
             Generator::Counter { process, next } => {

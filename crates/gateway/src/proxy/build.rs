@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Gateway;
 use crate::Options;
+use crate::address::TrustedProxies;
 use crate::config::GatewayConfig;
 use crate::metrics::Metrics;
 use crate::router::{Matcher, Router, Target};
@@ -58,6 +59,7 @@ impl Gateway {
             global: plugins,
             addresses,
             rate_limit: options.rate_limit,
+            trusted: TrustedProxies::new(options.trusted_proxies.clone()),
             metrics: Arc::new(Metrics::new().map_err(io::Error::other)?),
         })
     }

@@ -62,6 +62,9 @@ fn refusal(error: &legacy::Error, transfer: &Transfer) -> Refusal<'static> {
     if transfer.is_too_large() {
         return Refusal::TooLarge;
     }
+    if transfer.is_broken() {
+        return Refusal::BadRequest;
+    }
     let mut cause: Option<&(dyn Error + 'static)> = error.source();
     while let Some(error) = cause {
         match error.downcast_ref::<ConnectError>() {

@@ -89,11 +89,7 @@ async fn the_host_is_the_upstreams_unless_the_route_keeps_it() {
 #[tokio::test]
 async fn credentials_and_conditions_pass() {
     let gateway = start_fleet(true).await;
-    let sent = [
-        ("authorization", "Bearer abc"),
-        ("idempotency-key", "k"),
-        ("if-none-match", "\"1\""),
-    ];
+    let sent = [("authorization", "Bearer abc"), ("idempotency-key", "k"), ("if-none-match", "\"1\"")];
     let mut request = gateway.request("PATCH", "/api/products/1/stock").body("{}");
     for (name, value) in sent {
         request = request.header(name, value);

@@ -29,7 +29,7 @@ async fn requests_are_measured_under_kongs_names() {
     wait_for(&gateway, &requests).await;
     wait_for(
         &gateway,
-        r#"kong_http_requests_total{code="413",consumer="",route="order-routes",service="order-service",source="exit"} 1"#,
+        r#"kong_http_requests_total{code="413",consumer="",route="order-routes",service="order-service",source="kong"} 1"#,
     )
     .await;
     let text = metrics(&gateway).await;
@@ -44,6 +44,30 @@ async fn requests_are_measured_under_kongs_names() {
     assert!(text.contains("kong_kong_latency_ms_bucket{"), "{text}");
     assert!(!text.contains("secret"), "{text}");
     assert!(!text.contains("nowhere"), "{text}");
+}
+
+/// Request lines and headers are bytes too, as in Kong.
+#[tokio::test]
+async fn bandwidth_counts_heads() {
+    let gateway = start_fleet(true).await;
+    let request = "GET /api/orders?a=b HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let answer = gateway.raw(request).await;
+    let body = vec![b'x'; 300_000];
+    let refused = gateway.request("POST", "/api/payments").body(body).send().await.unwrap();
+    assert_eq!(refused.status(), 413);
+    let line = |direction, service, route, bytes: usize| {
+        format!(
+            "kong_bandwidth_bytes{{consumer=\"\",direction=\"{direction}\",route=\"{route}\",service=\"{service}\"}} {bytes}"
+        )
+    };
+    wait_for(&gateway, &line("ingress", "order-service", "order-routes", request.len())).await;
+    // The end of the connection is told beside what the gateway counts.
+    let sent = answer.len() - "connection: close\r\n".len();
+    wait_for(&gateway, &line("egress", "order-service", "order-routes", sent)).await;
+    let text = metrics(&gateway).await;
+    let refused = text.lines().filter(|line| line.contains("direction=\"egress\"") && line.contains("payment-routes"));
+    let bytes: Vec<u64> = refused.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+    assert!(bytes.len() == 1 && bytes[0] > 150, "{bytes:?}");
 }
 
 #[tokio::test]

@@ -102,3 +102,33 @@ async fn limits_can_be_switched_off() {
         assert_eq!(header(&response, "ratelimit-limit"), None);
     }
 }
+
+/// Behind a balancer each client has its own limit, and none can pass for another.
+#[tokio::test]
+async fn clients_behind_a_trusted_proxy_are_counted_apart() {
+    let routes = format!("  routes: [{{name: r, paths: [/], plugins: [{}]}}]", limit(2));
+    let address = serve(echo("s")).await;
+    let yaml = format!("_format_version: \"3.0\"\nservices:\n- name: s\n  url: http://{address}\n{routes}\n");
+    let trusted_proxies = vec!["127.0.0.0/8".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
+    let gateway = start(&yaml, gateway::Options { trusted_proxies, ..gateway::Options::default() }).await;
+    let from = async |forwarded: &str| {
+        let request = gateway.request("GET", "/").header("x-forwarded-for", forwarded);
+        within(request.send()).await.unwrap()
+    };
+    for _ in 0..2 {
+        for client in ["203.0.113.1", "203.0.113.2", "2001:db8::1"] {
+            assert_eq!(from(client).await.status(), 200, "{client}");
+        }
+    }
+    // What stands before the address that the last untrusted hop came from is the client's own word; a further trusted hop,
+    // and another address of the same IPv6 network, change nothing.
+    for spoofed in ["203.0.113.9, 203.0.113.1", "203.0.113.2, 10.1.2.3", "2001:db8::ffff", "198.51.100.1, 2001:db8::2"]
+    {
+        assert_eq!(from(spoofed).await.status(), 429, "{spoofed}");
+    }
+    let response = from("198.51.100.7, 203.0.113.3, 10.1.2.3").await;
+    assert_eq!(response.status(), 200);
+    let said = json_of(response).await;
+    assert_eq!(said["headers"]["x-real-ip"], json!(["203.0.113.3"]));
+    assert_eq!(said["headers"]["x-forwarded-for"], json!(["198.51.100.7, 203.0.113.3, 10.1.2.3, 127.0.0.1"]));
+}

@@ -34,13 +34,27 @@ async fn one_that_is_none_is_replaced() {
     }
 }
 
+/// 404, 413, a preflight, 429 and 503: whoever gives an answer, it can be named.
 #[tokio::test]
-async fn answers_of_the_gateway_carry_none() {
+async fn answers_of_the_gateway_carry_one_too() {
     let gateway = start_fleet(true).await;
-    for (path, length) in [("/nowhere", 0), ("/api/users", 256 * 1024 + 1)] {
-        let request = gateway.request("POST", path).header("x-request-id", "mine").body(vec![b'x'; length]);
+    let own = |method: &str, path: &str, length: usize| {
+        gateway.request(method, path).header("x-request-id", "mine").body(vec![b'x'; length])
+    };
+    let preflight = own("OPTIONS", "/api/users", 0).header("origin", "http://localhost:3000");
+    let preflight = preflight.header("access-control-request-method", "PUT");
+    let requests =
+        [(own("POST", "/nowhere", 0), 404), (own("POST", "/api/users", 256 * 1024 + 1), 413), (preflight, 200)];
+    for (request, status) in requests {
         let response = within(request.send()).await.unwrap();
-        assert!(response.status().is_client_error());
-        assert_eq!(header(&response, "x-request-id"), None, "{path}");
+        assert_eq!(response.status(), status);
+        assert_eq!(header(&response, "x-request-id"), Some("mine"), "{status}");
+    }
+    loop {
+        let response = gateway.get("/api/payments").await;
+        assert_eq!(header(&response, "x-request-id").unwrap().len(), 36);
+        if response.status() == 429 {
+            break;
+        }
     }
 }
