@@ -8,8 +8,7 @@ use crate::harness::Shop;
 async fn single_line_fields_reject_line_breaks_and_invisible_characters() {
     let Some(shop) = Shop::open().await else { return };
     let tried =
-        openapi::check_text_fields(shop.client(), shop.url(), &shop.admin().await.token, &[], &["/api/auth/login"])
-            .await;
+        openapi::check_text_fields(shop.http(), shop.url(), &shop.admin().await.token, &[], &["/api/auth/login"]).await;
     for field in ["POST /api/auth/register firstName", "PUT /api/users/{id} address.street"] {
         assert!(tried.iter().any(|one| one == field), "{field} was not tried: {tried:?}");
     }

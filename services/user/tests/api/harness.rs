@@ -100,7 +100,7 @@ impl Shop {
         Self::start(self.clock.clone(), self.database.clone(), self.env.clone(), self.directory.clone()).await
     }
 
-    pub(crate) fn client(&self) -> &reqwest::Client {
+    pub(crate) fn http(&self) -> &reqwest::Client {
         &self.service.client
     }
 
