@@ -17,10 +17,10 @@ use common::postgres::Postgres;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
 use common::store::Operations;
-use contracts::topology::{PRODUCT_ORDERS, Queue};
+use contracts::topology::{PRODUCT_DELETED_USERS, PRODUCT_ORDERS, Queue};
 
 use crate::config::{Config, PEERS};
-use crate::events::OrderEvents;
+use crate::events::{DeletedUserEvents, OrderEvents};
 use crate::jobs::{Expiry, SearchIndexWorker};
 use crate::orders::Orders;
 use crate::routes::actuator::About;
@@ -44,7 +44,7 @@ impl FromRef<AppState> for TokenVerifier {
 }
 
 /// What it hears.
-const HEARD: &[Queue] = &[PRODUCT_ORDERS];
+const HEARD: &[Queue] = &[PRODUCT_ORDERS, PRODUCT_DELETED_USERS];
 
 /// Builds the service.
 ///
@@ -119,7 +119,8 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         let shop = census.clone();
         async move { shop.count_sold_out().await }
     });
-    let orders = Arc::new(OrderEvents::new(shop));
+    let orders = Arc::new(OrderEvents::new(shop.clone()));
+    let deleted_users = Arc::new(DeletedUserEvents::new(shop));
     Ok(Service {
         workers: vec![
             relay,
@@ -130,7 +131,10 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
             dead_letters,
             census,
         ],
-        consumers: vec![Consumer::new(platform.bus.clone(), orders, clock)],
+        consumers: vec![
+            Consumer::new(platform.bus.clone(), orders, clock.clone()),
+            Consumer::new(platform.bus.clone(), deleted_users, clock),
+        ],
         platform,
         router,
     })

@@ -44,6 +44,9 @@ pub(crate) enum Error {
     /// There is no such review.
     #[error("Review not found")]
     ReviewNotFound,
+    /// The author's account was deleted.
+    #[error("The account was deleted")]
+    AuthorDeleted,
     /// The review is another person's.
     #[error("A review can only be deleted by its author")]
     NotTheAuthor,
@@ -71,6 +74,8 @@ impl From<Error> for ApiError {
             Error::OtherItems => Self::new(ErrorCode::Conflict, detail),
             Error::ImageNotFound => Self::new(ErrorCode::ImageNotFound, detail),
             Error::ReviewNotFound => Self::new(ErrorCode::ReviewNotFound, detail),
+            // A token of a deleted account is no longer valid.
+            Error::AuthorDeleted => Self::invalid_token(),
             Error::NotTheAuthor => Self::new(ErrorCode::Forbidden, detail),
         }
     }

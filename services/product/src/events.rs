@@ -1,10 +1,10 @@
-//! What the product service hears: that orders are confirmed, and that they are cancelled.
+//! What the product service hears: that orders are confirmed, that they are cancelled, and that accounts are deleted.
 
 use async_trait::async_trait;
 use common::consumer::{HandleError, Handler, handled_once};
 use common::effects::Handled;
 use contracts::calls::OrderStatus;
-use contracts::topology::{PRODUCT_ORDERS, Queue};
+use contracts::topology::{PRODUCT_DELETED_USERS, PRODUCT_ORDERS, Queue};
 use contracts::{Envelope, Event};
 
 use crate::shop::Shop;
@@ -37,6 +37,31 @@ impl Handler for OrderEvents {
                 OrderStatus::Pending | OrderStatus::Cancelled => Ok(()),
             },
             Event::OrderCancelled(cancelled) => handled_once(self.shop.cancelled(cancelled.order_id, handled).await),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Anonymizes the reviews of deleted accounts.
+pub(crate) struct DeletedUserEvents {
+    shop: Shop,
+}
+
+impl DeletedUserEvents {
+    pub(crate) const fn new(shop: Shop) -> Self {
+        Self { shop }
+    }
+}
+
+#[async_trait]
+impl Handler for DeletedUserEvents {
+    fn queue(&self) -> Queue {
+        PRODUCT_DELETED_USERS
+    }
+
+    async fn handle(&self, event: Event, handled: Handled, _envelope: &Envelope) -> Result<(), HandleError> {
+        match event {
+            Event::UserDeleted(deleted) => handled_once(self.shop.anonymize_reviews(deleted.user_id, handled).await),
             _ => Ok(()),
         }
     }

@@ -10,7 +10,7 @@ use common::effects::Effects;
 use common::store::{Operations, StoreError};
 use contracts::audit::ProductAudit;
 use contracts::calls::{Product, ProductImage, Reservation, Shortage};
-use contracts::{ImageId, OrderId, ProductId, ReviewId};
+use contracts::{ImageId, OrderId, ProductId, ReviewId, UserId};
 
 use crate::domain::{
     Listing, NewImage, NewProduct, NewReservation, NewReview, Page, PageRequest, Review, Shelf, Sort, SortField, Step,
@@ -206,6 +206,17 @@ common::store_port! {
     }
 }
 
+/// Result of adding a review.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddOutcome {
+    /// The review was added.
+    Added(Review),
+    /// The product does not exist or is not active.
+    ProductNotFound,
+    /// The author's account was deleted.
+    AuthorDeleted,
+}
+
 /// What came of removing a review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removed {
@@ -223,7 +234,7 @@ common::store_port! {
         /// A page of a product's reviews, the newest first.
         async fn list(&self, product: ProductId, page: PageRequest) -> Result<Page<Review>, StoreError>;
 
-        /// Adds a review; `None` if there is no such product or it is not active.
+        /// Adds a review of an active product.
         ///
         /// # Errors
         /// [`StoreError::Unique`] with [`REVIEWED`] if the person has reviewed it; or the store's
@@ -234,7 +245,14 @@ common::store_port! {
             new: &NewReview,
             now: DateTime<Utc>,
             effects: &Effects,
-        ) -> Result<Option<Review>, StoreError>;
+        ) -> Result<AddOutcome, StoreError>;
+
+        /// Removes the author from all reviews of a deleted account, and from then on adds none in its name. The
+        /// ratings stay.
+        ///
+        /// # Errors
+        /// [`StoreError::AlreadyHandled`]; or the store's state.
+        async fn anonymize(&self, user: UserId, now: DateTime<Utc>, effects: &Effects) -> Result<(), StoreError>;
 
         /// Removes a review if it may be.
         async fn remove(

@@ -145,7 +145,9 @@ suites!(
         a_person_reviews_a_product_once,
         only_active_products_are_reviewed,
         a_review_is_removed_by_whoever_may,
-        reviews_come_newest_first;
+        reviews_come_newest_first,
+        reviews_of_a_deleted_user_are_anonymized,
+        a_review_and_the_deletion_of_its_author_do_not_miss_each_other;
 );
 
 fn new(name: &str) -> NewProduct {

@@ -14,8 +14,8 @@ pub struct Review {
     pub id: ReviewId,
     /// Of which product.
     pub product_id: ProductId,
-    /// Whose.
-    pub user_id: UserId,
+    /// Whose; `null` once the account was deleted.
+    pub user_id: Option<UserId>,
     /// From 1 to 5.
     #[schema(minimum = 1, maximum = 5)]
     pub rating: i64,

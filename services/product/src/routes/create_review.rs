@@ -36,7 +36,7 @@ pub(super) struct Body {
     responses(
         (status = 201, body = Review),
         (status = 400, description = "VALIDATION_FAILED, MALFORMED_BODY", body = Problem),
-        (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED, also for a deleted account", body = Problem),
         (status = 403, description = "FORBIDDEN: a service", body = Problem),
         (status = 404, description = "PRODUCT_NOT_FOUND", body = Problem),
         (status = 409, description = "REVIEW_EXISTS", body = Problem),

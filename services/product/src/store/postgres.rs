@@ -1,7 +1,7 @@
 //! Catalogue, stock and reviews in one PostgreSQL database.
 //!
-//! Locks are taken in one order, so that no two transactions wait for each other: an order's reservation first, then
-//! products by their ids, then what hangs on a product.
+//! Locks are taken in one order, so that no two transactions wait for each other: an order's reservation or a review's
+//! author first, then products by their ids, then what hangs on a product.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ mod stock;
 pub use catalogue::{BATCH, BRANDS, CATEGORIES, ID_OF_SKU, PostgresCatalogue};
 pub use read::{IMAGES, PRODUCT};
 pub use reservations::{LINES, RESERVATION};
-pub use reviews::{PAGE as REVIEWS, PostgresReviews};
+pub use reviews::{ANONYMIZE, DELETED, PAGE as REVIEWS, PostgresReviews};
 pub use search::PENDING;
 pub use stock::{AUDITED, DUE, NEXT_DUE, PostgresStock};
 

@@ -95,3 +95,30 @@ async fn reviews_of_a_hidden_product_are_for_admins() {
     assert_eq!(page["totalElements"], 1);
     shop.post(&path, &shop.token(shop.user()), json!({"rating": 5})).await.refused(404, "PRODUCT_NOT_FOUND");
 }
+
+#[tokio::test]
+async fn reviews_of_a_deleted_account_lose_their_author() {
+    let shop = Shop::open().await;
+    let id = shop.stocked(1).await;
+    let path = format!("/api/products/{id}/reviews");
+    let (ada, eve) = (shop.user(), shop.user());
+    let mut expected = shop.post(&path, &shop.token(ada), json!({"rating": 5, "title": "Good"})).await.ok(201);
+    shop.post(&path, &shop.token(eve), json!({"rating": 2})).await.ok(201);
+    for _ in 0..2 {
+        shop.hear_deleted(ada).await;
+    }
+    expected["userId"] = Value::Null;
+    let page = shop.get(&path).await.ok(200);
+    assert_eq!((&page["data"][1], &page["data"][0]["userId"]), (&expected, &json!(eve)));
+    let product = shop.product(id).await;
+    assert_eq!((product["averageRating"].as_f64(), product["reviewCount"].as_i64()), (Some(3.5), Some(2)));
+
+    let one = format!("{path}/{}", expected["id"]);
+    shop.delete(&one, &shop.token(ada)).await.refused(403, "FORBIDDEN");
+    let other = shop.stocked(1).await;
+    let late = shop.post(&format!("/api/products/{other}/reviews"), &shop.token(ada), json!({"rating": 1})).await;
+    late.refused(401, "UNAUTHENTICATED");
+    assert_eq!(shop.product(other).await["reviewCount"], 0);
+    shop.delete(&one, &shop.admin()).await.ok(204);
+    assert_eq!(shop.product(id).await["averageRating"].as_f64(), Some(2.0));
+}

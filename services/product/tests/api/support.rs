@@ -9,7 +9,7 @@ use common::clock::{Clock, ManualClock, SystemClock};
 use common::config::Env;
 use common::worker::{Next, Worker};
 use contracts::calls::OrderStatus;
-use contracts::event::{OrderCancelled, OrderUpdated};
+use contracts::event::{OrderCancelled, OrderUpdated, UserDeleted};
 use contracts::{Event, OrderId, UserId};
 use product_service::app;
 use product_service::config::Config;
@@ -285,6 +285,12 @@ impl Shop {
         let timestamp = self.clock.now();
         let cancelled = OrderCancelled { order_id: order, reason: None, items: Vec::new(), timestamp };
         self.hear(Event::OrderCancelled(cancelled)).await;
+    }
+
+    /// The user service tells that an account was deleted, and it was heard.
+    pub(crate) async fn hear_deleted(&self, user: UserId) {
+        let event = Event::UserDeleted(UserDeleted { user_id: user });
+        self.publish(&carrying(&event, "user-service", SystemClock.now())).await;
     }
 
     async fn hear(&self, event: Event) {

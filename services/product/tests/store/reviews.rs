@@ -1,17 +1,22 @@
 use common::effects::Effects;
+use common::store::StoreError;
 use contracts::calls::{Product, Rating};
 use contracts::{ProductId, ReviewId};
 use product_service::domain::{NewReview, ProductChanges, Review};
-use product_service::store::Removed;
+use product_service::store::{AddOutcome, Removed};
 
-use super::{Fixture, START, later, page, user};
+use super::{Fixture, START, handled, later, page, user};
 
 fn rated(rating: i64) -> NewReview {
     NewReview { user_id: user(), rating, title: Some("Good".to_owned()), comment: None }
 }
 
 async fn add(on: &Fixture, product: ProductId, new: &NewReview) -> Option<Review> {
-    on.stores.reviews.add(product, new, START, &Effects::none()).await.unwrap()
+    match on.stores.reviews.add(product, new, START, &Effects::none()).await.unwrap() {
+        AddOutcome::Added(review) => Some(review),
+        AddOutcome::ProductNotFound => None,
+        AddOutcome::AuthorDeleted => panic!("the author was deleted"),
+    }
 }
 
 async fn rating(on: &Fixture, product: ProductId) -> (Rating, i64) {
@@ -67,11 +72,61 @@ pub(crate) async fn reviews_come_newest_first(on: Fixture) {
     let (reviews, id) = (&on.stores.reviews, on.product(1).await);
     let mut all = Vec::new();
     for seconds in [0, 0, 5] {
-        all.push(reviews.add(id, &rated(5), later(seconds), &Effects::none()).await.unwrap().unwrap());
+        let added = reviews.add(id, &rated(5), later(seconds), &Effects::none()).await.unwrap();
+        let AddOutcome::Added(review) = added else { panic!("{added:?}") };
+        all.push(review);
     }
     let first = reviews.list(id, page(0, 2)).await.unwrap();
     assert_eq!(first.data, [all[2].clone(), all[1].clone()]);
     assert_eq!((first.total_elements, first.total_pages), (3, 2));
     assert_eq!(reviews.list(id, page(1, 2)).await.unwrap().data, [all[0].clone()]);
     assert_eq!(reviews.list(ProductId::new(77), page(0, 2)).await.unwrap().data, []);
+}
+
+pub(crate) async fn reviews_of_a_deleted_user_are_anonymized(on: Fixture) {
+    let (reviews, first, second) = (&on.stores.reviews, on.product(1).await, on.product(1).await);
+    let [ada, eve] = [rated(5), rated(2)];
+    let mut expected = Vec::new();
+    for product in [first, second] {
+        expected.push(add(&on, product, &ada).await.unwrap());
+        add(&on, product, &eve).await.unwrap();
+    }
+    let effects = Effects::none().handling(handled());
+    reviews.anonymize(ada.user_id, later(1), &effects).await.unwrap();
+    let again = reviews.anonymize(ada.user_id, later(1), &effects).await.unwrap_err();
+    assert!(matches!(again, StoreError::AlreadyHandled), "{again:?}");
+    // Another person's deletion does not undo it, nor does the same one that is told anew.
+    for user in [eve.user_id, ada.user_id] {
+        reviews.anonymize(user, later(2), &Effects::none().handling(handled())).await.unwrap();
+    }
+    for (product, expected) in [first, second].into_iter().zip(expected) {
+        let listed = reviews.list(product, page(0, 10)).await.unwrap().data;
+        assert!(listed.iter().all(|review| review.user_id.is_none()), "{listed:?}");
+        assert_eq!(listed[1], Review { user_id: None, ..expected });
+        assert_eq!(rating(&on, product).await, (Rating::from_cents(350), 2));
+    }
+    let third = on.product(1).await;
+    let late = reviews.add(third, &ada, later(3), &Effects::none()).await.unwrap();
+    assert_eq!(late, AddOutcome::AuthorDeleted);
+    assert_eq!(rating(&on, third).await, (Rating::ZERO, 0));
+    let gone = reviews.list(first, page(0, 10)).await.unwrap().data[0].id;
+    reviews.remove(first, gone, &|review| review.user_id.is_none(), &Effects::none()).await.unwrap();
+    assert_eq!(rating(&on, first).await, (Rating::from_cents(500), 1));
+}
+
+pub(crate) async fn a_review_and_the_deletion_of_its_author_do_not_miss_each_other(on: Fixture) {
+    let product = on.product(1).await;
+    for _ in 0..20 {
+        let new = rated(4);
+        let (adding, deleting) = (on.stores.reviews.clone(), on.stores.reviews.clone());
+        let user = new.user_id;
+        let add = tokio::spawn(async move { adding.add(product, &new, START, &Effects::none()).await.unwrap() });
+        let delete =
+            tokio::spawn(async move { deleting.anonymize(user, START, &Effects::none().handling(handled())).await });
+        let added = add.await.unwrap();
+        delete.await.unwrap().unwrap();
+        assert!(!matches!(added, AddOutcome::ProductNotFound));
+        let listed = on.stores.reviews.list(product, page(0, 100)).await.unwrap().data;
+        assert!(listed.iter().all(|review| review.user_id.is_none()), "{added:?}");
+    }
 }

@@ -9,11 +9,16 @@ use sqlx::{PgConnection, Row};
 
 use super::{lock, one, refusal};
 use crate::domain::{NewReview, Page, PageRequest, Review, mean};
-use crate::store::{May, Removed, Reviews};
+use crate::store::{AddOutcome, May, Removed, Reviews};
 
 /// A page of a product's reviews, the newest first.
 pub const PAGE: &str =
     "SELECT * FROM reviews WHERE product_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3";
+
+/// Whether an account was deleted.
+pub const DELETED: &str = "SELECT 1 FROM deleted_users WHERE user_id = $1";
+/// Removes the author from reviews.
+pub const ANONYMIZE: &str = "UPDATE reviews SET user_id = gen_random_uuid(), anonymous = true WHERE user_id = $1";
 
 /// Reviews in a PostgreSQL database.
 pub struct PostgresReviews {
@@ -46,11 +51,17 @@ impl Reviews for PostgresReviews {
         new: &NewReview,
         now: DateTime<Utc>,
         effects: &Effects,
-    ) -> Result<Option<Review>, StoreError> {
+    ) -> Result<AddOutcome, StoreError> {
         let mut tx = self.db.begin().await?;
+        lock_author(&mut tx, new.user_id).await?;
+        let deleted = sqlx::query(DELETED).bind(new.user_id.as_uuid()).fetch_optional(&mut *tx).await?;
+        if deleted.is_some() {
+            tx.rollback().await?;
+            return Ok(AddOutcome::AuthorDeleted);
+        }
         if lock(&mut tx, product).await? != Some(true) {
             tx.rollback().await?;
-            return Ok(None);
+            return Ok(AddOutcome::ProductNotFound);
         }
         let row = sqlx::query(
             "INSERT INTO reviews (product_id, user_id, rating, title, comment, created_at)
@@ -68,7 +79,17 @@ impl Reviews for PostgresReviews {
         let review = read(&row)?;
         rate(&mut tx, product, new.rating, 1).await?;
         self.db.commit(tx, effects).await?;
-        Ok(Some(review))
+        Ok(AddOutcome::Added(review))
+    }
+
+    async fn anonymize(&self, user: UserId, now: DateTime<Utc>, effects: &Effects) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        lock_author(&mut tx, user).await?;
+        let query =
+            sqlx::query("INSERT INTO deleted_users (user_id, deleted_at) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+        query.bind(user.as_uuid()).bind(now).execute(&mut *tx).await?;
+        sqlx::query(ANONYMIZE).bind(user.as_uuid()).execute(&mut *tx).await?;
+        self.db.commit(tx, effects).await
     }
 
     async fn remove(
@@ -98,6 +119,14 @@ impl Reviews for PostgresReviews {
     }
 }
 
+/// Locks an author until the transaction ends, before any product, so that a review and the deletion of its author never
+/// miss each other.
+async fn lock_author(tx: &mut PgConnection, user: UserId) -> Result<(), StoreError> {
+    let query = sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))");
+    query.bind(format!("author:{user}")).execute(tx).await?;
+    Ok(())
+}
+
 /// Adds to the product's ratings.
 async fn rate(tx: &mut PgConnection, product: ProductId, sum: i64, count: i64) -> Result<(), StoreError> {
     let query = sqlx::query_as(
@@ -111,10 +140,11 @@ async fn rate(tx: &mut PgConnection, product: ProductId, sum: i64, count: i64) -
 }
 
 fn read(row: &PgRow) -> Result<Review, StoreError> {
+    let anonymous: bool = row.try_get("anonymous")?;
     Ok(Review {
         id: ReviewId::new(row.try_get("id")?),
         product_id: ProductId::new(row.try_get("product_id")?),
-        user_id: UserId::from_uuid(row.try_get("user_id")?),
+        user_id: if anonymous { None } else { Some(UserId::from_uuid(row.try_get("user_id")?)) },
         rating: row.try_get("rating")?,
         title: row.try_get("title")?,
         comment: row.try_get("comment")?,

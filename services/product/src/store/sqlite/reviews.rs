@@ -3,13 +3,13 @@ use chrono::{DateTime, Utc};
 use common::effects::Effects;
 use common::sqlite::{Sqlite, from_ms, ms, parse_col};
 use common::store::StoreError;
-use contracts::{ProductId, ReviewId};
+use contracts::{ProductId, ReviewId, UserId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::catalogue::one;
 use crate::domain::{NewReview, Page, PageRequest, Review, mean};
-use crate::store::{May, Removed, Reviews};
+use crate::store::{AddOutcome, May, Removed, Reviews};
 
 /// Reviews in a SQLite file.
 pub struct SqliteReviews {
@@ -44,12 +44,17 @@ impl Reviews for SqliteReviews {
         new: &NewReview,
         now: DateTime<Utc>,
         effects: &Effects,
-    ) -> Result<Option<Review>, StoreError> {
+    ) -> Result<AddOutcome, StoreError> {
         let mut tx = self.db.begin().await?;
+        let deleted = sqlx::query("SELECT 1 FROM deleted_users WHERE user_id = ?").bind(new.user_id.to_string());
+        if deleted.fetch_optional(&mut *tx).await?.is_some() {
+            tx.rollback().await?;
+            return Ok(AddOutcome::AuthorDeleted);
+        }
         let visible = sqlx::query("SELECT 1 FROM products WHERE id = ? AND active = 1").bind(product.get());
         if visible.fetch_optional(&mut *tx).await?.is_none() {
             tx.rollback().await?;
-            return Ok(None);
+            return Ok(AddOutcome::ProductNotFound);
         }
         let row = sqlx::query(
             "INSERT INTO reviews (product_id, user_id, rating, title, comment, created_at)
@@ -66,7 +71,20 @@ impl Reviews for SqliteReviews {
         let review = read(&row)?;
         rate(&mut tx, product, new.rating, 1).await?;
         self.db.commit(tx, effects).await?;
-        Ok(Some(review))
+        Ok(AddOutcome::Added(review))
+    }
+
+    async fn anonymize(&self, user: UserId, now: DateTime<Utc>, effects: &Effects) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let query = sqlx::query("INSERT INTO deleted_users (user_id, deleted_at) VALUES (?, ?) ON CONFLICT DO NOTHING");
+        query.bind(user.to_string()).bind(ms(now)).execute(&mut *tx).await?;
+        let reviews = sqlx::query_scalar("SELECT id FROM reviews WHERE user_id = ?").bind(user.to_string());
+        let reviews: Vec<i64> = reviews.fetch_all(&mut *tx).await?;
+        for review in reviews {
+            let query = sqlx::query("UPDATE reviews SET user_id = ?, anonymous = 1 WHERE id = ?");
+            query.bind(UserId::generate(now).to_string()).bind(review).execute(&mut *tx).await?;
+        }
+        self.db.commit(tx, effects).await
     }
 
     async fn remove(
@@ -108,10 +126,11 @@ async fn rate(tx: &mut SqliteConnection, product: ProductId, sum: i64, count: i6
 }
 
 fn read(row: &SqliteRow) -> Result<Review, StoreError> {
+    let anonymous: bool = row.try_get("anonymous")?;
     Ok(Review {
         id: ReviewId::new(row.try_get("id")?),
         product_id: ProductId::new(row.try_get("product_id")?),
-        user_id: parse_col(row.try_get("user_id")?, "user id")?,
+        user_id: if anonymous { None } else { Some(parse_col(row.try_get("user_id")?, "user id")?) },
         rating: row.try_get("rating")?,
         title: row.try_get("title")?,
         comment: row.try_get("comment")?,
