@@ -1,5 +1,6 @@
 //! Lists of products.
 
+use common::worker::Next;
 use serde_json::{Value, json};
 
 use crate::support::{Shop, ids};
@@ -163,6 +164,23 @@ async fn search_ignores_case_and_diacritics() {
     ] {
         assert_eq!(ids(&list(&shop, &format!("search={search}")).await["data"]), found, "{search}");
     }
+}
+
+#[tokio::test]
+async fn rows_of_the_version_before_are_found() {
+    const RENAME: &str = "UPDATE products SET name = 'Crème', search = 'crème', category = 'SÜSSES' WHERE id = 1";
+    let shop = Shop::open().await;
+    shop.add("Mug", json!({"description": "."})).await;
+    let of_search = async |shop: &Shop| ids(&list(shop, "search=creme&category=s%C3%BCsses").await["data"]);
+    shop.execute(RENAME).await;
+    assert_eq!(ids(&list(&shop, "search=mug").await["data"]), [0; 0]);
+    assert_eq!(shop.search_index.step().await.unwrap(), Next::Again);
+    assert_eq!(shop.search_index.step().await.unwrap(), Next::Idle);
+    assert_eq!(of_search(&shop).await, [1]);
+
+    shop.execute(RENAME).await;
+    let shop = shop.reopen(&[]).await;
+    assert_eq!(of_search(&shop).await, [1], "texts are derived before the service listens");
 }
 
 #[tokio::test]

@@ -37,6 +37,7 @@ pub(crate) struct Shop {
     pub(crate) service: RunningService,
     bus: Bus,
     expiry: Arc<dyn Worker>,
+    pub(crate) search_index: Arc<dyn Worker>,
     directory: tempfile::TempDir,
 }
 
@@ -105,11 +106,11 @@ impl Shop {
         let config = Config::from_env(&Env::from_pairs(pairs)).unwrap();
         let mut service = app::build(config, clock.shared()).await.unwrap();
         let bus = service.platform.bus.clone();
-        let find = |worker: &&Arc<dyn Worker>| worker.name() == "reservation-expiry";
-        let expiry = service.workers.iter().find(find).unwrap().clone();
+        let worker = |name: &str| service.workers.iter().find(|worker| worker.name() == name).unwrap().clone();
+        let (expiry, search_index) = (worker("reservation-expiry"), worker("search-index"));
         service.workers = if by_itself { vec![expiry.clone()] } else { Vec::new() };
         let service = testkit::app::spawn(service).await;
-        Self { clock, keys, neighbours, service, bus, expiry, directory }
+        Self { clock, keys, neighbours, service, bus, expiry, search_index, directory }
     }
 
     /// The same shop after its process ended and began again.
@@ -246,6 +247,14 @@ impl Shop {
 
     pub(crate) async fn database(&self) -> SqlitePool {
         open(&self.directory, "product.db").await
+    }
+
+    /// Executes a statement as an instance of another version would.
+    pub(crate) async fn execute(&self, statement: &'static str) {
+        let options = SqliteConnectOptions::new().filename(self.directory.path().join("product.db"));
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+        sqlx::query(statement).execute(&pool).await.unwrap();
+        pool.close().await;
     }
 
     /// Where a product's pieces are, as it stands in the file: initial, adjustments, available, reserved, sold.
