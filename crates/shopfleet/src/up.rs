@@ -14,6 +14,8 @@ use crate::{Failure, say};
 /// Settings that are passed on to the services if they are set.
 const PASSED_ON: &[&str] = &[
     "PAYMENT_DEADLINE",
+    "MAX_UNPAID_ORDERS",
+    "MAX_UNPAID_PIECES",
     "RESERVATION_TTL",
     "CURRENCY",
     "JWT_ISSUER",

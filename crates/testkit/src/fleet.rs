@@ -100,6 +100,9 @@ pub struct Fleet {
     client: reqwest::Client,
 }
 
+/// Few customers place many orders in tests of a fleet, unless the limits are what is tested.
+const UNLIMITED: [(&str, &str); 2] = [("MAX_UNPAID_ORDERS", "0"), ("MAX_UNPAID_PIECES", "0")];
+
 enum Host {
     Embedded { process: Mutex<Embedded>, data_dir: PathBuf },
     Apart(Box<Apart>),
@@ -128,7 +131,8 @@ impl Fleet {
 
     async fn embedded_by(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let arguments = [&["--no-rate-limit"], arguments].concat();
-        let (host, run) = Embedded::start(folder, &arguments, environment).await;
+        let environment = [&UNLIMITED, environment].concat();
+        let (host, run) = Embedded::start(folder, &arguments, &environment).await;
         let data_dir = host.data_dir();
         Self { host: Host::Embedded { process: Mutex::new(host), data_dir }, run, client: client() }
     }
@@ -152,7 +156,8 @@ impl Fleet {
 
     /// Starts so many instances of each service on these servers, or on files.
     pub async fn apart(servers: Option<Servers>, instances: usize, environment: &[(&str, &str)]) -> Self {
-        let (host, run) = Apart::start(servers, instances, environment).await;
+        let environment = [&UNLIMITED, environment].concat();
+        let (host, run) = Apart::start(servers, instances, &environment).await;
         Self { host: Host::Apart(Box::new(host)), run, client: client() }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
+use chrono::TimeDelta;
 use common::auth::{ServiceTokens, TokenVerifier};
 use common::census::Census;
 use common::client::ServiceClient;
@@ -21,7 +22,7 @@ use crate::config::{Config, PEERS};
 use crate::events::{PaymentEvents, StockEvents};
 use crate::jobs::PaymentDeadline;
 use crate::peers::{Payments, Products, Users};
-use crate::placing::Placing;
+use crate::placing::{Placing, Terms};
 use crate::store::postgres::{self, PostgresOrders};
 use crate::store::sqlite::{self, SqliteOrders};
 use crate::store::{ObservedOrders, OrderBook};
@@ -34,6 +35,7 @@ pub(crate) struct AppState {
     pub(crate) placing: Placing,
     pub(crate) payments: Payments,
     pub(crate) keys: Keys,
+    pub(crate) payment_deadline: TimeDelta,
     verifier: TokenVerifier,
 }
 
@@ -78,11 +80,17 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let refresher = verifier.refresher();
     let users = Users::new(client.clone(), tokens.clone(), platform.cache.clone());
     let products = Products::new(client.clone(), tokens.clone());
+    let terms = Terms {
+        currency: config.currency.into(),
+        payment_deadline: config.payment_deadline,
+        limits: config.unpaid_limits,
+    };
     let state = AppState {
         book: book.clone(),
-        placing: Placing::new(book.clone(), users, products, config.currency, routes::placed),
+        placing: Placing::new(book.clone(), users, products, terms, routes::placed),
         payments: Payments::new(client),
         keys,
+        payment_deadline: config.payment_deadline,
         verifier: verifier.clone(),
     };
     let docs = OpenApiInfo {

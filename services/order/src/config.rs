@@ -9,10 +9,15 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::NAME;
+use crate::domain::UnpaidLimits;
 
 const DEFAULT_PORT: u16 = 3003;
-/// How long an order waits for its money, in seconds, unless it is told otherwise: a day.
-const PAYMENT_DEADLINE: NonZeroU32 = NonZeroU32::new(86_400).unwrap();
+/// Default time that an order waits for its payment, in seconds.
+const PAYMENT_DEADLINE: NonZeroU32 = NonZeroU32::new(1_800).unwrap();
+/// Default limit on the unpaid orders of a person.
+const MAX_UNPAID_ORDERS: u32 = 20;
+/// Default limit on the pieces in the unpaid orders of a person.
+const MAX_UNPAID_PIECES: u32 = 200;
 
 /// The services that this one calls.
 pub(crate) const PEERS: &[ServiceName] = &[ServiceName::User, ServiceName::Product, ServiceName::Payment];
@@ -28,6 +33,8 @@ pub struct Config {
     pub currency: String,
     /// `PAYMENT_DEADLINE`: how long an order waits for its money.
     pub payment_deadline: TimeDelta,
+    /// `MAX_UNPAID_ORDERS` and `MAX_UNPAID_PIECES`: limits per person, of which 0 is none.
+    pub unpaid_limits: UnpaidLimits,
     /// `JWKS_URL`: the keys that tokens are signed with.
     pub jwks_url: Option<Url>,
     /// `CLIENT_ID`: for calls to other services.
@@ -46,6 +53,8 @@ impl Config {
         settings.became("DEBUG", "RUST_LOG");
         let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, PEERS);
         let payment_deadline = settings.or("PAYMENT_DEADLINE", PAYMENT_DEADLINE);
+        let max_unpaid_orders = settings.or("MAX_UNPAID_ORDERS", MAX_UNPAID_ORDERS);
+        let max_unpaid_pieces = settings.or("MAX_UNPAID_PIECES", MAX_UNPAID_PIECES);
         let config = || {
             let BackendConfig { platform, database, currency, jwks_url, client_id, client_secret } = backend?;
             Some(Self {
@@ -53,6 +62,10 @@ impl Config {
                 database,
                 currency,
                 payment_deadline: TimeDelta::seconds(i64::from(payment_deadline?.get())),
+                unpaid_limits: UnpaidLimits {
+                    orders: NonZeroU32::new(max_unpaid_orders?),
+                    pieces: NonZeroU32::new(max_unpaid_pieces?),
+                },
                 jwks_url,
                 client_id,
                 client_secret,
@@ -87,7 +100,11 @@ mod tests {
     fn a_complete_environment_is_read() {
         let config = read(&[]).unwrap();
         assert_eq!((config.platform.port, config.currency.as_str()), (3003, "USD"));
-        assert_eq!(config.payment_deadline, TimeDelta::days(1));
+        assert_eq!(config.payment_deadline, TimeDelta::minutes(30));
+        let limits = |orders, pieces| UnpaidLimits { orders: NonZeroU32::new(orders), pieces: NonZeroU32::new(pieces) };
+        assert_eq!(config.unpaid_limits, limits(20, 200));
+        let unlimited = read(&[("MAX_UNPAID_ORDERS", "0"), ("MAX_UNPAID_PIECES", "0")]).unwrap();
+        assert_eq!(unlimited.unpaid_limits, UnpaidLimits::NONE);
         assert_eq!(read(&[("PAYMENT_DEADLINE", "1")]).unwrap().payment_deadline, TimeDelta::seconds(1));
     }
 
@@ -107,6 +124,8 @@ mod tests {
             ("CURRENCY", "dollars"),
             ("PAYMENT_DEADLINE", "0"),
             ("PAYMENT_DEADLINE", "1d"),
+            ("MAX_UNPAID_ORDERS", "-1"),
+            ("MAX_UNPAID_PIECES", "many"),
             ("PAYMENT_DEADLINE", "99999999999"),
             ("DATABASE_URL", "mysql://x"),
             ("PORT", "many"),

@@ -19,12 +19,17 @@ mod payment;
 mod refusal;
 mod status;
 mod totals;
+mod unpaid;
 
 pub use cart::{Overfull, merge};
 pub use contact::{Address, CustomerInfo};
 pub use number::{NoOrderNumber, OrderNumber};
-pub use order::{Actor, Change, Draft, Item, Order, PAYMENT_DEADLINE_EXCEEDED, Placed, Snapshot};
+pub use order::{
+    ACCOUNT_DELETED, Actor, Change, Draft, Item, MAX_PROCESSING_WAIT, Order, PAYMENT_DEADLINE_EXCEEDED, Placed,
+    Snapshot,
+};
 pub use payment::{Payment, Refund, Seen, payment_status};
 pub use refusal::Refusal;
 pub use status::leads_to;
 pub use totals::Totals;
+pub use unpaid::{Unpaid, UnpaidLimits};

@@ -7,7 +7,7 @@ use contracts::calls::Shortage;
 use contracts::{ErrorCode, ProductId};
 use serde::Serialize;
 
-use crate::domain::Refusal;
+use crate::domain::{Refusal, Totals};
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,9 @@ pub enum Error {
     /// Less is in stock than is wanted.
     #[error("Insufficient stock for some items")]
     InsufficientStock(Vec<Shortage>),
+    /// The order costs another total than the client showed.
+    #[error("The total has changed")]
+    TotalChanged(Totals),
     /// It took so long that the order's id was given up meanwhile.
     #[error("The order could not be placed in time")]
     Overtaken,
@@ -61,6 +64,12 @@ impl From<Error> for ApiError {
                 });
                 Self::new(ErrorCode::InsufficientStock, text).with("shortages", shortages.collect::<Vec<_>>())
             }
+            Error::TotalChanged(totals) => Self::new(ErrorCode::TotalChanged, text)
+                .with("subtotal", totals.subtotal)
+                .with("tax_amount", totals.tax)
+                .with("shipping_amount", totals.shipping)
+                .with("discount_amount", totals.discount)
+                .with("total_amount", totals.total),
             Error::Overtaken => Self::unavailable(text, error),
         }
     }
@@ -74,5 +83,8 @@ const fn code(refusal: Refusal) -> ErrorCode {
         Refusal::NotChangeable => ErrorCode::OrderNotChangeable,
         Refusal::InvalidTransition { .. } => ErrorCode::InvalidTransition,
         Refusal::NotCancellable => ErrorCode::NotCancellable,
+        Refusal::TooManyUnpaidOrders { .. } => ErrorCode::TooManyUnpaidOrders,
+        Refusal::TooManyUnpaidPieces { .. } => ErrorCode::TooManyUnpaidPieces,
+        Refusal::AccountDeleted => ErrorCode::UserNotFound,
     }
 }

@@ -5,10 +5,11 @@ use contracts::EventType;
 use contracts::calls::OrderStatus;
 use prometheus::{IntCounterVec, IntGaugeVec};
 
+use crate::domain::Refusal;
 use crate::error::Error;
 
-/// Why an order was not taken, as far as the shop is to blame.
-const REFUSALS: [&str; 3] = ["insufficient_stock", "product_not_found", "unavailable"];
+/// Why an order was not taken, as far as that is not a mistake in the request.
+const REFUSALS: [&str; 4] = ["insufficient_stock", "product_not_found", "unavailable", "unpaid_limit"];
 
 /// Counts. Clones share what is counted.
 #[derive(Clone)]
@@ -46,7 +47,8 @@ impl Figures {
             Error::InsufficientStock(_) => "insufficient_stock",
             Error::ProductsNotFound => "product_not_found",
             Error::Peer(_) | Error::Store(_) | Error::Overtaken => "unavailable",
-            Error::Refused(_) | Error::UserNotFound => return,
+            Error::Refused(Refusal::TooManyUnpaidOrders { .. } | Refusal::TooManyUnpaidPieces { .. }) => "unpaid_limit",
+            Error::Refused(_) | Error::UserNotFound | Error::TotalChanged(_) => return,
         };
         self.refused.with_label_values(&[reason]).inc();
     }

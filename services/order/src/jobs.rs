@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use common::worker::{Next, Worker, WorkerError};
 
+use crate::domain::MAX_PROCESSING_WAIT;
 use crate::store::OrderBook;
 
 /// Orders that are cancelled in one step.
@@ -19,6 +20,11 @@ impl PaymentDeadline {
     pub(crate) const fn new(book: OrderBook, deadline: TimeDelta) -> Self {
         Self { book, deadline }
     }
+
+    /// Returns the deadline of orders whose payment the provider is processing.
+    fn extended(&self) -> TimeDelta {
+        self.deadline.max(MAX_PROCESSING_WAIT)
+    }
 }
 
 #[async_trait]
@@ -28,12 +34,13 @@ impl Worker for PaymentDeadline {
     }
 
     async fn step(&self) -> Result<Next, WorkerError> {
-        let latest = self.book.now() - self.deadline;
-        let due = self.book.store().unpaid(latest, BATCH).await?;
+        let now = self.book.now();
+        let (waiting, processing) = (now - self.deadline, now - self.extended());
+        let due = self.book.store().unpaid(waiting, processing, BATCH).await?;
         let mut failure = None;
         for id in &due {
             // Looked at once more under the lock: it may have been paid meanwhile. One that fails holds up no other.
-            let expired = self.book.change(*id, |order, now| Ok(order.expire(latest, now))).await;
+            let expired = self.book.change(*id, |order, now| Ok(order.expire(self.deadline, now))).await;
             failure = failure.or(expired.err());
         }
         if let Some(failure) = failure {
@@ -42,7 +49,8 @@ impl Worker for PaymentDeadline {
         if !due.is_empty() {
             return Ok(Next::Again);
         }
-        let oldest = self.book.store().oldest_unpaid().await?;
-        Ok(oldest.map_or(Next::Idle, |placed_at| Next::At(placed_at + self.deadline)))
+        let waiting = self.book.store().oldest_unpaid(false).await?.map(|placed_at| placed_at + self.deadline);
+        let processing = self.book.store().oldest_unpaid(true).await?.map(|placed_at| placed_at + self.extended());
+        Ok(waiting.into_iter().chain(processing).min().map_or(Next::Idle, Next::At))
     }
 }

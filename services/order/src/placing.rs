@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use common::auth::Caller;
 use common::http::ApiError;
 use common::idempotency::{KeptAnswer, Turn};
 use common::store::StoreError;
 use common::telemetry::about_order;
+use contracts::calls::Shortage;
 use contracts::event::Line;
 use contracts::{ItemId, OrderId, UserId};
 
-use crate::domain::{Draft, Item, Order, OrderNumber, Placed, Refusal, Snapshot};
+use crate::domain::{Draft, Item, Order, OrderNumber, Placed, Refusal, Snapshot, UnpaidLimits};
 use crate::error::Error;
 use crate::peers::{Catalogued, Products, Reserved, Users};
 use crate::store::{ID_TAKEN, NUMBER_TAKEN, OrderBook};
@@ -25,16 +27,42 @@ pub(crate) struct Placing {
     book: OrderBook,
     users: Users,
     products: Products,
-    currency: Arc<str>,
+    terms: Terms,
     answer: Answering,
 }
 
-/// How a new order is answered.
-pub(crate) type Answering = fn(&Order) -> Result<KeptAnswer, ApiError>;
+/// Terms on which orders are placed.
+#[derive(Clone)]
+pub(crate) struct Terms {
+    /// The shop's one currency (ISO 4217).
+    pub(crate) currency: Arc<str>,
+    /// Time from placement until the payment is due.
+    pub(crate) payment_deadline: TimeDelta,
+    /// Limits on the unpaid orders of a person; admins and services are not bound.
+    pub(crate) limits: UnpaidLimits,
+}
+
+/// How a new order is answered, which shows when its payment is due.
+pub(crate) type Answering = fn(&Order, TimeDelta) -> Result<KeptAnswer, ApiError>;
+
+/// Lines of an order at today's prices.
+#[derive(Default)]
+struct Priced {
+    items: Vec<Item>,
+    snapshots: Vec<Snapshot>,
+    /// Lines that the catalogue has too little stock for.
+    shortages: Vec<Shortage>,
+}
 
 impl Placing {
-    pub(crate) fn new(book: OrderBook, users: Users, products: Products, currency: String, answer: Answering) -> Self {
-        Self { book, users, products, currency: currency.into(), answer }
+    pub(crate) const fn new(
+        book: OrderBook,
+        users: Users,
+        products: Products,
+        terms: Terms,
+        answer: Answering,
+    ) -> Self {
+        Self { book, users, products, terms, answer }
     }
 
     /// Places an order; what is answered is written with it if the request has a key.
@@ -48,8 +76,9 @@ impl Placing {
         draft: Draft,
         turn: Option<&Turn>,
     ) -> Result<KeptAnswer, ApiError> {
-        match self.prepare(caller, draft, turn).await {
-            Ok(placed) => self.write(placed, turn).await,
+        let limits = if caller.acts_for_all() { UnpaidLimits::NONE } else { self.terms.limits };
+        match self.prepare(caller, draft, limits, turn).await {
+            Ok(placed) => self.write(placed, limits, turn).await,
             Err(error) => Err(self.refuse(error)),
         }
     }
@@ -61,15 +90,25 @@ impl Placing {
     }
 
     /// Prices and reserves what is to be written.
-    async fn prepare(&self, caller: &Caller, draft: Draft, turn: Option<&Turn>) -> Result<Placed, Error> {
+    async fn prepare(
+        &self,
+        caller: &Caller,
+        draft: Draft,
+        limits: UnpaidLimits,
+        turn: Option<&Turn>,
+    ) -> Result<Placed, Error> {
         let now = self.book.now();
         let id = OrderId::generate(now);
         about_order(id);
         self.check_user(caller, draft.user_id).await?;
-        let lines = draft.lines.clone();
-        let (items, snapshots) = self.price(&lines).await?;
+        let (lines, expected_total) = (draft.lines.clone(), draft.expected_total);
+        let Priced { items, snapshots, shortages } = self.price(&lines).await?;
         let number = OrderNumber::new(now, rand::random());
-        let order = Order::new((id, number), draft, items, self.currency.to_string(), now)?;
+        let order = Order::new((id, number), draft, items, self.terms.currency.to_string(), now)?;
+        if expected_total.is_some_and(|expected| expected != order.totals.total) {
+            return Err(Error::TotalChanged(order.totals));
+        }
+        self.check_limits(&order, limits, shortages).await?;
         self.reserve(id, &lines).await?;
         let placed_by = caller.subject.clone();
         let idempotency_key = turn.map(|turn| turn.claim.key.clone());
@@ -90,17 +129,34 @@ impl Placing {
         }
     }
 
-    async fn price(&self, lines: &[Line]) -> Result<(Vec<Item>, Vec<Snapshot>), Error> {
+    /// Rejects an order that exceeds the person's limits before anything is reserved for it; it is decided once more when
+    /// the order is written. A shortage of stock is reported first.
+    async fn check_limits(&self, order: &Order, limits: UnpaidLimits, shortages: Vec<Shortage>) -> Result<(), Error> {
+        if limits.is_unlimited() {
+            return Ok(());
+        }
+        let unpaid = self.book.store().unpaid_of(order.user_id).await?;
+        match limits.check(unpaid, order.pieces()) {
+            Err(_) if !shortages.is_empty() => Err(Error::InsufficientStock(shortages)),
+            outcome => outcome.map_err(Error::from),
+        }
+    }
+
+    async fn price(&self, lines: &[Line]) -> Result<Priced, Error> {
         // Ids begin with one; others are not worth a question.
         if lines.iter().any(|line| line.product_id.get() < 1) {
             return Err(Error::ProductsNotFound);
         }
         let found = self.products.find(lines).await?;
         let mut found: HashMap<_, _> = found.into_iter().map(|found| (found.product.id, found)).collect();
-        let mut priced = (Vec::with_capacity(lines.len()), Vec::with_capacity(lines.len()));
+        let mut priced = Priced::default();
         for line in lines {
             let Catalogued { product, text } = found.remove(&line.product_id).ok_or(Error::ProductsNotFound)?;
-            priced.0.push(Item {
+            if product.stock_quantity < line.quantity {
+                let (requested, available) = (line.quantity, product.stock_quantity);
+                priced.shortages.push(Shortage { product_id: product.id, requested, available });
+            }
+            priced.items.push(Item {
                 id: ItemId::generate(self.book.now()),
                 product_id: product.id,
                 product_name: product.name,
@@ -109,7 +165,7 @@ impl Placing {
                 quantity: line.quantity,
                 total_price: product.price.times(line.quantity).ok_or(Refusal::TotalTooLarge)?,
             });
-            priced.1.push(Snapshot { description: product.description, product: text });
+            priced.snapshots.push(Snapshot { description: product.description, product: text });
         }
         Ok(priced)
     }
@@ -125,24 +181,37 @@ impl Placing {
 
     /// Writes the order. If that was certainly not done, the reservation is released; if nobody knows, it is left to
     /// run out, when it is asked for whether the order exists.
-    async fn write(&self, mut placed: Placed, turn: Option<&Turn>) -> Result<KeptAnswer, ApiError> {
-        let mut answer = (self.answer)(&placed.order)?;
-        let mut outcome = self.book.place(&placed, turn.map(|turn| turn.answers(answer.clone()))).await;
+    async fn write(
+        &self,
+        mut placed: Placed,
+        limits: UnpaidLimits,
+        turn: Option<&Turn>,
+    ) -> Result<KeptAnswer, ApiError> {
+        let mut answer = self.answer(&placed.order)?;
+        let mut outcome = self.book.place(&placed, limits, turn.map(|turn| turn.answers(answer.clone()))).await;
         for _ in 1..NUMBERS {
             if !matches!(&outcome, Err(error) if error.unique() == Some(NUMBER_TAKEN)) {
                 break;
             }
             placed.order.number = OrderNumber::new(placed.order.created_at, rand::random());
-            answer = (self.answer)(&placed.order)?;
-            outcome = self.book.place(&placed, turn.map(|turn| turn.answers(answer.clone()))).await;
+            answer = self.answer(&placed.order)?;
+            outcome = self.book.place(&placed, limits, turn.map(|turn| turn.answers(answer.clone()))).await;
         }
         let error = match outcome {
-            Ok(()) => return Ok(answer),
+            Ok(Ok(())) => return Ok(answer),
+            Ok(Err(refusal)) => {
+                self.products.release_in_background(placed.order.id);
+                return Err(self.refuse(refusal.into()));
+            }
             Err(error) => error,
         };
         if !matches!(error, StoreError::OutcomeUnknown(_)) {
             self.products.release_in_background(placed.order.id);
         }
         Err(self.refuse(if error.unique() == Some(ID_TAKEN) { Error::Overtaken } else { error.into() }))
+    }
+
+    fn answer(&self, order: &Order) -> Result<KeptAnswer, ApiError> {
+        (self.answer)(order, self.terms.payment_deadline)
     }
 }

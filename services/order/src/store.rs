@@ -14,7 +14,7 @@ use contracts::calls::OrderStatus;
 use contracts::{Event, OrderId, UserId};
 
 use crate::NAME;
-use crate::domain::{Order, OrderNumber, Placed, Refusal};
+use crate::domain::{Order, OrderNumber, Placed, Refusal, Unpaid, UnpaidLimits};
 use crate::error::Error;
 use crate::figures::Figures;
 use crate::timeline::{Entry, Written};
@@ -65,12 +65,25 @@ pub struct Audited {
 common::store_port! {
     /// What a store of orders does.
     pub trait Orders, observed as "orders" by ObservedOrders {
-        /// Writes a new order.
+        /// Writes a new order unless it is rejected: because the person's account was deleted, or because it exceeds
+        /// the limits, which is decided under a lock of the person. What is rejected leaves nothing.
         ///
         /// # Errors
         /// [`StoreError::Unique`] with [`NUMBER_TAKEN`] or [`ID_TAKEN`]; or the store's state. Unless it is
         /// [`StoreError::OutcomeUnknown`], nothing was written.
-        async fn insert(&self, placed: &Placed, written: &Written) -> Result<(), StoreError>;
+        async fn insert(
+            &self,
+            placed: &Placed,
+            limits: UnpaidLimits,
+            written: &Written,
+        ) -> Result<Result<(), Refusal>, StoreError>;
+
+        /// Returns the orders of a person that hold stock without having been paid for.
+        async fn unpaid_of(&self, user: UserId) -> Result<Unpaid, StoreError>;
+
+        /// Records that a person's account was deleted, after which no order of that person is written. Returns the
+        /// unpaid orders that the person has.
+        async fn delete_customer(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<OrderId>, StoreError>;
 
         /// Locks an order, reads it, and writes what `decide` made of it together with the effects. It answers the
         /// order as `decide` left it, `None` if there is no such order. `decide` is called once at the most.
@@ -103,12 +116,18 @@ common::store_port! {
         /// How many orders are in each status; those that none is in may be left out.
         async fn count(&self) -> Result<Vec<(OrderStatus, i64)>, StoreError>;
 
-        /// Up to `most` orders, the oldest first, that were placed at `latest` or before, wait for their money, and got
-        /// none.
-        async fn unpaid(&self, latest: DateTime<Utc>, most: u32) -> Result<Vec<OrderId>, StoreError>;
+        /// Up to `most` orders, the oldest first, that wait for their money, got none, and were placed at `waiting` or
+        /// before, or at `processing` or before if the provider is processing a payment of theirs.
+        async fn unpaid(
+            &self,
+            waiting: DateTime<Utc>,
+            processing: DateTime<Utc>,
+            most: u32,
+        ) -> Result<Vec<OrderId>, StoreError>;
 
-        /// When the oldest order was placed that waits for its money and got none.
-        async fn oldest_unpaid(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
+        /// When the oldest order was placed that waits for its money and got none: of those whose payment the provider is
+        /// processing, or of the others.
+        async fn oldest_unpaid(&self, processing: bool) -> Result<Option<DateTime<Utc>>, StoreError>;
 
         /// Whether it answers.
         async fn ping(&self) -> Result<(), StoreError>;
@@ -161,13 +180,20 @@ impl OrderBook {
     ///
     /// # Errors
     /// Those of [`Orders::insert`].
-    pub async fn place(&self, placed: &Placed, keyed: Option<Keyed>) -> Result<(), StoreError> {
+    pub async fn place(
+        &self,
+        placed: &Placed,
+        limits: UnpaidLimits,
+        keyed: Option<Keyed>,
+    ) -> Result<Result<(), Refusal>, StoreError> {
         let event = placed.order.created_event();
         let happened = [event.event_type()];
         let effects = Effects::of(placed.order.created_at, event).keyed(keyed);
-        self.store.insert(placed, &Written::of(effects, NAME)?).await?;
-        self.figures.count(&happened);
-        Ok(())
+        let outcome = self.store.insert(placed, limits, &Written::of(effects, NAME)?).await?;
+        if outcome.is_ok() {
+            self.figures.count(&happened);
+        }
+        Ok(outcome)
     }
 
     /// An order, as it is kept or stored.

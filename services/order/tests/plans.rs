@@ -9,7 +9,7 @@ use order_service::store::Filter;
 use order_service::store::postgres::read::{
     AUDITED, BY_NUMBER, ITEMS, LOCKED, ORDER, PAYMENTS, REFUNDS, counted, listed,
 };
-use order_service::store::postgres::{MIGRATIONS, OLDEST_UNPAID, STATUS, TIMELINE, UNPAID};
+use order_service::store::postgres::{MIGRATIONS, OLDEST_UNPAID, STATUS, TIMELINE, UNPAID, customers};
 use sqlx::Executor as _;
 use testkit::plans::assert_indexed;
 use testkit::servers;
@@ -31,9 +31,11 @@ const ROWS: &str = "
         SELECT gen_random_uuid(), payment_id, 1, 'granted', now() FROM order_payments;
     INSERT INTO order_timeline (order_id, at, type, summary, service, event_id, data)
         SELECT id, now(), 'order.created', '', 'order-service', gen_random_uuid(), '{}' FROM orders;
+    INSERT INTO customers (user_id) SELECT DISTINCT user_id FROM orders;
     ANALYZE;";
 
-const TABLES: &[&str] = &["order_ids", "orders", "order_items", "order_payments", "order_refunds", "order_timeline"];
+const TABLES: &[&str] =
+    &["order_ids", "orders", "order_items", "order_payments", "order_refunds", "order_timeline", "customers"];
 
 /// The pages of a list, and how a person's orders are counted. Whoever wants to know how many there are in all, or in one
 /// status, has them all counted.
@@ -53,8 +55,9 @@ async fn no_hot_statement_reads_a_whole_table() {
     let db = Postgres::open(&url, NAME, &MIGRATIONS).await.expect("a database");
     db.pool().execute(sqlx::raw_sql(ROWS)).await.expect("rows");
     let own = [ORDER, LOCKED, BY_NUMBER, STATUS, AUDITED, ITEMS, PAYMENTS, REFUNDS, UNPAID, OLDEST_UNPAID, TIMELINE];
+    let own = own.into_iter().chain([customers::LOCKED, customers::SHARED, customers::UNPAID, customers::UNPAID_IDS]);
     let lists = lists();
-    for statement in own.into_iter().chain(lists.iter().map(String::as_str)) {
+    for statement in own.chain(lists.iter().map(String::as_str)) {
         assert_indexed(db.pool(), statement, TABLES).await;
     }
 }

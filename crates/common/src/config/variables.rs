@@ -47,6 +47,8 @@ const ABOUT: &[(&str, &str)] = &[
     ("ADMIN_PASSWORD", "the first admin's password"),
     ("CURRENCY", "the shop's one currency (ISO 4217)"),
     ("PAYMENT_DEADLINE", "seconds after which an unpaid order is cancelled"),
+    ("MAX_UNPAID_ORDERS", "unpaid orders that a person may have at a time; 0 is unlimited"),
+    ("MAX_UNPAID_PIECES", "pieces that a person may have in unpaid orders; 0 is unlimited"),
     ("RESERVATION_TTL", "seconds that a reservation is held for an order that is not heard of"),
     ("SAMPLE_DATA", "whether a catalogue that never had a product begins with a few"),
     ("STRIPE_API_URL", "the payment provider: Stripe, or a server that speaks its API"),

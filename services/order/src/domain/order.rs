@@ -1,6 +1,6 @@
 //! An order and what may be done with it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::calls::{OrderPaymentStatus, OrderStatus};
 use contracts::event::{Line, OrderCancelled, OrderCreated, OrderUpdated};
 use contracts::{Event, ItemId, Money, OrderId, ProductId, UserId};
@@ -11,6 +11,10 @@ use super::{Address, CustomerInfo, OrderNumber, Payment, Refusal, Totals, leads_
 
 /// Why an order that nobody paid in time is cancelled.
 pub const PAYMENT_DEADLINE_EXCEEDED: &str = "Payment deadline exceeded";
+/// Cancellation reason of unpaid orders of a deleted account.
+pub const ACCOUNT_DELETED: &str = "Account deleted";
+/// Time from placement for which an order waits at the most while the provider is processing a payment of it.
+pub const MAX_PROCESSING_WAIT: TimeDelta = TimeDelta::hours(24);
 
 /// An order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +76,8 @@ pub struct Draft {
     pub billing_address: Option<Address>,
     pub notes: Option<String>,
     pub metadata: Option<String>,
+    /// The total that the client showed to the customer; another one is rejected.
+    pub expected_total: Option<Money>,
 }
 
 /// An order that is about to be written for the first time.
@@ -221,13 +227,33 @@ impl Order {
         Ok(vec![self.give_up(reason, now)])
     }
 
-    /// Cancels it if it was placed at `latest` or before, and nothing was paid for it.
-    pub fn expire(&mut self, latest: DateTime<Utc>, now: DateTime<Utc>) -> Vec<Event> {
-        let unpaid = self.is_changeable() && self.captured().is_zero();
-        if !unpaid || self.created_at > latest {
+    /// Returns when the order is cancelled unless it is paid by then; `None` where nothing is waited for. `deadline` is
+    /// the time from placement, which is extended to [`MAX_PROCESSING_WAIT`] while the provider is processing a payment.
+    #[must_use]
+    pub fn payment_due_at(&self, deadline: TimeDelta) -> Option<DateTime<Utc>> {
+        if !self.awaits_payment() {
+            return None;
+        }
+        let processing = self.payment_status() == OrderPaymentStatus::Processing;
+        Some(self.created_at + if processing { deadline.max(MAX_PROCESSING_WAIT) } else { deadline })
+    }
+
+    /// Cancels the order if its payment is overdue.
+    pub fn expire(&mut self, deadline: TimeDelta, now: DateTime<Utc>) -> Vec<Event> {
+        if self.payment_due_at(deadline).is_none_or(|due| due > now) {
             return Vec::new();
         }
         vec![self.give_up(Some(PAYMENT_DEADLINE_EXCEEDED.to_owned()), now)]
+    }
+
+    /// Cancels the order for `reason` if nothing was paid for it and nobody has begun to pack it.
+    pub fn cancel_unpaid(&mut self, reason: &str, now: DateTime<Utc>) -> Vec<Event> {
+        if self.awaits_payment() { vec![self.give_up(Some(reason.to_owned()), now)] } else { Vec::new() }
+    }
+
+    /// Returns whether the order holds stock that nothing was paid for yet.
+    fn awaits_payment(&self) -> bool {
+        self.is_changeable() && self.captured().is_zero()
     }
 
     /// Whether nobody has begun to pack it.
@@ -257,6 +283,12 @@ impl Order {
         self.status = status;
         self.updated_at = now;
         Event::OrderUpdated(OrderUpdated { order_id: self.id, status, timestamp: now })
+    }
+
+    /// Returns the number of pieces in all lines together.
+    #[must_use]
+    pub fn pieces(&self) -> i64 {
+        self.items.iter().map(|item| item.quantity).sum()
     }
 
     /// How many pieces of which products.

@@ -1,3 +1,5 @@
+use std::num::NonZeroU32;
+
 use contracts::calls::OrderStatus;
 
 /// Why a rule does not allow something.
@@ -26,4 +28,19 @@ pub enum Refusal {
     /// It is too far on, or cancelled already.
     #[error("Order cannot be cancelled")]
     NotCancellable,
+    /// The person holds as many unpaid orders as the shop allows.
+    #[error("At most {limit} unpaid orders are allowed at a time; pay for or cancel one first")]
+    TooManyUnpaidOrders {
+        /// The limit.
+        limit: NonZeroU32,
+    },
+    /// The person would hold more unpaid pieces than the shop allows.
+    #[error("At most {limit} pieces are allowed in unpaid orders; pay for or cancel one first")]
+    TooManyUnpaidPieces {
+        /// The limit.
+        limit: NonZeroU32,
+    },
+    /// The person's account was deleted.
+    #[error("User not found")]
+    AccountDeleted,
 }

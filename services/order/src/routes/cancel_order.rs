@@ -55,5 +55,5 @@ pub(super) async fn cancel_order(
         access::check(order, &caller)?;
         order.cancel(access::actor(&caller), reason, now)
     });
-    Ok(Json(cancel.await?.try_into()?))
+    Ok(Json(OrderView::new(cancel.await?, app.payment_deadline)?))
 }

@@ -3,13 +3,14 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use chrono::TimeDelta;
 use common::auth::{Scoped, scope};
 use common::http::idempotent::{self, Keyed, once};
 use common::http::{ApiError, Checks, Json422};
 use common::idempotency::KeptAnswer;
 use contracts::event::Line;
 use contracts::limits::{MAX_METADATA_BYTES, MAX_ORDER_LINES, MAX_QUANTITY};
-use contracts::{ErrorCode, Problem, ProductId, UserId};
+use contracts::{ErrorCode, Money, Problem, ProductId, UserId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -38,6 +39,8 @@ pub(super) struct Body {
     /// Any JSON object of up to 16 KiB; it is kept as it is.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Box<RawValue>>,
+    /// The total that was shown to the customer; where it is another by now, nothing is placed.
+    expected_total: Option<Money>,
 }
 
 /// Some pieces of a product. What they cost says the product service alone.
@@ -64,7 +67,11 @@ struct LineBody {
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "FORBIDDEN: another person's user_id; INSUFFICIENT_SCOPE", body = Problem),
         (status = 404, description = "USER_NOT_FOUND", body = Problem),
-        (status = 409, description = "IDEMPOTENCY_IN_FLIGHT", body = Problem),
+        (
+            status = 409,
+            description = "TOTAL_CHANGED with the new totals, TOO_MANY_UNPAID_ORDERS, TOO_MANY_UNPAID_PIECES, IDEMPOTENCY_IN_FLIGHT",
+            body = Problem,
+        ),
         (status = 422, description = "VALIDATION_FAILED, TOTAL_TOO_LARGE, IDEMPOTENCY_MISMATCH", body = Problem),
         (status = 503, description = "SERVICE_UNAVAILABLE, with Retry-After", body = Problem),
     )
@@ -84,9 +91,9 @@ pub(super) async fn create_order(
 }
 
 /// The answer to whoever placed this order.
-pub(crate) fn placed(order: &Order) -> Result<KeptAnswer, ApiError> {
+pub(crate) fn placed(order: &Order, payment_deadline: TimeDelta) -> Result<KeptAnswer, ApiError> {
     let location = format!("/api/orders/{}", order.id);
-    let view = OrderView::try_from(order.clone())?;
+    let view = OrderView::new(order.clone(), payment_deadline)?;
     idempotent::answer(StatusCode::CREATED, Some(location), &view)
 }
 
@@ -110,6 +117,7 @@ fn check(body: Body) -> Result<Draft, ApiError> {
             billing_address,
             notes,
             metadata,
+            expected_total: body.expected_total,
         })
     };
     let draft = draft();

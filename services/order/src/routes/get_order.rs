@@ -34,5 +34,5 @@ pub(super) async fn get_order(
     let caller = caller.into_inner();
     about_order(id);
     let order = access::visible(app.book.find(id).await?, &caller).map_err(Error::from)?;
-    Ok(Json(order.try_into()?))
+    Ok(Json(OrderView::new(order, app.payment_deadline)?))
 }

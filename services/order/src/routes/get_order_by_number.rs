@@ -37,5 +37,5 @@ pub(super) async fn get_order_by_number(
         Err(_) => None,
     };
     let order = access::visible(order, &caller).map_err(Error::from)?;
-    Ok(Json(order.try_into()?))
+    Ok(Json(OrderView::new(order, app.payment_deadline)?))
 }

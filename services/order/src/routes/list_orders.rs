@@ -68,8 +68,9 @@ pub(super) async fn list_orders(
     let (page, per_page) = checks.finish(page.zip(per_page))?;
     let filter = Filter { user_id, status: params.status };
     let found = app.book.store().list(filter, (page - 1).saturating_mul(per_page), per_page).await?;
+    let view = |order| OrderView::new(order, app.payment_deadline);
     Ok(Json(Answer {
-        orders: found.orders.into_iter().map(OrderView::try_from).collect::<Result<_, _>>()?,
+        orders: found.orders.into_iter().map(view).collect::<Result<_, _>>()?,
         total: found.total,
         page,
         pages: found.total / per_page + i64::from(found.total % per_page > 0),

@@ -63,7 +63,7 @@ pub(super) async fn update_order(
         access::check(order, &caller)?;
         order.update(access::actor(&caller), change, now)
     });
-    Ok(Json(update.await?.try_into()?))
+    Ok(Json(OrderView::new(update.await?, app.payment_deadline)?))
 }
 
 fn check(body: Body) -> Result<Change, ApiError> {

@@ -1,6 +1,6 @@
 //! An order as clients see it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use common::http::ApiError;
 use contracts::calls::{OrderPaymentStatus, OrderStatus, PaymentMethod, PaymentStatus};
 use contracts::{ItemId, Money, OrderId, PaymentId, ProductId, UserId};
@@ -36,6 +36,8 @@ pub(super) struct OrderView {
     notes: Option<String>,
     #[schema(value_type = Option<Object>)]
     metadata: Option<Box<RawValue>>,
+    /// When the order is cancelled unless it is paid by then; `null` once it is paid or cancelled.
+    payment_due_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     shipped_at: Option<DateTime<Utc>>,
@@ -71,13 +73,15 @@ struct PaymentView {
     processed_at: Option<DateTime<Utc>>,
 }
 
-impl TryFrom<Order> for OrderView {
-    type Error = ApiError;
-
-    /// Fails only if stored metadata are no JSON.
-    fn try_from(order: Order) -> Result<Self, ApiError> {
+impl OrderView {
+    /// Returns the order as clients see it; its payment is due after `payment_deadline`.
+    ///
+    /// # Errors
+    /// If stored metadata is not valid JSON.
+    pub(super) fn new(order: Order, payment_deadline: TimeDelta) -> Result<Self, ApiError> {
         Ok(Self {
             payment_status: order.payment_status(),
+            payment_due_at: order.payment_due_at(payment_deadline),
             id: order.id,
             order_number: order.number.to_string(),
             user_id: order.user_id,

@@ -7,15 +7,16 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use common::postgres::{Postgres, parse_col};
 use common::store::StoreError;
-use contracts::OrderId;
 use contracts::calls::OrderStatus;
+use contracts::{OrderId, UserId};
 use sqlx::Row;
 use sqlx::migrate::Migrator;
 
 use super::{Audited, Decide, Filter, ID_TAKEN, NUMBER_TAKEN, Orders, Page};
-use crate::domain::{Order, OrderNumber, Placed};
+use crate::domain::{Order, OrderNumber, Placed, Refusal, Unpaid, UnpaidLimits};
 use crate::timeline::{Entry, Written};
 
+pub mod customers;
 pub mod read;
 mod timeline;
 mod write;
@@ -28,12 +29,16 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 /// The schema's names of the constraints that the port speaks of.
 const CONSTRAINTS: &[(&str, &str)] = &[("order_ids_id", ID_TAKEN), ("orders_order_number", NUMBER_TAKEN)];
 
-/// Unpaid orders, the oldest first: placed at what time at the latest, how many.
+/// Unpaid orders, the oldest first: placed at what time at the latest, at what time if a payment is being processed, how
+/// many.
 pub const UNPAID: &str = "SELECT id FROM orders
-    WHERE captured = 0 AND status IN ('pending', 'confirmed') AND created_at <= $1 ORDER BY created_at LIMIT $2";
-/// When the oldest unpaid order was placed.
+    WHERE captured = 0 AND status IN ('pending', 'confirmed') AND created_at <= $1
+        AND (payment_status <> 'processing' OR created_at <= $2)
+    ORDER BY created_at LIMIT $3";
+/// When the oldest unpaid order was placed, of those whose payment is being processed or of the others.
 pub const OLDEST_UNPAID: &str = "SELECT created_at FROM orders
-    WHERE captured = 0 AND status IN ('pending', 'confirmed') ORDER BY created_at LIMIT 1";
+    WHERE captured = 0 AND status IN ('pending', 'confirmed') AND (payment_status = 'processing') = $1
+    ORDER BY created_at LIMIT 1";
 /// How many orders are in each status: all of them are counted, by an index alone where the table is kept tidy.
 const COUNT: &str = "SELECT status, count(*) FROM orders GROUP BY status";
 /// The status of an order.
@@ -54,11 +59,36 @@ impl PostgresOrders {
 
 #[async_trait]
 impl Orders for PostgresOrders {
-    async fn insert(&self, placed: &Placed, written: &Written) -> Result<(), StoreError> {
+    async fn insert(
+        &self,
+        placed: &Placed,
+        limits: UnpaidLimits,
+        written: &Written,
+    ) -> Result<Result<(), Refusal>, StoreError> {
         let mut tx = self.db.begin().await?;
+        if let Err(refusal) = customers::admit(&mut tx, &placed.order, limits).await? {
+            tx.rollback().await?;
+            return Ok(Err(refusal));
+        }
         write::placed(&mut tx, placed).await?;
         timeline::write(&mut tx, &written.entries).await?;
-        self.db.commit(tx, &written.effects).await
+        self.db.commit(tx, &written.effects).await.map(Ok)
+    }
+
+    async fn unpaid_of(&self, user: UserId) -> Result<Unpaid, StoreError> {
+        customers::unpaid(&mut *self.db.pool().acquire().await?, user).await
+    }
+
+    async fn delete_customer(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<OrderId>, StoreError> {
+        // A statement of its own: once it has waited for orders that are being written, the next one sees them.
+        let tombstone = sqlx::query(
+            "INSERT INTO customers AS known (user_id, deleted_at) VALUES ($1, $2)
+             ON CONFLICT (user_id) DO UPDATE SET deleted_at = coalesce(known.deleted_at, excluded.deleted_at)",
+        );
+        tombstone.bind(user.as_uuid()).bind(now).execute(&mut *self.db.pool().acquire().await?).await?;
+        let rows = sqlx::query(customers::UNPAID_IDS).bind(user.as_uuid());
+        let rows = rows.fetch_all(&mut *self.db.pool().acquire().await?).await?;
+        rows.iter().map(|row| Ok(OrderId::from_uuid(row.try_get("id")?))).collect()
     }
 
     async fn change(&self, id: OrderId, decide: &mut Decide<'_>) -> Result<Option<Order>, StoreError> {
@@ -133,17 +163,26 @@ impl Orders for PostgresOrders {
         rows.iter().map(|row| Ok((parse_col(row.try_get("status")?, "order status")?, row.try_get("count")?))).collect()
     }
 
-    async fn unpaid(&self, latest: DateTime<Utc>, most: u32) -> Result<Vec<OrderId>, StoreError> {
+    async fn unpaid(
+        &self,
+        waiting: DateTime<Utc>,
+        processing: DateTime<Utc>,
+        most: u32,
+    ) -> Result<Vec<OrderId>, StoreError> {
         let rows = sqlx::query(UNPAID)
-            .bind(latest)
+            .bind(waiting)
+            .bind(processing)
             .bind(i64::from(most))
             .fetch_all(&mut *self.db.pool().acquire().await?)
             .await?;
         rows.iter().map(|row| Ok(OrderId::from_uuid(row.try_get("id")?))).collect()
     }
 
-    async fn oldest_unpaid(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        Ok(sqlx::query_scalar(OLDEST_UNPAID).fetch_optional(&mut *self.db.pool().acquire().await?).await?)
+    async fn oldest_unpaid(&self, processing: bool) -> Result<Option<DateTime<Utc>>, StoreError> {
+        Ok(sqlx::query_scalar(OLDEST_UNPAID)
+            .bind(processing)
+            .fetch_optional(&mut *self.db.pool().acquire().await?)
+            .await?)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

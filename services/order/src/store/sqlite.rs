@@ -7,15 +7,16 @@ use chrono::{DateTime, Utc};
 use common::effects::Effects;
 use common::sqlite::{Sqlite, from_ms, ms, parse_col};
 use common::store::StoreError;
-use contracts::OrderId;
 use contracts::calls::OrderStatus;
+use contracts::{OrderId, UserId};
 use sqlx::Row;
 use sqlx::migrate::Migrator;
 
 use super::{Audited, Decide, Filter, Orders, Page};
-use crate::domain::{Order, OrderNumber, Placed};
+use crate::domain::{Order, OrderNumber, Placed, Refusal, Unpaid, UnpaidLimits};
 use crate::timeline::{Entry, Written};
 
+mod customers;
 mod read;
 mod timeline;
 mod write;
@@ -38,11 +39,40 @@ impl SqliteOrders {
 
 #[async_trait]
 impl Orders for SqliteOrders {
-    async fn insert(&self, placed: &Placed, written: &Written) -> Result<(), StoreError> {
+    async fn insert(
+        &self,
+        placed: &Placed,
+        limits: UnpaidLimits,
+        written: &Written,
+    ) -> Result<Result<(), Refusal>, StoreError> {
         let mut tx = self.db.begin().await?;
+        if let Err(refusal) = customers::admit(&mut tx, &placed.order, limits).await? {
+            tx.rollback().await?;
+            return Ok(Err(refusal));
+        }
         write::placed(&mut tx, placed).await?;
         timeline::write(&mut tx, &written.entries).await?;
-        self.db.commit(tx, &written.effects).await
+        self.db.commit(tx, &written.effects).await.map(Ok)
+    }
+
+    async fn unpaid_of(&self, user: UserId) -> Result<Unpaid, StoreError> {
+        customers::unpaid(&mut *self.db.reader().acquire().await?, user).await
+    }
+
+    async fn delete_customer(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<OrderId>, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let tombstone = sqlx::query(
+            "INSERT INTO customers (user_id, deleted_at) VALUES (?, ?)
+             ON CONFLICT (user_id) DO UPDATE SET deleted_at = coalesce(deleted_at, excluded.deleted_at)",
+        );
+        tombstone.bind(user.to_string()).bind(ms(now)).execute(&mut *tx).await?;
+        let rows = sqlx::query(
+            "SELECT id FROM orders
+             WHERE user_id = ? AND captured = 0 AND status IN ('pending', 'confirmed') ORDER BY id",
+        );
+        let rows = rows.bind(user.to_string()).fetch_all(&mut *tx).await?;
+        self.db.commit(tx, &Effects::none()).await?;
+        rows.iter().map(|row| parse_col(row.try_get("id")?, "order id")).collect()
     }
 
     async fn change(&self, id: OrderId, decide: &mut Decide<'_>) -> Result<Option<Order>, StoreError> {
@@ -120,20 +150,32 @@ impl Orders for SqliteOrders {
         rows.iter().map(|row| Ok((parse_col(row.try_get("status")?, "order status")?, row.try_get("count")?))).collect()
     }
 
-    async fn unpaid(&self, latest: DateTime<Utc>, most: u32) -> Result<Vec<OrderId>, StoreError> {
+    async fn unpaid(
+        &self,
+        waiting: DateTime<Utc>,
+        processing: DateTime<Utc>,
+        most: u32,
+    ) -> Result<Vec<OrderId>, StoreError> {
         let rows = sqlx::query(
             "SELECT id FROM orders WHERE captured = 0 AND status IN ('pending', 'confirmed') AND created_at <= ?
+                 AND (payment_status <> 'processing' OR created_at <= ?)
              ORDER BY created_at LIMIT ?",
         );
-        let rows = rows.bind(ms(latest)).bind(most).fetch_all(&mut *self.db.reader().acquire().await?).await?;
+        let rows = rows
+            .bind(ms(waiting))
+            .bind(ms(processing))
+            .bind(most)
+            .fetch_all(&mut *self.db.reader().acquire().await?)
+            .await?;
         rows.iter().map(|row| parse_col(row.try_get("id")?, "order id")).collect()
     }
 
-    async fn oldest_unpaid(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+    async fn oldest_unpaid(&self, processing: bool) -> Result<Option<DateTime<Utc>>, StoreError> {
         let oldest = sqlx::query_scalar::<_, Option<i64>>(
-            "SELECT min(created_at) FROM orders WHERE captured = 0 AND status IN ('pending', 'confirmed')",
+            "SELECT min(created_at) FROM orders
+             WHERE captured = 0 AND status IN ('pending', 'confirmed') AND (payment_status = 'processing') = ?",
         );
-        oldest.fetch_one(&mut *self.db.reader().acquire().await?).await?.map(from_ms).transpose()
+        oldest.bind(processing).fetch_one(&mut *self.db.reader().acquire().await?).await?.map(from_ms).transpose()
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

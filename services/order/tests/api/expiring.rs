@@ -65,6 +65,37 @@ async fn a_payment_that_failed_is_no_money_either() {
 }
 
 #[tokio::test]
+async fn order_waits_while_the_provider_is_processing() {
+    let shop = Shop::start().await;
+    let (_, order) = shop.placed().await;
+    let due = |order: &Value| {
+        let due = DateTime::parse_from_rfc3339(order["payment_due_at"].as_str().unwrap()).unwrap();
+        due.timestamp_millis() - placed_at(order)
+    };
+    assert_eq!(due(&order), 60_000);
+    let payment = shop.payment_id();
+    shop.publish(&[Event::PaymentProcessing(shop.changed(&order, payment, 1, Status::Processing))]).await;
+    let taken = shop.until(&order, "it is being taken", |order| order["payment_status"] == "processing").await;
+    assert_eq!(due(&taken), 24 * 3_600_000);
+    shop.advance(60);
+    assert_eq!(shop.work().await.unwrap().timestamp_millis(), placed_at(&order) + 24 * 3_600_000);
+    assert_eq!(shop.order(order["id"].as_str().unwrap()).await["status"], "pending");
+    shop.publish(&[Event::PaymentFailed(shop.changed(&order, payment, 2, Status::Failed))]).await;
+    shop.until(&order, "it failed", |order| order["payment_status"] == "failed").await;
+    assert_eq!(shop.work().await, None);
+    let cancelled = shop.order(order["id"].as_str().unwrap()).await;
+    assert_eq!((&cancelled["status"], &cancelled["payment_due_at"]), (&json!("cancelled"), &Value::Null));
+}
+
+#[tokio::test]
+async fn payment_of_a_paid_order_is_not_due() {
+    let shop = Shop::start().await;
+    let (_, order) = shop.placed().await;
+    let (_, paid) = shop.pay(&order).await;
+    assert_eq!(paid["payment_due_at"], Value::Null);
+}
+
+#[tokio::test]
 async fn the_one_that_is_due_first_is_waited_for() {
     let shop = Shop::start().await;
     let (_, first) = shop.placed().await;

@@ -8,6 +8,7 @@ mod contract;
 mod expiring;
 mod hearing;
 mod idempotency;
+mod limits;
 mod listing;
 mod paying;
 mod placing;

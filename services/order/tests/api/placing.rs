@@ -32,10 +32,13 @@ async fn an_order_is_placed_priced_and_reserved() {
                 "id": order["items"][0]["id"], "product_id": 1, "product_name": "Product 1", "product_sku": "SKU-1",
                 "unit_price": 29.99, "quantity": 2, "total_price": 59.98,
             }],
-            "payments": [], "notes": null, "metadata": null,
+            "payments": [], "notes": null, "metadata": null, "payment_due_at": order["payment_due_at"],
             "created_at": now, "updated_at": now, "shipped_at": null, "delivered_at": null,
         })
     );
+    let [placed, due] = ["created_at", "payment_due_at"]
+        .map(|field| chrono::DateTime::parse_from_rfc3339(order[field].as_str().unwrap()).unwrap());
+    assert_eq!(due - placed, chrono::TimeDelta::seconds(60));
     assert!((1..=20).contains(&order["order_number"].as_str().unwrap().len()));
 
     let reservation = shop.neighbours.world().reservations[&id(&order)].clone();
@@ -129,6 +132,20 @@ async fn admins_and_services_place_orders_for_others() {
         let order = shop.post("/api/orders", &token, Shop::form(user)).await.ok(201);
         assert_eq!(order["user_id"], json!(user));
     }
+}
+
+#[tokio::test]
+async fn order_at_another_total_than_shown_is_not_placed() {
+    let shop = Shop::start().await;
+    let user = shop.user();
+    let mut form = Shop::form(user);
+    form["expected_total"] = json!("74.76");
+    let body = shop.post("/api/orders", &shop.token(user), form.clone()).await.refused(409, "TOTAL_CHANGED");
+    let totals = ["subtotal", "tax_amount", "shipping_amount", "discount_amount", "total_amount"];
+    assert_eq!(totals.map(|field| body[field].clone()), [59.98, 4.8, 9.99, 0.0, 74.77].map(|amount| json!(amount)));
+    assert!(shop.neighbours.world().reservations.is_empty());
+    form["expected_total"] = json!(74.77);
+    shop.post("/api/orders", &shop.token(user), form).await.ok(201);
 }
 
 #[tokio::test]

@@ -80,12 +80,17 @@ impl Reply {
 
 impl Shop {
     pub(crate) async fn start() -> Self {
+        Self::with(&[("MAX_UNPAID_ORDERS", "0"), ("MAX_UNPAID_PIECES", "0")]).await
+    }
+
+    /// With these settings beside the usual ones.
+    pub(crate) async fn with(settings: &[(&'static str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keys = Arc::new(TestKeys::new());
         let clock = ManualClock::at(SystemClock.now());
         let neighbours = Neighbours::start(keys.clone()).await;
         let database = Database::new(directory.path()).await;
-        let env = Env::from_pairs([
+        let mut env = vec![
             ("DATABASE_URL", database.url.clone()),
             ("REDIS_URL", "memory:".to_owned()),
             ("RABBITMQ_URL", format!("sqlite://{}", directory.path().join("bus.db").display())),
@@ -96,7 +101,9 @@ impl Shop {
             ("CLIENT_ID", "order-service".to_owned()),
             ("CLIENT_SECRET", "secret".to_owned()),
             ("PAYMENT_DEADLINE", "60".to_owned()),
-        ]);
+        ];
+        env.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let env = Env::from_pairs(env);
         let mut service = app::build(Config::from_env(&env).unwrap(), clock.shared()).await.unwrap();
         let workers = std::mem::take(&mut service.workers);
         let bus = service.platform.bus.clone();

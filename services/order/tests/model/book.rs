@@ -13,7 +13,8 @@ use contracts::event::{PaymentChanged, PaymentRefundFailed, PaymentRefunded};
 use contracts::{EventId, ItemId, Money, OrderId, PaymentId, ProductId, RefundId, UserId};
 use order_service::NAME;
 use order_service::domain::{
-    Actor, Address, Change, CustomerInfo, Draft, Item, Order, OrderNumber, Payment, Placed, Snapshot,
+    Actor, Address, Change, CustomerInfo, Draft, Item, MAX_PROCESSING_WAIT, Order, OrderNumber, Payment, Placed,
+    Snapshot, UnpaidLimits,
 };
 use order_service::store::{ID_TAKEN, OrderBook};
 
@@ -135,11 +136,11 @@ impl Shop<'_> {
         let (now, one) = (self.clock.now(), &mut self.orders[order]);
         one.placed.order.created_at = now;
         one.placed.order.updated_at = now;
-        let outcome = self.book.place(&one.placed, None).await;
+        let outcome = self.book.place(&one.placed, UnpaidLimits::NONE, None).await;
         if one.model.is_some() || one.abandoned {
             assert_eq!(outcome.unwrap_err().unique(), Some(ID_TAKEN));
         } else {
-            outcome.unwrap();
+            outcome.unwrap().unwrap();
             one.model = Some(Model::placed(one.placed.order.totals.total.cents(), second));
         }
     }
@@ -184,15 +185,16 @@ impl Shop<'_> {
     }
 
     async fn expire(&mut self, seconds: i64) {
-        let latest = self.clock.now() - TimeDelta::seconds(seconds);
-        let oldest = self.second() - seconds;
-        let unpaid = self.book.store().unpaid(latest, ALL).await.unwrap();
+        let (deadline, now) = (TimeDelta::seconds(seconds), self.clock.now());
+        let (waiting, processing) = (now - deadline, now - deadline.max(MAX_PROCESSING_WAIT));
+        let (oldest, oldest_processing) = (self.second() - seconds, self.second() - MAX_PROCESSING_WAIT.num_seconds());
+        let unpaid = self.book.store().unpaid(waiting, processing, ALL).await.unwrap();
         for one in &mut self.orders {
             let id = one.placed.order.id;
-            let due = one.model.as_ref().is_some_and(|model| model.is_unpaid(oldest));
+            let due = one.model.as_ref().is_some_and(|model| model.is_unpaid(oldest, oldest_processing));
             assert_eq!(unpaid.contains(&id), due, "what nobody paid");
             if let Some(model) = &mut one.model {
-                self.book.change(id, |order, now| Ok(order.expire(latest, now))).await.unwrap();
+                self.book.change(id, |order, now| Ok(order.expire(deadline, now))).await.unwrap();
                 if due {
                     model.turn(contracts::calls::OrderStatus::Cancelled);
                 }
@@ -332,6 +334,7 @@ fn placed() -> Placed {
         billing_address: None,
         notes: None,
         metadata: None,
+        expected_total: None,
     };
     let id = OrderId::generate(START);
     let number = OrderNumber::new(START, u64::from_be_bytes(id.as_uuid().as_bytes()[8..].try_into().unwrap()));

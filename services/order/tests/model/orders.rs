@@ -67,8 +67,10 @@ impl Model {
         self.status == to
     }
 
-    /// Nobody paid for it though it was placed at `latest` or before.
-    pub(crate) fn is_unpaid(&self, latest: i64) -> bool {
+    /// Nobody paid for it though it was placed at `latest` or before; at `processing` or before if the provider is
+    /// processing a payment of it.
+    pub(crate) fn is_unpaid(&self, latest: i64, processing: i64) -> bool {
+        let latest = if self.payment_status() == OrderPaymentStatus::Processing { processing } else { latest };
         matches!(self.status, Pending | Confirmed) && self.counted() == 0 && self.placed <= latest
     }
 

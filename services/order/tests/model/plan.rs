@@ -107,6 +107,7 @@ fn command() -> impl Strategy<Value = Command> {
         3 => (order(), sample::select(OrderStatus::ALL.to_vec())).prop_map(|(order, to)| Command::Update(order, to)),
         12 => any::<u16>().prop_map(|index| Command::Deliver(index.into())),
         2 => (1..40_i64).prop_map(Command::Pass),
-        1 => (1..60_i64).prop_map(Command::Deadline),
+        1 => prop_oneof![4 => 1..60_i64, 1 => Just(0_i64)].prop_map(Command::Deadline),
+        1 => Just(Command::Pass(24 * 3600)),
     ]
 }

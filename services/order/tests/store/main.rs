@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not find ends it")]
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
@@ -116,6 +117,12 @@ suite!(
     changes_of_an_order_follow_each_other,
     pages_are_newest_first_and_do_not_overlap,
     unpaid_orders_are_those_that_wait_for_money,
+    processing_payment_extends_the_wait,
+    unpaid_orders_of_a_person_are_counted_with_their_pieces,
+    order_beyond_a_limit_is_rejected_and_leaves_nothing,
+    deleted_account_places_no_orders_and_its_unpaid_ones_are_listed,
+    orders_of_a_person_at_once_never_exceed_a_limit,
+    orders_at_once_never_follow_the_deletion_of_the_account,
     a_store_that_is_opened_again_knows_the_same,
     what_happened_is_kept_in_order,
     what_happened_before_its_order_is_kept_too,
@@ -165,6 +172,7 @@ fn placed_at(second: i64) -> Placed {
         billing_address: Some(address(Some("4b".to_owned()))),
         notes: Some("ring\ntwice ✓".to_owned()),
         metadata: Some("{\"a\": 1.0}".to_owned()),
+        expected_total: None,
     };
     let id = OrderId::generate(at(second));
     let number = OrderNumber::new(at(second), u64::from_be_bytes(id.as_uuid().as_bytes()[8..].try_into().unwrap()));
@@ -184,7 +192,7 @@ fn written(effects: Effects) -> Written {
 }
 
 async fn insert(store: &dyn Orders, placed: &Placed) -> Order {
-    store.insert(placed, &Written::default()).await.unwrap();
+    store.insert(placed, UnpaidLimits::NONE, &Written::default()).await.unwrap().unwrap();
     placed.order.clone()
 }
 
@@ -234,7 +242,9 @@ async fn what_is_not_known_is_none(fixture: Fixture) {
     assert_eq!(store.find_by_number(&unknown.number).await.unwrap(), None);
     assert_eq!(write(&*store, unknown.id, |_| panic!("there is nothing to decide")).await, None);
     assert_eq!(store.list(Filter::default(), 0, 10).await.unwrap().total, 0);
-    assert_eq!(store.oldest_unpaid().await.unwrap(), None);
+    assert_eq!(store.oldest_unpaid(false).await.unwrap(), None);
+    assert_eq!(store.unpaid_of(unknown.user_id).await.unwrap(), Unpaid::default());
+    assert!(store.delete_customer(unknown.user_id, at(0)).await.unwrap().is_empty());
     store.ping().await.unwrap();
 }
 
@@ -273,8 +283,11 @@ async fn a_number_is_taken_once(fixture: Fixture) {
     let first = place(&*fixture.store, 0).await;
     let mut second = placed_at(0);
     let free = std::mem::replace(&mut second.order.number, first.number);
-    let refused =
-        fixture.store.insert(&second, &written(Effects::of(at(0), second.order.created_event()))).await.unwrap_err();
+    let refused = fixture
+        .store
+        .insert(&second, UnpaidLimits::NONE, &written(Effects::of(at(0), second.order.created_event())))
+        .await
+        .unwrap_err();
     assert_eq!(refused.unique(), Some(NUMBER_TAKEN));
     assert_eq!(fixture.pending().await, 0);
     second.order.number = free;
@@ -285,7 +298,7 @@ async fn an_id_is_taken_once(fixture: Fixture) {
     let first = place(&*fixture.store, 0).await;
     let mut second = placed_at(0);
     second.order.id = first.id;
-    let refused = fixture.store.insert(&second, &Written::default()).await.unwrap_err();
+    let refused = fixture.store.insert(&second, UnpaidLimits::NONE, &Written::default()).await.unwrap_err();
     assert_eq!(refused.unique(), Some(ID_TAKEN));
     assert_eq!(fixture.store.find(first.id).await.unwrap(), Some(first));
 }
@@ -295,7 +308,10 @@ async fn an_abandoned_id_never_becomes_an_order(fixture: Fixture) {
     for _ in 0..2 {
         assert_eq!(store.abandon(late.order.id, at(1)).await.unwrap(), None);
     }
-    let refused = store.insert(&late, &written(Effects::of(at(0), late.order.created_event()))).await.unwrap_err();
+    let refused = store
+        .insert(&late, UnpaidLimits::NONE, &written(Effects::of(at(0), late.order.created_event())))
+        .await
+        .unwrap_err();
     assert_eq!(refused.unique(), Some(ID_TAKEN));
     assert_eq!(store.find(late.order.id).await.unwrap(), None);
     assert_eq!(fixture.pending().await, 0);
@@ -321,7 +337,7 @@ async fn nothing_is_written_where_nothing_is_decided(fixture: Fixture) {
 async fn effects_are_written_with_the_change(fixture: Fixture) {
     let placed = placed_at(0);
     let effects = Effects::of(at(0), placed.order.created_event());
-    fixture.store.insert(&placed, &written(effects)).await.unwrap();
+    fixture.store.insert(&placed, UnpaidLimits::NONE, &written(effects)).await.unwrap().unwrap();
     assert_eq!(fixture.pending().await, 1);
     let mut cancel = |order: &mut Order| {
         let events = order.cancel(Actor::Owner, None, at(1)).unwrap();
@@ -383,18 +399,104 @@ async fn unpaid_orders_are_those_that_wait_for_money(fixture: Fixture) {
         }
     }
     let ids: Vec<_> = unpaid.iter().map(|order| order.id).collect();
-    assert_eq!(store.unpaid(at(60), 10).await.unwrap(), ids);
-    assert_eq!(store.unpaid(at(60), 1).await.unwrap(), ids[..1], "the oldest comes first");
-    assert_eq!(store.unpaid(unpaid[0].created_at, 10).await.unwrap(), ids[..1], "to the millisecond");
-    assert_eq!(store.oldest_unpaid().await.unwrap(), Some(unpaid[0].created_at));
+    assert_eq!(store.unpaid(at(60), at(60), 10).await.unwrap(), ids);
+    assert_eq!(store.unpaid(at(60), at(60), 1).await.unwrap(), ids[..1], "the oldest comes first");
+    assert_eq!(store.unpaid(unpaid[0].created_at, at(60), 10).await.unwrap(), ids[..1], "to the millisecond");
+    assert_eq!(store.oldest_unpaid(false).await.unwrap(), Some(unpaid[0].created_at));
 
     let mut foreign = payment(1, PaymentStatus::Completed);
     foreign.seen.as_mut().unwrap().counts = false;
     write(&*store, ids[0], |order| order.payments = vec![foreign.clone()]).await;
-    assert_eq!(store.unpaid(at(60), 10).await.unwrap(), ids, "what does not count is no money");
+    assert_eq!(store.unpaid(at(60), at(60), 10).await.unwrap(), ids, "what does not count is no money");
     write(&*store, ids[0], |order| order.payments.push(payment(1, PaymentStatus::Completed))).await;
-    assert_eq!(store.unpaid(at(60), 10).await.unwrap(), ids[1..]);
-    assert_eq!(store.oldest_unpaid().await.unwrap(), Some(unpaid[1].created_at));
+    assert_eq!(store.unpaid(at(60), at(60), 10).await.unwrap(), ids[1..]);
+    assert_eq!(store.oldest_unpaid(false).await.unwrap(), Some(unpaid[1].created_at));
+}
+
+async fn processing_payment_extends_the_wait(fixture: Fixture) {
+    let store = fixture.store;
+    let (waiting, processing) = (place(&*store, 1).await, place(&*store, 0).await);
+    let pay = |status| {
+        let payment = payment(1, status);
+        write(&*store, processing.id, move |order| order.payments = vec![payment.clone()])
+    };
+    pay(PaymentStatus::Processing).await;
+    assert_eq!(store.unpaid(at(60), at(-1), 10).await.unwrap(), [waiting.id]);
+    assert_eq!(store.unpaid(at(60), at(0), 10).await.unwrap(), [processing.id, waiting.id]);
+    assert_eq!(store.oldest_unpaid(false).await.unwrap(), Some(at(1)));
+    assert_eq!(store.oldest_unpaid(true).await.unwrap(), Some(at(0)));
+    pay(PaymentStatus::Failed).await;
+    assert_eq!(store.unpaid(at(60), at(-1), 10).await.unwrap(), [processing.id, waiting.id]);
+    assert_eq!(store.oldest_unpaid(true).await.unwrap(), None);
+}
+
+fn placed_by(user: UserId, second: i64) -> Placed {
+    let mut placed = placed_at(second);
+    placed.order.user_id = user;
+    placed
+}
+
+fn limits(orders: u32, pieces: u32) -> UnpaidLimits {
+    UnpaidLimits { orders: NonZeroU32::new(orders), pieces: NonZeroU32::new(pieces) }
+}
+
+async fn unpaid_orders_of_a_person_are_counted_with_their_pieces(fixture: Fixture) {
+    let store = fixture.store;
+    let user = UserId::generate(at(0));
+    for status in OrderStatus::ALL {
+        let order = insert(&*store, &placed_by(user, 0)).await;
+        write(&*store, order.id, |order| order.status = *status).await;
+    }
+    let paid = insert(&*store, &placed_by(user, 0)).await;
+    write(&*store, paid.id, |order| order.payments = vec![payment(1, PaymentStatus::Completed)]).await;
+    place(&*store, 0).await;
+    assert_eq!(store.unpaid_of(user).await.unwrap(), Unpaid { orders: 2, pieces: 6 });
+}
+
+async fn order_beyond_a_limit_is_rejected_and_leaves_nothing(fixture: Fixture) {
+    let store = &fixture.store;
+    let user = UserId::generate(at(0));
+    let place = async |limits| {
+        let placed = placed_by(user, 0);
+        let effects = written(Effects::of(at(0), placed.order.created_event()));
+        (placed.order.id, store.insert(&placed, limits, &effects).await.unwrap())
+    };
+    let (first, outcome) = place(limits(2, 6)).await;
+    assert_eq!(outcome, Ok(()));
+    let (second, outcome) = place(limits(2, 6)).await;
+    assert_eq!(outcome, Ok(()));
+    let [two, six] = [2, 6].map(|limit| NonZeroU32::new(limit).unwrap());
+    let (third, outcome) = place(limits(2, 0)).await;
+    assert_eq!(outcome, Err(Refusal::TooManyUnpaidOrders { limit: two }));
+    assert_eq!(place(limits(0, 6)).await.1, Err(Refusal::TooManyUnpaidPieces { limit: six }));
+    assert_eq!(store.find(third).await.unwrap(), None);
+    assert_eq!((fixture.pending().await, store.timeline(third).await.unwrap().len()), (2, 0));
+    write(&**store, first, |order| order.status = OrderStatus::Cancelled).await;
+    assert_eq!(place(limits(2, 6)).await.1, Ok(()), "what is cancelled counts no more");
+    write(&**store, second, |order| order.payments = vec![payment(1, PaymentStatus::Completed)]).await;
+    assert_eq!(place(limits(2, 6)).await.1, Ok(()), "nor what is paid");
+    assert_eq!(place(UnpaidLimits::NONE).await.1, Ok(()));
+}
+
+async fn deleted_account_places_no_orders_and_its_unpaid_ones_are_listed(fixture: Fixture) {
+    let store = &fixture.store;
+    let user = UserId::generate(at(0));
+    let mut unpaid = Vec::new();
+    for _ in 0..2 {
+        unpaid.push(insert(&**store, &placed_by(user, 0)).await.id);
+    }
+    unpaid.sort_unstable();
+    let paid = insert(&**store, &placed_by(user, 0)).await;
+    write(&**store, paid.id, |order| order.payments = vec![payment(1, PaymentStatus::Completed)]).await;
+    let other = place(&**store, 0).await;
+    for _ in 0..2 {
+        assert_eq!(store.delete_customer(user, at(1)).await.unwrap(), unpaid);
+    }
+    for limits in [UnpaidLimits::NONE, limits(100, 1000)] {
+        let outcome = store.insert(&placed_by(user, 2), limits, &Written::default()).await.unwrap();
+        assert_eq!(outcome, Err(Refusal::AccountDeleted));
+    }
+    insert(&**store, &placed_by(other.user_id, 2)).await;
 }
 
 async fn a_store_that_is_opened_again_knows_the_same(fixture: Fixture) {
@@ -404,14 +506,14 @@ async fn a_store_that_is_opened_again_knows_the_same(fixture: Fixture) {
     let again = fixture.opened_again().await;
     let store = &again.store;
     assert_eq!(store.find(order.id).await.unwrap(), Some(order));
-    let refused = store.insert(&abandoned, &Written::default()).await.unwrap_err();
+    let refused = store.insert(&abandoned, UnpaidLimits::NONE, &Written::default()).await.unwrap_err();
     assert_eq!(refused.unique(), Some(ID_TAKEN));
 }
 
 async fn what_happened_is_kept_in_order(fixture: Fixture) {
     let (store, placed) = (&fixture.store, placed_at(0));
     let created = written(Effects::of(at(0), placed.order.created_event()));
-    store.insert(&placed, &created).await.unwrap();
+    store.insert(&placed, UnpaidLimits::NONE, &created).await.unwrap().unwrap();
     let mut cancel = |order: &mut Order| {
         let events = order.cancel(Actor::Owner, Some("changed my mind".to_owned()), at(2)).unwrap();
         Some(written(events.into_iter().fold(Effects::none(), |effects, event| effects.with(at(2), event))))
@@ -443,7 +545,7 @@ async fn what_happened_before_its_order_is_kept_too(fixture: Fixture) {
     store.record(&heard).await.unwrap();
     let again = store.record(&heard).await;
     assert!(matches!(again, Err(StoreError::AlreadyHandled)), "{again:?}");
-    store.insert(&placed, &Written::default()).await.unwrap();
+    store.insert(&placed, UnpaidLimits::NONE, &Written::default()).await.unwrap().unwrap();
     assert_eq!(store.timeline(placed.order.id).await.unwrap(), [entry]);
 }
 

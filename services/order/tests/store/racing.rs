@@ -114,7 +114,9 @@ pub(super) async fn of_an_order_and_its_tombstone_one_wins(fixture: Fixture) {
         });
         let burials: Vec<_> = burials.collect();
         let store = fixture.store.clone();
-        let inserted = tokio::spawn(async move { store.insert(&placed, &told(id, second)).await }).await.unwrap();
+        let inserted = tokio::spawn(async move { store.insert(&placed, UnpaidLimits::NONE, &told(id, second)).await })
+            .await
+            .unwrap();
         let exists = fixture.store.find(id).await.unwrap().is_some();
         assert_eq!(inserted.is_ok(), exists, "{inserted:?}");
         for burial in join_all(burials).await {
@@ -160,7 +162,9 @@ async fn race(fixture: &Fixture, racers: Vec<Placed>, constraint: &str) -> Place
     let racers = racers.into_iter().map(|placed| {
         let store = fixture.store.clone();
         let effects = told(placed.order.id, 0);
-        tokio::spawn(async move { store.insert(&placed, &effects).await.map(|()| placed) })
+        tokio::spawn(async move {
+            store.insert(&placed, UnpaidLimits::NONE, &effects).await.map(|written| written.map(|()| placed).unwrap())
+        })
     });
     let mut won = Vec::new();
     for outcome in join_all(racers.collect::<Vec<_>>()).await {
@@ -236,5 +240,39 @@ pub(super) async fn changes_of_many_orders_do_not_hinder_each_other(fixture: Fix
     for (second, id) in (0..).zip(orders) {
         let order = fixture.store.find(id).await.unwrap().unwrap();
         assert_eq!(order.updated_at, at(second + RACERS));
+    }
+}
+
+pub(super) async fn orders_of_a_person_at_once_never_exceed_a_limit(fixture: Fixture) {
+    for limits in [limits(5, 0), limits(0, 15), limits(5, 15)] {
+        let user = UserId::generate(at(0));
+        let racers = (0..50).map(|second| {
+            let (store, placed) = (fixture.store.clone(), placed_by(user, second));
+            tokio::spawn(async move { store.insert(&placed, limits, &told(placed.order.id, second)).await.unwrap() })
+        });
+        let outcomes = join_all(racers.collect::<Vec<_>>()).await;
+        let placed = outcomes.into_iter().filter(|outcome| outcome.as_ref().unwrap().is_ok()).count();
+        assert_eq!(placed, 5, "{limits:?}");
+        assert_eq!(fixture.store.unpaid_of(user).await.unwrap(), Unpaid { orders: 5, pieces: 15 });
+    }
+}
+
+pub(super) async fn orders_at_once_never_follow_the_deletion_of_the_account(fixture: Fixture) {
+    for round in 0..10 {
+        let user = UserId::generate(at(0));
+        let limits = if round % 2 == 0 { UnpaidLimits::NONE } else { limits(1000, 0) };
+        let racers = (0..RACERS).map(|second| {
+            let (store, placed) = (fixture.store.clone(), placed_by(user, second));
+            tokio::spawn(async move {
+                let outcome = store.insert(&placed, limits, &told(placed.order.id, second)).await.unwrap();
+                outcome.is_ok().then_some(placed.order.id)
+            })
+        });
+        let racers: Vec<_> = racers.collect();
+        let listed = fixture.store.delete_customer(user, at(0)).await.unwrap();
+        let written = join_all(racers).await.into_iter().filter_map(Result::unwrap);
+        let mut written: Vec<_> = written.collect();
+        written.sort_unstable();
+        assert_eq!(written, listed, "each order was written before the deletion, which lists it");
     }
 }

@@ -4,9 +4,11 @@ use contracts::calls::{OrderPaymentStatus, PaymentMethod, PaymentStatus, RefundC
 use contracts::event::OrderUpdated;
 use contracts::{Money, RefundId};
 
+use chrono::TimeDelta;
+
 use super::*;
-use crate::domain::Actor;
 use crate::domain::order::tests::{at, order};
+use crate::domain::{ACCOUNT_DELETED, Actor, MAX_PROCESSING_WAIT};
 
 /// A payment of all that the order costs, in this version and status.
 fn changed(order: &Order, id: PaymentId, version: i64, status: Status) -> PaymentChanged {
@@ -70,7 +72,23 @@ fn an_order_that_was_confirmed_by_hand_is_not_confirmed_again() {
     order.go_on(OrderStatus::Confirmed, at(1));
     assert!(order.hear(&changed(&order.clone(), id(), 1, Status::Completed), at(3)).is_empty());
     assert_eq!(order.payment_status(), Paid::Completed);
-    assert!(order.expire(at(9), at(9)).is_empty(), "it is paid");
+    assert!(order.expire(TimeDelta::zero(), at(9)).is_empty(), "it is paid");
+    assert!(order.cancel_unpaid(ACCOUNT_DELETED, at(9)).is_empty(), "it is paid");
+    assert_eq!(order.payment_due_at(TimeDelta::zero()), None);
+}
+
+#[test]
+fn deadline_is_extended_while_the_provider_is_processing() {
+    let (mut order, id, deadline) = (order(), id(), TimeDelta::seconds(60));
+    order.hear(&changed(&order.clone(), id, 1, Status::Processing), at(2));
+    assert_eq!(order.payment_due_at(deadline), Some(at(0) + MAX_PROCESSING_WAIT));
+    assert_eq!(order.payment_due_at(TimeDelta::days(2)), Some(at(0) + TimeDelta::days(2)), "it is never shortened");
+    assert!(order.expire(deadline, at(60)).is_empty());
+    let mut settled = order.clone();
+    settled.hear(&changed(&order, id, 2, Status::Failed), at(61));
+    assert_eq!(settled.payment_due_at(deadline), Some(at(60)));
+    assert!(!settled.expire(deadline, at(61)).is_empty());
+    assert!(!order.expire(deadline, at(0) + MAX_PROCESSING_WAIT).is_empty(), "it is bounded");
 }
 
 #[test]

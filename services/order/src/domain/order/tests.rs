@@ -39,6 +39,7 @@ pub(in crate::domain) fn order() -> Order {
         billing_address: None,
         notes: None,
         metadata: None,
+        expected_total: None,
     };
     let number = OrderNumber::new(at(0), 1);
     Order::new((OrderId::generate(at(0)), number), draft, vec![item], "USD".to_owned(), at(0)).unwrap()
@@ -182,13 +183,30 @@ fn the_shop_cancels_by_status_too() {
 fn an_order_expires_when_it_is_due_and_nothing_was_paid() {
     for status in OrderStatus::ALL {
         let mut order = in_status(*status);
-        assert!(order.expire(at(-1), at(1)).is_empty(), "not yet");
-        let events = order.expire(at(0), at(1));
+        assert!(order.expire(TimeDelta::seconds(2), at(1)).is_empty(), "not yet");
+        let events = order.expire(TimeDelta::seconds(1), at(1));
         assert_eq!(!events.is_empty(), matches!(status, Pending | Confirmed), "{status}");
     }
     let mut order = order();
-    let events = order.expire(at(0), at(1));
+    let events = order.expire(TimeDelta::seconds(1), at(1));
     let reason = Some("Payment deadline exceeded");
     assert!(matches!(&events[..], [Event::OrderCancelled(event)] if event.reason.as_deref() == reason));
-    assert!(order.expire(at(0), at(1)).is_empty(), "once");
+    assert!(order.expire(TimeDelta::seconds(1), at(1)).is_empty(), "once");
+}
+
+#[test]
+fn payment_is_due_only_while_it_is_waited_for() {
+    let deadline = TimeDelta::seconds(60);
+    for status in OrderStatus::ALL {
+        let due = in_status(*status).payment_due_at(deadline);
+        assert_eq!(due, matches!(status, Pending | Confirmed).then_some(at(60)), "{status}");
+    }
+}
+
+#[test]
+fn unpaid_order_of_a_deleted_account_is_cancelled() {
+    for status in OrderStatus::ALL {
+        let events = in_status(*status).cancel_unpaid(ACCOUNT_DELETED, at(1));
+        assert_eq!(!events.is_empty(), matches!(status, Pending | Confirmed), "{status}");
+    }
 }
