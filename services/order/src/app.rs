@@ -16,10 +16,10 @@ use common::platform::Platform;
 use common::postgres::Postgres;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
-use contracts::topology::{ORDER_PAYMENTS, ORDER_PRODUCTS, ORDER_REFUND_FAILURES, Queue};
+use contracts::topology::{ORDER_DELETED_USERS, ORDER_PAYMENTS, ORDER_PRODUCTS, ORDER_REFUND_FAILURES, Queue};
 
 use crate::config::{Config, PEERS};
-use crate::events::{PaymentEvents, StockEvents};
+use crate::events::{DeletedUsers, PaymentEvents, StockEvents};
 use crate::jobs::PaymentDeadline;
 use crate::peers::{Payments, Products, Users};
 use crate::placing::{Placing, Terms};
@@ -46,7 +46,7 @@ impl FromRef<AppState> for TokenVerifier {
 }
 
 /// What it hears.
-const HEARD: &[Queue] = &[ORDER_PRODUCTS, ORDER_PAYMENTS, ORDER_REFUND_FAILURES];
+const HEARD: &[Queue] = &[ORDER_PRODUCTS, ORDER_PAYMENTS, ORDER_REFUND_FAILURES, ORDER_DELETED_USERS];
 
 /// Builds the service.
 ///
@@ -87,7 +87,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     };
     let state = AppState {
         book: book.clone(),
-        placing: Placing::new(book.clone(), users, products, terms, routes::placed),
+        placing: Placing::new(book.clone(), users.clone(), products, terms, routes::placed),
         payments: Payments::new(client),
         keys,
         payment_deadline: config.payment_deadline,
@@ -127,7 +127,8 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         consumers: vec![
             consumer(Arc::new(PaymentEvents::new(ORDER_PAYMENTS, book.clone()))),
             consumer(Arc::new(PaymentEvents::new(ORDER_REFUND_FAILURES, book.clone()))),
-            consumer(Arc::new(StockEvents::new(book))),
+            consumer(Arc::new(StockEvents::new(book.clone()))),
+            consumer(Arc::new(DeletedUsers::new(book, users))),
         ],
         platform,
         router,

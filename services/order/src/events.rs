@@ -1,13 +1,17 @@
-//! What the order service hears: of the money, and of the stock.
+//! What the order service hears: of the money, of the stock, and of deleted accounts.
 
 use async_trait::async_trait;
 use common::consumer::{HandleError, Handler, handled_once};
 use common::effects::{Effects, Handled};
 use common::telemetry;
 use contracts::calls::OrderStatus;
-use contracts::topology::{ORDER_PRODUCTS, Queue};
+use contracts::event::UserDeleted;
+use contracts::topology::{ORDER_DELETED_USERS, ORDER_PRODUCTS, Queue};
 use contracts::{Envelope, Event, OrderId};
 
+use crate::domain::{ACCOUNT_DELETED, Order};
+use crate::error::Error;
+use crate::peers::Users;
 use crate::store::OrderBook;
 use crate::timeline::{Entry, Written};
 
@@ -44,7 +48,7 @@ impl Handler for PaymentEvents {
             }
             Event::PaymentRefunded(refunded) => {
                 let id = refunded.order_id;
-                let rule = |order: &mut crate::domain::Order, now| {
+                let rule = |order: &mut Order, now| {
                     order.hear_refund(&refunded, now);
                     Vec::new()
                 };
@@ -52,7 +56,7 @@ impl Handler for PaymentEvents {
             }
             Event::PaymentRefundFailed(failed) => {
                 let id = failed.order_id;
-                let rule = |order: &mut crate::domain::Order, now| {
+                let rule = |order: &mut Order, now| {
                     order.hear_refund_failure(&failed, now);
                     Vec::new()
                 };
@@ -100,5 +104,39 @@ impl Handler for StockEvents {
             Event::StockReleased(changed) | Event::StockExpired(changed) => self.lost(changed.order_id).await,
             _ => Ok(()),
         }
+    }
+}
+
+/// Cancels the unpaid orders of deleted accounts and keeps the paid ones. Idempotent by state: once the deletion is
+/// recorded, no further order of the person is written.
+pub(crate) struct DeletedUsers {
+    book: OrderBook,
+    users: Users,
+}
+
+impl DeletedUsers {
+    pub(crate) const fn new(book: OrderBook, users: Users) -> Self {
+        Self { book, users }
+    }
+}
+
+#[async_trait]
+impl Handler for DeletedUsers {
+    fn queue(&self) -> Queue {
+        ORDER_DELETED_USERS
+    }
+
+    async fn handle(&self, event: Event, _handled: Handled, _envelope: &Envelope) -> Result<(), HandleError> {
+        let Event::UserDeleted(UserDeleted { user_id }) = event else { return Ok(()) };
+        let unpaid = self.book.store().delete_customer(user_id, self.book.now()).await?;
+        self.users.forget(user_id).await;
+        for id in unpaid {
+            match self.book.change(id, |order, now| Ok(order.cancel_unpaid(ACCOUNT_DELETED, now))).await {
+                Ok(_) => {}
+                Err(Error::Store(error)) => return Err(error.into()),
+                Err(error) => return Err(HandleError::Fault(error.into())),
+            }
+        }
+        Ok(())
     }
 }

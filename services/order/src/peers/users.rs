@@ -31,8 +31,13 @@ impl Users {
     pub(crate) async fn exists(&self, id: UserId) -> Result<bool, CallError> {
         let users = self.clone();
         let ask = move || async move { users.ask(id).await };
-        let known = self.cache.get_or_load(&format!("user:{id}"), KEPT, ask).await?;
+        let known = self.cache.get_or_load(&key(id), KEPT, ask).await?;
         Ok(known.unwrap_or(false))
+    }
+
+    /// Drops what is cached of a person.
+    pub(crate) async fn forget(&self, id: UserId) {
+        self.cache.invalidate(&[&key(id)]).await;
     }
 
     async fn ask(&self, id: UserId) -> Result<Option<bool>, CallError> {
@@ -45,4 +50,8 @@ impl Users {
             _ => Err(answer.unexpected()),
         }
     }
+}
+
+fn key(id: UserId) -> String {
+    format!("user:{id}")
 }

@@ -5,6 +5,7 @@
 mod abandoning;
 mod cancelling;
 mod contract;
+mod deleted_accounts;
 mod expiring;
 mod hearing;
 mod idempotency;
