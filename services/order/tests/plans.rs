@@ -15,6 +15,8 @@ use testkit::plans::assert_indexed;
 use testkit::servers;
 
 const ROWS: &str = "
+    BEGIN;
+    SET LOCAL statement_timeout = 0;
     INSERT INTO order_ids (id) SELECT gen_random_uuid() FROM generate_series(1, 100000);
     INSERT INTO orders (id, order_number, user_id, status, payment_status, subtotal, tax_amount, shipping_amount,
             discount_amount, total_amount, captured, currency, customer_info, shipping_address, created_at, updated_at,
@@ -32,7 +34,8 @@ const ROWS: &str = "
     INSERT INTO order_timeline (order_id, at, type, summary, service, event_id, data)
         SELECT id, now(), 'order.created', '', 'order-service', gen_random_uuid(), '{}' FROM orders;
     INSERT INTO customers (user_id) SELECT DISTINCT user_id FROM orders;
-    ANALYZE;";
+    ANALYZE;
+    COMMIT;";
 
 const TABLES: &[&str] =
     &["order_ids", "orders", "order_items", "order_payments", "order_refunds", "order_timeline", "customers"];

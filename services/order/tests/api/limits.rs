@@ -82,15 +82,20 @@ async fn fifty_requests_at_once_do_not_exceed_a_limit() {
         let user = shop.user();
         let (token, form) = (shop.token(user), Shop::form(user));
         let replies = join_all((0..50).map(|_| shop.post("/api/orders", &token, form.clone()))).await;
-        let mut placed = 0;
-        for reply in replies {
-            if reply.status == 201 {
-                placed += 1;
-            } else {
-                reply.refused(409, code);
-            }
+        let placed = replies.iter().filter(|reply| reply.status == 201).count();
+        assert!((1..=3).contains(&placed), "{settings:?}: {placed}");
+        // A request that found no free connection to the store is answered 503; what is left of the limit can be used.
+        for reply in replies.into_iter().filter(|reply| !matches!(reply.status, 201 | 503)) {
+            reply.refused(409, code);
         }
-        assert_eq!(placed, 3, "{settings:?}");
+        let last = loop {
+            let reply = shop.post("/api/orders", &token, form.clone()).await;
+            if reply.status != 201 {
+                break reply;
+            }
+        };
+        last.refused(409, code);
+        assert_eq!(shop.get("/api/orders", &token).await.ok(200)["total"], 3, "{settings:?}");
         until_released(&shop, 3).await;
     }
 }
