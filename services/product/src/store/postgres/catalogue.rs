@@ -15,7 +15,8 @@ use crate::store::{Catalogue, Change, SearchTexts, Skus, Spellings, Tell};
 pub const ID_OF_SKU: &str = "SELECT coalesce((SELECT id FROM products WHERE sku IN ($1, $2) LIMIT 1),
     (SELECT id FROM products WHERE released_sku IN ($1, $2) ORDER BY id DESC LIMIT 1))";
 /// Those of some products that are active.
-pub const BATCH: &str = "SELECT * FROM products WHERE id = ANY($1) AND active ORDER BY id";
+pub const BATCH: &str =
+    concat!("SELECT ", read::columns!(), " FROM products WHERE id = ANY($1) AND active ORDER BY id");
 /// The categories of active products: each key is found from the one before, however many products it has.
 pub const CATEGORIES: &str = "WITH RECURSIVE found AS (
         (SELECT category_key AS key FROM products WHERE active AND category_key IS NOT NULL ORDER BY category_key LIMIT 1)

@@ -19,7 +19,7 @@ pub(super) async fn page(
     narrow(&mut count, shelf);
     let total: i64 = count.build_query_scalar().fetch_one(&mut *tx).await?;
 
-    let mut query = QueryBuilder::<Postgres>::new("SELECT *");
+    let mut query = QueryBuilder::<Postgres>::new(concat!("SELECT ", read::columns!()));
     narrow(&mut query, shelf);
     query.push(" ORDER BY ").push(order(by));
     query.push(" LIMIT ").push_bind(page.limit()).push(" OFFSET ").push_bind(page.offset());

@@ -8,8 +8,17 @@ use contracts::{ImageId, Money, ProductId};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
+/// The columns that a product is read from. They are named, since a prepared `SELECT *` fails once there are others.
+macro_rules! columns {
+    () => {
+        "id, name, description, price, category, stock_quantity, brand, sku, released_sku, average_rating, review_count, \
+         active, created_at, updated_at"
+    };
+}
+pub(super) use columns;
+
 /// A product by its id.
-pub const PRODUCT: &str = "SELECT * FROM products WHERE id = $1";
+pub const PRODUCT: &str = concat!("SELECT ", columns!(), " FROM products WHERE id = $1");
 /// The pictures of some products.
 pub const IMAGES: &str =
     "SELECT product_id, id, url, alt_text, is_primary FROM images WHERE product_id = ANY($1) ORDER BY id";

@@ -11,9 +11,27 @@ use super::{lock, one, refusal};
 use crate::domain::{NewReview, Page, PageRequest, Review, mean};
 use crate::store::{AddOutcome, May, Removed, Reviews};
 
+/// The columns that a review is read from.
+macro_rules! columns {
+    () => {
+        "id, product_id, user_id, anonymous, rating, title, comment, created_at"
+    };
+}
+
 /// A page of a product's reviews, the newest first.
-pub const PAGE: &str =
-    "SELECT * FROM reviews WHERE product_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3";
+pub const PAGE: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM reviews WHERE product_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3"
+);
+/// A review of a product.
+const REVIEW: &str = concat!("SELECT ", columns!(), " FROM reviews WHERE id = $1 AND product_id = $2");
+/// Inserts a review.
+const INSERT: &str = concat!(
+    "INSERT INTO reviews (product_id, user_id, rating, title, comment, created_at) VALUES ($1, $2, $3, $4, $5, $6) \
+     RETURNING ",
+    columns!()
+);
 
 /// Whether an account was deleted.
 pub const DELETED: &str = "SELECT 1 FROM deleted_users WHERE user_id = $1";
@@ -63,19 +81,16 @@ impl Reviews for PostgresReviews {
             tx.rollback().await?;
             return Ok(AddOutcome::ProductNotFound);
         }
-        let row = sqlx::query(
-            "INSERT INTO reviews (product_id, user_id, rating, title, comment, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6) RETURNING *",
-        )
-        .bind(product.get())
-        .bind(new.user_id.as_uuid())
-        .bind(new.rating)
-        .bind(&new.title)
-        .bind(&new.comment)
-        .bind(now)
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(refusal)?;
+        let row = sqlx::query(INSERT)
+            .bind(product.get())
+            .bind(new.user_id.as_uuid())
+            .bind(new.rating)
+            .bind(&new.title)
+            .bind(&new.comment)
+            .bind(now)
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(refusal)?;
         let review = read(&row)?;
         rate(&mut tx, product, new.rating, 1).await?;
         self.db.commit(tx, effects).await?;
@@ -101,7 +116,7 @@ impl Reviews for PostgresReviews {
     ) -> Result<Removed, StoreError> {
         let mut tx = self.db.begin().await?;
         lock(&mut tx, product).await?;
-        let query = sqlx::query("SELECT * FROM reviews WHERE id = $1 AND product_id = $2");
+        let query = sqlx::query(REVIEW);
         let row = query.bind(review.get()).bind(product.get()).fetch_optional(&mut *tx).await?;
         let removed = match row.as_ref().map(read).transpose()? {
             None => Removed::Unknown,
