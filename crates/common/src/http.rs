@@ -6,6 +6,7 @@ pub mod context;
 mod docs;
 mod error;
 mod extract;
+mod free_json;
 mod guard;
 mod health;
 pub mod idempotent;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use contracts::FieldError;
 use serde_json::value::RawValue;
 
-use super::ApiError;
+use super::{ApiError, free_json};
 use crate::text::{self, TextKind};
 
 /// The longest e-mail address (RFC 5321, section 4.5.3.1), and the longest part of it before the `@`, in characters.
@@ -118,13 +118,16 @@ impl Checks {
         None
     }
 
-    /// A JSON object that may be left out, as the text that was sent, of at most `max` bytes.
+    /// A JSON object of any content that may be left out, as the text that was sent, of at most `max` bytes and 32 levels,
+    /// with valid Unicode and finite numbers.
     pub fn json_object(&mut self, field: &str, value: Option<Box<RawValue>>, max: usize) -> Option<String> {
         let text = value?.get().to_owned();
         if !text.starts_with('{') {
             self.fail(field, "must be an object");
         } else if text.len() > max {
             self.fail(field, format!("must be at most {max} bytes"));
+        } else if let Err(rule) = free_json::check(&text) {
+            self.fail(field, rule);
         }
         Some(text)
     }

@@ -11,7 +11,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::json_error;
 use super::media_type::MediaType;
-use crate::http::ApiError;
+use crate::http::{ApiError, free_json};
 
 /// A JSON body; input that breaks a rule is 400. As an answer: the value in JSON.
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,9 +88,13 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
 pub(in crate::http) async fn read_bytes(body: Body) -> Result<Bytes, ApiError> {
     match body.collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if is_too_large(&error) => Err(too_large()),
-        Err(error) => Err(malformed("The body could not be read").because(error)),
+        Err(error) => Err(unreadable(error)),
     }
+}
+
+/// Returns the error of a body that cannot be read to its end.
+pub(in crate::http) fn unreadable(error: axum::Error) -> ApiError {
+    if is_too_large(&error) { too_large() } else { malformed("The body could not be read").because(error) }
 }
 
 fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
@@ -113,6 +117,11 @@ fn malformed(detail: impl Into<String>) -> ApiError {
 /// Reads a body as a `T`.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let text = std::str::from_utf8(body).map_err(|_| malformed("The body is not valid UTF-8"))?;
+    // The body's own object is a level too. Reading past what is too deep does not recurse.
+    if let Some(field) = free_json::deep_field(text, free_json::MAX_LEVELS + 1) {
+        serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
+        return Err(refuse(field, free_json::too_deep()));
+    }
     if !text.trim_start().starts_with('{') {
         // Checked here, since a list would be read as an object's fields in order.
         serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
@@ -124,7 +133,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
         refuse_at(&path, &error.into_inner(), text)
     })?;
     deserializer.end().map_err(|error| not_json(&error))?;
-    if has_nul(text) {
+    if free_json::has_nul(text) {
         return Err(refuse("", "the body must not have the character U+0000"));
     }
     Ok(value)
@@ -133,9 +142,6 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
 /// A reader stops at the first thing that it does not like: what is JSON all the same breaks a rule, the rest is no JSON,
 /// also where the rule came first.
 fn refuse_at(path: &str, error: &serde_json::Error, text: &str) -> ApiError {
-    if error.to_string().starts_with("recursion limit") {
-        return not_json(error);
-    }
     match serde_json::from_str::<IgnoredAny>(text) {
         Ok(_) => {
             let FieldError { field, message } = json_error::explain(path, error);
@@ -151,14 +157,6 @@ fn refuse(field: impl Into<String>, message: impl Into<String>) -> ApiError {
 
 fn not_json(error: &serde_json::Error) -> ApiError {
     malformed(format!("The body is not valid JSON: {error}"))
-}
-
-/// Whether a text of it holds the character U+0000, which stores do not take: escaped, since JSON has no other way.
-fn has_nul(json: &str) -> bool {
-    json.match_indices("\\u0000").any(|(at, _)| {
-        let before = json[..at].bytes().rev().take_while(|byte| *byte == b'\\').count();
-        before % 2 == 0
-    })
 }
 
 #[cfg(test)]
@@ -255,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_malformed() {
-        let deep = format!("{{\"metadata\": {}{}}}", "[".repeat(200_000), "]".repeat(200_000));
+        let deep = format!("{{\"metadata\": {}", "[".repeat(200_000));
         for json in [
             "{",
             "nonsense",
@@ -272,6 +270,16 @@ mod tests {
         }
         assert_eq!(parse::<Body>(b"{\"notes\": \"\xff\"}").unwrap_err().code(), ErrorCode::MalformedBody);
         assert_eq!(parse::<Body>(b"{\"unknown\": \"\xff\"}").unwrap_err().code(), ErrorCode::MalformedBody);
+    }
+
+    #[test]
+    fn a_body_with_too_many_levels_is_refused_with_the_field() {
+        for (field, levels) in [("metadata", 33), ("metadata", 7_000), ("unknown", 100_000)] {
+            let deep = format!("{{\"notes\": \"a\", \"{field}\": {}{}}}", "[".repeat(levels), "]".repeat(levels));
+            assert_eq!(invalid(&deep), (field.to_owned(), "must have at most 32 levels".to_owned()), "{levels}");
+        }
+        let allowed = format!("{{\"metadata\": {}{}}}", "[".repeat(32), "]".repeat(32));
+        assert!(parse::<Body>(allowed.as_bytes()).is_ok());
     }
 
     #[test]
