@@ -12,6 +12,7 @@ mod health;
 pub mod idempotent;
 mod observe;
 pub mod ops;
+mod receive;
 mod router;
 pub mod shed;
 mod slash;

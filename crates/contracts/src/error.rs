@@ -75,6 +75,8 @@ codes! {
     ReservationReleased = "RESERVATION_RELEASED", 409;
     /// Something else changed this at the same time; read it again.
     Conflict = "CONFLICT", 409;
+    /// The body was not received in time.
+    RequestTimeout = "REQUEST_TIMEOUT", 408;
     /// The body is over the limit.
     PayloadTooLarge = "PAYLOAD_TOO_LARGE", 413;
     /// The body is of a type that the call does not take.

@@ -129,10 +129,18 @@ impl Fleet {
         Self::embedded_by(&std::env::temp_dir(), arguments, environment).await
     }
 
+    /// Starts an embedded one with the limits of rates that production has.
+    pub async fn embedded_with_rate_limits() -> Self {
+        Self::embedded_process(&std::env::temp_dir(), &[], &[]).await
+    }
+
     async fn embedded_by(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let arguments = [&["--no-rate-limit"], arguments].concat();
         let environment = [&UNLIMITED, environment].concat();
-        let (host, run) = Embedded::start(folder, &arguments, &environment).await;
+        Self::embedded_process(folder, &[&["--no-rate-limit"], arguments].concat(), &environment).await
+    }
+
+    async fn embedded_process(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let (host, run) = Embedded::start(folder, arguments, environment).await;
         let data_dir = host.data_dir();
         Self { host: Host::Embedded { process: Mutex::new(host), data_dir }, run, client: client() }
     }

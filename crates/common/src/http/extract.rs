@@ -11,6 +11,6 @@ mod query;
 pub use cleared::cleared;
 pub use client_addr::ClientAddr;
 pub use json::{Json, Json422, OptionalJson};
-pub(super) use json::{read_bytes, too_large};
+pub(super) use json::{read_bytes, too_large, unreadable};
 pub use path::Path;
 pub use query::Query;

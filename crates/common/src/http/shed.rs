@@ -9,6 +9,7 @@ use contracts::ErrorCode;
 use prometheus::IntCounterVec;
 use tokio::sync::Semaphore;
 
+use super::receive::{NotReceived, Reception};
 use super::{ApiError, HttpSettings};
 use crate::metrics::Metrics;
 
@@ -25,26 +26,36 @@ pub fn counter(metrics: &Metrics) -> IntCounterVec {
     )
 }
 
-/// How many requests a service handles at once.
+/// How many requests a service receives and handles at once.
 pub(super) struct Places {
     places: Arc<Semaphore>,
+    reception: Reception,
     shed: IntCounterVec,
 }
 
 impl Places {
     pub(super) fn new(settings: &HttpSettings) -> Self {
         let shed = counter(&settings.metrics);
-        shed.with_label_values(&["requests"]).inc_by(0);
-        Self { places: Arc::new(Semaphore::new(settings.most_requests)), shed }
+        for reason in ["requests", "bodies"] {
+            shed.with_label_values(&[reason]).inc_by(0);
+        }
+        Self { places: Arc::new(Semaphore::new(settings.most_requests)), reception: Reception::new(), shed }
+    }
+
+    fn overload(&self, reason: &str) -> Response {
+        self.shed.with_label_values(&[reason]).inc();
+        let detail = "The service has more to do than it can; come back in a moment";
+        ApiError::new(ErrorCode::ServiceUnavailable, detail).retry_after(COME_BACK).into_response()
     }
 }
 
-/// Handles the request if there is a place; else it is refused with 503 and `Retry-After`.
+/// Handles the request if there is a place once its body has arrived; else it is refused with 503 and `Retry-After`.
 pub(super) async fn shed(State(places): State<Arc<Places>>, request: Request, next: Next) -> Response {
-    let Ok(_place) = places.places.clone().try_acquire_owned() else {
-        places.shed.with_label_values(&["requests"]).inc();
-        let detail = "The service has more to do than it can; come back in a moment";
-        return ApiError::new(ErrorCode::ServiceUnavailable, detail).retry_after(COME_BACK).into_response();
+    let request = match places.reception.receive(request).await {
+        Ok(request) => request,
+        Err(NotReceived::Overload) => return places.overload("bodies"),
+        Err(NotReceived::Rejected(error)) => return error.into_response(),
     };
+    let Ok(_place) = places.places.clone().try_acquire_owned() else { return places.overload("requests") };
     next.run(request).await
 }
