@@ -31,9 +31,15 @@ pub struct KeyedRequest {
     pub caller: String,
     /// The key.
     pub key: String,
-    /// SHA-256 of what is asked for.
+    /// SHA-256 of method, path and the JSON that was sent: what versions before fingerprints compare.
     pub hash: [u8; 32],
+    /// Fingerprint of the parsed request, which names its scheme: [`FINGERPRINT_SCHEME`].
+    pub fingerprint: String,
 }
+
+/// Beginning of a fingerprint: SHA-256, in hexadecimal, of method, path and the canonical JSON of the parsed body. Another
+/// way to compute it gets another number.
+pub const FINGERPRINT_SCHEME: &str = "2:";
 
 /// The right to do the work of a key, until its lease runs out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,7 +174,12 @@ impl Keys {
 
 /// What a row says, by itself: `found` is the hash, what it stands for, the end of the lease, and the answer.
 fn judge(request: &KeyedRequest, found: Found, now: DateTime<Utc>) -> Judged {
-    if found.hash != request.hash {
+    let same = match found.fingerprint {
+        Some(fingerprint) if fingerprint.starts_with(FINGERPRINT_SCHEME) => fingerprint == request.fingerprint,
+        // Another version wrote it. All versions write the hash.
+        _ => found.hash == request.hash,
+    };
+    if !same {
         return Judged::Say(Begun::Mismatch);
     }
     match found.answer {
@@ -181,6 +192,8 @@ fn judge(request: &KeyedRequest, found: Found, now: DateTime<Utc>) -> Judged {
 /// A key as it stands in a store.
 struct Found {
     hash: Vec<u8>,
+    /// Absent in rows of versions before fingerprints.
+    fingerprint: Option<String>,
     resource: Option<String>,
     until: DateTime<Utc>,
     answer: Option<KeptAnswer>,

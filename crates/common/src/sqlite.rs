@@ -58,6 +58,7 @@ impl Sqlite {
         check_schema(&write, &known).await?;
         sqlx::raw_sql(SCHEMA).execute(&write).await?;
         sqlx::raw_sql(idempotency::sqlite::SCHEMA).execute(&write).await?;
+        idempotency::sqlite::add_columns(&write).await?;
         sqlx::raw_sql(revocations::sqlite::SCHEMA).execute(&write).await?;
         schema::tolerant(migrations).run(&write).await.map_err(|error| StoreError::Fault(error.into()))?;
         Ok(Self { read: read.into(), write: write.into(), service, wake: Arc::default() })

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use common::clock::ManualClock;
 use common::effects::Effects;
-use common::idempotency::{Begun, KeptAnswer, KeyedRequest, Keys, Turn};
+use common::idempotency::{Begun, FINGERPRINT_SCHEME, KeptAnswer, KeyedRequest, Keys, Turn};
 use common::store::StoreError;
 
 use crate::outbox::{Fixture, many_effects};
@@ -12,7 +12,8 @@ use crate::outbox::{Fixture, many_effects};
 pub const START: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
 fn request(caller: &str, key: &str, hash: u8) -> KeyedRequest {
-    KeyedRequest { caller: caller.to_owned(), key: key.to_owned(), hash: [hash; 32] }
+    let fingerprint = format!("{FINGERPRINT_SCHEME}{hash}");
+    KeyedRequest { caller: caller.to_owned(), key: key.to_owned(), hash: [hash; 32], fingerprint }
 }
 
 fn answer(body: &str) -> KeptAnswer {
@@ -34,6 +35,7 @@ pub async fn suite(fixture: &dyn Fixture, keys: &Keys, clock: &ManualClock) {
     once(fixture, keys).await;
     taken_up(fixture, keys, clock).await;
     refused(keys).await;
+    compared(keys).await;
     at_the_same_time(fixture, keys).await;
     forgotten(keys, clock).await;
 }
@@ -81,6 +83,21 @@ async fn refused(keys: &Keys) {
     keys.forget(&turn.claim).await.expect("an answer");
     let turn = go(keys, &request("ann", "refused", 2)).await;
     keys.forget(&turn.claim).await.expect("an answer");
+}
+
+/// Requests are compared by fingerprints of this scheme, and by their hashes where the row has none of it.
+async fn compared(keys: &Keys) {
+    let begun = |asked: KeyedRequest| async move { keys.begin(&asked).await.expect("an answer") };
+    go(keys, &request("ann", "compared", 1)).await;
+    let relaid = KeyedRequest { hash: [2; 32], ..request("ann", "compared", 1) };
+    assert_eq!(begun(relaid).await, Begun::InFlight, "the fingerprint counts");
+    let other = KeyedRequest { hash: [1; 32], ..request("ann", "compared", 2) };
+    assert_eq!(begun(other).await, Begun::Mismatch, "the fingerprint counts");
+    let unknown =
+        KeyedRequest { fingerprint: "9:unknown scheme".to_owned(), ..request("ann", "of another version", 1) };
+    go(keys, &unknown).await;
+    assert_eq!(begun(request("ann", "of another version", 1)).await, Begun::InFlight, "the hash counts");
+    assert_eq!(begun(request("ann", "of another version", 2)).await, Begun::Mismatch, "the hash counts");
 }
 
 /// Of many that come at once one goes.

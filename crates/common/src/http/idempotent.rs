@@ -11,10 +11,10 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::ApiError;
 use super::extract::read_bytes;
+use super::{ApiError, Json, Json422, OptionalJson, free_json};
 use crate::auth::Caller;
-use crate::idempotency::{Begun, KeptAnswer, KeyedRequest, Keys, Turn};
+use crate::idempotency::{Begun, FINGERPRINT_SCHEME, KeptAnswer, KeyedRequest, Keys, Turn};
 
 /// The header that a client sends its key by.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -28,29 +28,63 @@ const KEY_CHARS: std::ops::RangeInclusive<usize> = 1..=255;
 pub struct Keyed<E> {
     /// What `E` read.
     pub input: E,
-    /// The key, and the hash of method, path and body.
-    key: Option<(String, [u8; 32])>,
+    key: Option<Key>,
+}
+
+/// A request's key, with what tells its request from others.
+#[derive(Clone, Debug)]
+struct Key {
+    key: String,
+    hash: [u8; 32],
+    fingerprint: String,
+}
+
+/// A body that was parsed, for the fingerprint of its request.
+pub trait ParsedBody {
+    /// Returns the parsed body as JSON.
+    ///
+    /// # Errors
+    /// If it holds what JSON cannot express; such a body is compared as it was sent.
+    fn to_json(&self) -> serde_json::Result<Value>;
+}
+
+impl<T: Serialize> ParsedBody for Json<T> {
+    fn to_json(&self) -> serde_json::Result<Value> {
+        serde_json::to_value(&self.0)
+    }
+}
+
+impl<T: Serialize> ParsedBody for Json422<T> {
+    fn to_json(&self) -> serde_json::Result<Value> {
+        serde_json::to_value(&self.0)
+    }
+}
+
+impl<T: Serialize> ParsedBody for OptionalJson<T> {
+    fn to_json(&self) -> serde_json::Result<Value> {
+        serde_json::to_value(&self.0)
+    }
 }
 
 impl<E> Keyed<E> {
     /// The request as one of this caller's, if it has a key.
     #[must_use]
     pub fn request(&self, caller: &Caller) -> Option<KeyedRequest> {
-        let (key, hash) = self.key.clone()?;
-        Some(KeyedRequest { caller: caller.subject.clone(), key, hash })
+        let Key { key, hash, fingerprint } = self.key.clone()?;
+        Some(KeyedRequest { caller: caller.subject.clone(), key, hash, fingerprint })
     }
 
     /// The key, if there is one, to be passed on to another service.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
-        self.key.as_ref().map(|(key, _)| key.as_str())
+        self.key.as_ref().map(|key| key.key.as_str())
     }
 }
 
 impl<S, E> FromRequest<S> for Keyed<E>
 where
     S: Send + Sync,
-    E: FromRequest<S, Rejection = ApiError>,
+    E: FromRequest<S, Rejection = ApiError> + ParsedBody,
 {
     type Rejection = ApiError;
 
@@ -60,18 +94,21 @@ where
         };
         let (parts, body) = request.into_parts();
         let body = read_bytes(body).await?;
-        let mut hash = Sha256::new();
-        hash.update(parts.method.as_str());
-        hash.update([0]);
-        hash.update(parts.uri.path());
-        hash.update([0]);
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        let digest = |body: &[u8]| -> [u8; 32] {
+            let parts = [method.as_str().as_bytes(), &[0], path.as_bytes(), &[0], body];
+            parts.into_iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize().into()
+        };
         // The same JSON in another layout is the same request.
-        match serde_json::from_slice::<Value>(&body) {
-            Ok(value) => hash.update(value.to_string()),
-            Err(_) => hash.update(&body),
-        }
+        let hash = match serde_json::from_slice::<Value>(&body) {
+            Ok(value) => digest(value.to_string().as_bytes()),
+            Err(_) => digest(&body),
+        };
         let input = E::from_request(Request::from_parts(parts, body.into()), state).await?;
-        Ok(Self { input, key: Some((key, hash.finalize().into())) })
+        let parsed = input.to_json().map_or(hash, |json| digest(free_json::canonical(&json).as_bytes()));
+        let parsed: String = parsed.iter().map(|byte| format!("{byte:02x}")).collect();
+        let fingerprint = format!("{FINGERPRINT_SCHEME}{parsed}");
+        Ok(Self { input, key: Some(Key { key, hash, fingerprint }) })
     }
 }
 

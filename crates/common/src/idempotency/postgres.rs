@@ -24,6 +24,13 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
     PRIMARY KEY (caller, key)
 );
 CREATE INDEX IF NOT EXISTS idempotency_keys_by_age ON idempotency_keys (created_at);
+-- Looked up first, since ALTER TABLE locks the table even where the column exists.
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute
+        WHERE attrelid = 'idempotency_keys'::regclass AND attname = 'fingerprint' AND NOT attisdropped) THEN
+        ALTER TABLE idempotency_keys ADD COLUMN fingerprint TEXT;
+    END IF;
+END $$;
 ";
 
 /// Removes the key that is asked for, if it is old, and a few others that are.
@@ -76,8 +83,8 @@ impl KeyStore for PostgresKeys {
         let claim = Claim { caller: request.caller.clone(), key: request.key.clone(), token };
         // Waits for another try that is writing the same key at this moment.
         let inserted = sqlx::query(
-            "INSERT INTO idempotency_keys (caller, key, hash, token, lease_until, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+            "INSERT INTO idempotency_keys (caller, key, hash, token, lease_until, created_at, fingerprint)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
         )
         .bind(&request.caller)
         .bind(&request.key)
@@ -85,6 +92,7 @@ impl KeyStore for PostgresKeys {
         .bind(token)
         .bind(until)
         .bind(now)
+        .bind(&request.fingerprint)
         .execute(&mut *tx)
         .await?;
         if inserted.rows_affected() == 1 {
@@ -92,7 +100,7 @@ impl KeyStore for PostgresKeys {
             return Ok(Begun::Go(Turn { claim, resource: None }));
         }
         let row = sqlx::query(
-            "SELECT hash, lease_until, resource, status, location, body FROM idempotency_keys
+            "SELECT hash, fingerprint, lease_until, resource, status, location, body FROM idempotency_keys
              WHERE caller = $1 AND key = $2 FOR UPDATE",
         )
         .bind(&request.caller)
@@ -110,7 +118,8 @@ impl KeyStore for PostgresKeys {
             None => None,
         };
         let until_then = row.try_get("lease_until")?;
-        let found = Found { hash: row.try_get("hash")?, resource: row.try_get("resource")?, until: until_then, answer };
+        let (hash, fingerprint) = (row.try_get("hash")?, row.try_get("fingerprint")?);
+        let found = Found { hash, fingerprint, resource: row.try_get("resource")?, until: until_then, answer };
         match judge(request, found, now) {
             Judged::Say(begun) => {
                 tx.commit().await?;

@@ -11,7 +11,7 @@ use common::idempotency::KeptAnswer;
 use contracts::event::Line;
 use contracts::limits::{MAX_METADATA_BYTES, MAX_ORDER_LINES, MAX_QUANTITY};
 use contracts::{ErrorCode, Money, Problem, ProductId, UserId};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -20,7 +20,7 @@ use super::view::OrderView;
 use crate::app::AppState;
 use crate::domain::{self, Draft, Order};
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[schema(as = NewOrder)]
 pub(super) struct Body {
     /// Who buys: oneself, unless an admin or a service places it.
@@ -44,7 +44,7 @@ pub(super) struct Body {
 }
 
 /// Some pieces of a product. What they cost says the product service alone.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[schema(as = NewOrderItem)]
 struct LineBody {
     #[schema(required)]
@@ -83,11 +83,16 @@ pub(super) async fn create_order(
 ) -> Result<Response, ApiError> {
     let caller = caller.into_inner();
     let keyed = request.request(&caller);
-    let draft = check(request.input.0)?;
-    if !caller.may_act_for(draft.user_id) {
-        return Err(ApiError::new(ErrorCode::Forbidden, "An order can only be placed for oneself"));
-    }
-    once(&app.keys, keyed, async |turn| app.placing.place(&caller, draft, turn.as_ref()).await).await
+    let body = request.input.0;
+    // All else comes after the key, so that a replay does not depend on it.
+    once(&app.keys, keyed, async |turn| {
+        let draft = check(body)?;
+        if !caller.may_act_for(draft.user_id) {
+            return Err(ApiError::new(ErrorCode::Forbidden, "An order can only be placed for oneself"));
+        }
+        app.placing.place(&caller, draft, turn.as_ref()).await
+    })
+    .await
 }
 
 /// The answer to whoever placed this order.

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use common::http::{ApiError, Checks};
 use contracts::ErrorCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::{Address, CustomerInfo};
@@ -17,7 +17,7 @@ const PHONE_CHARS: usize = 50;
 const NOTES_CHARS: usize = 2000;
 
 /// Where goods or bills are sent.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[schema(as = NewAddress)]
 pub(super) struct AddressBody {
     #[schema(required, max_length = 255)]
@@ -35,7 +35,7 @@ pub(super) struct AddressBody {
 }
 
 /// Who buys.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[schema(as = NewCustomerInfo)]
 pub(super) struct CustomerBody {
     #[schema(required, max_length = 100)]

@@ -8,7 +8,7 @@ use common::http::{ApiError, Checks, Json422, Path};
 use common::telemetry::about_order;
 use contracts::calls::PaymentMethod;
 use contracts::{Money, OrderId, Problem};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::access;
@@ -22,7 +22,7 @@ const PROVIDER: &str = "stripe";
 const PROVIDER_CHARS: usize = 50;
 const CURRENCY_CHARS: usize = 10;
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[schema(as = NewOrderPayment)]
 pub(super) struct Body {
     #[schema(required)]

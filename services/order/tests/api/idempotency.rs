@@ -101,3 +101,40 @@ async fn an_audit_shows_who_placed_each_order_and_by_which_key() {
     shop.get("/ops/audit", &shop.token(user)).await.refused(403, "FORBIDDEN");
     shop.get("/ops/audit?limit=0", &shop.admin()).await.invalid(400, &["limit"]);
 }
+
+#[tokio::test]
+async fn a_replay_depends_on_nothing_but_the_key() {
+    let shop = Shop::start().await;
+    let user = shop.user();
+    let (token, form) = (shop.token(user), Shop::form(user));
+    let first = shop.post_keyed(ORDERS, &token, "k", &form).await.ok(201);
+    let cancel = format!("{ORDERS}/{}/cancel", first["id"].as_str().unwrap());
+    shop.post(&cancel, &token, json!({})).await.ok(200);
+    shop.neighbours.world().products_away = true;
+    shop.neighbours.world().users_away = true;
+    let again = shop.post_keyed(ORDERS, &token, "k", &form).await;
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert_eq!(again.ok(201), first);
+    // Another body, even an invalid one, is told apart first.
+    let mut invalid = form.clone();
+    invalid["notes"] = json!("x".repeat(3000));
+    shop.post_keyed(ORDERS, &token, "k", &invalid).await.refused(422, "IDEMPOTENCY_MISMATCH");
+}
+
+#[tokio::test]
+async fn bodies_are_compared_as_they_were_parsed() {
+    let shop = Shop::start().await;
+    let user = shop.user();
+    let (token, mut form) = (shop.token(user), Shop::form(user));
+    form["metadata"] = json!({"a": 5, "b": [1.5]});
+    let first = shop.post_keyed(ORDERS, &token, "k", &form).await.ok(201);
+    let mut same = form.clone();
+    same["metadata"] = json!({"b": [1.5], "a": 5.0});
+    same["total_amount"] = json!(1);
+    same["notes"] = json!(null);
+    let again = shop.post_keyed(ORDERS, &token, "k", &same).await;
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert_eq!(again.ok(201)["id"], first["id"]);
+    same["metadata"]["a"] = json!(6);
+    shop.post_keyed(ORDERS, &token, "k", &same).await.refused(422, "IDEMPOTENCY_MISMATCH");
+}

@@ -8,7 +8,7 @@ use common::http::idempotent::{self, Keyed, once};
 use common::http::{ApiError, Checks, Json};
 use common::idempotency::KeptAnswer;
 use common::telemetry::about_order;
-use contracts::calls::PaymentMethod;
+use contracts::calls::{OrderStatus, OrderSummary, PaymentMethod};
 use contracts::limits::MAX_METADATA_BYTES;
 use contracts::{ErrorCode, Money, OrderId, Problem, UserId};
 use secrecy::ExposeSecret;
@@ -27,7 +27,7 @@ const LEAST_AMOUNT: Money = Money::from_cents(1);
 const DESCRIPTION_CHARS: usize = 500;
 const CURRENCY_CHARS: usize = 10;
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[schema(as = NewPayment)]
 pub(super) struct Body {
     /// The order that is paid.
@@ -94,8 +94,28 @@ pub(super) async fn create_payment(
     request: Keyed<Json<Body>>,
 ) -> Result<Response, ApiError> {
     let keyed = request.request(&caller);
-    let (order_id, request) = check(request.input.0, &app.currency)?;
-    about_order(order_id);
+    let body = request.input.0;
+    if let Some(order) = body.order_id {
+        about_order(order);
+    }
+    // All else comes after the key, so that a replay does not depend on it.
+    once(&app.keys, keyed, async |turn| {
+        let (order_id, request) = check(body, &app.currency)?;
+        let order = payable_order(&app, &caller, order_id, &request).await?;
+        let kept = |opened: &Opened| kept(opened).ok();
+        let opened = app.till.open(order_id, &terms(&order), &request, Once::new(turn.as_ref(), &kept)).await?;
+        self::kept(&opened)
+    })
+    .await
+}
+
+/// Returns the order if this caller may make this payment of it.
+async fn payable_order(
+    app: &AppState,
+    caller: &Caller,
+    order_id: OrderId,
+    request: &NewPayment,
+) -> Result<OrderSummary, ApiError> {
     if !caller.may_act_for(request.user_id) {
         return Err(ApiError::new(ErrorCode::Forbidden, "A payment can only be made for oneself"));
     }
@@ -114,15 +134,10 @@ pub(super) async fn create_payment(
     if order.currency != request.currency {
         return Err(Error::CurrencyMismatch(order.currency).into());
     }
-    if order.status == contracts::calls::OrderStatus::Cancelled {
+    if order.status == OrderStatus::Cancelled {
         return Err(Error::Refused(crate::domain::Refusal::OrderCancelled).into());
     }
-    once(&app.keys, keyed, async |turn| {
-        let kept = |opened: &Opened| kept(opened).ok();
-        let opened = app.till.open(order_id, &terms(&order), &request, Once::new(turn.as_ref(), &kept)).await?;
-        self::kept(&opened)
-    })
-    .await
+    Ok(order)
 }
 
 /// The answer to whoever began this payment.

@@ -8,7 +8,7 @@ use common::http::idempotent::{self, Keyed, once};
 use common::http::{ApiError, Checks, OptionalJson, Path};
 use common::idempotency::KeptAnswer;
 use contracts::{Money, PaymentId, Problem};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::view::PaymentView;
@@ -18,7 +18,7 @@ use crate::till::Once;
 
 const REASON_CHARS: usize = 500;
 
-#[derive(Default, Deserialize, ToSchema)]
+#[derive(Default, Deserialize, Serialize, ToSchema)]
 #[schema(as = NewRefund)]
 pub(super) struct Body {
     /// How much goes back; the rest if it is left out.
@@ -58,19 +58,23 @@ pub(super) async fn refund_payment(
 ) -> Result<Response, ApiError> {
     let keyed = request.request(&caller);
     let body = request.input.0.unwrap_or_default();
-    let mut checks = Checks::new();
-    if body.amount.is_some_and(Money::is_zero) {
-        checks.fail("amount", "must be at least 0.01");
-    }
-    let reason = checks.optional_text("reason", body.reason, REASON_CHARS);
-    let amount = body.amount;
-    let (amount, reason) = checks.finish(Some((amount, reason)))?;
+    // All else comes after the key, so that a replay does not depend on it.
     once(&app.keys, keyed, async |turn| {
+        let (amount, reason) = check(body)?;
         let kept = |payment: &Payment| kept(payment).ok();
         let payment = app.till.refund(id, amount, reason, Once::new(turn.as_ref(), &kept)).await?;
         self::kept(&payment)
     })
     .await
+}
+
+fn check(body: Body) -> Result<(Option<Money>, Option<String>), ApiError> {
+    let mut checks = Checks::new();
+    if body.amount.is_some_and(Money::is_zero) {
+        checks.fail("amount", "must be at least 0.01");
+    }
+    let reason = checks.optional_text("reason", body.reason, REASON_CHARS);
+    checks.finish(Some((body.amount, reason)))
 }
 
 /// The answer to whoever asked for a refund of this payment.

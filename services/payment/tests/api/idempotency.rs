@@ -136,3 +136,43 @@ async fn an_audit_shows_the_money_of_each_payment() {
     fleet.get("/ops/audit?limit=501", &fleet.admin()).await.refused(400, "VALIDATION_FAILED");
     fleet.get("/ops/audit?after=x", &fleet.admin()).await.refused(400, "VALIDATION_FAILED");
 }
+
+#[tokio::test]
+async fn a_replay_depends_on_nothing_but_the_key() {
+    let fleet = Fleet::start().await;
+    let user = fleet.user();
+    let order = fleet.order(user, 10_000);
+    let (token, body) = (fleet.token(user), Fleet::body(order, user));
+    let first = fleet.post_keyed(PAYMENTS, &token, "k", &body).await.ok(201);
+    fleet.cancel_order(order).await;
+    let replay = async || {
+        let again = fleet.post_keyed(PAYMENTS, &token, "k", &body).await;
+        assert_eq!(again.headers["idempotency-replayed"], "true");
+        assert_eq!(again.ok(201), first);
+    };
+    replay().await;
+    fleet.neighbours.go_down(true);
+    replay().await;
+}
+
+#[tokio::test]
+async fn amounts_are_compared_as_they_were_parsed() {
+    let fleet = Fleet::start().await;
+    let user = fleet.user();
+    let order = fleet.order(user, 10_000);
+    let (token, mut body) = (fleet.token(user), Fleet::body(order, user));
+    let first = fleet.post_keyed(PAYMENTS, &token, "k", &body).await.ok(201);
+    for amount in [json!(100.0), json!("100"), json!("100.00")] {
+        body["amount"] = amount;
+        assert_eq!(fleet.post_keyed(PAYMENTS, &token, "k", &body).await.ok(201), first, "{}", body["amount"]);
+    }
+    body["amount"] = json!(100.01);
+    fleet.post_keyed(PAYMENTS, &token, "k", &body).await.refused(422, "IDEMPOTENCY_MISMATCH");
+
+    let (_, _, id) = fleet.paid().await;
+    let (path, admin) = (format!("{PAYMENTS}/{id}/refund"), fleet.admin());
+    for amount in [json!(5), json!(5.0), json!("5.0")] {
+        fleet.post_keyed(&path, &admin, "k", &json!({"amount": amount})).await.ok(200);
+    }
+    assert_eq!(fleet.payment(&id).await["refunds"].as_array().unwrap().len(), 1);
+}
