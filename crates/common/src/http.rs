@@ -8,6 +8,7 @@ mod error;
 mod extract;
 mod free_json;
 mod guard;
+mod headers;
 mod health;
 pub mod idempotent;
 mod observe;

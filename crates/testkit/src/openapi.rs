@@ -82,6 +82,101 @@ pub async fn check_text_fields(
     tried
 }
 
+/// Calls everything that the document names, with and without a token and with a body that is no object, and checks what
+/// holds for every answer: `X-Content-Type-Options`, no caching of what is meant for one caller, and problems in the one
+/// form, which the document names. `own_errors` are the calls whose errors have another form.
+///
+/// # Panics
+/// If an answer or the document breaks a rule.
+pub async fn check_answers(client: &Client, url: &str, token: &str, own_errors: &[&str]) {
+    let (_, operations) = operations(client, url).await;
+    for Operation { method, template, path, definition } in operations {
+        let has_own_errors = own_errors.contains(&template.as_str());
+        check_documented_errors(&method, &template, &definition, has_own_errors);
+        let request = || client.request(method.clone(), format!("{url}{path}"));
+        let encoded = request().bearer_auth(token).header("content-encoding", "gzip").body("x");
+        for (what, request, status) in [
+            ("without a token", request(), None),
+            ("with a token", request().bearer_auth(token), None),
+            ("with another body", request().bearer_auth(token).json(&json!([])), None),
+            ("with an encoded body", encoded, Some(415)),
+        ] {
+            let answer = request.send().await.expect("an answer");
+            let call = format!("{method} {template} {what}: {}", answer.status());
+            let header = |name: &str| answer.headers().get(name).map_or("", |value| value.to_str().unwrap_or_default());
+            assert!(status.is_none_or(|status| answer.status() == status), "{call}");
+            assert_eq!(header("x-content-type-options"), "nosniff", "{call}");
+            let is_failure = answer.status().is_client_error() || answer.status().is_server_error();
+            if is_failure && !has_own_errors {
+                assert_eq!(header("content-type"), "application/problem+json", "{call}");
+            }
+            if what != "without a token" {
+                assert!(!header("cache-control").is_empty(), "{call} may be cached");
+            }
+        }
+    }
+    for path in ["/docs", "/docs/", "/docs/openapi.json", "/docs/swagger-ui-bundle.js"] {
+        let answer = client.get(format!("{url}{path}")).send().await.expect("an answer");
+        let policy = answer.headers().get("content-security-policy").expect("a policy");
+        assert!(policy.to_str().is_ok_and(|policy| policy.starts_with("default-src 'none'")), "{path}");
+    }
+}
+
+fn check_documented_errors(method: &Method, template: &str, definition: &Value, has_own_errors: bool) {
+    for (status, response) in definition["responses"].as_object().expect("responses") {
+        let types: Vec<_> = response["content"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
+        let is_error = !status.starts_with(['1', '2', '3']);
+        let is_named = types.iter().any(|name| *name == "application/problem+json");
+        if is_error && !has_own_errors {
+            assert!(is_named && types.len() == 1, "{method} {template} {status} is {types:?}");
+        }
+        let keyed =
+            definition["parameters"].as_array().into_iter().flatten().any(|one| one["name"] == "Idempotency-Key");
+        if keyed && status.starts_with('2') {
+            assert!(response["headers"]["Idempotency-Replayed"].is_object(), "{method} {template} {status}");
+        }
+    }
+}
+
+/// Sends each `metadata` of each JSON body what no free JSON may hold, and checks that the answer names the field.
+///
+/// Returns the calls that were tried.
+///
+/// # Panics
+/// If a call takes what it must not.
+pub async fn check_free_json(client: &Client, url: &str, token: &str) -> Vec<String> {
+    let nested = |levels: usize| format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
+    let texts = [
+        nested(33),
+        nested(7_000),
+        r#"{"a": "\ud800"}"#.to_owned(),
+        r#"{"a": 1e400}"#.to_owned(),
+        r#"{"a": "x\u0000"}"#.to_owned(),
+    ];
+    let (document, operations) = operations(client, url).await;
+    let mut tried = Vec::new();
+    for Operation { method, template, path, definition } in operations {
+        let schema = resolved(&document, &definition["requestBody"]["content"]["application/json"]["schema"]);
+        if schema["properties"]["metadata"].is_null() {
+            continue;
+        }
+        for text in &texts {
+            let body = format!("{{\"metadata\": {text}}}");
+            let request = client.request(method.clone(), format!("{url}{path}")).bearer_auth(token);
+            let answer = request.header("content-type", "application/json").body(body).send().await.expect("an answer");
+            let status = answer.status();
+            let problem: Value = answer.json().await.unwrap_or_default();
+            let named = problem["errors"].as_array().into_iter().flatten().any(|error| {
+                error["field"] == "metadata" || error["message"].as_str().is_some_and(|rule| rule.contains("U+0000"))
+            });
+            let short = text.get(..40).unwrap_or(text);
+            assert!(named && (400..=422).contains(&status.as_u16()), "{method} {template} {short}: {status} {problem}");
+        }
+        tried.push(format!("{method} {template}"));
+    }
+    tried
+}
+
 /// The path with a value for each of its parameters.
 fn filled(document: &Value, template: &str, definition: &Value) -> String {
     let mut path = template.to_owned();

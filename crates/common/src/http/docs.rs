@@ -4,18 +4,25 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use contracts::{ErrorCode, Problem};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, StatusCode};
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, Parameter};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, ResponseBuilder, Server};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Server};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_swagger_ui::Config;
 
-use super::ApiError;
+use super::idempotent::IDEMPOTENCY_KEY;
+use super::{ApiError, headers};
+
+/// Media type of errors.
+const PROBLEM_JSON: &str = "application/problem+json";
 
 /// What stands at the head of a service's OpenAPI document.
 #[derive(Clone, Copy, Debug)]
@@ -44,13 +51,48 @@ pub(super) fn complete(api: &mut OpenApi, info: OpenApiInfo, version: &str) {
     components.schemas.insert(ErrorCode::name().into_owned(), ErrorCode::schema());
     for item in api.paths.paths.values_mut() {
         let calls = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
-        calls.into_iter().flatten().for_each(add_refusal);
+        for operation in calls.into_iter().flatten() {
+            add_refusal(operation);
+            name_problem_type(operation);
+            name_replays(operation);
+        }
+    }
+}
+
+/// Names the media type by which problems are sent (RFC 9457) wherever a response has one.
+fn name_problem_type(operation: &mut Operation) {
+    let problem = RefOr::from(Ref::from_schema_name(Problem::name()));
+    for response in operation.responses.responses.values_mut() {
+        let RefOr::T(response) = response else { continue };
+        for (media_type, content) in std::mem::take(&mut response.content) {
+            let is_problem = matches!(&content, RefOr::T(content) if content.schema.as_ref() == Some(&problem));
+            let media_type = if is_problem { PROBLEM_JSON.to_owned() } else { media_type };
+            response.content.insert(media_type, content);
+        }
+    }
+}
+
+/// Names the header of replayed responses on calls that take an idempotency key.
+fn name_replays(operation: &mut Operation) {
+    let is_key = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(parameter) if parameter.name.eq_ignore_ascii_case(IDEMPOTENCY_KEY));
+    if !operation.parameters.iter().flatten().any(is_key) {
+        return;
+    }
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        if status.starts_with('2') {
+            let header = HeaderBuilder::new()
+                .schema(Some(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["true"]))))
+                .description(Some("Sent if the response is that of an earlier request with the same key"))
+                .build();
+            response.headers.insert("Idempotency-Replayed".to_owned(), RefOr::T(header));
+        }
     }
 }
 
 fn add_refusal(operation: &mut Operation) {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build();
-    let refusal = ResponseBuilder::new().description("A refusal").content("application/problem+json", content).build();
+    let refusal = ResponseBuilder::new().description("A refusal").content(PROBLEM_JSON, content).build();
     operation.responses.responses.entry("default".to_owned()).or_insert_with(|| refusal.into());
 }
 
@@ -69,6 +111,10 @@ pub(super) fn routes(api: &OpenApi) -> Router {
         .route("/docs", get(redirect))
         .route("/docs/openapi.json", get(openapi))
         .merge(pages.with_state(config))
+        .layer(map_response(async |mut response: Response| {
+            headers::protect_docs(response.headers_mut());
+            response
+        }))
 }
 
 /// To the same path with a slash: relative, under the name by which the client asked for it.

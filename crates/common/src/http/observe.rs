@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, field};
 
 use super::context::{self, REQUEST_ID, RequestContext};
-use super::{ApiError, HttpSettings, guard};
+use super::{ApiError, HttpSettings, guard, headers};
 use crate::{crash, telemetry};
 
 /// The status that is noted for a request whose client went away before the answer (as nginx has it).
@@ -51,12 +51,14 @@ pub(super) async fn observe(State(observer): State<Arc<Observer>>, request: Requ
         trusted_proxies: observer.trusted_proxies.clone(),
     };
     let request_id = context.request_id.clone();
+    let personal = headers::is_personal(&request);
     let mut seen = Seen::begin(observer, &request, request_id.clone());
     let rest = async { in_our_form(next.run(request).await) };
     let mut response = context.scope(rest).instrument(seen.span.clone()).await;
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(&REQUEST_ID, id);
     }
+    headers::protect(response.headers_mut(), personal);
     seen.status = response.status().as_u16();
     if response.status().is_success() && !matches!(seen.method, "GET" | "HEAD" | "OPTIONS") {
         let service = seen.observer.settings.service;

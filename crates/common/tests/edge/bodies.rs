@@ -1,14 +1,18 @@
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::Request;
 use axum::routing::post as route;
 use common::http::{Json, Json422, OptionalJson};
 use contracts::Money;
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
-use crate::support::{app, post, serve, settings};
+use crate::support::{app, post, send, serve, settings};
 
 const JSON: Option<&str> = Some("application/json");
 const LIMIT: usize = 256 * 1024;
@@ -80,9 +84,54 @@ async fn a_body_that_is_not_json_is_malformed() {
     post(&app, "/echo", JSON, Bytes::from_static(b"{\"items\":[],\"notes\":\"\xc3\"}"))
         .await
         .refused(400, "MALFORMED_BODY");
-    let deep = format!("{{\"items\": {}{}}}", "[".repeat(100_000), "]".repeat(100_000));
-    let answer = post(&app, "/echo", JSON, deep).await;
-    assert_eq!(answer.status, 400, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_body_with_too_many_levels_is_refused_in_any_field() {
+    let app = app(routes(), &settings());
+    for field in ["items", "notes", "unknown"] {
+        let deep = format!("{{\"{field}\": {}{}}}", "[".repeat(7_000), "]".repeat(7_000));
+        for (path, status) in [("/echo", 400), ("/order", 422)] {
+            let problem = post(&app, path, JSON, deep.clone()).await.refused(status, "VALIDATION_FAILED");
+            let expected = serde_json::json!([{"field": field, "message": "must have at most 32 levels"}]);
+            assert_eq!(problem["errors"], expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_with_a_content_encoding_is_refused() {
+    let app = app(routes(), &settings());
+    let send_encoded = async |encoding: &str, body: &'static str| {
+        let request = Request::post("/cancel").header("content-type", "application/json");
+        send(&app, request.header("content-encoding", encoding).body(body.into()).unwrap()).await
+    };
+    for encoding in ["gzip", "br", "deflate", "zstd", "identity, gzip", "x-unknown"] {
+        send_encoded(encoding, r#"{"items":[]}"#).await.refused(415, "UNSUPPORTED_MEDIA_TYPE");
+    }
+    for encoding in ["identity", "Identity", ""] {
+        assert_eq!(send_encoded(encoding, r#"{"items":[]}"#).await.status, 200, "{encoding:?}");
+    }
+    assert_eq!(send_encoded("gzip", "").await.status, 200, "there is nothing to decode");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_arrive_in_time_is_refused() {
+    let app = app(routes(), &settings());
+    let stuck = stream::iter([Ok::<_, std::io::Error>("{")]).chain(stream::pending());
+    let begun = Instant::now();
+    post(&app, "/echo", JSON, Body::from_stream(stuck)).await.refused(408, "REQUEST_TIMEOUT");
+    assert!((5..7).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    // A byte each second is too slow, a few KiB each second are not.
+    for (chunk, status) in [(1, 408), (4096, 200)] {
+        let notes = notes(8 * chunk.max(10));
+        let chunks: Vec<_> = notes.as_bytes().chunks(chunk).map(<[u8]>::to_vec).collect();
+        let slow = stream::iter(chunks).then(|chunk| async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok::<_, std::io::Error>(chunk)
+        });
+        assert_eq!(post(&app, "/echo", JSON, Body::from_stream(slow)).await.status, status, "{chunk}");
+    }
 }
 
 #[tokio::test]

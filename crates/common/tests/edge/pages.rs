@@ -37,6 +37,10 @@ async fn the_page_needs_nothing_from_elsewhere() {
     let app = app();
     let page = get(&app, "/docs/").await;
     assert_eq!(page.status, 200);
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("default-src 'none'; script-src 'self';"), "{policy}");
+    // The policy allows no script within the page.
+    assert!(!page.text().contains("<script>"), "{}", page.text());
     assert!(page.header("content-type").starts_with("text/html"));
     assert!(!page.text().contains("//unpkg") && !page.text().contains("https://cdn"), "{}", page.text());
     for file in ["swagger-ui.css", "swagger-ui-bundle.js", "swagger-ui-standalone-preset.js", "swagger-initializer.js"]

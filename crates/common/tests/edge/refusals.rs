@@ -69,6 +69,19 @@ async fn a_part_of_the_path_that_is_not_valid_is_a_problem_that_names_it() {
 }
 
 #[tokio::test]
+async fn every_answer_has_its_type_declared_as_final() {
+    let app = app(routes(), &settings());
+    for path in
+        ["/api/products/7", "/api/products/abc", "/nothing", "/health", "/metrics", "/docs/", "/docs/openapi.json"]
+    {
+        assert_eq!(fetch(&app, path).await.header("x-content-type-options"), "nosniff", "{path}");
+        let odd = Request::builder().method("BREW").uri(path).body(Body::empty()).unwrap();
+        let answer = send(&app, odd).await;
+        assert_eq!((answer.header("x-content-type-options"), answer.header("cache-control")), ("nosniff", "no-store"));
+    }
+}
+
+#[tokio::test]
 async fn a_query_that_is_not_valid_is_a_problem_that_names_the_parameter() {
     let app = app(routes(), &settings());
     for query in ["page=abc", "page=%zz", "page=1&page=2"] {

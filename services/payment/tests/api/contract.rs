@@ -12,3 +12,17 @@ async fn single_line_fields_reject_line_breaks_and_invisible_characters() {
         assert!(tried.iter().any(|one| one == field), "{field} was not tried: {tried:?}");
     }
 }
+
+#[tokio::test]
+async fn answers_and_their_documentation_have_the_common_form() {
+    let fleet = Fleet::start().await;
+    openapi::check_answers(&fleet.client, &fleet.url(), &fleet.admin(), &[]).await;
+}
+
+#[tokio::test]
+async fn metadata_is_bounded_valid_and_finite() {
+    let fleet = Fleet::start().await;
+    let mut tried = openapi::check_free_json(&fleet.client, &fleet.url(), &fleet.admin()).await;
+    tried.sort_unstable();
+    assert_eq!(tried, ["POST /api/payments"]);
+}

@@ -5,8 +5,10 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use bytes::Bytes;
+use contracts::ErrorCode;
 use contracts::limits::MAX_BODY_BYTES;
-use http::header::CONTENT_LENGTH;
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Frame, SizeHint};
 
@@ -21,10 +23,14 @@ const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// The request with its body cut off at the limit.
 ///
 /// # Errors
-/// If it says itself that its body is larger.
+/// If it says itself that its body is larger, or that it is encoded.
 pub(super) fn limit(request: Request) -> Result<Request, ApiError> {
     if request.body().is_end_stream() {
         return Ok(request);
+    }
+    if is_encoded(request.headers()) {
+        let detail = "The body must not have a content encoding";
+        return Err(ApiError::new(ErrorCode::UnsupportedMediaType, detail));
     }
     let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let length = length.and_then(|text| text.parse::<u64>().ok());
@@ -33,6 +39,14 @@ pub(super) fn limit(request: Request) -> Result<Request, ApiError> {
         Some(length) if length > MAX_BODY_BYTES as u64 => Err(too_large()),
         _ => Ok(request),
     }
+}
+
+/// Returns true if the body has an encoding other than `identity` (RFC 9110, section 8.4); none is decoded.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers.get_all(CONTENT_ENCODING).iter().any(|value| {
+        let encodings = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        encodings.into_iter().any(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity"))
+    })
 }
 
 /// A body whose rest is read when it is dropped.
