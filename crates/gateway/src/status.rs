@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, SERVER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::answer;
 use crate::connections::Connection;
-use crate::headers::Ends;
+use crate::headers::{self, Ends};
 use crate::proxy::Gateway;
 use crate::server::Handler;
 
@@ -73,6 +73,7 @@ impl StatusPages {
         let mut response = Response::new(Full::new(text.into()));
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, kind);
+        response.headers_mut().insert(SERVER, headers::NAME);
         response
     }
 }

@@ -34,12 +34,13 @@ pub(crate) struct GatewayArgs {
     /// A port for the gateway's own /metrics; none unless it is given.
     #[arg(long)]
     status_port: Option<u16>,
-    /// Lets clients call as often as they like.
+    /// Lets clients call as often as they like, by as many connections.
     #[arg(long)]
     no_rate_limit: bool,
-    /// The most connections of one client: an IPv4 address or an IPv6 network of 64 bits; 0 is unlimited.
-    #[arg(long, default_value_t = MAX_CONNECTIONS_PER_ADDRESS)]
-    max_connections_per_address: usize,
+    /// The most connections of one client: an IPv4 address or an IPv6 network of 64 bits; 0 is unlimited. 100, or 0 with
+    /// --no-rate-limit, unless it is given.
+    #[arg(long)]
+    max_connections_per_address: Option<usize>,
     /// The networks of the proxies in front, whose X-Forwarded-For counts, separated by commas: 10.0.0.0/8.
     #[arg(long, value_delimiter = ',')]
     trusted_proxies: Vec<IpNet>,
@@ -110,7 +111,11 @@ pub(crate) async fn gateway(args: GatewayArgs) -> Result<(), Failure> {
         rate_limit: !args.no_rate_limit,
         upstreams,
         extra_routes: Vec::new(),
-        max_connections_per_address: args.max_connections_per_address,
+        max_connections_per_address: args.max_connections_per_address.unwrap_or(if args.no_rate_limit {
+            0
+        } else {
+            MAX_CONNECTIONS_PER_ADDRESS
+        }),
         trusted_proxies: args.trusted_proxies,
         discover,
     };

@@ -9,7 +9,7 @@ use common::clock::{SharedClock, system};
 use common::config::{ConfigError, Env};
 use common::platform::StartError;
 use common::service::{Service, Shutdown};
-use gateway::{ExtraRoute, GatewayConfig, KONG_YML};
+use gateway::{ExtraRoute, GatewayConfig, KONG_YML, MAX_CONNECTIONS_PER_ADDRESS};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -254,6 +254,7 @@ impl Fleet {
             rate_limit: options.rate_limit,
             upstreams: self.run.services.clone(),
             extra_routes: vec![ExtraRoute { prefix: "/sandbox".to_owned(), url: self.run.stripe.clone() }],
+            max_connections_per_address: if options.rate_limit { MAX_CONNECTIONS_PER_ADDRESS } else { 0 },
             ..gateway::Options::default()
         };
         let stop = self.edge.clone();

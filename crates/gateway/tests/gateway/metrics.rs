@@ -78,6 +78,14 @@ async fn the_status_page() {
     let status: Value = response.json().await.unwrap();
     assert_eq!(status["database"]["reachable"], true);
     assert_eq!(status["server"]["total_requests"], 1);
-    let response = reqwest::get(format!("http://{}/api/users", gateway.status)).await.unwrap();
-    assert_eq!(response.status(), 404);
+    let page = async |method: reqwest::Method, path: &str| {
+        let request = reqwest::Client::new().request(method, format!("http://{}{path}", gateway.status));
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.headers()["server"].to_str().unwrap().to_owned())
+    };
+    let own = |status: u16| (status, "shopfleet-gateway".to_owned());
+    assert_eq!(page(reqwest::Method::GET, "/api/users").await, own(404));
+    assert_eq!(page(reqwest::Method::HEAD, "/api/users").await, own(404));
+    assert_eq!(page(reqwest::Method::HEAD, "/metrics").await, own(200));
+    assert_eq!(page(reqwest::Method::POST, "/metrics").await, own(405));
 }
