@@ -1,6 +1,6 @@
 //! `deploy/Dockerfile` and `.dockerignore`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::file::services;
 use crate::{read, root};
@@ -80,6 +80,15 @@ fn every_binary_is_an_image_with_one_binary_and_no_root() {
         assert_eq!(build.matches(&format!("-p {target}")).count(), 2, "{target}: dependencies, and itself");
         assert!(build.contains(&format!("target/release/{target}")), "{target}");
     }
+}
+
+/// Two builds of one tag at once get in each other's way.
+#[test]
+fn every_tag_is_built_once() {
+    let services = services();
+    let built: Vec<_> = services.values().filter(|service| service["build"].is_object()).collect();
+    let tags: BTreeSet<_> = built.iter().map(|service| service["image"].as_str().unwrap()).collect();
+    assert_eq!(tags.len(), built.len(), "{tags:?}");
 }
 
 #[test]

@@ -27,6 +27,54 @@ fn what_kong_leaves_off_is_switched_on() {
     assert_eq!(global("correlation-id"), &id);
 }
 
+/// Whatever services obey from each other: the headers that the platform defines, but the request id, and the trace context.
+#[test]
+fn internal_headers_are_removed() {
+    let source = read("crates/common/src/http/context.rs");
+    let defined = source.split("HeaderName::from_static(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let mut internal: Vec<_> = defined.filter(|name| *name != "x-request-id").map(str::to_owned).collect();
+    assert!(internal.contains(&"x-request-timeout-ms".to_owned()), "{internal:?}");
+    internal.extend(["traceparent", "tracestate", "baggage"].map(str::to_owned));
+    let file = yaml("kong/kong.yml");
+    let removed =
+        plugin(&file["plugins"], "request-transformer").unwrap()["remove"]["headers"].as_array().unwrap().clone();
+    let removed: Vec<_> = removed.iter().map(|name| name.as_str().unwrap().to_lowercase()).collect();
+    for name in internal {
+        assert!(removed.contains(&name), "{name}");
+    }
+}
+
+/// A service is let answer, one that hangs is not waited for twice over, and neither is a Redis that hangs.
+#[test]
+fn what_hangs_is_not_waited_for() {
+    let (file, router) = (yaml("kong/kong.yml"), read("crates/common/src/http/router.rs"));
+    let (_, limit) = router.split_once("const REQUEST_TIMEOUT: Duration = Duration::from_secs(").unwrap();
+    let limit: u64 = limit.split(')').next().unwrap().parse::<u64>().unwrap() * 1000;
+    for service in file["services"].as_array().unwrap() {
+        let name = &service["name"];
+        let milliseconds = |field: &str| service[field].as_u64().unwrap_or_else(|| panic!("{name} has no {field}"));
+        assert_eq!(milliseconds("retries"), 1, "{name}");
+        let (connect, write, read) =
+            (milliseconds("connect_timeout"), milliseconds("write_timeout"), milliseconds("read_timeout"));
+        assert!(read > limit && 2 * read <= 70_000, "{name}: {read} and the services' own {limit}");
+        assert!(connect <= 5_000 && write <= 10_000, "{name}: {connect} {write}");
+        for route in service["routes"].as_array().unwrap() {
+            if let Some(limits) = plugin(&route["plugins"], "rate-limiting") {
+                assert!(limits["redis_timeout"].as_u64().is_some_and(|timeout| timeout <= 200), "{}", route["name"]);
+            }
+        }
+    }
+}
+
+/// Refunds are called as often as payments.
+#[test]
+fn refunds_have_the_limits_of_payments() {
+    let file = yaml("kong/kong.yml");
+    let routes = file["services"].as_array().unwrap().iter().flat_map(|service| service["routes"].as_array().unwrap());
+    let route = routes.into_iter().find(|route| route["name"] == "payment-routes").unwrap();
+    assert_eq!(route["paths"], json!(["/api/payments", "/api/refunds"]));
+}
+
 /// With credentials, `*` would let any page act for whoever is signed in.
 #[test]
 fn origins_are_listed() {

@@ -11,6 +11,7 @@ mod edges;
 mod file;
 mod files;
 mod gateway;
+mod kong;
 mod kubernetes;
 mod manifests;
 mod secrets;

@@ -44,6 +44,25 @@ fn the_user_service_knows_each_client_by_its_secret() {
     }
 }
 
+/// What a container writes does not fill the disk.
+#[test]
+fn logs_are_rotated() {
+    for (name, service) in services() {
+        let logging = &service["logging"];
+        assert_eq!(logging["driver"], "json-file", "{name}: Filebeat reads these");
+        let size = logging["options"]["max-size"].as_str().and_then(|size| size.strip_suffix('m')?.parse::<u32>().ok());
+        let files = logging["options"]["max-file"].as_str().and_then(|files| files.parse::<u32>().ok());
+        let whole = size.zip(files).map(|(size, files)| size * files);
+        assert!(whole.is_some_and(|whole| whole <= 100), "{name}: {logging}");
+    }
+}
+
+/// A health check that came first as root would write the Erlang cookie, which the server then may not read.
+#[test]
+fn rabbitmq_and_its_health_check_are_one_user() {
+    assert_eq!(services()["rabbitmq"]["user"], "rabbitmq");
+}
+
 #[test]
 fn what_the_fleet_runs_is_shut_in() {
     for (name, service) in services() {

@@ -173,7 +173,9 @@ fn the_commands_read_what_they_are_given() {
     let by_compose = by_compose.flat_map(|service| service["environment"].as_object().unwrap().keys().cloned());
     let pods = manifests.pods();
     let by_pods = pods.keys().map(|name| manifests.container(name));
-    let by_pods = by_pods.filter(|container| container["image"].as_str().unwrap().starts_with("shopfleet/shopfleet:"));
+    let commands = ["shopfleet/shopfleet:", "shopfleet/stripe-sandbox:"];
+    let of_a_command = |image: &str| commands.iter().any(|command| image.starts_with(command));
+    let by_pods = by_pods.filter(|container| of_a_command(container["image"].as_str().unwrap()));
     for name in by_compose.chain(by_pods.flat_map(names)) {
         assert!(source.contains(&format!("\"{name}\"")), "no command reads {name}");
         seen += 1;

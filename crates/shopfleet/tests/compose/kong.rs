@@ -1,0 +1,86 @@
+//! How Kong itself is set up, in Compose and in Kubernetes, where its own defaults do not fit.
+
+use std::collections::BTreeMap;
+
+use crate::file::{env, environment, services};
+use crate::manifests::{Manifests, secrets};
+use crate::support::yaml;
+
+/// Kong's variables in both places.
+fn settings() -> [(&'static str, BTreeMap<String, String>); 2] {
+    [
+        ("Compose", environment(&services()["kong"], &env())),
+        ("Kubernetes", Manifests::of("dev").environment("kong", &secrets("dev"))),
+    ]
+}
+
+#[test]
+fn nothing_listens_or_reports_that_nobody_asked_for() {
+    for (place, settings) in settings() {
+        for off in ["KONG_ADMIN_LISTEN", "KONG_ADMIN_GUI_LISTEN", "KONG_ANONYMOUS_REPORTS"] {
+            assert_eq!(settings[off], "off", "{off} in {place}");
+        }
+    }
+}
+
+/// The plugin looks at the declared length alone; nginx stops a chunked body before it is on the disk.
+#[test]
+fn nginx_knows_the_largest_body() {
+    let file = yaml("kong/kong.yml");
+    let plugins = file["plugins"].as_array().unwrap();
+    let plugin = &plugins.iter().find(|plugin| plugin["name"] == "request-size-limiting").unwrap()["config"];
+    assert_eq!(plugin["size_unit"], "kilobytes");
+    for (place, settings) in settings() {
+        let size = format!("{}k", plugin["allowed_payload_size"]);
+        assert_eq!(settings["KONG_NGINX_HTTP_CLIENT_MAX_BODY_SIZE"], size, "{place}");
+    }
+}
+
+/// No variable of nginx that holds a query string: the request's, or the one of the page that it came from.
+#[test]
+fn the_access_log_has_no_query_strings() {
+    for (place, settings) in settings() {
+        let (name, format) = settings["KONG_NGINX_HTTP_LOG_FORMAT"].split_once(' ').unwrap();
+        assert_eq!(settings["KONG_PROXY_ACCESS_LOG"], format!("/dev/stdout {name}"), "{place}");
+        assert!(format.starts_with('\'') && format.ends_with('\'') && !format.contains('#'), "{place}: {format}");
+        let variables = format.split('$').skip(1);
+        let named =
+            variables.map(|rest| rest.split(|end: char| !end.is_ascii_alphanumeric() && end != '_').next().unwrap());
+        let named: Vec<_> = named.collect();
+        assert!(named.contains(&"uri") && named.contains(&"status"), "{place}: {named:?}");
+        for secret in
+            ["request", "request_uri", "args", "query_string", "http_referer", "http_authorization", "http_cookie"]
+        {
+            assert!(!named.contains(&secret), "{place}: {secret}");
+        }
+    }
+}
+
+#[test]
+fn workers_connections_and_addresses_are_bounded() {
+    for (place, settings) in settings() {
+        let number = |name: &str| settings[name].parse::<u64>().unwrap_or_else(|_| panic!("{name} in {place}"));
+        assert!((1..=4).contains(&number("KONG_NGINX_WORKER_PROCESSES")), "{place}");
+        assert!((1..=30).contains(&number("KONG_DNS_VALID_TTL")), "{place}: how long an address is kept");
+        // The plugin that removes internal headers looks at so many.
+        assert_eq!(number("KONG_LUA_MAX_REQ_HEADERS"), 1000, "{place}: Kong's largest");
+        let (zone, most) = settings["KONG_NGINX_PROXY_LIMIT_CONN"].split_once(' ').unwrap();
+        assert_eq!(most.parse::<usize>().unwrap(), ::gateway::MAX_CONNECTIONS_PER_ADDRESS, "{place}");
+        let declared = &settings["KONG_NGINX_HTTP_LIMIT_CONN_ZONE"];
+        assert!(declared.starts_with(&format!("$binary_remote_addr zone={zone}:")), "{place}: {declared}");
+    }
+}
+
+/// Where a balancer stands in front, limits count its clients and not the balancer.
+#[test]
+fn the_client_is_the_rightmost_hop_that_is_not_trusted() {
+    for (place, settings) in settings() {
+        assert_eq!(settings["KONG_REAL_IP_HEADER"], "X-Forwarded-For", "{place}");
+        assert_eq!(settings["KONG_REAL_IP_RECURSIVE"], "on", "{place}");
+        for network in settings["KONG_TRUSTED_IPS"].split(',') {
+            let (address, length) = network.split_once('/').unwrap_or_else(|| panic!("{place}: {network}"));
+            let private = ["10.", "172.", "192.168.", "0.", "::"].iter().any(|start| address.starts_with(start));
+            assert!(!private && length.parse::<u8>().unwrap() >= 8, "{place}: {network} is trusted by default");
+        }
+    }
+}
