@@ -86,7 +86,8 @@ impl Person {
         Self { base: base.to_owned(), ..self.clone() }
     }
 
-    /// The same person, whose calls are part of a trace of their own (W3C trace context).
+    /// The same person, whose calls are part of a trace of their own (W3C trace context). A gateway continues no trace of a
+    /// client, so the trace's id is the requests' id too.
     #[must_use]
     pub fn traced(&self, traceparent: &str) -> Self {
         Self { traceparent: Some(traceparent.to_owned()), ..self.clone() }
@@ -108,7 +109,8 @@ impl Person {
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let mut request = self.client.request(method, format!("{}{path}", self.base));
         if let Some(traceparent) = &self.traceparent {
-            request = request.header("traceparent", traceparent);
+            let id = traceparent.split('-').nth(1).unwrap_or_default();
+            request = request.header("traceparent", traceparent).header("x-request-id", id);
         }
         match &self.token {
             Some(token) => request.bearer_auth(token),

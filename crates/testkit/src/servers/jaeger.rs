@@ -70,11 +70,27 @@ impl Jaeger {
         format!("http://127.0.0.1:{}", self.otlp)
     }
 
-    /// The spans of a trace; nothing if there is none of this id.
+    /// The spans of a trace, and of those that the gateway began for requests with this id; nothing if there are none. A
+    /// gateway continues no trace of a client: [`Person::traced`](crate::fleet::Person::traced) sends the trace's id as the
+    /// request's.
     pub async fn trace(&self, id: &str) -> Option<Spans> {
-        let answer = self.client.get(format!("http://127.0.0.1:{}/api/traces/{id}", self.query)).send().await.ok()?;
-        let answer: Value = answer.json().await.ok()?;
-        answer["data"].as_array()?.last().map(Spans::read)
+        let of_requests = self.tagged("gateway", "http.request.id", id).await;
+        let spans = self.ask(&format!("traces/{id}")).await.into_iter().next_back();
+        spans.into_iter().chain(of_requests).reduce(Spans::and)
+    }
+
+    /// The spans of all traces in which a span of this service has this tag; nothing if there are none.
+    pub async fn tagged(&self, service: &str, tag: &str, value: &str) -> Option<Spans> {
+        let tags = format!("%7B%22{tag}%22%3A%22{value}%22%7D");
+        let found = self.ask(&format!("traces?service={service}&tags={tags}&limit=100")).await;
+        found.into_iter().reduce(Spans::and)
+    }
+
+    async fn ask(&self, path: &str) -> Vec<Spans> {
+        let url = format!("http://127.0.0.1:{}/api/{path}", self.query);
+        let Ok(answer) = self.client.get(url).send().await else { return Vec::new() };
+        let answer: Value = answer.json().await.unwrap_or_default();
+        answer["data"].as_array().into_iter().flatten().map(Spans::read).collect()
     }
 
     /// Up to `limit` of the traces that a service took part in, as its API gives them.

@@ -54,6 +54,17 @@ impl Spans {
         Self(list(&trace["spans"]).iter().map(read).collect())
     }
 
+    /// These spans and those, each once.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        for span in others.0 {
+            if !self.0.iter().any(|one| one.id == span.id) {
+                self.0.push(span);
+            }
+        }
+        self
+    }
+
     /// All of them.
     #[must_use]
     pub fn all(&self) -> &[Span] {
