@@ -17,5 +17,5 @@ async fn single_line_fields_reject_line_breaks_and_invisible_characters() {
 #[tokio::test]
 async fn answers_and_their_documentation_have_the_common_form() {
     let Some(shop) = Shop::open().await else { return };
-    openapi::check_answers(shop.client(), shop.url(), &shop.admin().await.token, &["/api/auth/token"]).await;
+    openapi::check_answers(shop.http(), shop.url(), &shop.admin().await.token, &["/api/auth/token"]).await;
 }
