@@ -18,7 +18,7 @@ mod router;
 pub mod shed;
 mod slash;
 
-pub use check::Checks;
+pub use check::{Checks, normalize_email};
 pub use docs::OpenApiInfo;
 pub use error::ApiError;
 pub use extract::{ClientAddr, Json, Json422, OptionalJson, Path, Query, cleared};

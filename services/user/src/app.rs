@@ -55,6 +55,9 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         made.map_err(|source| StartError::other("the first admin", source))?;
     }
 
+    if let Err(error) = people.normalize_emails().await {
+        tracing::warn!(%error, "e-mail addresses of the version before could not be normalised");
+    }
     for client in config.clients.iter().filter(|client| client.scopes.is_none()) {
         tracing::warn!(client.id, "CLIENT_CREDENTIALS names no scopes for this client: its tokens hold every scope");
     }

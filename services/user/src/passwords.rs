@@ -16,8 +16,10 @@ use crate::NAME;
 use crate::error::Error;
 
 mod hasher;
+mod opaque;
 
 use hasher::Hasher;
+pub(crate) use opaque::opaque_string;
 
 /// Hashes that are computed at a time: each takes a processor and a block of 19 MiB.
 const AT_A_TIME: usize = 2;
@@ -86,7 +88,7 @@ impl Drop for Waiting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Right,
-    /// Right, but hashed as the older service did: it is to be hashed again.
+    /// Right, but hashed as the older service did, or in a form that is not normalised: it is to be hashed again.
     RightButOld,
     Wrong,
 }
@@ -115,7 +117,7 @@ impl Passwords {
     pub(crate) async fn hash(&self, password: SecretString) -> Result<String, Error> {
         let place = self.place()?;
         let hasher = self.hasher.clone();
-        let work = move || hasher.hash(password.expose_secret().as_bytes());
+        let work = move || hasher.hash(opaque_string(password.expose_secret()).as_bytes());
         self.run(place, work).await?.map_err(Error::Fault)
     }
 
@@ -130,13 +132,21 @@ impl Passwords {
         self.run(place, move || {
             let known = hash.is_some();
             let hash = hash.unwrap_or_else(|| dummy.to_string());
-            let password = password.expose_secret();
-            if hash.starts_with("$2") {
-                let right = bcrypt::verify(password, &hash).unwrap_or(false);
-                return if right { Verdict::RightButOld } else { Verdict::Wrong };
+            let bcrypt = hash.starts_with("$2");
+            let check = |password: &str| match bcrypt {
+                true => bcrypt::verify(password, &hash).unwrap_or(false),
+                false => hasher.verify(password.as_bytes(), &hash),
+            };
+            let sent = password.expose_secret();
+            let normalized = opaque_string(sent);
+            let right = check(&normalized);
+            // Hashed by the version before, as it was sent.
+            let old_form = !right && normalized != sent && check(sent);
+            match (right || old_form) && known {
+                false => Verdict::Wrong,
+                true if bcrypt || old_form => Verdict::RightButOld,
+                true => Verdict::Right,
             }
-            let right = hasher.verify(password.as_bytes(), &hash);
-            if right && known { Verdict::Right } else { Verdict::Wrong }
         })
         .await
     }
@@ -184,6 +194,25 @@ mod tests {
         assert_eq!(verify("wrong horse", Some(hash)).await.unwrap(), Verdict::Wrong);
         assert_eq!(verify("no such account", None).await.unwrap(), Verdict::Wrong);
         assert_eq!(verify("x", Some("garbage".to_owned())).await.unwrap(), Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn forms_of_one_password_are_the_same() {
+        let passwords = Passwords::new(&Metrics::new(), Faults::off()).unwrap();
+        let verify = async |password: &str, hash: &str| {
+            let password = password.to_owned().into();
+            passwords.verify(passwords.place().unwrap(), password, Some(hash.to_owned())).await.unwrap()
+        };
+        let (composed, decomposed) = ("caf\u{e9} creme", "cafe\u{301}\u{a0}creme");
+        let hash = passwords.hash(decomposed.to_owned().into()).await.unwrap();
+        assert_eq!(verify(composed, &hash).await, Verdict::Right);
+        assert_eq!(verify(decomposed, &hash).await, Verdict::Right);
+        // As the version before hashed it.
+        let old = passwords.hasher.hash(decomposed.as_bytes()).unwrap();
+        assert_eq!(verify(decomposed, &old).await, Verdict::RightButOld);
+        assert_eq!(verify(composed, &old).await, Verdict::Wrong);
+        let older = bcrypt::hash(decomposed, 4).unwrap();
+        assert_eq!(verify(decomposed, &older).await, Verdict::RightButOld);
     }
 
     #[tokio::test]

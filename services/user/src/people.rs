@@ -1,5 +1,7 @@
 //! What is done with accounts: the store, and the cache that follows it.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use common::auth::Role;
 use common::cache::{Cache, Ttl};
 use common::clock::SharedClock;
 use common::effects::Effects;
+use common::http::normalize_email;
 use common::store::StoreError;
 use contracts::UserId;
 use secrecy::SecretString;
@@ -15,6 +18,7 @@ use tokio::sync::Mutex;
 
 use crate::domain::{Profile, Session, User};
 use crate::error::Error;
+use crate::guesses::known_network;
 use crate::passwords::Passwords;
 use crate::routes::ProfileView;
 use crate::store::{Filter, Stored, Users, Written};
@@ -64,12 +68,16 @@ impl People {
         profile: Profile,
         role: Role,
         password: SecretString,
+        from: Option<IpAddr>,
     ) -> Result<(User, Session, SecretString), Error> {
         let hash = self.passwords.hash(password).await?;
         let now = self.now();
         let (mut user, mut effects) = User::register(profile, role, hash, now);
         let (session, token) = Session::begin(user.id, now);
         effects.events.extend(user.begin_session(session.clone(), now).events);
+        if let Some(from) = from {
+            user.remember_network(known_network(user.id, from));
+        }
         let written = self.users.insert(&user, &effects).await;
         self.cache.invalidate(&[&key(user.id)]).await;
         match written? {
@@ -143,6 +151,42 @@ impl People {
         self.cache.get_or_load(&key(id), KEEP, load).await?.ok_or(Error::NotFound)
     }
 
+    /// Finds the account of an e-mail address as it was typed. One that the version before stored in another form is
+    /// found by that form.
+    pub(crate) async fn find_by_email(&self, typed: &str) -> Result<Option<User>, Error> {
+        let (old_form, email) = (typed.trim().to_lowercase(), canonical_email(typed));
+        let mut found = self.users.find_email(&old_form).await?;
+        if found.is_none() && email != old_form {
+            found = self.users.find_email(&email).await?;
+        }
+        Ok(found.map(|stored| stored.user))
+    }
+
+    /// Gives the accounts whose e-mail address the version before stored in another form the normalised one. Accounts
+    /// whose addresses become equal are logged by their ids and left as they are.
+    pub(crate) async fn normalize_emails(&self) -> Result<(), Error> {
+        let mut by_email: HashMap<String, Vec<(UserId, String)>> = HashMap::new();
+        for (id, stored) in self.users.list_non_ascii_emails().await? {
+            if let Some(email) = normalize_email(&stored).filter(|email| *email != stored) {
+                by_email.entry(email).or_default().push((id, stored));
+            }
+        }
+        for (email, mut accounts) in by_email {
+            accounts.extend(self.users.find_email(&email).await?.map(|other| (other.user.id, email.clone())));
+            if let [(id, stored)] = &accounts[..] {
+                match self.change(*id, |user, now| Ok(user.normalize_email(stored, &email, now))).await {
+                    Err(Error::Exists | Error::NotFound) => {}
+                    changed => drop(changed?),
+                }
+                continue;
+            }
+            let ids: Vec<_> = accounts.iter().map(|(id, _)| id.to_string()).collect();
+            let ids = ids.join(",");
+            tracing::warn!(user.ids = ids, "accounts have equal e-mail addresses in different forms, left unchanged");
+        }
+        Ok(())
+    }
+
     /// Makes the first admin, if there is none.
     pub(crate) async fn first_admin(&self, email: &str, password: SecretString) -> Result<(), Error> {
         let filter = Filter { role: Some(Role::Admin), ..Filter::default() };
@@ -150,7 +194,7 @@ impl People {
             return Ok(());
         }
         let profile = Profile {
-            email: email.trim().to_lowercase(),
+            email: canonical_email(email),
             email_verified: false,
             first_name: "Shop".to_owned(),
             last_name: "Admin".to_owned(),
@@ -159,7 +203,7 @@ impl People {
             address: None,
             preferences: crate::domain::Preferences::default(),
         };
-        match self.register(profile, Role::Admin, password).await {
+        match self.register(profile, Role::Admin, password, None).await {
             Ok(_) => Ok(()),
             Err(Error::Exists) => {
                 // Another instance was faster, or the address is a customer's, whose account is not taken over.
@@ -172,12 +216,13 @@ impl People {
 
     /// Begins a session, and answers it with its refresh token; not for a password that was changed since it was
     /// verified.
-    pub(crate) async fn sign_in(&self, verified: &User) -> Result<(User, Session, SecretString), Error> {
+    pub(crate) async fn sign_in(&self, verified: &User, from: IpAddr) -> Result<(User, Session, SecretString), Error> {
         let (session, token) = Session::begin(verified.id, self.now());
         let begun = self.change(verified.id, |user, now| {
             if user.password_hash != verified.password_hash {
                 return Err(Error::InvalidCredentials);
             }
+            user.remember_network(known_network(user.id, from));
             Ok(user.begin_session(session.clone(), now))
         });
         match begun.await {
@@ -187,6 +232,11 @@ impl People {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Returns the one form of an e-mail address as it was typed, also of one that is none.
+pub(crate) fn canonical_email(typed: &str) -> String {
+    normalize_email(typed).unwrap_or_else(|| typed.trim().to_lowercase())
 }
 
 fn key(id: UserId) -> String {

@@ -67,6 +67,8 @@ common::store_port! {
         async fn find(&self, id: UserId) -> Result<Option<Stored>, StoreError>;
         /// The user with this address.
         async fn find_email(&self, email: &str) -> Result<Option<Stored>, StoreError>;
+        /// Lists the ids and addresses of accounts whose address has characters outside ASCII.
+        async fn list_non_ascii_emails(&self) -> Result<Vec<(UserId, String)>, StoreError>;
         /// Writes a changed user, if its version is still the one that was read.
         async fn save(&self, user: &Stored, effects: &Effects) -> Result<Written, StoreError>;
         /// Like [`save`](Self::save), for an admin whose account or role is taken away: nothing is written if no other

@@ -141,6 +141,7 @@ suites!(
         a_user_is_found_by_id_and_address,
         all_of_a_user_is_kept,
         an_address_is_one_accounts,
+        addresses_outside_ascii_are_listed,
         an_outdated_change_is_not_written,
         one_of_many_changes_at_once_is_written,
         a_list_is_narrowed_sorted_and_cut;

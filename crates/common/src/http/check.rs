@@ -146,15 +146,14 @@ impl Checks {
         None
     }
 
-    /// An e-mail address that must be there: without white space around it, in lower case.
+    /// An e-mail address that must be there, in its one form ([`normalize_email`]).
     pub fn email(&mut self, field: impl Into<String>, value: Option<String>) -> Option<String> {
         let field = field.into();
-        let email = self.required(field.as_str(), value)?.trim().to_lowercase();
-        if is_email(&email) {
-            return Some(email);
+        let email = normalize_email(&self.required(field.as_str(), value)?);
+        if email.is_none() {
+            self.fail(field, "must be an e-mail address");
         }
-        self.fail(field, "must be an e-mail address");
-        None
+        email
     }
 
     /// Ends the checks.
@@ -189,6 +188,20 @@ fn is_label(label: &str) -> bool {
         && label.chars().all(|char| char.is_alphanumeric() || char == '-')
         && !label.starts_with('-')
         && !label.ends_with('-')
+}
+
+/// Returns the one form of an e-mail address, in which equal addresses are equal: without white space around it, in NFC
+/// and lower case, its domain as IDNA's A-labels (UTS #46). `None` if it is not an address.
+#[must_use]
+pub fn normalize_email(text: &str) -> Option<String> {
+    use idna::AsciiDenyList;
+    use unicode_normalization::UnicodeNormalization as _;
+
+    let (local, domain) = text.trim().rsplit_once('@')?;
+    // A letter in lower case need not be composed.
+    let local: String = local.nfc().collect::<String>().to_lowercase().nfc().collect();
+    let domain = idna::domain_to_ascii_cow(domain.as_bytes(), AsciiDenyList::STD3).ok()?;
+    Some(format!("{local}@{domain}")).filter(|email| is_email(email))
 }
 
 #[cfg(test)]
@@ -270,6 +283,11 @@ mod tests {
     fn an_email_is_trimmed_and_in_lower_case() {
         let email = |text: &str| Checks::new().email("email", Some(text.to_owned()));
         assert_eq!(email(" Ada.Love+x@Example.COM ").as_deref(), Some("ada.love+x@example.com"));
+        for same in
+            ["Zoe\u{308}@B\u{fc}cher.example", "zo\u{eb}@bu\u{308}cher.example", "ZO\u{cb}@XN--bcher-KVA.example"]
+        {
+            assert_eq!(email(same).as_deref(), Some("zo\u{eb}@xn--bcher-kva.example"), "{same}");
+        }
         assert_eq!(email("o'hara@mail.example.co.uk").as_deref(), Some("o'hara@mail.example.co.uk"));
         for wrong in [
             "",
@@ -285,6 +303,8 @@ mod tests {
             "ada@-example.com",
             "ada@example..com",
             "ada@example.com.",
+            "ada@xn--zzzzzzzz.example",
+            "ada@exa_mple.com",
             "ada\n@example.com",
             "<ada@example.com>",
         ] {

@@ -13,6 +13,9 @@ use super::Session;
 /// Sessions that a person may have; the oldest end when there are more.
 const MAX_SESSIONS: usize = 50;
 
+/// Networks of an account that are remembered; the oldest are forgotten.
+const MAX_NETWORKS: usize = 10;
+
 /// A postal address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -144,6 +147,9 @@ pub struct User {
     pub created_at: DateTime<Utc>,
     /// When they last changed.
     pub updated_at: DateTime<Utc>,
+    /// Hashes of the networks from which somebody signed in last, the newest at the end.
+    #[serde(default)]
+    pub known_networks: Vec<String>,
     /// Version of the account's rights (claim `av`); raised by a change of role and by deletion.
     ///
     /// Not part of the document: each store keeps it in a field of its own, which an instance of the version before
@@ -204,6 +210,7 @@ impl User {
             sessions: Vec::new(),
             created_at: now,
             updated_at: now,
+            known_networks: Vec::new(),
             access_version: 0,
         };
         (user, Effects::of(now, Event::UserCreated(created)))
@@ -292,12 +299,31 @@ impl User {
     pub fn delete(&mut self, now: DateTime<Utc>) -> Effects {
         self.profile = None;
         self.password_hash.clear();
+        self.known_networks.clear();
         self.updated_at = now;
         self.access_version += 1;
         let mut effects = Effects::of(now, Event::UserDeleted(UserDeleted { user_id: self.id }));
         let ended = self.remove_sessions(|_| true);
         self.push_revocation(&mut effects, Some(self.access_version), &ended, RevocationReason::Deleted, now);
         effects
+    }
+
+    /// Writes the e-mail address `stored` in its normalised form, unless it was changed since.
+    #[must_use]
+    pub fn normalize_email(&mut self, stored: &str, normalized: &str, now: DateTime<Utc>) -> Effects {
+        match &mut self.profile {
+            Some(profile) if profile.email == stored => normalized.clone_into(&mut profile.email),
+            _ => return Effects::none(),
+        }
+        self.updated(&["email"], now)
+    }
+
+    /// Remembers a network, by its hash, from which somebody signed in.
+    pub fn remember_network(&mut self, network: String) {
+        self.known_networks.retain(|known| *known != network);
+        let surplus = (self.known_networks.len() + 1).saturating_sub(MAX_NETWORKS);
+        self.known_networks.drain(..surplus);
+        self.known_networks.push(network);
     }
 
     /// Adds a session; those that ran out end, and the oldest where there are too many.
@@ -516,8 +542,19 @@ mod tests {
     fn nothing_personal_is_left_of_the_deleted() {
         let mut user = user();
         begin(&mut user, 0);
+        user.remember_network("network".to_owned());
         let effects = user.delete(at(1));
         assert!(matches!(effects.events[0].event, Event::UserDeleted(_)));
         assert_eq!((user.profile, user.password_hash, user.sessions), (None, String::new(), Vec::new()));
+        assert!(user.known_networks.is_empty());
+    }
+
+    #[test]
+    fn last_networks_are_remembered() {
+        let mut user = user();
+        for network in (0..MAX_NETWORKS + 2).chain([3]) {
+            user.remember_network(network.to_string());
+        }
+        assert_eq!(user.known_networks, ["2", "4", "5", "6", "7", "8", "9", "10", "11", "3"]);
     }
 }

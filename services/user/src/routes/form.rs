@@ -7,6 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::domain::{AddressChange, Change, Theme};
+use crate::passwords::opaque_string;
 
 /// The longest name or part of an address, in characters.
 const TEXT: usize = 100;
@@ -114,10 +115,12 @@ fn date(checks: &mut Checks, text: &str, now: DateTime<Utc>) -> Option<NaiveDate
     date
 }
 
-/// A password that may be chosen: 8 to 128 characters, any.
+/// A password that may be chosen: 8 to 128 characters, normalised, any but control characters (RFC 8265, section 4.2).
 pub(super) fn password(checks: &mut Checks, field: &str, value: Option<String>) -> Option<SecretString> {
-    let password = checks.required(field, value)?;
-    if !(8..=128).contains(&password.chars().count()) {
+    let password = opaque_string(&checks.required(field, value)?);
+    if password.chars().any(char::is_control) {
+        checks.fail(field, "must not have control characters");
+    } else if !(8..=128).contains(&password.chars().count()) {
         checks.fail(field, "must have 8 to 128 characters");
     }
     Some(password.into())

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::form::page;
 use super::view::ProfileView;
 use crate::app::AppState;
+use crate::people::canonical_email;
 use crate::store::Filter;
 
 #[derive(Deserialize)]
@@ -58,7 +59,7 @@ pub(super) async fn list_users(
     let place = page(&mut checks, params.page, params.limit);
     let role = params.role.map(|text| text.parse::<Role>().map_err(|error| checks.fail("role", error)));
     let (page, limit) = checks.finish(place)?;
-    let email = params.email.map(|email| email.trim().to_lowercase());
+    let email = params.email.map(|email| canonical_email(&email));
     let filter = Filter { email, role: role.and_then(Result::ok) };
     let offset = u64::try_from(page - 1).unwrap_or_default().saturating_mul(limit.into());
     let (users, total) = app.people.users.list(&filter, limit, offset).await?;

@@ -15,6 +15,7 @@ use crate::app::AppState;
 use crate::domain::User;
 use crate::error::Error;
 use crate::passwords::Verdict;
+use crate::people::canonical_email;
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = Login)]
@@ -45,18 +46,18 @@ pub(super) async fn login(
     Json(body): Json<Body>,
 ) -> Result<Json<SignedIn>, ApiError> {
     let mut checks = Checks::new();
-    let email = checks.required("email", body.email).map(|email| email.trim().to_lowercase());
+    let email = checks.required("email", body.email);
     let password = checks.required("password", body.password).map(SecretString::from);
     let (email, password) = checks.finish(email.zip(password))?;
     let user = authenticate(&app, &email, password, address).await?;
-    let signed_in = app.people.sign_in(&user).await?;
+    let signed_in = app.people.sign_in(&user, address).await?;
     Ok(Json(SignedIn::new("Login successful", &app.tokens, signed_in)?))
 }
 
 async fn authenticate(app: &AppState, email: &str, password: SecretString, from: IpAddr) -> Result<User, Error> {
     let people = &app.people;
-    let guess = people.guess(email, from).await?;
-    let user = people.users.find_email(email).await?.map(|stored| stored.user);
+    let user = people.find_by_email(email).await?;
+    let guess = people.guess(&canonical_email(email), from, user.as_ref()).await?;
     let hash = user.as_ref().map(|user| user.password_hash.clone());
     let verdict = people.judge(guess, password.clone(), hash).await?;
     let user = user.filter(|_| verdict != Verdict::Wrong).ok_or(Error::InvalidCredentials)?;

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use common::auth::Role;
-use common::http::{ApiError, Checks, Json};
+use common::http::{ApiError, Checks, ClientAddr, Json};
 use contracts::Problem;
 
 use super::form::{ProfileForm, password};
@@ -26,13 +26,14 @@ use crate::domain::{Change, Preferences, Profile};
 )]
 pub(super) async fn register(
     State(app): State<AppState>,
+    ClientAddr(address): ClientAddr,
     Json(mut form): Json<ProfileForm>,
 ) -> Result<(StatusCode, Json<SignedIn>), ApiError> {
     let mut checks = Checks::new();
     let password = password(&mut checks, "password", form.password.take());
     let change = form.check(&mut checks, true, app.people.now());
     let (profile, password) = checks.finish(profile(change).zip(password))?;
-    let signed_in = app.people.register(profile, Role::User, password).await?;
+    let signed_in = app.people.register(profile, Role::User, password, Some(address)).await?;
     let answer = SignedIn::new("User registered successfully", &app.tokens, signed_in)?;
     Ok((StatusCode::CREATED, Json(answer)))
 }

@@ -41,7 +41,7 @@ pub use url::MongoUrl;
 use answers::{SERVER_LIMIT, read, write};
 use outbox::MongoOutbox;
 use pool::Watched;
-use record::{Added, Beside, document, stored};
+use record::{Added, Beside, document, stored, unreadable};
 
 /// The version of the documents that this binary knows: raised by each change that an older one must not meet.
 const SCHEMA_VERSION: i64 = 1;
@@ -209,6 +209,17 @@ impl Users for MongoUsers {
 
     async fn find_email(&self, email: &str) -> Result<Option<Stored>, StoreError> {
         self.find_by(doc! { "email": email }).await
+    }
+
+    async fn list_non_ascii_emails(&self) -> Result<Vec<(UserId, String)>, StoreError> {
+        let found = self.users.find(doc! { "email": { "$regex": "[^ -~]" } }).projection(doc! { "email": 1 });
+        let found: Vec<Document> = read(async { found.max_time(SERVER_LIMIT).await?.try_collect().await }).await?;
+        let text = |user: &Document, field| user.get_str(field).map(str::to_owned).map_err(|error| unreadable(&error));
+        let ids = found.iter().map(|user| {
+            let id = text(user, "_id")?.parse().map_err(|error| unreadable(&error))?;
+            Ok((id, text(user, "email")?))
+        });
+        ids.collect()
     }
 
     async fn save(&self, user: &Stored, effects: &Effects) -> Result<Written, StoreError> {

@@ -155,6 +155,13 @@ impl Users for SqliteUsers {
         row.as_ref().map(read).transpose()
     }
 
+    async fn list_non_ascii_emails(&self) -> Result<Vec<(UserId, String)>, StoreError> {
+        let rows = sqlx::query("SELECT id, email FROM users WHERE email GLOB '*[^ -~]*'")
+            .fetch_all(&mut *self.0.reader().acquire().await?)
+            .await?;
+        rows.iter().map(|row| Ok((parse_col(row.try_get("id")?, "user id")?, row.try_get("email")?))).collect()
+    }
+
     async fn save(&self, stored: &Stored, effects: &Effects) -> Result<Written, StoreError> {
         self.save_within(self.0.begin().await?, stored, effects).await
     }

@@ -150,6 +150,12 @@ impl Shop {
         self.post("/api/auth/login", &json!({"email": email, "password": password})).await
     }
 
+    /// A sign-in from a client's address, as a trusted proxy names it.
+    pub(crate) async fn login_from(&self, address: &str, email: &str, password: &str) -> Answer {
+        let request = self.request(Method::POST, "/api/auth/login").header("x-forwarded-for", address);
+        self.send(request.json(&json!({"email": email, "password": password}))).await
+    }
+
     pub(crate) async fn admin(&self) -> Person {
         person(&self.login(ADMIN.0, ADMIN.1).await.expect(200))
     }

@@ -41,6 +41,19 @@ impl Shop {
         user.get_str("password_hash").unwrap().to_owned()
     }
 
+    /// Stores an account's address in another form, as the version before may have done.
+    pub(crate) async fn set_email(&self, email: &str, form: &str) {
+        if let Some(pool) = self.file().await {
+            let update =
+                "UPDATE users SET email = ?1, document = json_set(document, '$.profile.email', ?1) WHERE email = ?2";
+            assert_eq!(sqlx::query(update).bind(form).bind(email).execute(&pool).await.unwrap().rows_affected(), 1);
+            return;
+        }
+        let set = doc! { "$set": { "email": form, "profile.email": form } };
+        let updated = self.documents().await.update_one(doc! { "email": email }, set).await.unwrap();
+        assert_eq!(updated.modified_count, 1);
+    }
+
     /// Puts another hash in its place.
     pub(crate) async fn set_hash(&self, email: &str, hash: &str) {
         if let Some(pool) = self.file().await {

@@ -12,6 +12,8 @@ mod instances;
 mod kept;
 mod service_tokens;
 mod sessions;
+mod text_forms;
+mod throttling;
 
 /// Where a shop keeps its accounts.
 async fn database(directory: &Path) -> Option<String> {

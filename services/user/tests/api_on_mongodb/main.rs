@@ -23,6 +23,10 @@ mod kept;
 mod service_tokens;
 #[path = "../api/sessions.rs"]
 mod sessions;
+#[path = "../api/text_forms.rs"]
+mod text_forms;
+#[path = "../api/throttling.rs"]
+mod throttling;
 
 /// Where a shop keeps its accounts.
 async fn database(_directory: &Path) -> Option<String> {

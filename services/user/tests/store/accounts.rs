@@ -40,9 +40,25 @@ pub(crate) async fn all_of_a_user_is_kept(fixture: Fixture) {
         token = next;
     }
     ada.access_version = 7;
+    ada.remember_network("a network".to_owned());
     assert_eq!(ada.begin_session(session, at(0)), Effects::none());
     fixture.users.insert(&ada, &effects).await.unwrap();
     assert_eq!(fixture.stored(&ada).await.user, ada);
+}
+
+pub(crate) async fn addresses_outside_ascii_are_listed(fixture: Fixture) {
+    fixture.insert("john@example.com", Role::User, 0).await;
+    let zoe = fixture.insert("zo\u{eb}@example.com", Role::User, 0).await;
+    let ada = fixture.insert("ada@b\u{fc}cher.example", Role::User, 0).await;
+    let deleted = fixture.insert("\u{e9}@example.com", Role::User, 0).await;
+    let mut read = fixture.stored(&deleted).await;
+    let effects = read.user.delete(at(1));
+    assert_eq!(fixture.users.save(&read, &effects).await.unwrap(), Written::Done);
+    let mut listed = fixture.users.list_non_ascii_emails().await.unwrap();
+    listed.sort_unstable();
+    let mut expected = [(zoe.id, "zo\u{eb}@example.com".to_owned()), (ada.id, "ada@b\u{fc}cher.example".to_owned())];
+    expected.sort_unstable();
+    assert_eq!(listed, expected);
 }
 
 pub(crate) async fn an_address_is_one_accounts(fixture: Fixture) {

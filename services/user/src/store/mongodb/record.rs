@@ -50,6 +50,8 @@ struct Record {
     updated_at: bson::DateTime,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     deleted_at: Option<bson::DateTime>,
+    #[serde(default)]
+    known_networks: Vec<String>,
     /// None in a document that the version before wrote.
     #[serde(default)]
     access_version: i64,
@@ -68,6 +70,7 @@ pub(super) fn document(user: &User, version: i64) -> Result<Document, StoreError
         created_at: date(user.created_at),
         updated_at: date(user.updated_at),
         deleted_at: user.profile.is_none().then(|| date(user.updated_at)),
+        known_networks: user.known_networks.clone(),
         access_version: user.access_version,
         version,
     };
@@ -85,6 +88,7 @@ pub(super) fn stored(document: Document) -> Result<Stored, StoreError> {
         sessions: record.sessions,
         created_at: time(record.created_at)?,
         updated_at: time(record.updated_at)?,
+        known_networks: record.known_networks,
         access_version: record.access_version,
     };
     Ok(Stored { user, version: record.version })
