@@ -17,6 +17,7 @@ mod receive;
 mod router;
 pub mod shed;
 mod slash;
+mod trusted_proxies;
 
 pub use check::{Checks, normalize_email};
 pub use docs::OpenApiInfo;
@@ -24,3 +25,4 @@ pub use error::ApiError;
 pub use extract::{ClientAddr, Json, Json422, OptionalJson, Path, Query, cleared};
 pub use health::{DependencyReport, DependencyStatus, Health, HealthReport};
 pub use router::{HttpSettings, finish};
+pub use trusted_proxies::{TrustedProxies, TrustedProxy};

@@ -68,6 +68,7 @@ impl Platform {
         };
         let mut http = HttpSettings::new(config, metrics.clone(), clock.clone());
         http.faults = faults.clone();
+        http.trusted_proxies.resolve().await;
         Ok(Self {
             service: config.service,
             version: config.version.clone(),

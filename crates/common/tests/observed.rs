@@ -12,7 +12,7 @@ use axum::extract::Request;
 use axum::routing::get;
 use common::clock::system;
 use common::faults::Faults;
-use common::http::{ApiError, Health, HttpSettings, OpenApiInfo, finish};
+use common::http::{ApiError, Health, HttpSettings, OpenApiInfo, TrustedProxies, finish};
 use common::metrics::Metrics;
 use common::telemetry;
 use http_body_util::BodyExt;
@@ -85,7 +85,7 @@ fn app() -> Router {
         version: "1.2.3".to_owned(),
         metrics: Metrics::new(),
         clock: system(),
-        trusted_proxies: Vec::new(),
+        trusted_proxies: TrustedProxies::default(),
         allowed_origins: Vec::new(),
         request_timeout: Duration::from_secs(30),
         most_requests: 256,

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::IpNet;
 use url::Url;
 
 use super::Settings;
@@ -10,6 +9,7 @@ use crate::bus::BusUrl;
 use crate::cache::CacheUrl;
 use crate::discovery::Peers;
 use crate::faults::Switch;
+use crate::http::TrustedProxy;
 
 /// Networks whose `X-Forwarded-For` counts, unless `TRUSTED_PROXIES` says otherwise.
 const TRUSTED_PROXIES: &str = "127.0.0.0/8,::1/128";
@@ -68,8 +68,8 @@ pub struct PlatformConfig {
     pub consul: Option<ConsulConfig>,
     /// `JWT_ISSUER`: who signs tokens.
     pub issuer: String,
-    /// `TRUSTED_PROXIES`: networks whose `X-Forwarded-For` counts.
-    pub trusted_proxies: Vec<IpNet>,
+    /// `TRUSTED_PROXIES`: networks and DNS names whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// `ALLOWED_ORIGINS`: for CORS where no gateway does it.
     pub allowed_origins: Vec<String>,
     /// `SERVICE_VERSION`: shown by the health calls.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
-use ipnet::IpNet;
 use tokio::time::Instant;
 use uuid::{NoContext, Timestamp, Uuid};
 
+use super::TrustedProxies;
 use crate::clock::Clock;
 
 /// Carries the request's id, from hop to hop and back to the client.
@@ -24,7 +24,7 @@ const MAX_REQUEST_ID: usize = 128;
 pub(crate) struct RequestContext {
     pub(crate) request_id: Arc<str>,
     pub(crate) deadline: Instant,
-    pub(crate) trusted_proxies: Arc<[IpNet]>,
+    pub(crate) trusted_proxies: TrustedProxies,
 }
 
 tokio::task_local! {

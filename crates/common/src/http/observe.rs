@@ -8,7 +8,6 @@ use axum::response::{IntoResponse, Response};
 use contracts::ErrorCode;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use ipnet::IpNet;
 use prometheus::{HistogramVec, IntGauge};
 use tokio::time::Instant;
 use tracing::{Instrument, Span, field};
@@ -23,7 +22,6 @@ const CLIENT_WENT_AWAY: u16 = 499;
 /// What observing needs of the service.
 pub(super) struct Observer {
     settings: HttpSettings,
-    trusted_proxies: Arc<[IpNet]>,
     durations: HistogramVec,
     active: IntGauge,
 }
@@ -37,8 +35,7 @@ impl Observer {
         );
         let active = settings.metrics.gauge_vec("http_server_active_requests", "Requests that are being handled.", &[]);
         let active = active.with_label_values::<&str>(&[]);
-        let trusted_proxies = settings.trusted_proxies.clone().into();
-        Self { settings: settings.clone(), trusted_proxies, durations, active }
+        Self { settings: settings.clone(), durations, active }
     }
 }
 
@@ -48,7 +45,7 @@ pub(super) async fn observe(State(observer): State<Arc<Observer>>, request: Requ
     let context = RequestContext {
         request_id: context::take_request_id(request.headers(), &*observer.settings.clock),
         deadline: guard::deadline(allowed),
-        trusted_proxies: observer.trusted_proxies.clone(),
+        trusted_proxies: observer.settings.trusted_proxies.clone(),
     };
     let request_id = context.request_id.clone();
     let personal = headers::is_personal(&request);

@@ -7,7 +7,6 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, Method};
-use ipnet::IpNet;
 use tokio_util::task::TaskTracker;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa_axum::router::OpenApiRouter;
@@ -18,7 +17,7 @@ use super::observe::{Observer, observe};
 use super::ops::faults::strike;
 use super::shed::{Places, shed};
 use super::slash::without_trailing_slash;
-use super::{Health, OpenApiInfo, docs, health};
+use super::{Health, OpenApiInfo, TrustedProxies, docs, health};
 use crate::clock::SharedClock;
 use crate::config::PlatformConfig;
 use crate::faults::Faults;
@@ -43,8 +42,8 @@ pub struct HttpSettings {
     pub metrics: Metrics,
     /// The time.
     pub clock: SharedClock,
-    /// Networks whose `X-Forwarded-For` counts.
-    pub trusted_proxies: Vec<IpNet>,
+    /// Proxies whose `X-Forwarded-For` counts.
+    pub trusted_proxies: TrustedProxies,
     /// Origins that browsers may call from; none if a gateway sees to it.
     pub allowed_origins: Vec<String>,
     /// The time that a request may take.
@@ -66,7 +65,7 @@ impl HttpSettings {
             version: config.version.clone(),
             metrics,
             clock,
-            trusted_proxies: config.trusted_proxies.clone(),
+            trusted_proxies: TrustedProxies::new(config.trusted_proxies.iter().cloned()),
             allowed_origins: config.allowed_origins.clone(),
             request_timeout: REQUEST_TIMEOUT,
             most_requests: MOST_REQUESTS,

@@ -7,7 +7,7 @@ use common::clock::{SharedClock, system};
 use common::config::{Env, Settings};
 use common::discovery::{Discovery, Peers};
 use common::faults::Faults;
-use common::http::{Health, HttpSettings, OpenApiInfo, finish};
+use common::http::{Health, HttpSettings, OpenApiInfo, TrustedProxies, finish};
 use common::metrics::Metrics;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
@@ -23,7 +23,7 @@ pub(crate) fn settings() -> HttpSettings {
         version: "1.2.3".to_owned(),
         metrics: Metrics::new(),
         clock: system(),
-        trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
+        trusted_proxies: TrustedProxies::new(["127.0.0.0/8".parse().unwrap()]),
         allowed_origins: Vec::new(),
         request_timeout: Duration::from_secs(30),
         most_requests: 256,

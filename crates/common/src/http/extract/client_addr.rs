@@ -4,9 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use http::HeaderMap;
 use http::request::Parts;
-use ipnet::IpNet;
 
-use crate::http::context;
+use crate::http::{TrustedProxies, context};
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
@@ -23,16 +22,15 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddr {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(peer)| peer.ip());
         let trusted = context::current().map(|context| context.trusted_proxies);
-        Ok(Self(client(peer, &parts.headers, trusted.as_deref().unwrap_or_default())))
+        Ok(Self(client(peer, &parts.headers, &trusted.unwrap_or_default())))
     }
 }
 
-fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+fn client(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
     let mut client = peer.to_canonical();
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
     let mut hops = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
-    while is_trusted(&client) {
+    while trusted.contains(client) {
         // What a trusted proxy cannot name is not looked behind.
         let Some(address) = hops.next().and_then(|hop| parse(hop.trim())) else { break };
         client = address.to_canonical();
@@ -55,6 +53,7 @@ mod tests {
 
     fn seen(peer: &str, forwarded: &[&'static str]) -> String {
         let trusted = ["127.0.0.0/8", "::1/128", "10.0.0.0/8"].map(|network| network.parse().unwrap());
+        let trusted = TrustedProxies::new(trusted);
         let mut headers = HeaderMap::new();
         for line in forwarded {
             headers.append(FORWARDED_FOR, HeaderValue::from_static(line));
