@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use common::discovery::ServiceName;
+use serde_json::json;
+
 use crate::file::{env, environment, services};
 use crate::manifests::{Manifests, secrets};
 use crate::support::yaml;
@@ -82,5 +85,21 @@ fn the_client_is_the_rightmost_hop_that_is_not_trusted() {
             let private = ["10.", "172.", "192.168.", "0.", "::"].iter().any(|start| address.starts_with(start));
             assert!(!private && length.parse::<u8>().unwrap() >= 8, "{place}: {network} is trusted by default");
         }
+    }
+}
+
+/// A service believes the gateway by its name, and whom the gateway believes; no network that anybody else may be in.
+#[test]
+fn services_believe_the_gateway_alone() {
+    let (containers, env, manifests) = (services(), env(), Manifests::of("production"));
+    let [(_, compose), (_, cluster)] = settings();
+    let pods = manifests.kind("Service")["kong-pods"];
+    assert_eq!((&pods["spec"]["clusterIP"], &pods["spec"]["selector"]), (&"None".into(), &json!({"app": "kong"})));
+    assert_eq!(pods["spec"]["publishNotReadyAddresses"], true, "one that is about to go still brings requests");
+    for name in ServiceName::ALL {
+        let own = &environment(&containers[name.as_str()], &env)["TRUSTED_PROXIES"];
+        assert_eq!(*own, format!("kong,{}", compose["KONG_TRUSTED_IPS"]), "{name}");
+        let own = &manifests.environment(name.as_str(), &secrets("production"))["TRUSTED_PROXIES"];
+        assert_eq!(*own, format!("kong-pods,{}", cluster["KONG_TRUSTED_IPS"]), "{name}");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::build::has_health_check;
-use crate::file::{env, environment, interpolate, services};
+use crate::file::{env, environment, services};
 use crate::root;
 use crate::support::yaml;
 
@@ -114,14 +114,4 @@ fn every_volume_has_a_name_or_is_a_file_of_this_repository() {
         }
     }
     assert_eq!(used, declared.keys().cloned().collect());
-}
-
-/// The network that the containers are in is the one whose word counts for where a request comes from.
-#[test]
-fn the_trusted_network_is_that_of_the_containers() {
-    let (services, env) = (services(), env());
-    let file = yaml("docker-compose.yml");
-    let subnet = interpolate(file["networks"]["default"]["ipam"]["config"][0]["subnet"].as_str().unwrap(), &env);
-    let trusted = environment(&services["order-service"], &env)["TRUSTED_PROXIES"].clone();
-    assert!(trusted.split(',').any(|network| network == subnet), "{trusted} and {subnet}");
 }
