@@ -19,6 +19,8 @@ pub struct Behaviour {
     pub webhook_drop: f64,
     /// Beside a webhook goes one that somebody else forged: with an event of its own and a signature that does not hold.
     pub webhook_forge: f64,
+    /// A webhook is signed as it should be and lies: its object has a wrong status, amount or currency.
+    pub webhook_lie: f64,
     /// A request that changes something is answered with 500 before anything is done.
     pub error_before: f64,
     /// It is done, and answered with 500.
@@ -27,6 +29,8 @@ pub struct Behaviour {
     pub timeout: f64,
     /// A charge that would succeed is declined.
     pub decline: f64,
+    /// A refund that would succeed for good succeeds, and fails later.
+    pub refund_fail_late: f64,
     /// Every request waits for so many milliseconds.
     pub latency_ms: u64,
 }
@@ -39,10 +43,12 @@ impl Behaviour {
             ("webhook_delay", self.webhook_delay),
             ("webhook_drop", self.webhook_drop),
             ("webhook_forge", self.webhook_forge),
+            ("webhook_lie", self.webhook_lie),
             ("error_before", self.error_before),
             ("error_after", self.error_after),
             ("timeout", self.timeout),
             ("decline", self.decline),
+            ("refund_fail_late", self.refund_fail_late),
         ];
         let wrong = rates.into_iter().find(|(_, rate)| !(0.0..=1.0).contains(rate));
         wrong.map(|(name, rate)| format!("{name} must be from 0 to 1, not {rate}"))

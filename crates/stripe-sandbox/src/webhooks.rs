@@ -13,6 +13,7 @@ use crate::sandbox::App;
 use crate::store::deliveries;
 
 pub(crate) mod attempt;
+mod lie;
 pub(crate) mod signature;
 
 use attempt::Sender;

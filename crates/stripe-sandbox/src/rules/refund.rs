@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::behaviour::strikes;
 use crate::http::answer::{Answer, ApiError};
 use crate::http::execute::Operation;
 use crate::http::params::Params;
@@ -81,7 +82,13 @@ impl Operation for CreateRefund {
         let mut charge = self.charge(work).await?;
         let amount = refundable(&charge, self.amount)?;
         let method = methods::get(work.conn(), &charge.payment_method).await?;
-        let (status, later) = match method.refund_outcome() {
+        let outcome = match method.refund_outcome() {
+            RefundOutcome::Succeeds if strikes(work.settings.behaviour.get().refund_fail_late) => {
+                RefundOutcome::FailsLater
+            }
+            outcome => outcome,
+        };
+        let (status, later) = match outcome {
             RefundOutcome::Succeeds => (RefundStatus::Succeeded, None),
             RefundOutcome::SucceedsLater => (RefundStatus::Pending, Some(RefundStatus::Succeeded)),
             RefundOutcome::FailsLater => (RefundStatus::Succeeded, Some(RefundStatus::Failed)),

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::rules::work::{Cause, Work};
 use crate::sandbox::App;
 use crate::store::deliveries::{self, Delivery, Fate};
+use crate::webhooks::lie::lie;
 use crate::webhooks::signature::Signer;
 
 /// How long the receiver may take.
@@ -132,13 +133,18 @@ async fn send(app: &App, sender: &Sender, schedule: &RetrySchedule, delivery: &D
     if strikes(behaviour.webhook_forge) {
         sender.forge(&delivery.body, app.clock.now()).await;
     }
+    let body = if strikes(behaviour.webhook_lie) {
+        lie(&delivery.body, rand::random::<u16>().into())
+    } else {
+        delivery.body.clone()
+    };
     if strikes(behaviour.webhook_double) {
-        let (first, second) = (delivery.body.clone(), delivery.body.clone());
+        let (first, second) = (body.clone(), body);
         let (_, (taken, result)) =
             tokio::join!(sender.send(first, app.clock.now()), sender.send(second, app.clock.now()));
         return (came_of(taken, app, schedule, delivery), result);
     }
-    let (taken, result) = sender.send(delivery.body.clone(), app.clock.now()).await;
+    let (taken, result) = sender.send(body, app.clock.now()).await;
     (came_of(taken, app, schedule, delivery), result)
 }
 

@@ -112,3 +112,36 @@ async fn webhooks_may_be_late_or_never_come() {
     let events = server.get("/v1/events").await.ok();
     assert_eq!(events["data"].as_array().unwrap().len(), 2, "the provider knows of both");
 }
+
+#[tokio::test]
+async fn webhooks_may_lie_with_a_valid_signature() {
+    let receiver = Receiver::start().await;
+    let server = Setup::new().webhooks_to(&receiver.url).start().await;
+    behave(&server, json!({"webhook_lie": 1})).await;
+    let intent = paid(&server).await;
+    let received = receiver.wait("the lie", |all| !all.is_empty()).await;
+    received[0].signed_at();
+    let (lied, truth) = (received[0].object(), server.get(&format!("/v1/payment_intents/{}", id(&intent))).await.ok());
+    assert_eq!((&lied["id"], &lied["metadata"]), (&truth["id"], &truth["metadata"]));
+    let told =
+        |object: &Value| (object["status"].clone(), object["amount_received"].clone(), object["currency"].clone());
+    assert_ne!(told(lied), told(&truth));
+    let events = server.get("/v1/events").await.ok();
+    assert_eq!(told(&events["data"][0]["data"]["object"]), told(&truth), "the ledger does not lie");
+}
+
+#[tokio::test]
+async fn a_refund_that_succeeded_may_fail_later() {
+    let server = Setup::new().start().await;
+    let intent = paid(&server).await;
+    behave(&server, json!({"refund_fail_late": 1})).await;
+    let refund = server.post("/v1/refunds", &format!("payment_intent={}", id(&intent))).await.ok();
+    assert_eq!(refund["status"], "succeeded");
+    eventually("it fails", || async {
+        let refund = server.get(&format!("/v1/refunds/{}", id(&refund))).await.ok();
+        (refund["status"] == "failed").then_some(())
+    })
+    .await;
+    behave(&server, json!({})).await;
+    server.post("/v1/refunds", &format!("payment_intent={}", id(&intent))).await.ok();
+}
