@@ -18,12 +18,14 @@
 //! ```
 //!
 //! - What the provider says of an intent is a [`Fact`]; [`State::after`] is the table of what each state makes of each.
+//! - A webhook is a hint ([`Account::hint_intent`]): what it claims is never applied, only what the provider returns.
 //! - A success is always recorded ([`Account::hear_intent`]). It is kept if the order still wants it, else a refund is
 //!   made in the same transaction.
 //! - What is still to be done at the provider follows from what is stored ([`Payment::need`], [`Refund::is_due`]), and
 //!   [`Work`] says when and under whose lease. So a process that dies delays it and loses nothing.
 
 mod account;
+mod actor;
 mod facts;
 mod payment;
 mod refund;
@@ -31,10 +33,11 @@ mod refusal;
 mod state;
 mod work;
 
-pub use account::{Account, Begin, Confirm, Granted, NewPayment, Noted, OrderRecord, Terms};
+pub use account::{Account, Begin, Confirm, Granted, NewPayment, NewRefund, Noted, OrderRecord, Retry, Terms};
+pub use actor::Actor;
 pub use facts::{Captured, Decline, Fact, IntentSeen, RefundFact, RefundReport, RefundSeen, Report};
 pub use payment::{Need, Payment};
-pub use refund::Refund;
+pub use refund::{MAX_ATTEMPTS, Refund};
 pub use refusal::Refusal;
 pub use state::{Move, State};
 pub use work::{Doubt, Lease, LeaseToken, Work, backoff};

@@ -60,11 +60,14 @@ fn refused(refusal: &Refusal) -> ApiError {
         Refusal::NotRefundable { .. } => ErrorCode::NotRefundable,
         Refusal::RefundTooLarge { .. } => ErrorCode::RefundTooLarge,
         Refusal::NotFound => ErrorCode::PaymentNotFound,
-        Refusal::LeaseLost => ErrorCode::ServiceUnavailable,
+        Refusal::RefundNotFound => ErrorCode::RefundNotFound,
+        Refusal::NotRetryable => ErrorCode::RefundNotRetryable,
+        Refusal::NotSettleable => ErrorCode::RefundNotSettleable,
+        Refusal::LeaseLost | Refusal::TooManyHints => ErrorCode::ServiceUnavailable,
     };
     let error = ApiError::new(code, refusal.to_string());
     match refusal {
-        Refusal::LeaseLost => error.retry_after(RETRY_AFTER),
+        Refusal::LeaseLost | Refusal::TooManyHints => error.retry_after(RETRY_AFTER),
         Refusal::AmountMismatch { owed } => error.with("owed", owed),
         _ => error,
     }

@@ -5,9 +5,13 @@ use chrono::{DateTime, Utc};
 use common::metrics::Metrics;
 use contracts::calls::RefundCause;
 use contracts::{Event, EventType};
-use prometheus::{Histogram, IntCounterVec, IntGaugeVec};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
-use crate::domain::{Account, Decline, Noted, State};
+use crate::domain::{Decline, Noted, State};
+
+/// Outcomes of refunds.
+const SUCCEEDED: &str = "succeeded";
+const FAILED: &str = "failed";
 
 /// What a change brought about, to be counted once it is committed.
 pub(crate) enum Counted {
@@ -15,26 +19,16 @@ pub(crate) enum Counted {
     Happened(EventType),
     /// So many cents were taken.
     Captured { currency: String, cents: i64 },
-    /// So many cents went back.
-    Refunded { currency: String, cause: RefundCause, cents: i64 },
     /// What no event tells.
     Noted(Noted),
 }
 
 impl Counted {
     /// What an event of the account tells.
-    pub(crate) fn of(account: &Account, event: &Event) -> Vec<Self> {
+    pub(crate) fn of(event: &Event) -> Vec<Self> {
         let mut counted = vec![Self::Happened(event.event_type())];
-        match event {
-            Event::PaymentCompleted(data) => {
-                counted.push(Self::Captured { currency: data.currency.clone(), cents: data.amount.cents() });
-            }
-            Event::PaymentRefunded(data) => {
-                let payment = account.payments.iter().find(|payment| payment.id == data.payment_id);
-                let currency = payment.map_or("", |payment| payment.shown_currency()).to_owned();
-                counted.push(Self::Refunded { currency, cause: data.cause, cents: data.refund_amount.cents() });
-            }
-            _ => {}
+        if let Event::PaymentCompleted(data) = event {
+            counted.push(Self::Captured { currency: data.currency.clone(), cents: data.amount.cents() });
         }
         counted
     }
@@ -46,6 +40,9 @@ pub(crate) struct Figures {
     changes: IntCounterVec,
     captured: IntCounterVec,
     refunded: IntCounterVec,
+    refunds: IntCounterVec,
+    needing_attention: IntGauge,
+    paid_twice: IntCounter,
     declined: IntCounterVec,
     settlement: Histogram,
     open: IntGaugeVec,
@@ -61,6 +58,19 @@ impl Figures {
         let captured = metrics.counter_vec("payments_captured_cents_total", help, &["currency"]);
         let help = "Cents that went back, by why.";
         let refunded = metrics.counter_vec("payments_refunded_cents_total", help, &["currency", "cause"]);
+        let help = "Refunds by outcome, each once whatever the number of attempts; one that succeeds and fails later counts as both.";
+        let refunds = metrics.counter_vec("payment_refunds_total", help, &["cause", "outcome"]);
+        for cause in RefundCause::ALL {
+            for outcome in [SUCCEEDED, FAILED] {
+                let _ = refunds.with_label_values(&[cause.as_str(), outcome]);
+            }
+        }
+        let help = "Refunds that failed for the last time and wait for a person.";
+        let needing_attention = metrics.gauge_vec("payment_refunds_needing_attention", help, &[]);
+        let needing_attention = needing_attention.with_label_values::<&str>(&[]);
+        let help = "Refunds that were settled by hand and that the provider paid too.";
+        let paid_twice = metrics.counter_vec("payment_refunds_paid_twice_total", help, &[]);
+        let paid_twice = paid_twice.with_label_values::<&str>(&[]);
         let help = "Payments that were declined, by the provider's reason.";
         let declined = metrics.counter_vec("payments_declined_total", help, &["reason"]);
         for reason in Decline::ALL {
@@ -70,7 +80,8 @@ impl Figures {
         let settlement = metrics.histogram_vec("payment_settlement_duration_seconds", help, &[]);
         let settlement = settlement.with_label_values::<&str>(&[]);
         let open = metrics.gauge_vec("payments_open", "Payments that have not ended, by status.", &["status"]);
-        let figures = Self { changes, captured, refunded, declined, settlement, open };
+        let figures =
+            Self { changes, captured, refunded, refunds, needing_attention, paid_twice, declined, settlement, open };
         figures.show_open(&[]);
         figures
     }
@@ -91,9 +102,16 @@ impl Figures {
                 Counted::Captured { currency, cents } => {
                     self.captured.with_label_values(&[currency.as_str()]).inc_by(whole(cents));
                 }
-                Counted::Refunded { currency, cause, cents } => {
-                    self.refunded.with_label_values(&[currency.as_str(), cause.as_str()]).inc_by(whole(cents));
+                Counted::Noted(Noted::Refunded { currency, cause, amount }) => {
+                    self.refunded.with_label_values(&[currency.as_str(), cause.as_str()]).inc_by(whole(amount.cents()));
+                    if !amount.is_zero() {
+                        self.refunds.with_label_values(&[cause.as_str(), SUCCEEDED]).inc();
+                    }
                 }
+                Counted::Noted(Noted::RefundFailed(cause)) => {
+                    self.refunds.with_label_values(&[cause.as_str(), FAILED]).inc();
+                }
+                Counted::Noted(Noted::PaidTwice) => self.paid_twice.inc(),
                 Counted::Noted(Noted::Declined(reason)) => self.declined.with_label_values(&[reason.as_str()]).inc(),
                 // The provider tells whole seconds, so it may seem to have been after us.
                 Counted::Noted(Noted::Taken(at)) => {
@@ -101,6 +119,11 @@ impl Figures {
                 }
             }
         }
+    }
+
+    /// So many refunds need attention now.
+    pub(crate) fn show_needing_attention(&self, refunds: i64) {
+        self.needing_attention.set(refunds);
     }
 
     /// So many payments are in these states now, and none in the other open ones.

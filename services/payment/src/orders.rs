@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::auth::{Bearer, ServiceTokens};
+use common::auth::{Bearer, Caller, ServiceTokens};
 use common::client::ServiceClient;
 use common::discovery::ServiceName;
 use contracts::calls::{OrderSummary, PaymentStatus};
@@ -32,7 +32,7 @@ impl Orders {
     ///
     /// # Errors
     /// [`Error::OrderNotFound`], or the order service does not answer.
-    pub(crate) async fn find(&self, id: OrderId, caller: &Bearer) -> Result<OrderSummary, Error> {
+    async fn find(&self, id: OrderId, caller: &Bearer) -> Result<OrderSummary, Error> {
         let call = self.client.get(ServiceName::Order, format!("/api/orders/{id}")).bearer(caller).retries(1);
         let answer = call.send().await.map_err(Error::Orders)?;
         if answer.is_success() {
@@ -42,6 +42,19 @@ impl Orders {
             403 | 404 => Err(Error::OrderNotFound),
             _ => Err(Error::Orders(answer.unexpected())),
         }
+    }
+
+    /// An order, seen as this caller may see it: a person by the person's own token, a service, which may lack the right
+    /// to read orders, by ours.
+    ///
+    /// # Errors
+    /// [`Error::OrderNotFound`], or the order service or the issuer of our token does not answer.
+    pub(crate) async fn find_for(&self, id: OrderId, caller: &Caller) -> Result<OrderSummary, Error> {
+        if caller.is_service() {
+            let own = self.tokens.bearer().await.map_err(Error::Orders)?;
+            return self.find(id, &own).await;
+        }
+        self.find(id, &caller.bearer()).await
     }
 
     /// Waits until the order shows that the payment is completed, or two seconds at the most: whoever reads the order

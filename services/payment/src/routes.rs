@@ -11,6 +11,8 @@ mod create_payment;
 mod get_payment;
 mod list_order_payments;
 mod refund_payment;
+mod retry_refund;
+mod settle_refund;
 mod stripe_webhook;
 mod view;
 
@@ -22,6 +24,8 @@ pub(crate) fn router(state: AppState) -> OpenApiRouter {
         .routes(routes!(list_order_payments::list_order_payments))
         .routes(routes!(confirm_payment::confirm_payment))
         .routes(routes!(refund_payment::refund_payment))
+        .routes(routes!(retry_refund::retry_refund))
+        .routes(routes!(settle_refund::settle_refund))
         .routes(routes!(stripe_webhook::stripe_webhook))
         .routes(routes!(audit_payments::audit_payments))
         .with_state(state)

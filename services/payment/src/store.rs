@@ -29,7 +29,7 @@ pub const INTENT_TAKEN: &str = "payments.intent";
 pub type Decide<'a> = dyn FnMut(&mut Account) -> Option<Effects> + Send + 'a;
 
 /// Something that is to be done at the provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Due {
     /// About a payment.
     Payment(OrderId, PaymentId),
@@ -57,6 +57,9 @@ common::store_port! {
         /// The order whose payment has this intent.
         async fn order_of_intent(&self, intent: &str) -> Result<Option<OrderId>, StoreError>;
 
+        /// The order that a refund is of, and its payment.
+        async fn order_of_refund(&self, refund: RefundId) -> Result<Option<(OrderId, PaymentId)>, StoreError>;
+
         /// What is due and not leased, the oldest first.
         async fn due(&self, now: DateTime<Utc>, most: u32) -> Result<Vec<Due>, StoreError>;
 
@@ -66,8 +69,11 @@ common::store_port! {
         /// How many payments are in each of the open states; those that none is in may be left out.
         async fn count_open(&self) -> Result<Vec<(State, i64)>, StoreError>;
 
-        /// Up to `limit` payments by id, those after `after`.
-        async fn audit(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<Payment>, StoreError>;
+        /// Number of refunds that need attention.
+        async fn count_needing_attention(&self) -> Result<i64, StoreError>;
+
+        /// Up to `limit` payments by id, those after `after`, and whether their orders are cancelled.
+        async fn audit(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<(Payment, bool)>, StoreError>;
 
         /// Whether it answers.
         async fn ping(&self) -> Result<(), StoreError>;
@@ -95,12 +101,13 @@ impl Ledger {
         self.figures.expect(currency);
     }
 
-    /// Counts the payments that have not ended.
+    /// Counts the payments that have not ended, and the refunds that need attention.
     ///
     /// # Errors
     /// If the store does not answer.
     pub async fn count_open(&self) -> Result<(), StoreError> {
         self.figures.show_open(&self.store.count_open().await?);
+        self.figures.show_needing_attention(self.store.count_needing_attention().await?);
         Ok(())
     }
 
@@ -176,7 +183,7 @@ impl Ledger {
             let outcome = rule(account, now);
             let mut effects = Effects { handled, ..Effects::none() };
             for (at, event) in account.take_events() {
-                counted.extend(Counted::of(account, &event));
+                counted.extend(Counted::of(&event));
                 effects.push(at, event);
             }
             counted.extend(account.take_noted().into_iter().map(Counted::Noted));
@@ -230,6 +237,14 @@ impl Ledger {
         Ok(self.store.order_of_intent(intent).await?.inspect(|order| about_order(*order)))
     }
 
+    /// The order that a refund is of, and its payment.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn order_of_refund(&self, refund: RefundId) -> Result<Option<(OrderId, PaymentId)>, StoreError> {
+        Ok(self.store.order_of_refund(refund).await?.inspect(|(order, _)| about_order(*order)))
+    }
+
     /// What is due now, the oldest first.
     ///
     /// # Errors
@@ -246,11 +261,11 @@ impl Ledger {
         self.store.next_due().await
     }
 
-    /// Up to `limit` payments by id, those after `after`.
+    /// Up to `limit` payments by id, those after `after`, and whether their orders are cancelled.
     ///
     /// # Errors
     /// If the store does not answer.
-    pub async fn audit(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<Payment>, StoreError> {
+    pub async fn audit(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<(Payment, bool)>, StoreError> {
         self.store.audit(after, limit).await
     }
 
@@ -261,4 +276,17 @@ impl Ledger {
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.store.ping().await
     }
+}
+
+/// A list as it is stored: a JSON array, or nothing.
+fn stored(list: &[String]) -> Option<String> {
+    (!list.is_empty()).then(|| serde_json::Value::from(list).to_string())
+}
+
+/// Reads a list that was stored by [`stored`].
+fn list(text: Option<&str>) -> Result<Vec<String>, StoreError> {
+    text.map_or_else(
+        || Ok(Vec::new()),
+        |text| serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string())),
+    )
 }

@@ -11,7 +11,9 @@ use contracts::{Money, OrderId, PaymentId, RefundId};
 mod error;
 mod http;
 mod objects;
+mod reads;
 mod signature;
+mod text;
 mod webhook;
 
 pub use error::StripeError;
@@ -22,6 +24,7 @@ pub use webhook::{Notice, read_notice};
 
 use http::Http;
 use objects::List;
+use reads::ReadLimit;
 
 /// All calls about one thing under one lease end within this time.
 pub const PROVIDER_LIMIT: Duration = Duration::from_secs(8);
@@ -39,6 +42,7 @@ const CLOCK_SKEW: chrono::Duration = chrono::Duration::minutes(5);
 #[derive(Clone)]
 pub struct Stripe {
     http: Http,
+    reads: ReadLimit,
 }
 
 /// An intent that is to be made. The same one always gives the same request, so that its key can be used again.
@@ -66,7 +70,7 @@ impl Stripe {
     /// # Errors
     /// If the HTTP client cannot be set up.
     pub fn new(settings: StripeSettings) -> Result<Self, common::BoxError> {
-        Ok(Self { http: Http::new(settings)? })
+        Ok(Self { http: Http::new(settings)?, reads: ReadLimit::default() })
     }
 
     /// Makes an intent, or gives the one that was made with the same key.
@@ -96,6 +100,37 @@ impl Stripe {
     /// As the provider answers.
     pub async fn intent(&self, id: &str) -> Result<Intent, StripeError> {
         self.http.get("get_intent", &format!("/v1/payment_intents/{id}"), WITH_CHARGE).await
+    }
+
+    /// An intent as it is now, read when its turn comes: nobody waits for it.
+    ///
+    /// # Errors
+    /// As the provider answers.
+    pub async fn intent_in_turn(&self, id: &str) -> Result<Intent, StripeError> {
+        self.in_turn(self.intent(id)).await
+    }
+
+    /// All refunds of an intent, read when their turn comes: nobody waits for them.
+    ///
+    /// # Errors
+    /// As the provider answers.
+    pub async fn refunds_in_turn(&self, intent: &str) -> Result<Vec<ProviderRefund>, StripeError> {
+        self.in_turn(self.refunds(intent)).await
+    }
+
+    /// A refund as it is now, read when its turn comes: nobody waits for it.
+    ///
+    /// # Errors
+    /// As the provider answers.
+    pub async fn refund_in_turn(&self, id: &str) -> Result<ProviderRefund, StripeError> {
+        self.in_turn(self.refund(id)).await
+    }
+
+    async fn in_turn<T>(&self, read: impl Future<Output = Result<T, StripeError>> + Send) -> Result<T, StripeError> {
+        self.reads.turn().await?;
+        let result = read.await;
+        self.reads.note(&result);
+        result
     }
 
     /// Cancels an intent. One that is cancelled already is refused, as one that succeeded: look at it then.
@@ -142,12 +177,17 @@ impl Stripe {
         self.http.get("get_refund", &format!("/v1/refunds/{id}"), NO_QUERY).await
     }
 
-    /// Looks for the refund of an intent whose metadata names ours.
+    /// Looks for the refund of an intent whose metadata names ours, but for those of `former` attempts.
     ///
     /// # Errors
     /// As the provider answers.
-    pub async fn find_refund(&self, refund: RefundId, intent: &str) -> Result<Option<ProviderRefund>, StripeError> {
-        let wanted = |found: &ProviderRefund| found.ours() == Some(refund);
+    pub async fn find_refund(
+        &self,
+        refund: RefundId,
+        intent: &str,
+        former: &[String],
+    ) -> Result<Option<ProviderRefund>, StripeError> {
+        let wanted = |found: &ProviderRefund| found.ours() == Some(refund) && !former.contains(&found.id);
         self.find("list_refunds", "/v1/refunds", &[("payment_intent", intent)], wanted, |found| &found.id).await
     }
 

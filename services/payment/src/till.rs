@@ -4,16 +4,20 @@
 //! provider is asked. A second change, under the lease, writes what came of it, with the events. A process that dies in
 //! between leaves a lease that runs out, and [`Till::work`] takes it up from what is stored.
 
-use contracts::{Money, OrderId, PaymentId, RefundId};
+use common::telemetry;
+use contracts::{OrderId, PaymentId, RefundId};
 use tokio::time::{Duration, Instant, sleep};
 
-use crate::domain::{Account, Begin, Confirm, Granted, LeaseToken, NewPayment, Payment, Refusal, Report, State, Terms};
+use crate::domain::{
+    Account, Begin, Confirm, Granted, LeaseToken, NewPayment, NewRefund, Payment, Refusal, Report, State, Terms,
+};
 use crate::error::Error;
 use crate::store::Ledger;
 use crate::stripe::{Intent, Notice, Stripe, StripeError};
 
 mod ask;
 mod once;
+mod retry;
 mod work;
 
 pub use once::Once;
@@ -147,18 +151,12 @@ impl Till {
         }
     }
 
-    /// Gives money of a payment back: `amount`, or the rest. Where the provider does not answer now, the refund stays
+    /// Gives money of a payment back. Where the provider does not answer now, the refund stays
     /// pending and is carried out later.
     ///
     /// # Errors
     /// If a rule or the provider refuses.
-    pub async fn refund(
-        &self,
-        id: PaymentId,
-        amount: Option<Money>,
-        reason: Option<String>,
-        once: Once<'_, Payment>,
-    ) -> Result<Payment, Error> {
+    pub async fn refund(&self, id: PaymentId, request: NewRefund, once: Once<'_, Payment>) -> Result<Payment, Error> {
         let order = self.ledger.order_of(id).await?.ok_or(Refusal::NotFound)?;
         if once.resource::<RefundId>().is_some() {
             // An earlier try wrote the refund and died: whoever works on what is due carries it out.
@@ -167,7 +165,7 @@ impl Till {
         }
         let token = self.ledger.token();
         let rule = move |account: &mut Account, now| {
-            let granted = account.grant_refund(id, amount, reason, token, now)?;
+            let granted = account.grant_refund(id, request, token, now)?;
             Ok((granted, account.payment(id)?.clone()))
         };
         let keyed = |(granted, payment): &(Granted, Payment)| match granted {
@@ -190,40 +188,31 @@ impl Till {
         }
     }
 
-    /// Takes in what a webhook tells; nothing if it is not about a payment of ours.
+    /// Notes that a webhook named an object of ours, which is fetched from the provider next; nothing if it is not about
+    /// a payment of ours. What the webhook claims of the object is not applied.
     ///
     /// # Errors
-    /// If the store does not answer.
+    /// If the store does not answer, or too many notifications of the payment are pending.
     pub async fn hear(&self, notice: &Notice) -> Result<(), Error> {
+        let trace = telemetry::traceparent();
         match notice {
-            Notice::Intent(seen) => {
-                let mut order = self.ledger.order_of_intent(&seen.id).await?;
+            Notice::Intent { intent, payment } => {
+                let mut order = self.ledger.order_of_intent(intent).await?;
                 // A webhook that overtakes the answer of our own call finds its payment by the metadata.
-                if let (None, Some(payment)) = (order, seen.payment) {
+                if let (None, Some(payment)) = (order, *payment) {
                     order = self.ledger.order_of(payment).await?;
                 }
                 let Some(order) = order else { return Ok(()) };
-                let heard = |account: &mut Account, now| {
-                    account.hear_intent(seen, now);
-                    Ok(())
-                };
-                self.ledger.change(order, heard).await
+                let hint = |account: &mut Account, now| account.hint_intent(intent, *payment, trace, now);
+                self.ledger.change(order, hint).await
             }
-            Notice::Refund(seen) => {
-                let Some(order) = self.ledger.order_of_intent(&seen.intent).await? else { return Ok(()) };
-                let heard = |account: &mut Account, now| {
-                    account.hear_refund(seen, now);
-                    Ok(())
-                };
-                self.ledger.change(order, heard).await
-            }
-            Notice::Refunded { intent } => {
+            Notice::Refund { intent } => {
                 let Some(order) = self.ledger.order_of_intent(intent).await? else { return Ok(()) };
-                let heard = |account: &mut Account, now| {
-                    account.expect_refunds(intent, now);
+                let hint = |account: &mut Account, now| {
+                    account.expect_refunds(intent, trace, now);
                     Ok(())
                 };
-                self.ledger.change(order, heard).await
+                self.ledger.change(order, hint).await
             }
             Notice::Other => Ok(()),
         }

@@ -3,12 +3,15 @@
 use common::postgres::Postgres;
 use payment_service::NAME;
 use payment_service::store::postgres::read::{AUDITED, ORDER, PAYMENTS, REFUNDS};
-use payment_service::store::postgres::{DUE, LOCK, MIGRATIONS, NEXT_DUE, ORDER_OF, ORDER_OF_INTENT};
+use payment_service::store::postgres::{
+    COUNT_NEEDING_ATTENTION, DUE, LOCK, MIGRATIONS, NEXT_DUE, ORDER_OF, ORDER_OF_INTENT, ORDER_OF_REFUND,
+};
 use sqlx::Executor as _;
 use testkit::plans::assert_indexed;
 use testkit::servers;
 
 const ROWS: &str = "
+    SET LOCAL statement_timeout = 0;
     INSERT INTO orders (order_id) SELECT gen_random_uuid() FROM generate_series(1, 100000);
     INSERT INTO payments (id, order_id, user_id, amount, currency, method, state, intent, closed, stop, external,
             captured, captured_currency, announced, sync_refunds, version, created_at, updated_at, due_at, tries, attempt)
@@ -26,7 +29,24 @@ async fn no_hot_statement_reads_a_whole_table() {
     let url = server.database().await.parse().expect("an address");
     let db = Postgres::open(&url, NAME, &MIGRATIONS).await.expect("a database");
     db.pool().execute(sqlx::raw_sql(ROWS)).await.expect("rows");
-    for statement in [LOCK, ORDER, PAYMENTS, REFUNDS, ORDER_OF, ORDER_OF_INTENT, DUE, NEXT_DUE, AUDITED] {
-        assert_indexed(db.pool(), statement, &["orders", "payments", "payments_1", "p", "refunds", "refunds_1"]).await;
+    for statement in [
+        LOCK,
+        ORDER,
+        PAYMENTS,
+        REFUNDS,
+        ORDER_OF,
+        ORDER_OF_INTENT,
+        ORDER_OF_REFUND,
+        DUE,
+        NEXT_DUE,
+        COUNT_NEEDING_ATTENTION,
+        AUDITED,
+    ] {
+        assert_indexed(
+            db.pool(),
+            statement,
+            &["orders", "payments", "payments_1", "p", "refunds", "refunds_1", "o", "r"],
+        )
+        .await;
     }
 }

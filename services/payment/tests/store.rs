@@ -153,10 +153,16 @@ async fn an_account_is_read_as_it_was_written(fixture: Fixture) {
         refund.status = RefundStatus::Failed;
         refund.reason = Some("because".to_owned());
         refund.failure = Some("no".to_owned());
+        refund.attempts = 5;
+        refund.needs_attention = true;
+        refund.paid_twice = true;
+        refund.actor = Some(Actor::Service("client".to_owned()));
+        refund.former = vec!["re_0".to_owned(), "re_00".to_owned()];
         refund.provider_refund = Some("re_1".to_owned());
         refund.work.take(LeaseToken::generate(START), START);
         refund.work.doubt = Some(Doubt::Unanswered);
-        let booked = Refund::new(Money::from_cents(1), RefundCause::Provider, true, START);
+        let mut booked = Refund::new(Money::from_cents(1), RefundCause::Provider, true, START);
+        booked.settled = true;
         *payment = Payment {
             state: State::Completed,
             method: PaymentMethod::GooglePay,
@@ -169,6 +175,8 @@ async fn an_account_is_read_as_it_was_written(fixture: Fixture) {
             unwanted: Some(RefundCause::Late),
             announced: Money::from_cents(5),
             sync_refunds: true,
+            hints: vec!["pi_1".to_owned(), "pi_2".to_owned()],
+            trace: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
             description: Some("Größe ✓".to_owned()),
             failure_reason: Some("declined".to_owned()),
             metadata: Some("{\"a\": 1.0}".to_owned()),
@@ -193,13 +201,18 @@ async fn an_account_is_read_as_it_was_written(fixture: Fixture) {
     .await;
     let read = store.account(order).await.unwrap();
     assert_eq!(read, written);
-    let payment = read.unwrap().payments[0].id;
+    let read = read.unwrap();
+    let (payment, refund) = (read.payments[0].id, read.payments[0].refunds[0].id);
+    assert_eq!(store.order_of_refund(refund).await.unwrap(), Some((order, payment)));
+    assert_eq!(store.count_needing_attention().await.unwrap(), 1);
+    assert!(store.audit(None, 1).await.unwrap()[0].1, "its order is cancelled");
     assert_eq!(store.order_of(payment).await.unwrap(), Some(order));
     assert_eq!(store.order_of_intent("pi_1").await.unwrap(), Some(order));
     // What is written again may be less.
     write(&*store, order, |account| {
         let payment = &mut account.payments[0];
         payment.description = None;
+        payment.hints.clear();
         payment.work = Work::default();
         payment.refunds[0].work = Work::default();
         written = Some(account.clone());
@@ -213,6 +226,8 @@ async fn what_is_not_known_is_none(fixture: Fixture) {
     assert_eq!(store.account(order()).await.unwrap(), None);
     assert_eq!(store.order_of(PaymentId::generate(START)).await.unwrap(), None);
     assert_eq!(store.order_of_intent("pi_1").await.unwrap(), None);
+    assert_eq!(store.order_of_refund(RefundId::generate(START)).await.unwrap(), None);
+    assert_eq!(store.count_needing_attention().await.unwrap(), 0);
     assert_eq!(store.next_due().await.unwrap(), None);
     assert!(store.due(START, 10).await.unwrap().is_empty());
     store.ping().await.unwrap();
@@ -338,8 +353,9 @@ async fn an_audit_has_every_payment_once_by_id(fixture: Fixture) {
     loop {
         let page = store.audit(after, 2).await.unwrap();
         let Some(last) = page.last() else { break };
-        after = Some(last.id);
-        read.extend(page.into_iter().map(|payment| payment.id));
+        after = Some(last.0.id);
+        assert!(page.iter().all(|(_, cancelled)| !cancelled));
+        read.extend(page.into_iter().map(|(payment, _)| payment.id));
     }
     assert_eq!(read, ids);
 }

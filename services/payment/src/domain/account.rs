@@ -1,7 +1,7 @@
 //! All payments of one order, and what is known of the order: the unit that rules look at and stores lock.
 
 use chrono::{DateTime, Utc};
-use contracts::calls::PaymentStatus;
+use contracts::calls::{PaymentStatus, RefundCause};
 use contracts::event::PaymentChanged;
 use contracts::{Event, Money, OrderId, PaymentId, UserId};
 
@@ -13,6 +13,7 @@ mod begin;
 mod confirm;
 mod hear;
 mod refunds;
+mod retry;
 mod work;
 
 #[cfg(test)]
@@ -20,7 +21,8 @@ mod tests;
 
 pub use begin::{Begin, NewPayment};
 pub use confirm::Confirm;
-pub use refunds::Granted;
+pub use refunds::{Granted, NewRefund};
+pub use retry::Retry;
 
 /// What an order costs and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,12 +47,25 @@ pub struct OrderRecord {
 }
 
 /// Something that happened and no event tells, but is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Noted {
     /// A payment was declined.
     Declined(Decline),
     /// Money was recorded that the provider took at this time.
     Taken(DateTime<Utc>),
+    /// Money went back. An attempt of what went back before and failed adds nothing.
+    Refunded {
+        /// Currency (ISO 4217).
+        currency: String,
+        /// Cause.
+        cause: RefundCause,
+        /// Growth of what went back in all.
+        amount: Money,
+    },
+    /// The first attempt of a refund failed; those that follow are of the same refund.
+    RefundFailed(RefundCause),
+    /// The provider paid a refund that was settled by hand.
+    PaidTwice,
 }
 
 /// An order's record and its payments.

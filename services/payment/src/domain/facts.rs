@@ -147,6 +147,8 @@ pub enum Report {
     Seen(IntentSeen),
     /// This is its intent, and these are all refunds of it.
     Refunds(IntentSeen, Vec<RefundSeen>),
+    /// This is the intent that a webhook named; `None` if the provider does not know it.
+    Looked(String, Option<IntentSeen>),
     /// There is no intent of it, and there will be none.
     Absent,
     /// The provider refused to make its intent.

@@ -40,10 +40,15 @@ pub struct Payment {
     pub captured: Option<Captured>,
     /// Why what was taken is not wanted and goes back: `late` or `doubled`.
     pub unwanted: Option<RefundCause>,
-    /// The largest sum of refunds that was ever announced.
+    /// The largest sum of refunds that was announced as paid: what a payment that is wanted gives back. A refund of the
+    /// provider's own that fails lowers it.
     pub announced: Money,
     /// Whether the provider has refunds that we may not know.
     pub sync_refunds: bool,
+    /// Intents that webhooks named and that have not been fetched since: its own, or others that name it.
+    pub hints: Vec<String>,
+    /// Trace of the last webhook, which the work that it caused continues (`traceparent`).
+    pub trace: Option<String>,
     /// The client's words.
     pub description: Option<String>,
     /// Why it failed, fit for the customer.
@@ -69,6 +74,8 @@ pub struct Payment {
 /// What is to be done about a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
+    /// Fetch an intent that a webhook named.
+    Look,
     /// Ask for the intent and its refunds.
     Sync,
     /// See to it that no money can come by the intent.
@@ -142,7 +149,7 @@ impl Payment {
     }
 
     /// What we owe back and have not yet asked for: all of it if the order does not want it, else what was announced as
-    /// refunded and then refused after all.
+    /// refunded and failed after all.
     #[must_use]
     pub fn owed_back(&self, order_cancelled: bool) -> Money {
         let all = order_cancelled || self.unwanted.is_some();
@@ -150,25 +157,47 @@ impl Payment {
         wanted_back.minus_or_zero(self.held())
     }
 
-    /// When the next refund may be made after one that failed: later with each failure. `None` if none failed.
+    /// What of [`Self::owed_back`] is made again by itself, without a person.
+    #[must_use]
+    pub fn owed_now(&self, order_cancelled: bool) -> Money {
+        let waiting = self.refunds.iter().filter(|refund| refund.needs_attention).map(|refund| refund.amount).sum();
+        self.owed_back(order_cancelled).minus_or_zero(waiting)
+    }
+
+    /// What is owed and not under way at the provider: it waits for the next attempt, or for a person.
+    #[must_use]
+    pub fn awaiting(&self, order_cancelled: bool) -> Money {
+        let by_people = |refund: &&Refund| refund.external && refund.status == RefundStatus::Pending;
+        let by_people: Money = self.refunds.iter().filter(by_people).map(|refund| refund.amount).sum();
+        [by_people, self.owed_back(order_cancelled)].into_iter().sum()
+    }
+
+    /// The last attempt that failed and is made again by itself.
+    #[must_use]
+    pub fn last_failed(&self) -> Option<&Refund> {
+        let failed = self.refunds.iter().filter(|refund| !refund.holds() && !refund.needs_attention);
+        failed.max_by_key(|refund| refund.updated_at)
+    }
+
+    /// When the next refund may be made after one that failed: later with each attempt. `None` if none failed.
     #[must_use]
     pub fn repay_at(&self) -> Option<DateTime<Utc>> {
-        let failed = self.refunds.iter().filter(|refund| !refund.holds());
-        let tries = u32::try_from(failed.clone().count().saturating_sub(1)).unwrap_or(u32::MAX);
-        failed.map(|refund| refund.updated_at).max().map(|last| last + backoff(tries))
+        self.last_failed().map(|last| last.updated_at + backoff(last.attempts.saturating_sub(1)))
     }
 
     /// What is to be done about it; it follows from what is stored, so that nothing is forgotten.
     #[must_use]
     pub fn need(&self, order_cancelled: bool) -> Option<Need> {
         let never_made = self.state == State::Pending && self.intent.is_none();
-        if self.sync_refunds {
+        if !self.hints.is_empty() {
+            Some(Need::Look)
+        } else if self.sync_refunds {
             Some(Need::Sync)
         } else if self.state == State::Settling || never_made || (self.stop && !self.closed) {
             Some(Need::Close)
         } else if self.state.is_open() {
             Some(Need::Check)
-        } else if !self.owed_back(order_cancelled).is_zero() {
+        } else if !self.owed_now(order_cancelled).is_zero() {
             Some(Need::Repay)
         } else {
             None

@@ -41,6 +41,18 @@ pub enum Refusal {
     /// There is no such payment or refund.
     #[error("Payment not found")]
     NotFound,
+    /// There is no such refund.
+    #[error("Refund not found")]
+    RefundNotFound,
+    /// It does not need attention, or an attempt is in flight.
+    #[error("Only a failed refund that needs attention can be retried, and only while no attempt is in flight")]
+    NotRetryable,
+    /// It is neither external nor in need of attention, or an attempt is in flight.
+    #[error("Only an external refund or one that needs attention can be settled")]
+    NotSettleable,
+    /// Too many intents of it wait to be fetched.
+    #[error("Too many notifications of this payment are pending")]
+    TooManyHints,
     /// Somebody else took the work up after the lease ran out.
     #[error("Payment is being worked on by somebody else")]
     LeaseLost,

@@ -136,6 +136,13 @@ impl Work {
         self.lease.is_some_and(|lease| lease.token == token)
     }
 
+    /// Whether something that was recorded at `at` was known before the lease was taken, so that what is asked under the
+    /// lease is newer.
+    #[must_use]
+    pub fn is_newer_than(&self, at: DateTime<Utc>) -> bool {
+        self.lease.is_some_and(|lease| at < lease.until - LEASE)
+    }
+
     /// Whether somebody asked for another look since the lease was taken.
     #[must_use]
     pub fn is_urged(&self) -> bool {

@@ -1,7 +1,7 @@
 //! `GET /ops/audit`
 
 use axum::extract::State;
-use common::auth::AdminOrService;
+use common::auth::{AdminOr, scope};
 use common::http::ops::AuditPage;
 use common::http::{ApiError, Json, Query};
 use contracts::audit::PaymentAudit;
@@ -22,12 +22,12 @@ use crate::domain::{Payment, Refund};
         (status = 200, body = [PaymentAudit]),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "FORBIDDEN", body = Problem),
+        (status = 403, description = "FORBIDDEN, INSUFFICIENT_SCOPE: only an admin or a service with ops:read", body = Problem),
     )
 )]
 pub(super) async fn audit_payments(
     State(app): State<AppState>,
-    _caller: AdminOrService,
+    _caller: AdminOr<scope::OpsRead>,
     Query(page): Query<AuditPage>,
 ) -> Result<Json<Vec<PaymentAudit>>, ApiError> {
     let (after, limit) = page.read::<PaymentId>()?;
@@ -35,16 +35,22 @@ pub(super) async fn audit_payments(
     Ok(Json(payments.into_iter().map(row).collect()))
 }
 
-fn row(payment: Payment) -> PaymentAudit {
+fn row((payment, order_cancelled): (Payment, bool)) -> PaymentAudit {
     let sum = |which: &dyn Fn(&&Refund) -> bool| {
         payment.refunds.iter().filter(which).map(|refund| refund.amount).sum::<Money>()
     };
+    let outside = |refund: &&Refund| refund.settled && !refund.paid_twice;
+    let succeeded = |refund: &&Refund| refund.status == RefundStatus::Succeeded;
+    // What was granted and failed after all stays granted while it is owed.
+    let wanted = payment.unwanted.is_none() && !order_cancelled;
+    let owed_of_granted = if wanted { payment.owed_back(order_cancelled) } else { Money::ZERO };
+    let granted = sum(&|refund| refund.cause == RefundCause::Granted && succeeded(refund));
     PaymentAudit {
-        refunded: sum(&|refund| refund.status == RefundStatus::Succeeded),
-        granted: sum(&|refund| refund.cause == RefundCause::Granted && refund.status == RefundStatus::Succeeded),
+        refunded: sum(&|refund| succeeded(refund) && !outside(refund)),
+        granted: [granted, owed_of_granted].into_iter().sum(),
         refunding: sum(&|refund| refund.status == RefundStatus::Pending),
-        awaiting: Money::ZERO,
-        refunded_outside: Money::ZERO,
+        awaiting: payment.awaiting(order_cancelled),
+        refunded_outside: sum(&outside),
         captured: payment.captured_amount(),
         status: payment.status(),
         id: payment.id,

@@ -1,7 +1,7 @@
 //! `PUT /api/payments/{id}/confirm`
 
 use axum::extract::State;
-use common::auth::AdminOrService;
+use common::auth::{AdminOr, scope};
 use common::http::{ApiError, Checks, Json, Path};
 use contracts::{PaymentId, Problem};
 use serde::Deserialize;
@@ -32,7 +32,7 @@ pub(super) struct Body {
         (status = 200, description = "Completed, or was by the same transaction before", body = PaymentView),
         (status = 400, description = "VALIDATION_FAILED, MALFORMED_BODY", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "FORBIDDEN: only an admin or a service", body = Problem),
+        (status = 403, description = "FORBIDDEN, INSUFFICIENT_SCOPE: only an admin or a service with payments:confirm", body = Problem),
         (status = 404, description = "PAYMENT_NOT_FOUND", body = Problem),
         (status = 409, description = "PAYMENT_ALREADY_CONFIRMED, PAYMENT_NOT_CONFIRMABLE, PAYMENT_IN_PROGRESS",
             body = Problem),
@@ -42,7 +42,7 @@ pub(super) struct Body {
 )]
 pub(super) async fn confirm_payment(
     State(app): State<AppState>,
-    _: AdminOrService,
+    _caller: AdminOr<scope::PaymentsConfirm>,
     Path(id): Path<PaymentId>,
     Json(body): Json<Body>,
 ) -> Result<Json<PaymentView>, ApiError> {

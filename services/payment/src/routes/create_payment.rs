@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use common::auth::Caller;
+use common::auth::{Scoped, scope};
 use common::http::idempotent::{self, Keyed, once};
 use common::http::{ApiError, Checks, Json};
 use common::idempotency::KeptAnswer;
@@ -80,7 +80,7 @@ pub(super) struct Answer {
         (status = 201, description = "Begun; the customer pays it with the client secret", body = Answer),
         (status = 400, description = "VALIDATION_FAILED, MALFORMED_BODY", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "FORBIDDEN: another person's user_id", body = Problem),
+        (status = 403, description = "FORBIDDEN: another person's user_id; INSUFFICIENT_SCOPE: a service without payments:create", body = Problem),
         (status = 404, description = "ORDER_NOT_FOUND", body = Problem),
         (status = 409, description = "AMOUNT_MISMATCH, ORDER_NOT_PAYABLE, PAYMENT_IN_PROGRESS, IDEMPOTENCY_IN_FLIGHT", body = Problem),
         (status = 422, description = "CURRENCY_MISMATCH, PAYMENT_METHOD_UNAVAILABLE, IDEMPOTENCY_MISMATCH", body = Problem),
@@ -90,9 +90,10 @@ pub(super) struct Answer {
 )]
 pub(super) async fn create_payment(
     State(app): State<AppState>,
-    caller: Caller,
+    caller: Scoped<scope::PaymentsCreate>,
     request: Keyed<Json<Body>>,
 ) -> Result<Response, ApiError> {
+    let caller = caller.into_inner();
     let keyed = request.request(&caller);
     let body = request.input.0;
     if let Some(order) = body.order_id {
@@ -122,7 +123,7 @@ async fn payable_order(
     if request.currency != *app.currency {
         return Err(Error::CurrencyMismatch(app.currency.to_string()).into());
     }
-    let order = app.orders.find(order_id, &caller.bearer()).await?;
+    let order = app.orders.find_for(order_id, &caller).await?;
     if !caller.may_act_for(order.user_id) {
         return Err(Error::OrderNotFound.into());
     }

@@ -1,7 +1,7 @@
 //! `GET /api/payments/{id}`
 
 use axum::extract::State;
-use common::auth::Caller;
+use common::auth::{Scoped, scope};
 use common::http::{ApiError, Json, Path};
 use contracts::{PaymentId, Problem};
 
@@ -21,15 +21,16 @@ use crate::error::Error;
         (status = 200, body = PaymentView),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
+        (status = 403, description = "INSUFFICIENT_SCOPE: a service without payments:read", body = Problem),
         (status = 404, description = "PAYMENT_NOT_FOUND, also for another person's", body = Problem),
     )
 )]
 pub(super) async fn get_payment(
     State(app): State<AppState>,
-    caller: Caller,
+    caller: Scoped<scope::PaymentsRead>,
     Path(id): Path<PaymentId>,
 ) -> Result<Json<PaymentView>, ApiError> {
     let payment = app.till.ledger().payment(id).await.map_err(Error::from)?;
-    let payment = payment.filter(|payment| caller.may_act_for(payment.user_id));
+    let payment = payment.filter(|payment| caller.0.may_act_for(payment.user_id));
     Ok(Json(payment.ok_or(Error::Refused(Refusal::NotFound))?.into()))
 }

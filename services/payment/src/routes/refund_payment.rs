@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use common::auth::AdminOrService;
+use common::auth::{AdminOr, scope};
 use common::http::idempotent::{self, Keyed, once};
 use common::http::{ApiError, Checks, OptionalJson, Path};
 use common::idempotency::KeptAnswer;
@@ -11,9 +11,9 @@ use contracts::{Money, PaymentId, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::view::PaymentView;
+use super::view::{PaymentView, actor};
 use crate::app::AppState;
-use crate::domain::Payment;
+use crate::domain::{NewRefund, Payment};
 use crate::till::Once;
 
 const REASON_CHARS: usize = 500;
@@ -43,7 +43,7 @@ pub(super) struct Body {
         (status = 200, body = PaymentView),
         (status = 400, description = "NOT_REFUNDABLE, REFUND_TOO_LARGE, VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "FORBIDDEN: only an admin or a service", body = Problem),
+        (status = 403, description = "FORBIDDEN, INSUFFICIENT_SCOPE: only an admin or a service with payments:refund", body = Problem),
         (status = 404, description = "PAYMENT_NOT_FOUND", body = Problem),
         (status = 409, description = "IDEMPOTENCY_IN_FLIGHT", body = Problem),
         (status = 422, description = "IDEMPOTENCY_MISMATCH", body = Problem),
@@ -52,29 +52,30 @@ pub(super) struct Body {
 )]
 pub(super) async fn refund_payment(
     State(app): State<AppState>,
-    AdminOrService(caller): AdminOrService,
+    caller: AdminOr<scope::PaymentsRefund>,
     Path(id): Path<PaymentId>,
     request: Keyed<OptionalJson<Body>>,
 ) -> Result<Response, ApiError> {
+    let caller = caller.into_inner();
     let keyed = request.request(&caller);
     let body = request.input.0.unwrap_or_default();
     // All else comes after the key, so that a replay does not depend on it.
     once(&app.keys, keyed, async |turn| {
-        let (amount, reason) = check(body)?;
+        let request = check(body, actor(&caller))?;
         let kept = |payment: &Payment| kept(payment).ok();
-        let payment = app.till.refund(id, amount, reason, Once::new(turn.as_ref(), &kept)).await?;
+        let payment = app.till.refund(id, request, Once::new(turn.as_ref(), &kept)).await?;
         self::kept(&payment)
     })
     .await
 }
 
-fn check(body: Body) -> Result<(Option<Money>, Option<String>), ApiError> {
+fn check(body: Body, actor: String) -> Result<NewRefund, ApiError> {
     let mut checks = Checks::new();
     if body.amount.is_some_and(Money::is_zero) {
         checks.fail("amount", "must be at least 0.01");
     }
     let reason = checks.optional_text("reason", body.reason, REASON_CHARS);
-    checks.finish(Some((body.amount, reason)))
+    checks.finish(Some(NewRefund { amount: body.amount, reason, actor: Some(actor) }))
 }
 
 /// The answer to whoever asked for a refund of this payment.

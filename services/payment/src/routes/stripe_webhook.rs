@@ -18,7 +18,8 @@ pub(super) struct Answer {
     received: bool,
 }
 
-/// Stripe tells that something happened. It is taken in whatever the order of arrival, and however often it comes.
+/// Receives Stripe's events. An event is a hint: the object that it names is fetched from Stripe next, and only what that
+/// returns is applied. Events of another kind or shape are received and ignored.
 #[utoipa::path(
     post,
     path = "/api/webhooks/stripe",
@@ -26,7 +27,7 @@ pub(super) struct Answer {
     params(("Stripe-Signature" = String, Header, description = "`t=…,v1=…`: HMAC-SHA256 of `t.body`, at most 300 s old")),
     request_body(content = Object, content_type = "application/json", description = "Stripe's event"),
     responses(
-        (status = 200, description = "Taken in; also what is not about a payment of ours", body = Answer),
+        (status = 200, description = "Received; also what is not about a payment of ours", body = Answer),
         (status = 400, description = "INVALID_SIGNATURE, MALFORMED_BODY", body = Problem),
         (status = 503, description = "SERVICE_UNAVAILABLE: send it again", body = Problem),
     )
@@ -41,7 +42,7 @@ pub(super) async fn stripe_webhook(
         .verify(header, &body, app.till.ledger().now())
         .map_err(|error| ApiError::new(ErrorCode::InvalidSignature, error.to_string()))?;
     let notice = read_notice(&body)
-        .map_err(|error| ApiError::new(ErrorCode::MalformedBody, "Body is not an event of Stripe's").because(error))?;
+        .map_err(|error| ApiError::new(ErrorCode::MalformedBody, "Body is not a JSON object").because(error))?;
     app.till.hear(&notice).await?;
     Ok(Json(Answer { received: true }))
 }

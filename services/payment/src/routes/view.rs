@@ -1,13 +1,14 @@
 //! A payment as clients see it.
 
 use chrono::{DateTime, Utc};
+use common::auth::Caller;
 use contracts::calls::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
 use contracts::{Money, OrderId, PaymentId, RefundId, UserId};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::domain::{Payment, Refund};
+use crate::domain::{Actor, Payment, Refund};
 
 /// The one provider that there is.
 pub(super) const PROVIDER: &str = "stripe";
@@ -51,7 +52,40 @@ pub(super) struct RefundView {
     status: RefundStatus,
     cause: RefundCause,
     reason: Option<String>,
+    actor: ActorView,
+    /// Number of the attempt of what is owed, from 1.
+    attempts: u32,
+    /// Whether it failed, is owed, and waits for a person who retries or settles it.
+    needs_attention: bool,
     created_at: DateTime<Utc>,
+}
+
+/// Refund with the payment and the order that it is of.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RefundOfPayment)]
+pub(super) struct RefundOfPaymentView {
+    #[serde(flatten)]
+    refund: RefundView,
+    payment_id: PaymentId,
+    order_id: OrderId,
+}
+
+impl RefundOfPaymentView {
+    /// Returns the view of a refund of a payment; `None` if it has no such refund.
+    pub(super) fn of(payment: &Payment, id: RefundId) -> Option<Self> {
+        let refund = payment.refunds.iter().find(|refund| refund.id == id)?.clone();
+        Some(Self { refund: refund.into(), payment_id: payment.id, order_id: payment.order_id })
+    }
+}
+
+/// Caller who asked for a refund, retried or settled it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RefundActor)]
+struct ActorView {
+    /// `admin`, `service`, or `system` where nobody asked.
+    r#type: &'static str,
+    /// The account's or client's id.
+    id: Option<String>,
 }
 
 impl From<Payment> for PaymentView {
@@ -88,7 +122,19 @@ impl From<Refund> for RefundView {
             status: refund.status,
             cause: refund.cause,
             reason: refund.reason,
+            actor: refund.actor.map_or(ActorView { r#type: "system", id: None }, |actor| ActorView {
+                r#type: actor.kind(),
+                id: Some(actor.id().to_owned()),
+            }),
+            attempts: refund.attempts,
+            needs_attention: refund.needs_attention,
             created_at: refund.created_at,
         }
     }
+}
+
+/// The caller as the actor of a refund.
+pub(super) fn actor(caller: &Caller) -> Actor {
+    let id = caller.subject.clone();
+    if caller.is_service() { Actor::Service(id) } else { Actor::Admin(id) }
 }

@@ -30,6 +30,9 @@ pub const LOCK: &str = "SELECT 1 FROM orders WHERE order_id = $1 FOR UPDATE";
 pub const ORDER_OF: &str = "SELECT order_id FROM payments WHERE id = $1";
 /// The order of an intent.
 pub const ORDER_OF_INTENT: &str = "SELECT order_id FROM payments WHERE intent = $1";
+/// The order and the payment of a refund.
+pub const ORDER_OF_REFUND: &str =
+    "SELECT p.order_id, p.id FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE r.id = $1";
 /// What is due and not leased, the oldest first: at what time, how many.
 pub const DUE: &str = "SELECT order_id, payment_id, refund_id FROM (
         (SELECT due_at, order_id, id AS payment_id, NULL::uuid AS refund_id FROM payments
@@ -53,6 +56,9 @@ pub const NEXT_DUE: &str = "SELECT min(at) FROM (
 /// How many payments are in each of the open states.
 pub const COUNT_OPEN: &str = "SELECT state, count(*) FROM payments
     WHERE state IN ('pending', 'processing', 'settling') GROUP BY state";
+
+/// Number of refunds that need attention.
+pub const COUNT_NEEDING_ATTENTION: &str = "SELECT count(*) FROM refunds WHERE needs_attention";
 
 /// Payments in a PostgreSQL database.
 pub struct PostgresPayments {
@@ -108,6 +114,16 @@ impl Payments for PostgresPayments {
         Ok(order.map(OrderId::from_uuid))
     }
 
+    async fn order_of_refund(&self, refund: RefundId) -> Result<Option<(OrderId, PaymentId)>, StoreError> {
+        let query = sqlx::query(ORDER_OF_REFUND).bind(refund.as_uuid());
+        let row = query.fetch_optional(&mut *self.db.pool().acquire().await?).await?;
+        let read = |row: PgRow| {
+            let order = OrderId::from_uuid(row.try_get("order_id")?);
+            Ok((order, PaymentId::from_uuid(row.try_get("id")?)))
+        };
+        row.map(read).transpose()
+    }
+
     async fn due(&self, now: DateTime<Utc>, most: u32) -> Result<Vec<Due>, StoreError> {
         let rows =
             sqlx::query(DUE).bind(now).bind(i64::from(most)).fetch_all(&mut *self.db.pool().acquire().await?).await?;
@@ -131,7 +147,11 @@ impl Payments for PostgresPayments {
         rows.iter().map(|row| Ok((parse_col(row.try_get("state")?, "payment state")?, row.try_get("count")?))).collect()
     }
 
-    async fn audit(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<Payment>, StoreError> {
+    async fn count_needing_attention(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar(COUNT_NEEDING_ATTENTION).fetch_one(&mut *self.db.pool().acquire().await?).await?)
+    }
+
+    async fn audit(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<(Payment, bool)>, StoreError> {
         let mut tx = self.db.snapshot().await?;
         let payments = read::audited(&mut tx, after, limit).await?;
         tx.commit().await?;

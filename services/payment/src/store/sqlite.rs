@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use common::sqlite::{Sqlite, from_ms, ms, parse_col};
 use common::store::StoreError;
-use contracts::{OrderId, PaymentId};
+use contracts::{OrderId, PaymentId, RefundId};
 use sqlx::Row;
 use sqlx::migrate::Migrator;
 
@@ -69,6 +69,17 @@ impl Payments for SqlitePayments {
         self.order_by("SELECT order_id FROM payments WHERE intent = ?", intent.to_owned()).await
     }
 
+    async fn order_of_refund(&self, refund: RefundId) -> Result<Option<(OrderId, PaymentId)>, StoreError> {
+        let query = "SELECT p.order_id, p.id FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE r.id = ?";
+        let query = sqlx::query(query).bind(refund.to_string());
+        let row = query.fetch_optional(&mut *self.db.reader().acquire().await?).await?;
+        let read = |row: sqlx::sqlite::SqliteRow| {
+            let order = parse_col(row.try_get("order_id")?, "order id")?;
+            Ok((order, parse_col(row.try_get("id")?, "payment id")?))
+        };
+        row.map(read).transpose()
+    }
+
     async fn due(&self, now: DateTime<Utc>, most: u32) -> Result<Vec<Due>, StoreError> {
         let rows = sqlx::query(
             "SELECT order_id, payment_id, refund_id FROM (
@@ -114,7 +125,12 @@ impl Payments for SqlitePayments {
         rows.iter().map(|row| Ok((parse_col(row.try_get("state")?, "payment state")?, row.try_get("count")?))).collect()
     }
 
-    async fn audit(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<Payment>, StoreError> {
+    async fn count_needing_attention(&self) -> Result<i64, StoreError> {
+        let count = sqlx::query_scalar("SELECT count(*) FROM refunds WHERE needs_attention");
+        Ok(count.fetch_one(&mut *self.db.reader().acquire().await?).await?)
+    }
+
+    async fn audit(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<(Payment, bool)>, StoreError> {
         let mut tx = self.db.reader().begin().await?;
         let payments = read::audited(&mut tx, after, limit).await?;
         tx.commit().await?;

@@ -3,18 +3,19 @@
 use common::BoxError;
 use serde::Deserialize;
 
+use super::text::read_words;
 use crate::domain::Doubt;
 
 /// Stripe's error object.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct ErrorObject {
-    #[serde(default, rename = "type")]
+    #[serde(default, rename = "type", deserialize_with = "read_words")]
     kind: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "read_words")]
     code: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "read_words")]
     param: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "read_words")]
     message: Option<String>,
 }
 
@@ -70,6 +71,11 @@ impl StripeError {
     /// It was late again and again, so that it was not asked: as if it had said itself that this is too much for it.
     pub(super) fn late_again_and_again() -> Self {
         Self::NotNow { status: 429, message: "it was late again and again, and is asked again in a moment".to_owned() }
+    }
+
+    /// Reads are paused since it was overloaded or failed.
+    pub(super) fn reads_paused() -> Self {
+        Self::NotNow { status: 429, message: "reads are paused, and go on in a moment".to_owned() }
     }
 
     /// The calls together took longer than they may.

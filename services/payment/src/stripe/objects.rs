@@ -7,10 +7,12 @@ use contracts::{Money, PaymentId, RefundId};
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::text::{Reference, read_currency, read_id, read_words};
 use crate::domain::{Captured, Decline, Fact, IntentSeen, RefundFact, RefundSeen};
 
-/// The most that is kept of the provider's words.
-const MOST_WORDS: usize = 500;
+/// Largest amount that is believed, in cents: Stripe takes eight digits (<https://docs.stripe.com/api/charges/object>),
+/// and sums of such amounts stay exact.
+const MAX_CENTS: i64 = 999_999_999_999;
 
 /// A page of a list.
 #[derive(Debug, Deserialize)]
@@ -23,8 +25,10 @@ pub(super) struct List<T> {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Intent {
     /// Its id.
+    #[serde(deserialize_with = "read_id")]
     pub id: String,
     status: String,
+    #[serde(deserialize_with = "read_currency")]
     currency: String,
     #[serde(default)]
     amount_received: i64,
@@ -33,7 +37,7 @@ pub struct Intent {
     #[serde(default)]
     pub client_secret: Option<SecretString>,
     #[serde(default)]
-    metadata: HashMap<String, String>,
+    metadata: Option<HashMap<String, String>>,
     #[serde(default)]
     last_payment_error: Option<LastError>,
     #[serde(default)]
@@ -56,7 +60,7 @@ struct LastError {
     code: Option<String>,
     #[serde(default)]
     decline_code: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "read_words")]
     message: Option<String>,
 }
 
@@ -76,7 +80,7 @@ impl Intent {
     /// The payment that its metadata names.
     #[must_use]
     pub fn payment(&self) -> Option<PaymentId> {
-        self.metadata.get("payment_id")?.parse().ok()
+        self.metadata.as_ref()?.get("payment_id")?.parse().ok()
     }
 
     /// Where the customer's browser has to go, if anywhere.
@@ -99,15 +103,14 @@ impl Intent {
     #[must_use]
     pub fn seen(&self) -> IntentSeen {
         let fact = match self.status.as_str() {
-            "succeeded" => Fact::Succeeded(Captured {
-                amount: Money::from_cents(self.amount_received),
-                currency: self.currency.to_ascii_uppercase(),
-            }),
+            "succeeded" => {
+                Fact::Succeeded(Captured { amount: money(self.amount_received), currency: self.currency.clone() })
+            }
             "canceled" => Fact::Canceled,
             "processing" => Fact::Processing,
             "requires_payment_method" => match &self.last_payment_error {
                 Some(error) => Fact::Declined {
-                    reason: words(error.message.as_deref(), "The payment was declined."),
+                    reason: error.message.clone().unwrap_or_else(|| "The payment was declined.".to_owned()),
                     kind: Decline::of(error.decline_code.as_deref().or(error.code.as_deref())),
                 },
                 None => Fact::Waiting,
@@ -122,14 +125,15 @@ impl Intent {
 #[derive(Clone, Debug, Deserialize)]
 pub struct ProviderRefund {
     /// Its id.
+    #[serde(deserialize_with = "read_id")]
     pub id: String,
     status: Option<String>,
     amount: i64,
     #[serde(default)]
-    payment_intent: Option<String>,
+    payment_intent: Option<Reference>,
     #[serde(default)]
     metadata: Option<HashMap<String, String>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "read_words")]
     failure_reason: Option<String>,
 }
 
@@ -140,7 +144,7 @@ impl ProviderRefund {
         self.metadata.as_ref()?.get("refund_id")?.parse().ok()
     }
 
-    /// What it says; `None` if it is not of an intent.
+    /// What it says; `None` if it is not of an intent, or gives nothing back.
     #[must_use]
     pub fn seen(&self) -> Option<RefundSeen> {
         let fact = match self.status.as_deref() {
@@ -150,17 +154,18 @@ impl ProviderRefund {
         };
         Some(RefundSeen {
             id: self.id.clone(),
-            intent: self.payment_intent.clone()?,
+            intent: self.payment_intent.clone()?.into_id(),
             ours: self.ours(),
-            amount: Money::from_cents(self.amount),
+            amount: Some(money(self.amount)).filter(|amount| !amount.is_zero())?,
             fact,
             failure: self.failure_reason.clone(),
         })
     }
 }
 
-fn words(text: Option<&str>, otherwise: &str) -> String {
-    text.unwrap_or(otherwise).chars().take(MOST_WORDS).collect()
+/// An amount that can be stored and added up, whatever the provider claims.
+fn money(cents: i64) -> Money {
+    Money::from_cents(cents.clamp(0, MAX_CENTS))
 }
 
 #[cfg(test)]
@@ -193,6 +198,22 @@ mod tests {
         let intent = intent(&text);
         assert_eq!(intent.payment(), id.parse().ok());
         assert!(!format!("{intent:?}").contains("hidden"));
+    }
+
+    #[test]
+    fn what_a_lying_provider_says_can_be_stored() {
+        let lies = r#""id":"pi_\u0000/../2","currency":"u\u0000sd","amount_received":-5,"metadata":null,"#;
+        let text = format!(r#"{{{lies}"status":"succeeded","next_action":null}}"#);
+        let seen = serde_json::from_str::<Intent>(&text).unwrap().seen();
+        assert_eq!(seen.id, "pi_2");
+        assert_eq!(seen.fact, Fact::Succeeded(Captured { amount: Money::ZERO, currency: "USD".to_owned() }));
+        let text = r#"{"id":"re_1\n","amount":9223372036854775807,"payment_intent":{"id":"pi_1\u0000"},"status":"failed",
+            "failure_reason":"lost\u0000 or\u001b stolen"}"#;
+        let seen = serde_json::from_str::<ProviderRefund>(text).unwrap().seen().unwrap();
+        assert_eq!((seen.id.as_str(), seen.intent.as_str(), seen.amount.cents()), ("re_1", "pi_1", MAX_CENTS));
+        assert_eq!(seen.failure.as_deref(), Some("lost or stolen"));
+        let declined = intent(r#""status":"requires_payment_method","last_payment_error":{"message":"No\u0000."}"#);
+        assert!(matches!(declined.seen().fact, Fact::Declined { reason, .. } if reason == "No."));
     }
 
     #[test]

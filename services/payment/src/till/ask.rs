@@ -1,13 +1,17 @@
 //! Asking the provider, so that whatever happens ends in a report.
 
 use std::future::Future;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use contracts::RefundId;
 
 use super::Till;
-use crate::domain::{Need, Payment, Refund, RefundReport, Report};
-use crate::stripe::{NewIntent, PROVIDER_LIMIT, ProviderRefund, StripeError};
+use crate::domain::{Need, Payment, Refund, RefundReport, RefundSeen, Report};
+use crate::stripe::{Intent, NewIntent, PROVIDER_LIMIT, ProviderRefund, StripeError};
+
+/// Longest look-up before a refund is tried again under the same lease.
+const LOOK_UP_LIMIT: Duration = Duration::from_secs(2);
 
 /// What came of asking, and what went wrong if something did.
 pub(super) struct Asked<R> {
@@ -48,6 +52,7 @@ impl Till {
     /// Does what is to be done about a payment.
     pub(super) async fn ask(&self, need: Need, payment: &Payment) -> Asked<Report> {
         match need {
+            Need::Look => limited(self.look_at_hint(payment), Report::Unasked).await,
             Need::Close => self.close(payment).await,
             Need::Check => limited(self.look(payment), Report::Unasked).await,
             Need::Sync => limited(self.look_at_refunds(payment), Report::Unasked).await,
@@ -77,26 +82,29 @@ impl Till {
 
     async fn look(&self, payment: &Payment) -> Asked<Report> {
         match &payment.intent {
-            Some(intent) => self.look_at(intent).await,
+            Some(intent) => known(intent, self.stripe.intent_in_turn(intent).await),
             None => Asked::plainly(Report::Unasked),
         }
     }
 
-    async fn look_at(&self, intent: &str) -> Asked<Report> {
-        match self.stripe.intent(intent).await {
-            Ok(intent) => Asked::plainly(Report::Seen(intent.seen())),
-            Err(error) if error.is_missing() => {
-                tracing::error!(%intent, "the payment provider does not know an intent that it made");
-                Asked::with(Report::Absent, error)
-            }
+    /// Fetches the intent that a webhook named first.
+    async fn look_at_hint(&self, payment: &Payment) -> Asked<Report> {
+        let Some(intent) = payment.hints.first() else { return Asked::plainly(Report::Unasked) };
+        match self.stripe.intent_in_turn(intent).await {
+            Ok(seen) => Asked::plainly(Report::Looked(intent.clone(), Some(seen.seen()))),
+            Err(error) if error.is_missing() => Asked::with(Report::Looked(intent.clone(), None), error),
             Err(error) => Asked::with(Report::Unasked, error),
         }
+    }
+
+    async fn look_at(&self, intent: &str) -> Asked<Report> {
+        known(intent, self.stripe.intent(intent).await)
     }
 
     async fn look_at_refunds(&self, payment: &Payment) -> Asked<Report> {
         let asked = self.look(payment).await;
         let Report::Seen(seen) = asked.report else { return asked };
-        match self.stripe.refunds(&seen.id).await {
+        match self.stripe.refunds_in_turn(&seen.id).await {
             Ok(refunds) => {
                 let refunds = refunds.iter().filter_map(ProviderRefund::seen).collect();
                 Asked::plainly(Report::Refunds(seen, refunds))
@@ -144,16 +152,37 @@ impl Till {
         limited(self.ask_refund(refund, intent, self.ledger.now()), RefundReport::Unasked).await
     }
 
+    /// Looks up what the provider has of a refund that failed: `None` if it has nothing of it.
+    pub(super) async fn look_up_refund(
+        &self,
+        payment: &Payment,
+        refund: RefundId,
+    ) -> Result<Option<RefundSeen>, StripeError> {
+        let refund = payment.refunds.iter().find(|one| one.id == refund);
+        let (Some(refund), Some(intent)) = (refund, &payment.intent) else { return Ok(None) };
+        let look = async {
+            match &refund.provider_refund {
+                Some(made) => match self.stripe.refund(made).await {
+                    Err(error) if error.is_missing() => Ok(None),
+                    found => found.map(Some),
+                },
+                None => self.stripe.find_refund(refund.id, intent, &refund.former).await,
+            }
+        };
+        let found = tokio::time::timeout(LOOK_UP_LIMIT, look).await.map_err(|_| StripeError::too_slow())??;
+        Ok(found.as_ref().and_then(ProviderRefund::seen))
+    }
+
     async fn ask_refund(&self, refund: &Refund, intent: &str, now: DateTime<Utc>) -> Asked<RefundReport> {
         if let Some(made) = &refund.provider_refund {
-            return match self.stripe.refund(made).await {
+            return match self.stripe.refund_in_turn(made).await {
                 Ok(made) => seen(&made),
                 Err(error) => Asked::with(RefundReport::Unasked, error),
             };
         }
         let mut attempt = refund.work.attempt;
         if refund.work.must_look_first(now) {
-            match self.stripe.find_refund(refund.id, intent).await {
+            match self.stripe.find_refund(refund.id, intent, &refund.former).await {
                 Ok(Some(made)) => return seen(&made),
                 Ok(None) => attempt += 1,
                 Err(error) => return Asked::with(RefundReport::Unasked, error),
@@ -170,6 +199,18 @@ impl Till {
                 Asked::with(report, error)
             }
         }
+    }
+}
+
+/// What an intent that the provider made says, or that it does not know it.
+fn known(intent: &str, found: Result<Intent, StripeError>) -> Asked<Report> {
+    match found {
+        Ok(intent) => Asked::plainly(Report::Seen(intent.seen())),
+        Err(error) if error.is_missing() => {
+            tracing::error!(%intent, "the payment provider does not know an intent that it made");
+            Asked::with(Report::Absent, error)
+        }
+        Err(error) => Asked::with(Report::Unasked, error),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Work that is due: what a request began and did not end, what a change asked for, what a webhook did not tell.
 
+use common::telemetry;
 use contracts::RefundId;
+use tracing::{Instrument as _, Span};
 
 use super::Till;
 use super::ask::Asked;
@@ -20,9 +22,12 @@ impl Till {
                 let token = self.ledger.token();
                 let take = move |account: &mut Account, now| account.take_payment(id, token, now);
                 let Some((need, payment)) = self.ledger.change(order, take).await? else { return Ok(()) };
-                let Asked { report, trouble } = self.ask(need, &payment).await;
-                tell(&payment, trouble);
-                self.report(&payment, token, report).await
+                let asking = async {
+                    let Asked { report, trouble } = self.ask(need, &payment).await;
+                    tell(&payment, trouble);
+                    self.report(&payment, token, report).await
+                };
+                asking.instrument(span(&payment)).await
             }
             Due::Refund(order, id, refund) => {
                 let token = self.ledger.token();
@@ -62,6 +67,13 @@ impl Till {
         let rule = move |account: &mut Account, now| account.report_refund(id, refund, token, &report, now);
         self.ledger.change(payment.order_id, rule).await
     }
+}
+
+/// The span of work on a payment, within the trace of the webhook that caused it.
+fn span(payment: &Payment) -> Span {
+    let span = tracing::info_span!("reconcile payment", service.name = crate::NAME, payment.id = %payment.id);
+    telemetry::continue_trace(&span, payment.trace.as_deref());
+    span
 }
 
 /// What goes wrong while nobody waits for an answer is told here; it is tried again.

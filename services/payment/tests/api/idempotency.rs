@@ -127,7 +127,7 @@ async fn an_audit_shows_the_money_of_each_payment() {
     let expected = json!([{
         "id": id, "order_id": order, "intent": payment["provider_transaction_id"], "transaction_id": null,
         "external": false, "status": "completed", "amount": payment["amount"], "captured": payment["amount"],
-        "refunded": 10.0, "granted": 10.0, "refunding": 0.0,
+        "refunded": 10.0, "granted": 10.0, "refunding": 0.0, "awaiting": 0.0, "refunded_outside": 0.0,
     }]);
     assert_eq!(rows, expected);
     let none = fleet.get(&format!("/ops/audit?after={id}&limit=1"), &fleet.service()).await.ok(200);

@@ -12,4 +12,5 @@ mod platform;
 mod reading;
 mod recovering;
 mod refunding;
+mod scopes;
 mod support;

@@ -132,7 +132,8 @@ async fn promises_survive_a_restart() {
     assert_eq!(fleet.payment(opened["payment"]["id"].as_str().unwrap()).await["status"], "cancelled");
     assert_eq!(fleet.payment(&refunded).await["status"], "refunded");
     assert_eq!(fleet.payment(settling).await["status"], "completed");
-    assert_eq!(fleet.work().await, None, "nothing is left to do");
+    // What is left are looks at the refunds, which may still fail.
+    assert!(fleet.work().await.unwrap() - fleet.clock.now() >= Duration::seconds(10));
 }
 
 #[tokio::test]

@@ -27,7 +27,8 @@ async fn without_a_body_the_whole_payment_goes_back() {
     assert_eq!((&refund["amount"], &refund["status"]), (&json!(100.0), &json!("succeeded")));
     assert_eq!((&refund["cause"], &refund["reason"]), (&json!("granted"), &Value::Null));
     assert!(refund["id"].is_string() && refund["created_at"].is_string() && payment["refunded_at"].is_string());
-    assert_eq!(refund.as_object().unwrap().len(), 6, "{refund}");
+    assert_eq!((&refund["actor"]["type"], &refund["attempts"]), (&json!("admin"), &json!(1)));
+    assert_eq!((&refund["needs_attention"], refund.as_object().unwrap().len()), (&json!(false), 9), "{refund}");
     assert_eq!(at_the_provider(&fleet, &payment).await, [(10_000, "succeeded".to_owned())]);
     fleet.refund(&paid, None).await.refused(400, "NOT_REFUNDABLE");
     fleet.pay(order, user).await.refused(409, "ORDER_NOT_PAYABLE");
@@ -107,7 +108,8 @@ async fn a_refund_that_the_provider_refuses_gives_the_amount_back() {
     fleet.refund(&paid, None).await.ok(200);
     fleet.work().await;
     assert_eq!(fleet.payment(&paid).await["refunded_amount"], json!(100.0));
-    assert_eq!(fleet.event_kinds(order).await, ["payment.created", "payment.completed", "payment.refunded"]);
+    let expected = ["payment.created", "payment.completed", "payment.refund_failed", "payment.refunded"];
+    assert_eq!(fleet.event_kinds(order).await, expected);
 }
 
 #[tokio::test]
@@ -149,13 +151,23 @@ async fn a_refund_that_the_provider_takes_its_time_with_is_pending_first() {
 #[tokio::test]
 async fn a_refund_that_fails_late_gives_the_amount_back_and_is_made_again() {
     let fleet = Fleet::start().await;
-    let (_, _, paid) = fleet.paid_by("pm_card_refundFail").await;
+    let (order, _, paid) = fleet.paid_by("pm_card_refundFail").await;
     fleet.refund(&paid, None).await.ok(200);
     let payment = fleet.until_status(&paid, "completed").await;
     assert_eq!((&payment["refunded_amount"], &payment["refunded_at"]), (&json!(0.0), &Value::Null));
     assert_eq!(payment["refunds"][0]["status"], "failed");
-    fleet.work().await;
     assert_eq!(fleet.payment(&paid).await["refunds"].as_array().unwrap().len(), 1, "not at once");
+    let events = fleet.events(order).await;
+    let told: Vec<_> = events.iter().map(|(kind, data)| (kind.as_str(), data["version"].as_i64().unwrap())).collect();
+    let expected =
+        [("payment.created", 1), ("payment.completed", 2), ("payment.refunded", 3), ("payment.refund_failed", 4)];
+    assert_eq!(told, expected);
+    let (_, failed) = &events[3];
+    assert_eq!((&failed["refunded_total"], &failed["amount"]), (&json!(0.0), &json!(100.0)));
+    assert_eq!(
+        (&failed["refund_id"], &failed["reason"]),
+        (&payment["refunds"][0]["id"], &json!("expired_or_canceled_card"))
+    );
     fleet.advance(10);
     fleet.work().await;
     let refunds = fleet.payment(&paid).await["refunds"].clone();
@@ -184,4 +196,151 @@ async fn a_payment_made_elsewhere_is_paid_back_by_people() {
     let payment = fleet.refund(id, None).await.ok(200);
     assert_eq!((&payment["status"], payment["refunds"].as_array().unwrap().len()), (&json!("refunded"), 2));
     assert!(fleet.proxy.seen(REFUND).is_empty(), "the provider is not asked");
+}
+
+/// A payment whose refund failed late five times, and that refund.
+async fn exhausted(fleet: &Fleet) -> (String, Value) {
+    let (_, _, paid) = fleet.paid_by("pm_card_refundFail").await;
+    fleet.refund(&paid, None).await.ok(200);
+    // Webhooks are signed by the machine's clock: the pauses stay within its tolerance.
+    for (attempt, pause) in (1..).zip([10, 20, 40, 80, 0]) {
+        let failed = |payment: &Value| {
+            let refunds = payment["refunds"].as_array().unwrap();
+            refunds.len() == attempt && refunds.iter().all(|refund| refund["status"] == "failed")
+        };
+        fleet.until(&paid, "the attempt fails", failed).await;
+        fleet.advance(pause);
+    }
+    let payment = fleet.payment(&paid).await;
+    let refunds = payment["refunds"].as_array().unwrap();
+    let told: Vec<_> = refunds.iter().map(|one| (one["attempts"].as_i64().unwrap(), &one["needs_attention"])).collect();
+    let (no, yes) = (&json!(false), &json!(true));
+    assert_eq!(told, [(1, no), (2, no), (3, no), (4, no), (5, yes)], "{payment}");
+    (paid, refunds[4].clone())
+}
+
+async fn audited(fleet: &Fleet, payment: &str) -> Value {
+    let rows = fleet.get("/ops/audit?limit=500", &fleet.admin()).await.ok(200);
+    rows.as_array().unwrap().iter().find(|row| row["id"] == payment).unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_refund_that_needs_attention_is_retried_by_an_admin() {
+    let fleet = Fleet::start().await;
+    let (paid, refund) = exhausted(&fleet).await;
+    let admin = fleet.admin();
+    let row = audited(&fleet, &paid).await;
+    assert_eq!((&row["awaiting"], &row["refunded"], &row["granted"]), (&json!(100.0), &json!(0.0), &json!(100.0)));
+    let path = format!("/api/refunds/{}/retry", refund["id"].as_str().unwrap());
+    for (token, status, code) in [
+        (None, 401, "UNAUTHENTICATED"),
+        (Some(fleet.service()), 403, "FORBIDDEN"),
+        (Some(fleet.token(fleet.user())), 403, "FORBIDDEN"),
+    ] {
+        fleet.send(Method::POST, &path, token.as_deref(), None).await.refused(status, code);
+    }
+    // The provider cannot be asked: nothing is sent.
+    fleet.proxy.disturb("GET /v1/refunds/", Disturbance::Down);
+    fleet.send(Method::POST, &path, Some(&fleet.admin()), None).await.refused(503, "PROVIDER_UNAVAILABLE");
+    let made = at_the_provider(&fleet, &fleet.payment(&paid).await).await.len();
+    let retried = fleet.post_keyed(&path, &admin, "again", &json!({})).await;
+    let replayed = fleet.post_keyed(&path, &admin, "again", &json!({})).await;
+    assert_eq!(replayed.headers["idempotency-replayed"], "true");
+    let retried = retried.ok(200);
+    assert_eq!(retried, replayed.ok(200));
+    assert_eq!((&retried["id"], &retried["status"]), (&refund["id"], &json!("succeeded")));
+    assert_eq!((&retried["attempts"], &retried["needs_attention"]), (&json!(6), &json!(false)));
+    assert_eq!((&retried["payment_id"], &retried["actor"]["type"]), (&json!(paid), &json!("admin")));
+    assert_eq!(at_the_provider(&fleet, &fleet.payment(&paid).await).await.len(), made + 1);
+    // It fails late again, and waits for a person at once.
+    let waits = |payment: &Value| payment["refunds"][4]["needs_attention"] == json!(true);
+    fleet.until(&paid, "it needs attention again", waits).await;
+    fleet.advance(3600);
+    fleet.work().await;
+    assert_eq!(at_the_provider(&fleet, &fleet.payment(&paid).await).await.len(), made + 1, "nothing is sent by itself");
+}
+
+#[tokio::test]
+async fn a_refund_that_needs_attention_is_settled_by_an_admin_and_never_sent_again() {
+    let fleet = Fleet::start().await;
+    let (paid, refund) = exhausted(&fleet).await;
+    let admin = fleet.admin();
+    let made = at_the_provider(&fleet, &fleet.payment(&paid).await).await.len();
+    let path = |verb: &str| format!("/api/refunds/{}/{verb}", refund["id"].as_str().unwrap());
+    fleet.send(Method::POST, &path("settle"), Some(&fleet.service()), None).await.refused(403, "FORBIDDEN");
+    let settled = fleet.post_keyed(&path("settle"), &admin, "by hand", &json!({})).await.ok(200);
+    assert_eq!((&settled["status"], &settled["needs_attention"]), (&json!("succeeded"), &json!(false)));
+    fleet.post_keyed(&path("settle"), &admin, "by hand", &json!({})).await.ok(200);
+    fleet.send(Method::POST, &path("settle"), Some(&fleet.admin()), None).await.refused(409, "REFUND_NOT_SETTLEABLE");
+    fleet.send(Method::POST, &path("retry"), Some(&fleet.admin()), None).await.refused(409, "REFUND_NOT_RETRYABLE");
+    fleet.advance(3600);
+    fleet.work().await;
+    let payment = fleet.payment(&paid).await;
+    assert_eq!((&payment["status"], &payment["refunded_amount"]), (&json!("refunded"), &json!(100.0)));
+    assert_eq!(at_the_provider(&fleet, &payment).await.len(), made);
+    let row = audited(&fleet, &paid).await;
+    assert_eq!(
+        (&row["awaiting"], &row["refunded"], &row["refunded_outside"]),
+        (&json!(0.0), &json!(0.0), &json!(100.0))
+    );
+}
+
+#[tokio::test]
+async fn only_a_refund_that_needs_attention_is_retried() {
+    let fleet = Fleet::start().await;
+    let (_, _, paid) = fleet.paid().await;
+    let payment = fleet.refund(&paid, Some(json!({"amount": 10}))).await.ok(200);
+    for verb in ["retry", "settle"] {
+        let code = if verb == "retry" { "REFUND_NOT_RETRYABLE" } else { "REFUND_NOT_SETTLEABLE" };
+        let path = |id: &str| format!("/api/refunds/{id}/{verb}");
+        let admin = fleet.admin();
+        let id = payment["refunds"][0]["id"].as_str().unwrap();
+        fleet.send(Method::POST, &path(id), Some(&admin), None).await.refused(409, code);
+        let unknown = "0190163d-8694-739b-aea5-966c26f8ad91";
+        fleet.send(Method::POST, &path(unknown), Some(&admin), None).await.refused(404, "REFUND_NOT_FOUND");
+        fleet.send(Method::POST, &path("7"), Some(&admin), None).await.refused(400, "VALIDATION_FAILED");
+    }
+    // An attempt whose outcome is unknown is in flight.
+    let (_, _, paid) = fleet.paid().await;
+    fleet.proxy.disturb(REFUND, Disturbance::AnswerLost);
+    let payment = fleet.refund(&paid, None).await.ok(200);
+    let path = format!("/api/refunds/{}/retry", payment["refunds"][0]["id"].as_str().unwrap());
+    fleet.send(Method::POST, &path, Some(&fleet.admin()), None).await.refused(409, "REFUND_NOT_RETRYABLE");
+}
+
+#[tokio::test]
+async fn a_refund_of_a_payment_made_elsewhere_is_settled_by_an_admin() {
+    let fleet = Fleet::start().await;
+    let (order, _, opened) = fleet.opened().await;
+    let id = opened["payment"]["id"].as_str().unwrap();
+    fleet.confirm(id, "txn_1").await.ok(200);
+    fleet.cancel_order(order).await;
+    let payment = fleet.payment(id).await;
+    assert_eq!(
+        (&payment["refunds"][0]["status"], &payment["refunds"][0]["actor"]["type"]),
+        (&json!("pending"), &json!("system"))
+    );
+    assert_eq!(audited(&fleet, id).await["awaiting"], json!(100.0));
+    let path = format!("/api/refunds/{}/settle", payment["refunds"][0]["id"].as_str().unwrap());
+    fleet.send(Method::POST, &path, Some(&fleet.admin()), None).await.ok(200);
+    let row = audited(&fleet, id).await;
+    assert_eq!((&row["awaiting"], &row["refunded_outside"]), (&json!(0.0), &json!(100.0)));
+    assert_eq!(fleet.payment(id).await["status"], "refunded");
+    let (kind, data) = fleet.events(order).await.pop().unwrap();
+    assert_eq!((kind.as_str(), &data["refunded_total"]), ("payment.refunded", &json!(100.0)));
+}
+
+#[tokio::test]
+async fn a_late_failure_that_no_webhook_tells_is_found() {
+    let fleet = Fleet::start().await;
+    let (_, _, paid) = fleet.paid_by("pm_card_refundFail").await;
+    fleet.refund(&paid, None).await.ok(200);
+    // Webhooks are refused from now on: their signatures are too old.
+    fleet.advance(400);
+    fleet
+        .until(&paid, "the failure is found", |payment| {
+            fleet.advance(20);
+            payment["refunds"][0]["status"] == "failed"
+        })
+        .await;
 }

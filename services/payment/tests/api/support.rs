@@ -179,6 +179,13 @@ impl Fleet {
         }
     }
 
+    /// Lets the reconciler do what is due, where it does not do so by itself.
+    pub(crate) async fn work_if_told(&self) {
+        if !self.by_itself {
+            self.work().await;
+        }
+    }
+
     pub(crate) fn advance(&self, seconds: i64) {
         self.clock.advance(chrono::Duration::seconds(seconds));
     }
@@ -279,7 +286,11 @@ impl Fleet {
 
     pub(crate) async fn until(&self, id: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let holds = &holds;
-        eventually(what, PATIENCE, || async { Some(self.payment(id).await).filter(holds) }).await
+        eventually(what, PATIENCE, || async {
+            self.work_if_told().await;
+            Some(self.payment(id).await).filter(holds)
+        })
+        .await
     }
 
     pub(crate) async fn until_status(&self, id: &str, status: &str) -> Value {

@@ -42,8 +42,14 @@ pub(crate) enum Command {
     /// Whoever has or had a lease tells what came of it, perhaps again.
     Report(usize),
     Customer(usize, Act),
-    /// A refund that is under way is done or fails.
+    /// A refund that is under way is done or fails; one that is done fails late.
     Turn(usize, bool),
+    /// From now on every refund that succeeds fails late.
+    FailLate,
+    /// A person has a refund that needs attention tried again.
+    Retry(usize),
+    /// A person says that a refund was paid by hand.
+    Settle(usize),
     /// One of the provider's webhooks comes, late or again.
     Webhook(usize),
     /// So many seconds pass.
@@ -73,7 +79,10 @@ fn command() -> impl Strategy<Value = Command> {
         8 => (index(), luck).prop_map(|(lease, luck)| Command::Call(lease, luck)),
         8 => index().prop_map(Command::Report),
         4 => (index(), act).prop_map(|(intent, act)| Command::Customer(intent, act)),
-        2 => (index(), any::<bool>()).prop_map(|(refund, done)| Command::Turn(refund, done)),
+        3 => (index(), any::<bool>()).prop_map(|(refund, done)| Command::Turn(refund, done)),
+        1 => Just(Command::FailLate),
+        1 => index().prop_map(Command::Retry),
+        1 => index().prop_map(Command::Settle),
         5 => index().prop_map(Command::Webhook),
         3 => (1..30_i64).prop_map(Command::Pass),
     ]

@@ -32,13 +32,12 @@ pub(crate) struct Refund {
     pub(crate) fact: RefundFact,
 }
 
-/// What it tells by a webhook.
+/// What it names in a webhook.
 #[derive(Clone, Debug)]
 pub(crate) enum Notice {
-    Intent(IntentSeen),
-    Refund(RefundSeen),
-    /// Money of this intent went back.
-    Refunded(String),
+    Intent(String, PaymentId),
+    /// A refund of this intent changed.
+    Refund(String),
 }
 
 #[derive(Debug, Default)]
@@ -90,7 +89,7 @@ impl Provider {
 
     fn turn(&mut self, intent: usize, status: Status) {
         self.intents[intent].status = status;
-        self.sent.push(Notice::Intent(self.seen(intent)));
+        self.sent.push(Notice::Intent(self.id(intent), self.intents[intent].payment));
     }
 
     pub(crate) fn seen(&self, intent: usize) -> IntentSeen {
@@ -121,24 +120,32 @@ impl Provider {
         Some(self.refunds.len() - 1)
     }
 
-    pub(crate) fn refund_of(&self, ours: RefundId) -> Option<usize> {
-        self.refunds.iter().position(|one| one.ours == ours)
+    /// The refund of this id of ours, but for those of former attempts.
+    pub(crate) fn refund_of(&self, ours: RefundId, former: &[String]) -> Option<usize> {
+        (0..self.refunds.len()).find(|at| self.refunds[*at].ours == ours && !former.contains(&self.refund_id(*at)))
     }
 
-    /// A refund that is under way ends.
-    pub(crate) fn end_refund(&mut self, refund: usize, done: bool) {
+    fn refund_id(&self, refund: usize) -> String {
+        let Refund { ours, attempt, .. } = &self.refunds[refund];
+        format!("re_{ours}_{attempt}")
+    }
+
+    /// A refund that is under way ends, or one that succeeded fails late. Tells whether it changed.
+    pub(crate) fn end_refund(&mut self, refund: usize, done: bool) -> bool {
         let row = &mut self.refunds[refund];
-        if row.fact == RefundFact::Pending {
+        let changes = row.fact == RefundFact::Pending || (row.fact == RefundFact::Succeeded && !done);
+        if changes {
             row.fact = if done { RefundFact::Succeeded } else { RefundFact::Failed };
             let intent = self.id(self.refunds[refund].intent);
-            self.sent.extend([Notice::Refund(self.seen_refund(refund)), Notice::Refunded(intent)]);
+            self.sent.push(Notice::Refund(intent));
         }
+        changes
     }
 
     pub(crate) fn seen_refund(&self, refund: usize) -> RefundSeen {
-        let Refund { ours, attempt, intent, amount, fact } = &self.refunds[refund];
+        let Refund { ours, intent, amount, fact, .. } = &self.refunds[refund];
         RefundSeen {
-            id: format!("re_{ours}_{attempt}"),
+            id: self.refund_id(refund),
             intent: self.id(*intent),
             ours: Some(*ours),
             amount: Money::from_cents(*amount),

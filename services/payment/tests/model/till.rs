@@ -7,11 +7,11 @@ use common::clock::ManualClock;
 use common::effects::Handled;
 use common::metrics::Metrics;
 use common::store::StoreError;
-use contracts::calls::{PaymentMethod, RefundStatus};
+use contracts::calls::{PaymentMethod, RefundCause, RefundStatus};
 use contracts::{EventId, Money, OrderId, PaymentId, RefundId, UserId};
 use payment_service::domain::{
-    Account, Begin, Confirm, Doubt, Granted, LeaseToken, Need, NewPayment, Payment, RefundReport, Refusal, Report,
-    State, Terms,
+    Account, Actor, Begin, Confirm, Doubt, Granted, LeaseToken, Need, NewPayment, NewRefund, Payment, Refund,
+    RefundReport, Refusal, Report, Retry, State, Terms,
 };
 use payment_service::error::Error;
 use payment_service::store::{Due, Ledger};
@@ -28,7 +28,9 @@ const LEASE: i64 = 10;
 /// More than everything that plans which failed have left to do.
 const ALL: u32 = 100_000;
 /// Rounds in which everything must have come to rest.
-const ROUNDS: usize = 60;
+const ROUNDS: usize = 90;
+/// Rounds in which refunds that succeeded are looked at, and no webhook comes.
+const WATCHED_ROUNDS: usize = 12;
 
 /// What a lease is for.
 type Thing = (PaymentId, Option<RefundId>);
@@ -72,9 +74,8 @@ struct Shop<'a> {
     /// The events that cancel the order, and which of them came.
     cancelling: [EventId; 2],
     cancelled: BTreeSet<usize>,
-    /// Refunds that somebody granted, and those that were booked by hand.
-    granted: BTreeSet<RefundId>,
-    booked: i64,
+    /// Whether every refund that succeeds fails late.
+    failing: bool,
 }
 
 /// Follows a plan; answers how many commands it was.
@@ -93,8 +94,7 @@ pub(crate) async fn follow(on: &Fixture, plan: Vec<Command>) -> usize {
         leases: BTreeMap::new(),
         cancelling: std::array::from_fn(|_| EventId::generate(START)),
         cancelled: BTreeSet::new(),
-        granted: BTreeSet::new(),
-        booked: 0,
+        failing: false,
     };
     for command in &plan {
         shop.obey(*command).await;
@@ -148,6 +148,17 @@ impl Shop<'_> {
                     self.provider.end_refund(index % refunds, done);
                 }
             }
+            Command::FailLate => self.failing = true,
+            Command::Retry(index) => {
+                if let Some(refund) = pick(&refunds_of(&payments), index) {
+                    self.retry(refund).await;
+                }
+            }
+            Command::Settle(index) => {
+                if let Some(refund) = pick(&refunds_of(&payments), index) {
+                    self.settle(refund).await;
+                }
+            }
             Command::Webhook(index) => {
                 if let Some(notice) = pick(&self.provider.sent, index).cloned() {
                     self.hear(notice).await;
@@ -185,18 +196,36 @@ impl Shop<'_> {
     async fn grant(&mut self, payment: &Payment, amount: i64) {
         let (id, token) = (payment.id, self.ledger.token());
         let rule = move |account: &mut Account, now| {
-            let granted = account.grant_refund(id, Some(Money::from_cents(amount)), None, token, now)?;
+            let request = NewRefund { amount: Some(Money::from_cents(amount)), ..NewRefund::default() };
+            let granted = account.grant_refund(id, request, token, now)?;
             Ok((granted, account.payment(id)?.clone()))
         };
-        match self.change(rule).await {
-            Ok((Granted::Send(refund), payment)) => {
-                self.granted.insert(refund);
-                self.took((id, Some(refund)), token, Task::Send(refund), payment);
-            }
-            Ok((Granted::Booked, payment)) if payment.unwanted.is_none() && self.cancelled.is_empty() => {
-                self.booked += amount;
-            }
-            _ => {}
+        if let Ok((Granted::Send(refund), payment)) = self.change(rule).await {
+            self.took((id, Some(refund)), token, Task::Send(refund), payment);
+        }
+    }
+
+    async fn retry(&mut self, refund: &Refund) {
+        let (id, token) = (refund.id, self.ledger.token());
+        let Ok(payment) = self.change(move |account, now| account.begin_retry(id, token, now)).await else { return };
+        let row = payment.refunds.iter().find(|one| one.id == id).unwrap();
+        assert!(row.needs_attention && row.status == RefundStatus::Failed, "{row:?}");
+        let found = self.provider.refund_of(id, &row.former).map(|made| self.provider.seen_refund(made));
+        let rule = move |account: &mut Account, now| account.retry_refund(id, &person(), token, found.as_ref(), now);
+        if let Retry::Send(sent) = self.change(rule).await.unwrap() {
+            self.leases.remove(&(payment.id, Some(id)));
+            self.took((payment.id, Some(id)), token, Task::Send(id), sent);
+        }
+    }
+
+    async fn settle(&mut self, refund: &Refund) {
+        let id = refund.id;
+        let (_, refund_payment) = self.on.store.order_of_refund(id).await.unwrap().unwrap();
+        let settled = self.change(move |account, now| account.settle_refund(id, &person(), now)).await;
+        let by_people = refund.external && refund.status == RefundStatus::Pending;
+        if settled.is_ok() {
+            assert!(by_people || refund.needs_attention, "{refund:?}");
+            self.leases.remove(&(refund_payment, Some(id)));
         }
     }
 
@@ -261,7 +290,9 @@ impl Shop<'_> {
         let answer = match task {
             Task::Make => Answer::Payment(self.make(&payment, luck)),
             Task::Need(Need::Close) => Answer::Payment(self.close(&payment, luck)),
-            Task::Need(Need::Check | Need::Sync | Need::Repay) => Answer::Payment(self.look(&payment, luck)),
+            Task::Need(Need::Look | Need::Check | Need::Sync | Need::Repay) => {
+                Answer::Payment(self.look(&payment, luck))
+            }
             Task::Send(refund) => Answer::Refund(self.send(&payment, refund, luck)),
         };
         self.holders[index].answer = Some(answer);
@@ -308,6 +339,9 @@ impl Shop<'_> {
     }
 
     fn look(&self, payment: &Payment, luck: Luck) -> Report {
+        if let Some(hint) = payment.hints.first().filter(|_| luck == Luck::Answers) {
+            return Report::Looked(hint.clone(), Some(self.provider.seen(self.provider.by_id(hint))));
+        }
         let Some(intent) = payment.intent.as_ref().filter(|_| luck == Luck::Answers) else { return Report::Unasked };
         let intent = self.provider.by_id(intent);
         let seen = self.provider.seen(intent);
@@ -322,7 +356,7 @@ impl Shop<'_> {
             if matches!(luck, Luck::Silent(_) | Luck::Fails(_)) {
                 return RefundReport::Unasked;
             }
-            match self.provider.refund_of(ours) {
+            match self.provider.refund_of(ours, &refund.former) {
                 Some(made) => return RefundReport::Seen(self.provider.seen_refund(made)),
                 None => attempt += 1,
             }
@@ -330,7 +364,7 @@ impl Shop<'_> {
         let refused = || RefundReport::Refused { reason: "no".to_owned() };
         let amount = refund.amount.cents();
         match luck {
-            Luck::Refuses if self.provider.refund_of(ours).is_none() => refused(),
+            Luck::Refuses if self.provider.refund_of(ours, &refund.former).is_none() => refused(),
             Luck::Answers | Luck::Refuses => match self.provider.refund(ours, attempt, intent, amount) {
                 Some(made) => RefundReport::Seen(self.provider.seen_refund(made)),
                 None => refused(),
@@ -376,9 +410,8 @@ impl Shop<'_> {
 
     async fn hear(&self, notice: Notice) {
         let (intent, payment) = match &notice {
-            Notice::Intent(seen) => (&seen.id, seen.payment),
-            Notice::Refund(seen) => (&seen.intent, None),
-            Notice::Refunded(intent) => (intent, None),
+            Notice::Intent(intent, payment) => (intent, Some(*payment)),
+            Notice::Refund(intent) => (intent, None),
         };
         let mut order = self.ledger.order_of_intent(intent).await.unwrap();
         if let (None, Some(payment)) = (order, payment) {
@@ -388,13 +421,12 @@ impl Shop<'_> {
             return;
         }
         assert_eq!(order, Some(self.order));
-        let rule = |account: &mut Account, now| {
-            match &notice {
-                Notice::Intent(seen) => account.hear_intent(seen, now),
-                Notice::Refund(seen) => account.hear_refund(seen, now),
-                Notice::Refunded(intent) => account.expect_refunds(intent, now),
+        let rule = |account: &mut Account, now| match &notice {
+            Notice::Intent(intent, payment) => account.hint_intent(intent, Some(*payment), None, now),
+            Notice::Refund(intent) => {
+                account.expect_refunds(intent, None, now);
+                Ok(())
             }
-            Ok(())
         };
         self.change(rule).await.unwrap();
     }
@@ -429,12 +461,22 @@ impl Shop<'_> {
                 }
             }
             for refund in 0..self.provider.refunds.len() {
-                self.provider.end_refund(refund, true);
+                let changed = self.provider.end_refund(refund, !self.failing || round % 3 != 0);
+                // A webhook that never comes costs time only: the first ones are left to the looks at what succeeded.
+                if changed && round >= WATCHED_ROUNDS {
+                    let intent = self.provider.id(self.provider.refunds[refund].intent);
+                    self.hear(Notice::Refund(intent)).await;
+                }
             }
             self.pass(900);
-            let due = self.due().await;
-            if due.is_empty() {
-                break;
+            let mut due = self.due().await;
+            if round >= WATCHED_ROUNDS {
+                let account = self.account().await;
+                let watched = |due: &Due| matches!(due, Due::Refund(_, _, id) if is_watched(account.as_ref(), *id));
+                due.retain(|due| !watched(due));
+                if due.is_empty() && !self.provider_changes(round + 1) {
+                    break;
+                }
             }
             for due in due {
                 let holders = self.holders.len();
@@ -451,12 +493,27 @@ impl Shop<'_> {
         for (index, intent) in self.provider.intents.iter().enumerate() {
             let id = self.provider.id(index);
             let row = account.payments.iter().find(|one| one.intent.as_ref() == Some(&id));
-            let taken = row.filter(|one| !one.external).map_or((0, 0), |one| (captured(one), held(one)));
+            let taken = row.filter(|one| !one.external).map_or((0, 0), |one| (captured(one), held(one) - by_hand(one)));
             let paid = if intent.status == Status::Paid { intent.amount } else { 0 };
             assert_eq!(taken, (paid, self.provider.given_back(index)), "{intent:?} {row:#?}");
         }
         let left: i64 = account.payments.iter().map(|one| captured(one) - held(one)).sum();
-        assert_eq!(left, self.wanted(&account), "{account:#?}");
+        let owed: i64 = account.payments.iter().map(|one| one.owed_back(account.is_cancelled()).cents()).sum();
+        assert_eq!(left - owed, self.wanted(&account), "{account:#?}");
+        for payment in &account.payments {
+            let waiting = payment.refunds.iter().filter(|refund| refund.needs_attention);
+            let waiting: i64 = waiting.map(|refund| refund.amount.cents()).sum();
+            assert!(
+                payment.owed_back(account.is_cancelled()).cents() <= waiting,
+                "it waits for a person: {payment:#?}"
+            );
+        }
+    }
+
+    /// Whether refunds that succeeded fail late in this round.
+    fn provider_changes(&self, round: usize) -> bool {
+        let may = |refund: &super::provider::Refund| refund.fact == payment_service::domain::RefundFact::Succeeded;
+        self.failing && round < ROUNDS - 4 && self.provider.refunds.iter().any(may)
     }
 
     /// What the order wants: nothing if it is cancelled or nobody paid; else its total, once, without what was granted.
@@ -467,11 +524,10 @@ impl Shop<'_> {
         let kept: Vec<_> =
             account.payments.iter().filter(|one| one.captured.is_some() && one.unwanted.is_none()).collect();
         let [kept] = kept[..] else { panic!("one payment is kept: {account:#?}") };
-        let granted = self.provider.refunds.iter().filter(|one| {
-            let alive = one.fact != payment_service::domain::RefundFact::Failed && self.granted.contains(&one.ours);
-            alive && self.provider.intents[one.intent].payment == kept.id
-        });
-        TOTAL - granted.map(|one| one.amount).sum::<i64>() - self.booked
+        let granted = kept.refunds.iter().filter(|one| one.status != RefundStatus::Failed);
+        let granted: i64 =
+            granted.inspect(|one| assert_eq!(one.cause, RefundCause::Granted)).map(|one| one.amount.cents()).sum();
+        TOTAL - granted - kept.owed_back(false).cents()
     }
 
     async fn change<T: Send>(
@@ -530,4 +586,24 @@ fn captured(payment: &Payment) -> i64 {
 fn held(payment: &Payment) -> i64 {
     let refunds = payment.refunds.iter().filter(|refund| refund.status != RefundStatus::Failed);
     refunds.map(|refund| refund.amount.cents()).sum()
+}
+
+/// What of a payment was paid back by hand, outside the provider.
+fn by_hand(payment: &Payment) -> i64 {
+    let settled = payment.refunds.iter().filter(|refund| refund.settled && !refund.paid_twice);
+    settled.map(|refund| refund.amount.cents()).sum()
+}
+
+fn refunds_of(payments: &[Payment]) -> Vec<Refund> {
+    payments.iter().flat_map(|payment| payment.refunds.clone()).collect()
+}
+
+/// Whether a refund has succeeded and is only looked at for a late failure.
+fn is_watched(account: Option<&Account>, id: RefundId) -> bool {
+    let refunds = account.into_iter().flat_map(|account| &account.payments).flat_map(|payment| &payment.refunds);
+    refunds.into_iter().any(|refund| refund.id == id && refund.status == RefundStatus::Succeeded)
+}
+
+fn person() -> Actor {
+    Actor::Admin("person".to_owned())
 }

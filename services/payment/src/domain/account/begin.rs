@@ -101,6 +101,8 @@ impl Account {
             unwanted: None,
             announced: Money::ZERO,
             sync_refunds: false,
+            hints: Vec::new(),
+            trace: None,
             description: request.description,
             failure_reason: None,
             metadata: request.metadata,

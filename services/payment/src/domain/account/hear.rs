@@ -1,13 +1,48 @@
 //! Hearing what the provider says of an intent, and recording money.
 
 use chrono::{DateTime, Utc};
+use contracts::PaymentId;
 use contracts::calls::RefundCause;
 
 use super::{Account, NewPayment, Noted};
-use crate::domain::{Captured, Fact, IntentSeen, Move, State, Work};
+use crate::domain::{Captured, Fact, IntentSeen, Move, Refusal, State, Work};
+
+/// Intents of a payment that may wait to be fetched. A payment has one, and seldom a second by a doubtful call.
+const MAX_HINTS: usize = 16;
 
 impl Account {
-    /// Takes in what the provider says of an intent, from whatever source and in whatever order it comes.
+    /// Notes that a webhook named an intent, which is fetched next; `payment` is the payment that it claims to be of.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyHints`] if too many wait already.
+    pub fn hint_intent(
+        &mut self,
+        intent: &str,
+        payment: Option<PaymentId>,
+        trace: Option<String>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Refusal> {
+        let by_intent = |known: &Option<String>| known.as_deref() == Some(intent);
+        let index = self.payments.iter().position(|known| by_intent(&known.intent));
+        let index = index.or_else(|| self.payments.iter().position(|known| Some(known.id) == payment));
+        let Some(index) = index else { return Ok(()) };
+        let payment = &mut self.payments[index];
+        let recorded = payment.state == State::Completed && !payment.external && by_intent(&payment.intent);
+        if recorded {
+            return Ok(());
+        }
+        if !payment.hints.iter().any(|known| known == intent) {
+            if payment.hints.len() == MAX_HINTS {
+                return Err(Refusal::TooManyHints);
+            }
+            payment.hints.push(intent.to_owned());
+        }
+        payment.trace = trace.or(payment.trace.take());
+        payment.work.urge(now);
+        Ok(())
+    }
+
+    /// Takes in what the provider says of an intent, in whatever order it comes.
     pub fn hear_intent(&mut self, seen: &IntentSeen, now: DateTime<Utc>) {
         let by_intent = |known: &Option<String>| known.as_deref() == Some(&seen.id);
         let index = self.payments.iter().position(|payment| by_intent(&payment.intent));
@@ -77,11 +112,12 @@ impl Account {
         self.capture(index, captured, false, now);
     }
 
-    /// Money of an intent went back: its refunds are asked for.
-    pub fn expect_refunds(&mut self, intent: &str, now: DateTime<Utc>) {
+    /// Notes that a webhook named a refund of an intent: all refunds of it are fetched next.
+    pub fn expect_refunds(&mut self, intent: &str, trace: Option<String>, now: DateTime<Utc>) {
         let found = self.payments.iter_mut().find(|payment| payment.intent.as_deref() == Some(intent));
         if let Some(payment) = found.filter(|payment| !payment.external) {
             payment.sync_refunds = true;
+            payment.trace = trace.or(payment.trace.take());
             payment.work.urge(now);
         }
     }

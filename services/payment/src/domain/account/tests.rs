@@ -89,7 +89,7 @@ impl Story {
 
     fn grant(&mut self, id: PaymentId, cents: Option<i64>) -> Result<RefundId, Refusal> {
         let (amount, token) = (cents.map(Money::from_cents), self.token());
-        match self.account.grant_refund(id, amount, None, token, self.now)? {
+        match self.account.grant_refund(id, NewRefund { amount, ..NewRefund::default() }, token, self.now)? {
             Granted::Send(refund) => Ok(refund),
             Granted::Booked => Ok(self.payment(id).refunds.last().unwrap().id),
         }
@@ -104,7 +104,7 @@ impl Story {
             fact,
             failure: None,
         };
-        self.account.hear_refund(&seen, self.now);
+        self.account.hear_refund(&seen, |_| false, self.now);
     }
 
     fn payment(&self, id: PaymentId) -> &Payment {
@@ -122,7 +122,10 @@ impl Story {
     /// Kinds of events with the versions of the payment, and sums that went back.
     fn events(&mut self) -> Vec<String> {
         let told = |(_, event): (_, Event)| match event {
-            Event::PaymentRefunded(data) => format!("refunded {}", data.refunded_total),
+            Event::PaymentRefunded(data) => format!("refunded {}, version {}", data.refunded_total, data.version),
+            Event::PaymentRefundFailed(data) => {
+                format!("refund failed {}, version {}", data.refunded_total, data.version)
+            }
             Event::PaymentCreated(data) => format!("created {}", data.version),
             Event::PaymentProcessing(data) => format!("processing {}", data.version),
             Event::PaymentCompleted(data) if data.counts => format!("completed {}", data.version),
@@ -234,7 +237,7 @@ fn a_success_of_a_cancelled_order_goes_back() {
     let refund = story.payment(id).refunds[0].id;
     story.hear_refund("re_1", Some(refund), 10_000, RefundFact::Succeeded);
     assert_eq!(story.status(id), PaymentStatus::Refunded);
-    assert_eq!(story.events(), ["created 1", "completed 2, does not count", "refunded 100.00"]);
+    assert_eq!(story.events(), ["created 1", "completed 2, does not count", "refunded 100.00, version 3"]);
     let token = story.token();
     assert_eq!(story.begin(TOTAL, token), Err(Refusal::OrderCancelled));
 }
@@ -345,7 +348,13 @@ fn a_settling_payment_of_a_cancelled_order_completes_and_is_owed_back() {
     assert_eq!(story.status(id), PaymentStatus::Refunded);
     assert_eq!(
         story.events(),
-        ["created 1", "processing 2", "completed 3, does not count", "refunded 40.00", "refunded 100.00"]
+        [
+            "created 1",
+            "processing 2",
+            "completed 3, does not count",
+            "refunded 40.00, version 4",
+            "refunded 100.00, version 5"
+        ]
     );
 }
 
@@ -396,7 +405,7 @@ fn partial_refunds_never_exceed_what_was_captured() {
     story.hear_refund("re_2", Some(second), 4_000, RefundFact::Succeeded);
     assert_eq!((story.status(id), story.payment(id).refunded()), (PaymentStatus::Refunded, TOTAL));
     assert_eq!(story.grant(id, None), Err(Refusal::NotRefundable { status: PaymentStatus::Refunded }));
-    assert_eq!(story.events(), ["created 1", "completed 2", "refunded 60.00", "refunded 100.00"]);
+    assert_eq!(story.events(), ["created 1", "completed 2", "refunded 60.00, version 3", "refunded 100.00, version 4"]);
     assert_eq!(story.account.owed(), Money::ZERO, "what was granted back is not owed again");
 }
 
@@ -412,7 +421,7 @@ fn a_refund_that_is_refused_gives_its_amount_back() {
     let mut story = Story::new();
     let id = story.completed();
     let token = story.token();
-    let Ok(Granted::Send(refund)) = story.account.grant_refund(id, None, None, token, story.now) else {
+    let Ok(Granted::Send(refund)) = story.account.grant_refund(id, NewRefund::default(), token, story.now) else {
         panic!("not sent")
     };
     let report = RefundReport::Refused { reason: "no".to_owned() };
@@ -443,7 +452,17 @@ fn a_refund_that_was_announced_and_fails_is_made_again_with_growing_delay() {
         assert_eq!(story.refunds(id)[round + 1], (3_000, RefundStatus::Pending, RefundCause::Granted));
         refund = story.payment(id).refunds[round + 1].id;
     }
-    assert_eq!(story.events(), ["created 1", "completed 2", "refunded 30.00", "refunded 30.00", "refunded 30.00"]);
+    let expected = [
+        "created 1",
+        "completed 2",
+        "refunded 30.00, version 3",
+        "refund failed 0.00, version 4",
+        "refunded 30.00, version 5",
+        "refund failed 0.00, version 6",
+        "refunded 30.00, version 7",
+        "refund failed 0.00, version 8",
+    ];
+    assert_eq!(story.events(), expected);
 }
 
 #[test]
@@ -460,7 +479,7 @@ fn a_refund_at_the_provider_is_recorded_as_its_own() {
     ];
     assert_eq!(story.refunds(id), expected);
     assert_eq!(story.payment(id).rest(), Money::from_cents(7_000));
-    assert_eq!(story.events(), ["created 1", "completed 2", "refunded 20.00", "refunded 30.00"]);
+    assert_eq!(story.events(), ["created 1", "completed 2", "refunded 20.00, version 3", "refunded 30.00, version 4"]);
 }
 
 #[test]
@@ -490,12 +509,12 @@ fn a_refund_that_overtakes_the_success_asks_for_both() {
 fn refunds_that_are_told_of_while_they_are_asked_for_are_asked_for_again() {
     let mut story = Story::new();
     let id = story.completed();
-    story.account.expect_refunds("pi_1", story.now);
+    story.account.expect_refunds("pi_1", None, story.now);
     let token = story.later(10).token();
     let (need, _) = story.account.take_payment(id, token, story.now).unwrap().unwrap();
     assert_eq!(need, Need::Sync);
     story.later(1);
-    story.account.expect_refunds("pi_1", story.now);
+    story.account.expect_refunds("pi_1", None, story.now);
     let seen = IntentSeen { id: "pi_1".to_owned(), payment: Some(id), fact: succeeded(10_000), taken_at: None };
     story.account.report(id, token, &Report::Refunds(seen.clone(), Vec::new()), story.now).unwrap();
     assert_eq!((story.payment(id).sync_refunds, story.payment(id).work.due_at), (true, Some(story.now)));
@@ -554,4 +573,266 @@ fn a_doubt_is_looked_into_after_ten_seconds() {
     let payment = story.account.report(payment.id, token, &Report::Doubt(Doubt::ServerError), story.now).unwrap();
     assert_eq!(payment.work.due_at, Some(story.now + Duration::seconds(10)));
     assert!(payment.work.must_look_first(story.now));
+}
+
+impl Story {
+    /// A refund of so much that failed late five times, and the last attempt's row.
+    fn exhausted(&mut self, id: PaymentId, cents: i64) -> RefundId {
+        let mut refund = self.grant(id, Some(cents)).unwrap();
+        for attempt in 1..=MAX_ATTEMPTS {
+            self.hear_refund(&format!("re_{attempt}"), Some(refund), cents, RefundFact::Succeeded);
+            self.hear_refund(&format!("re_{attempt}"), Some(refund), cents, RefundFact::Failed);
+            let token = self.later(600).token();
+            self.account.take_payment(id, token, self.now).unwrap();
+            refund = self.payment(id).refunds.last().unwrap().id;
+        }
+        refund
+    }
+
+    fn refund(&self, id: RefundId) -> &Refund {
+        self.account.payments.iter().flat_map(|payment| &payment.refunds).find(|refund| refund.id == id).unwrap()
+    }
+
+    fn awaiting(&self, id: PaymentId) -> i64 {
+        self.payment(id).awaiting(self.account.is_cancelled()).cents()
+    }
+
+    /// Has a refund tried again, with what the provider has of the last attempt.
+    fn retry(&mut self, id: RefundId, found: Option<RefundFact>) -> Result<Retry, Refusal> {
+        let token = self.later(1).token();
+        let payment = self.account.begin_retry(id, token, self.now)?;
+        let refund = payment.refunds.iter().find(|refund| refund.id == id).unwrap();
+        let found = found.map(|fact| RefundSeen {
+            id: refund.provider_refund.clone().unwrap(),
+            intent: "pi_1".to_owned(),
+            ours: Some(id),
+            amount: refund.amount,
+            fact,
+            failure: None,
+        });
+        self.account.retry_refund(id, &admin(), token, found.as_ref(), self.now)
+    }
+}
+
+fn admin() -> Actor {
+    Actor::Admin("admin".to_owned())
+}
+
+#[test]
+fn refund_that_fails_five_times_waits_for_a_person() {
+    let mut story = Story::new();
+    let id = story.completed();
+    let last = story.exhausted(id, 3_000);
+    let attempts: Vec<_> = story.payment(id).refunds.iter().map(|one| (one.attempts, one.needs_attention)).collect();
+    assert_eq!(attempts, [(1, false), (2, false), (3, false), (4, false), (5, true)]);
+    assert_eq!(
+        (story.payment(id).work.due_at, story.refund(last).work.due_at),
+        (None, None),
+        "nothing is sent any more"
+    );
+    assert_eq!((story.awaiting(id), story.payment(id).owed_now(false)), (3_000, Money::ZERO));
+    assert_eq!((story.status(id), story.payment(id).refunded()), (PaymentStatus::Completed, Money::ZERO));
+}
+
+#[test]
+fn retry_sends_the_refund_once_more_and_a_failure_needs_attention_again() {
+    let mut story = Story::new();
+    let id = story.completed();
+    let refund = story.exhausted(id, 3_000);
+    assert!(matches!(story.retry(refund, Some(RefundFact::Failed)), Ok(Retry::Send(_))));
+    assert_eq!(story.retry(refund, None), Err(Refusal::NotRetryable), "an attempt is in flight");
+    assert_eq!(story.account.settle_refund(refund, &admin(), story.now), Err(Refusal::NotSettleable));
+    let row = story.refund(refund);
+    assert_eq!((row.status, row.attempts, row.needs_attention), (RefundStatus::Pending, 6, false));
+    assert_eq!((&row.former, &row.provider_refund), (&vec!["re_5".to_owned()], &None));
+    assert_eq!(row.actor, Some(admin()));
+    story.hear_refund("re_5", Some(refund), 3_000, RefundFact::Failed);
+    assert_eq!(story.refund(refund).status, RefundStatus::Pending, "that was the attempt before");
+    story.hear_refund("re_6", Some(refund), 3_000, RefundFact::Succeeded);
+    assert_eq!((story.payment(id).refunded().cents(), story.awaiting(id)), (3_000, 0));
+    story.hear_refund("re_6", Some(refund), 3_000, RefundFact::Failed);
+    assert!(story.refund(refund).needs_attention, "at once");
+    assert_eq!((story.awaiting(id), story.payment(id).work.due_at), (3_000, None));
+}
+
+#[test]
+fn retry_records_what_the_provider_has_paid_meanwhile() {
+    let mut story = Story::new();
+    let id = story.completed();
+    let refund = story.exhausted(id, 3_000);
+    assert!(matches!(story.retry(refund, Some(RefundFact::Succeeded)), Ok(Retry::Found(_))));
+    assert_eq!((story.payment(id).refunded().cents(), story.awaiting(id)), (3_000, 0));
+    assert_eq!(story.payment(id).refunds.len(), 5, "nothing is sent");
+    assert_eq!(story.retry(refund, None), Err(Refusal::NotRetryable));
+}
+
+#[test]
+fn settled_refund_is_never_sent_again_and_a_late_success_is_recorded() {
+    let mut story = Story::new();
+    let id = story.completed();
+    let refund = story.exhausted(id, 3_000);
+    story.account.settle_refund(refund, &admin(), story.now).unwrap();
+    assert_eq!(story.account.settle_refund(refund, &admin(), story.now), Err(Refusal::NotSettleable));
+    assert_eq!(story.retry(refund, None), Err(Refusal::NotRetryable));
+    assert_eq!((story.payment(id).refunded().cents(), story.awaiting(id)), (3_000, 0));
+    assert_eq!((story.refund(refund).work.due_at, story.payment(id).work.due_at), (None, None));
+    story.account.take_noted();
+    story.hear_refund("re_5", Some(refund), 3_000, RefundFact::Failed);
+    assert_eq!(story.refund(refund).status, RefundStatus::Succeeded);
+    story.hear_refund("re_5", Some(refund), 3_000, RefundFact::Succeeded);
+    story.hear_refund("re_5", Some(refund), 3_000, RefundFact::Succeeded);
+    assert_eq!(story.account.take_noted(), [Noted::PaidTwice]);
+    assert!(story.refund(refund).paid_twice);
+    assert_eq!(story.payment(id).refunded().cents(), 3_000);
+}
+
+#[test]
+fn only_an_external_refund_or_one_that_needs_attention_can_be_settled() {
+    let mut story = Story::new();
+    let id = story.completed();
+    let refund = story.grant(id, Some(3_000)).unwrap();
+    for fact in [RefundFact::Pending, RefundFact::Succeeded, RefundFact::Failed] {
+        story.hear_refund("re_1", Some(refund), 3_000, fact);
+        assert_eq!(story.account.settle_refund(refund, &admin(), story.now), Err(Refusal::NotSettleable), "{fact:?}");
+        assert_eq!(story.retry(refund, None), Err(Refusal::NotRetryable), "{fact:?}");
+    }
+    let unknown = RefundId::generate(START);
+    assert_eq!(story.account.settle_refund(unknown, &admin(), story.now), Err(Refusal::RefundNotFound));
+    let mut story = Story::new();
+    let id = story.confirmed("txn_1");
+    story.account.cancel_order(story.now);
+    assert_eq!((story.awaiting(id), story.payment(id).refunds[0].status), (10_000, RefundStatus::Pending));
+    let owed = story.payment(id).refunds[0].id;
+    assert_eq!(story.retry(owed, None), Err(Refusal::NotRetryable));
+    story.account.settle_refund(owed, &admin(), story.now).unwrap();
+    assert_eq!((story.status(id), story.awaiting(id)), (PaymentStatus::Refunded, 0));
+}
+
+#[test]
+fn cancelling_does_not_send_again_what_waits_for_a_person() {
+    let mut story = Story::new();
+    let id = story.completed();
+    let waiting = story.exhausted(id, 3_000);
+    story.account.cancel_order(story.now);
+    assert_eq!(story.refunds(id).last(), Some(&(7_000, RefundStatus::Pending, RefundCause::Cancelled)));
+    assert!(story.refund(waiting).needs_attention);
+    assert_eq!(story.awaiting(id), 3_000);
+}
+
+#[test]
+fn what_is_granted_anew_is_no_longer_owed() {
+    let mut story = Story::new();
+    let id = story.completed();
+    let waiting = story.exhausted(id, 3_000);
+    story.grant(id, Some(1_000)).unwrap();
+    assert_eq!(story.awaiting(id), 2_000);
+    story.account.settle_refund(waiting, &admin(), story.now).unwrap();
+    assert_eq!(story.refund(waiting).amount.cents(), 2_000, "what is still owed of it");
+    let mut story = Story::new();
+    let id = story.completed();
+    let waiting = story.exhausted(id, 3_000);
+    story.grant(id, Some(3_000)).unwrap();
+    assert!(!story.refund(waiting).needs_attention);
+    assert_eq!(story.retry(waiting, None), Err(Refusal::NotRetryable));
+}
+
+#[test]
+fn failed_refund_of_the_providers_own_is_not_owed() {
+    let mut story = Story::new();
+    let id = story.completed();
+    story.hear_refund("re_x", None, 2_000, RefundFact::Succeeded);
+    story.hear_refund("re_x", None, 2_000, RefundFact::Failed);
+    assert_eq!((story.awaiting(id), story.payment(id).need(false)), (0, None));
+}
+
+#[test]
+fn refund_that_succeeded_is_looked_at_again_and_its_failure_is_found() {
+    let mut story = Story::new();
+    let id = story.completed();
+    let refund = story.grant(id, Some(3_000)).unwrap();
+    story.later(11).hear_refund("re_1", Some(refund), 3_000, RefundFact::Succeeded);
+    let token = story.later(10).token();
+    assert!(story.account.take_refund(id, refund, token, story.now).unwrap().is_some());
+    let seen = RefundSeen {
+        id: "re_1".to_owned(),
+        intent: "pi_1".to_owned(),
+        ours: Some(refund),
+        amount: Money::from_cents(3_000),
+        fact: RefundFact::Succeeded,
+        failure: None,
+    };
+    story.account.report_refund(id, refund, token, &RefundReport::Seen(seen.clone()), story.now).unwrap();
+    assert_eq!(story.refund(refund).work.due_at, Some(story.now + Duration::seconds(10)));
+    let token = story.later(10).token();
+    story.account.take_refund(id, refund, token, story.now).unwrap().unwrap();
+    let failed = RefundReport::Seen(RefundSeen { fact: RefundFact::Failed, ..seen });
+    story.account.report_refund(id, refund, token, &failed, story.now).unwrap();
+    assert_eq!((story.refund(refund).status, story.awaiting(id)), (RefundStatus::Failed, 3_000));
+}
+
+#[test]
+fn each_refund_is_counted_once_whatever_the_number_of_attempts() {
+    let mut story = Story::new();
+    let id = story.completed();
+    story.exhausted(id, 3_000);
+    let noted = story.account.take_noted();
+    let cents: i64 =
+        noted.iter().map(|one| if let Noted::Refunded { amount, .. } = one { amount.cents() } else { 0 }).sum();
+    assert_eq!(cents, 3_000);
+    assert_eq!(noted.iter().filter(|one| matches!(one, Noted::RefundFailed(RefundCause::Granted))).count(), 1);
+}
+
+#[test]
+fn webhook_has_its_intent_fetched_at_once_and_changes_nothing_by_itself() {
+    let mut story = Story::new();
+    let id = story.opened();
+    story.later(1);
+    for _ in 0..3 {
+        story.account.hint_intent("pi_1", None, None, story.now).unwrap();
+    }
+    story.account.hint_intent("pi_other", Some(id), None, story.now).unwrap();
+    assert_eq!(
+        (story.status(id), &story.payment(id).hints[..]),
+        (PaymentStatus::Pending, &["pi_1".to_owned(), "pi_other".to_owned()][..])
+    );
+    assert_eq!(story.payment(id).work.due_at, Some(story.now));
+    let looked = |story: &mut Story, intent: &str, seen: Option<Fact>| {
+        let token = story.token();
+        let (need, _) = story.account.take_payment(id, token, story.now).unwrap().unwrap();
+        assert_eq!(need, Need::Look);
+        let seen = seen.map(|fact| IntentSeen { id: intent.to_owned(), payment: Some(id), fact, taken_at: None });
+        story.account.report(id, token, &Report::Looked(intent.to_owned(), seen), story.now).unwrap();
+    };
+    looked(&mut story, "pi_1", Some(succeeded(10_000)));
+    assert_eq!((story.status(id), story.payment(id).work.due_at), (PaymentStatus::Completed, Some(story.now)));
+    looked(&mut story, "pi_other", None);
+    assert_eq!((story.payment(id).hints.len(), story.payment(id).work.due_at), (0, None));
+    story.account.hint_intent("pi_1", None, None, story.now).unwrap();
+    assert_eq!(story.payment(id).work.due_at, None, "its money is recorded, nothing can change");
+}
+
+#[test]
+fn intent_that_is_named_while_it_is_fetched_is_fetched_again() {
+    let mut story = Story::new();
+    let id = story.opened();
+    story.account.hint_intent("pi_1", None, None, story.now).unwrap();
+    let token = story.token();
+    story.account.take_payment(id, token, story.now).unwrap().unwrap();
+    story.later(1);
+    story.account.hint_intent("pi_1", None, None, story.now).unwrap();
+    let seen = IntentSeen { id: "pi_1".to_owned(), payment: Some(id), fact: Fact::Waiting, taken_at: None };
+    story.account.report(id, token, &Report::Looked("pi_1".to_owned(), Some(seen)), story.now).unwrap();
+    assert_eq!((story.payment(id).hints.len(), story.payment(id).work.due_at), (1, Some(story.now)));
+}
+
+#[test]
+fn notifications_of_a_payment_are_bounded() {
+    let mut story = Story::new();
+    let id = story.opened();
+    let hint = |story: &mut Story, number: usize| {
+        story.account.hint_intent(&format!("pi_x{number}"), Some(id), None, story.now)
+    };
+    assert!((0..16).all(|number| hint(&mut story, number).is_ok()));
+    assert_eq!(hint(&mut story, 16), Err(Refusal::TooManyHints));
+    assert_eq!(hint(&mut story, 3), Ok(()), "it waits already");
 }

@@ -24,14 +24,14 @@ impl Account {
             return Ok(None);
         }
         match payment.need(cancelled) {
-            Some(need @ (Need::Sync | Need::Close | Need::Check)) => {
+            Some(need @ (Need::Look | Need::Sync | Need::Close | Need::Check)) => {
                 // Whoever began it got no answer and has no way to pay it.
                 payment.stop |= payment.state == State::Pending && payment.intent.is_none();
                 Ok(Some((need, payment.clone())))
             }
             need => {
                 if need == Some(Need::Repay) && payment.repay_at().is_none_or(|at| at <= now) {
-                    self.repay(index, now);
+                    self.repay_again(index, now);
                 }
                 self.release(index, now);
                 Ok(None)
@@ -54,17 +54,27 @@ impl Account {
         if !self.payments[index].work.is_held_by(token) {
             return Err(Refusal::LeaseLost);
         }
+        // What was asked for meanwhile is asked for again; what this report asks for is another matter.
+        let urged = self.payments[index].work.is_urged();
         match report {
             Report::Seen(seen) => self.saw(index, &seen.fact, seen, now),
             Report::Refunds(seen, refunds) => {
                 self.saw(index, &seen.fact, seen, now);
+                // What failed before these were asked for and is shown as paid now has been paid since.
+                let work = self.payments[index].work.clone();
                 for refund in refunds {
-                    self.hear_refund(refund, now);
+                    self.hear_refund(refund, |known| work.is_newer_than(known.updated_at), now);
                 }
-                self.synced(index);
+                self.synced(index, urged);
+            }
+            Report::Looked(intent, seen) => {
+                if let Some(seen) = seen {
+                    self.saw(index, &seen.fact, seen, now);
+                }
+                self.looked(index, intent, urged, now);
             }
             Report::Absent => {
-                self.synced(index);
+                self.synced(index, urged);
                 self.nothing_can_come(index, now);
             }
             Report::Refused { reason } => {
@@ -92,9 +102,26 @@ impl Account {
     }
 
     /// All refunds are known, unless more was told of while they were asked for.
-    fn synced(&mut self, index: usize) {
+    fn synced(&mut self, index: usize, urged: bool) {
         let payment = &mut self.payments[index];
-        payment.sync_refunds &= payment.work.is_urged();
+        payment.sync_refunds &= urged;
+        if !payment.sync_refunds {
+            payment.trace = None;
+        }
+    }
+
+    /// The intent that a webhook named is known, unless it was named again while it was fetched. What else was named is
+    /// fetched at once.
+    fn looked(&mut self, index: usize, intent: &str, urged: bool, now: DateTime<Utc>) {
+        let payment = &mut self.payments[index];
+        if !urged {
+            payment.hints.retain(|hint| hint != intent);
+        }
+        if !payment.hints.is_empty() || payment.sync_refunds {
+            payment.work.urge(now);
+        } else {
+            payment.trace = None;
+        }
     }
 
     /// No money can come by the intent: one that is being settled completes, another open one is cancelled.
@@ -142,7 +169,7 @@ impl Account {
         if !refund.work.take(token, now) {
             return Ok(None);
         }
-        if !refund.is_due() {
+        if !refund.is_open() && refund.next_look(now).is_none() {
             refund.work.release(false, now);
             return Ok(None);
         }
@@ -172,13 +199,18 @@ impl Account {
         match report {
             RefundReport::Seen(seen) => {
                 row.work.doubt = None;
-                self.hear_refund(&RefundSeen { ours: Some(refund), ..seen.clone() }, now);
+                self.hear_refund(&RefundSeen { ours: Some(refund), ..seen.clone() }, |_| false, now);
             }
             RefundReport::Refused { reason } => {
-                row.failure = Some(reason.clone());
+                let open = row.is_open();
+                if open {
+                    row.failure = Some(reason.clone());
+                }
                 // Perhaps because the provider gave the money back by itself.
                 payment.sync_refunds = true;
-                self.turn(index, at, RefundStatus::Failed, now);
+                if open {
+                    self.turn(index, at, RefundStatus::Failed, now);
+                }
                 self.payments[index].work.urge(now);
             }
             RefundReport::Doubt { doubt, attempt } => {
@@ -190,9 +222,7 @@ impl Account {
             }
             RefundReport::Unasked => {}
         }
-        let row = &mut self.payments[index].refunds[at];
-        let needed = row.is_due();
-        row.work.release(needed, now);
+        self.payments[index].refunds[at].release(now);
         Ok(self.payments[index].clone())
     }
 }

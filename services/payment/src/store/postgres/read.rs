@@ -10,6 +10,7 @@ use sqlx::postgres::PgRow;
 use sqlx::types::Uuid;
 use sqlx::{PgConnection, Row};
 
+use super::super::list;
 use crate::domain::{Account, Captured, Lease, OrderRecord, Payment, Refund, Terms, Work};
 
 /// What is known of an order.
@@ -18,8 +19,10 @@ pub const ORDER: &str = "SELECT * FROM orders WHERE order_id = $1";
 pub const PAYMENTS: &str = "SELECT * FROM payments WHERE order_id = $1 ORDER BY created_at, seq";
 /// Refunds of some payments.
 pub const REFUNDS: &str = "SELECT * FROM refunds WHERE payment_id = ANY($1) ORDER BY position";
-/// Payments by id, from one on.
-pub const AUDITED: &str = "SELECT * FROM payments WHERE id > $1 ORDER BY id LIMIT $2";
+/// Payments by id, from one on, and whether their orders are cancelled.
+pub const AUDITED: &str =
+    "SELECT *, (SELECT o.cancelled_at FROM orders o WHERE o.order_id = payments.order_id) IS NOT NULL
+        AS order_cancelled FROM payments WHERE id > $1 ORDER BY id LIMIT $2";
 
 /// The account of an order; `None` if it has no row.
 pub(super) async fn account(db: &mut PgConnection, id: OrderId) -> Result<Option<Account>, StoreError> {
@@ -29,15 +32,16 @@ pub(super) async fn account(db: &mut PgConnection, id: OrderId) -> Result<Option
     Ok(Some(Account::new(record(&order, id)?, whole(db, &rows).await?)))
 }
 
-/// Payments by id, those after `after`.
+/// Payments by id, those after `after`, and whether their orders are cancelled.
 pub(super) async fn audited(
     db: &mut PgConnection,
     after: Option<PaymentId>,
     limit: i64,
-) -> Result<Vec<Payment>, StoreError> {
+) -> Result<Vec<(Payment, bool)>, StoreError> {
     let after = after.map_or(Uuid::nil(), |id| id.as_uuid());
     let rows = sqlx::query(AUDITED).bind(after).bind(limit).fetch_all(&mut *db).await?;
-    whole(db, &rows).await
+    let payments = whole(db, &rows).await?;
+    payments.into_iter().zip(&rows).map(|(payment, row)| Ok((payment, row.try_get("order_cancelled")?))).collect()
 }
 
 /// The payments of these rows with their refunds.
@@ -87,6 +91,8 @@ fn payment(row: &PgRow, refunds: Vec<Refund>) -> Result<Payment, StoreError> {
         unwanted: optional(row, "unwanted")?,
         announced: money(row, "announced")?,
         sync_refunds: row.try_get("sync_refunds")?,
+        hints: list(row.try_get("hints")?)?,
+        trace: row.try_get("trace")?,
         description: row.try_get("description")?,
         failure_reason: row.try_get("failure_reason")?,
         metadata: row.try_get("metadata")?,
@@ -110,6 +116,12 @@ fn refund(row: &PgRow) -> Result<Refund, StoreError> {
         external: row.try_get("external")?,
         provider_refund: row.try_get("provider_refund")?,
         failure: row.try_get("failure")?,
+        attempts: count(row, "attempts")?,
+        needs_attention: row.try_get("needs_attention")?,
+        settled: row.try_get("settled")?,
+        paid_twice: row.try_get("paid_twice")?,
+        actor: optional(row, "actor")?,
+        former: list(row.try_get("former")?)?,
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
         work: work(row)?,

@@ -6,6 +6,7 @@ use contracts::PaymentId;
 use sqlx::types::Uuid;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 
+use super::super::stored;
 use super::refusal;
 use crate::domain::{Account, Payment, Refund, Work};
 
@@ -66,6 +67,8 @@ async fn write_payment(db: &mut PgConnection, payment: &Payment, known: bool) ->
         .set("unwanted", payment.unwanted.map(contracts::calls::RefundCause::as_str))
         .set("announced", payment.announced.cents())
         .set("sync_refunds", payment.sync_refunds)
+        .set("hints", stored(&payment.hints))
+        .set("trace", payment.trace.clone())
         .set("description", payment.description.clone())
         .set("failure_reason", payment.failure_reason.clone())
         .set("metadata", payment.metadata.clone())
@@ -96,6 +99,12 @@ async fn write_refund(
         .set("external", refund.external)
         .set("provider_refund", refund.provider_refund.clone())
         .set("failure", refund.failure.clone())
+        .set("attempts", i64::from(refund.attempts))
+        .set("needs_attention", refund.needs_attention)
+        .set("settled", refund.settled)
+        .set("paid_twice", refund.paid_twice)
+        .set("actor", refund.actor.as_ref().map(ToString::to_string))
+        .set("former", stored(&refund.former))
         .set("created_at", Some(refund.created_at))
         .set("updated_at", Some(refund.updated_at));
     row.set_work(&refund.work);

@@ -10,6 +10,7 @@ use contracts::{Money, OrderId, PaymentId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
+use super::super::list;
 use crate::domain::{Account, Captured, Lease, OrderRecord, Payment, Refund, Terms, Work};
 
 /// The account of an order; `None` if it has no row.
@@ -21,16 +22,20 @@ pub(super) async fn account(db: &mut SqliteConnection, id: OrderId) -> Result<Op
     Ok(Some(Account::new(record(&order, id)?, whole(db, &rows).await?)))
 }
 
-/// Payments by id, those after `after`.
+/// Payments by id, those after `after`, and whether their orders are cancelled.
 pub(super) async fn audited(
     db: &mut SqliteConnection,
     after: Option<PaymentId>,
     limit: i64,
-) -> Result<Vec<Payment>, StoreError> {
+) -> Result<Vec<(Payment, bool)>, StoreError> {
     let after = after.map(|id| id.to_string()).unwrap_or_default();
-    let rows = sqlx::query("SELECT * FROM payments WHERE id > ? ORDER BY id LIMIT ?").bind(after).bind(limit);
-    let rows = rows.fetch_all(&mut *db).await?;
-    whole(db, &rows).await
+    let rows = sqlx::query(
+        "SELECT *, (SELECT o.cancelled_at FROM orders o WHERE o.order_id = payments.order_id) IS NOT NULL
+         AS order_cancelled FROM payments WHERE id > ? ORDER BY id LIMIT ?",
+    );
+    let rows = rows.bind(after).bind(limit).fetch_all(&mut *db).await?;
+    let payments = whole(db, &rows).await?;
+    payments.into_iter().zip(&rows).map(|(payment, row)| Ok((payment, row.try_get("order_cancelled")?))).collect()
 }
 
 /// The payments of these rows with their refunds.
@@ -83,6 +88,8 @@ fn payment(row: &SqliteRow, refunds: Vec<Refund>) -> Result<Payment, StoreError>
         unwanted: optional(row, "unwanted")?,
         announced: money(row, "announced")?,
         sync_refunds: row.try_get("sync_refunds")?,
+        hints: list(row.try_get("hints")?)?,
+        trace: row.try_get("trace")?,
         description: row.try_get("description")?,
         failure_reason: row.try_get("failure_reason")?,
         metadata: row.try_get("metadata")?,
@@ -106,6 +113,12 @@ fn refund(row: &SqliteRow) -> Result<Refund, StoreError> {
         external: row.try_get("external")?,
         provider_refund: row.try_get("provider_refund")?,
         failure: row.try_get("failure")?,
+        attempts: row.try_get("attempts")?,
+        needs_attention: row.try_get("needs_attention")?,
+        settled: row.try_get("settled")?,
+        paid_twice: row.try_get("paid_twice")?,
+        actor: optional(row, "actor")?,
+        former: list(row.try_get("former")?)?,
         created_at: from_ms(row.try_get("created_at")?)?,
         updated_at: from_ms(row.try_get("updated_at")?)?,
         work: work(row)?,

@@ -6,6 +6,7 @@ use common::store::StoreError;
 use contracts::PaymentId;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
+use super::super::stored;
 use crate::domain::{Account, Payment, Refund, Work};
 
 /// Writes the rows of `after` that are not those of `before`.
@@ -65,6 +66,8 @@ async fn write_payment(db: &mut SqliteConnection, payment: &Payment, known: bool
         .set("unwanted", payment.unwanted.map(contracts::calls::RefundCause::as_str))
         .set("announced", payment.announced.cents())
         .set("sync_refunds", payment.sync_refunds)
+        .set("hints", stored(&payment.hints))
+        .set("trace", payment.trace.clone())
         .set("description", payment.description.clone())
         .set("failure_reason", payment.failure_reason.clone())
         .set("metadata", payment.metadata.clone())
@@ -95,6 +98,12 @@ async fn write_refund(
         .set("external", refund.external)
         .set("provider_refund", refund.provider_refund.clone())
         .set("failure", refund.failure.clone())
+        .set("attempts", i64::from(refund.attempts))
+        .set("needs_attention", refund.needs_attention)
+        .set("settled", refund.settled)
+        .set("paid_twice", refund.paid_twice)
+        .set("actor", refund.actor.as_ref().map(ToString::to_string))
+        .set("former", stored(&refund.former))
         .set("created_at", ms(refund.created_at))
         .set("updated_at", ms(refund.updated_at));
     row.set_work(&refund.work);

@@ -1,0 +1,68 @@
+//! The scope that each route requires of a service token.
+
+use contracts::Scope;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::Fleet;
+
+/// The routes of this service's own that check tokens: method, path, and the scope that lets a service pass; `None` where
+/// no service may pass.
+fn routes(payment: &str, order: &str, refund: &str) -> Vec<(Method, String, Option<Scope>)> {
+    vec![
+        (Method::POST, "/api/payments".to_owned(), Some(Scope::PaymentsCreate)),
+        (Method::GET, format!("/api/payments/{payment}"), Some(Scope::PaymentsRead)),
+        (Method::GET, format!("/api/payments/order/{order}"), Some(Scope::PaymentsRead)),
+        (Method::PUT, format!("/api/payments/{payment}/confirm"), Some(Scope::PaymentsConfirm)),
+        (Method::POST, format!("/api/payments/{payment}/refund"), Some(Scope::PaymentsRefund)),
+        (Method::POST, format!("/api/refunds/{refund}/retry"), None),
+        (Method::POST, format!("/api/refunds/{refund}/settle"), None),
+        (Method::GET, "/ops/audit".to_owned(), Some(Scope::OpsRead)),
+    ]
+}
+
+#[tokio::test]
+async fn each_route_requires_its_scope_of_a_service() {
+    let fleet = Fleet::start().await;
+    let (order, _, paid) = fleet.paid().await;
+    let refunded = fleet.refund(&paid, Some(json!({"amount": 10}))).await.ok(200);
+    let routes = routes(&paid, &order.to_string(), refunded["refunds"][0]["id"].as_str().unwrap());
+    for (method, path, scope) in &routes {
+        let others: Vec<_> = Scope::ALL.iter().copied().filter(|other| Some(*other) != *scope).collect();
+        let body = (*method != Method::GET).then(|| json!({}));
+        let code = if scope.is_some() { "INSUFFICIENT_SCOPE" } else { "FORBIDDEN" };
+        let without = fleet.keys.service_token_with(&others);
+        fleet.send(method.clone(), path, Some(&without), body.clone()).await.refused(403, code);
+        if let Some(scope) = scope {
+            let with = fleet.keys.service_token_with(&[*scope]);
+            let reply = fleet.send(method.clone(), path, Some(&with), body).await;
+            assert!(reply.status != 403 && reply.status != 401, "{method} {path}: {}", reply.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_documented_route_with_a_token_is_in_the_table() {
+    let fleet = Fleet::start().await;
+    let document = fleet.get("/docs/openapi.json", &fleet.admin()).await.ok(200);
+    let known: Vec<_> =
+        routes("{id}", "{order_id}", "{id}").into_iter().map(|(method, path, _)| (method, path)).collect();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let own = path.starts_with("/api/") || path == "/ops/audit";
+            if own && operation["security"].is_array() {
+                let method = method.to_uppercase().parse::<Method>().unwrap();
+                assert!(known.contains(&(method.clone(), path.clone())), "{method} {path} is not tried");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_pays_for_a_customer_without_the_right_to_read_orders() {
+    let fleet = Fleet::start().await;
+    let user = fleet.user();
+    let order = fleet.order(user, 10_000);
+    let token = fleet.keys.service_token_with(&[Scope::PaymentsCreate]);
+    fleet.post("/api/payments", &token, Fleet::body(order, user)).await.ok(201);
+}
