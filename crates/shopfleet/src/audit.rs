@@ -128,10 +128,13 @@ impl Verdict {
             "{} orders, {} payments: {captured} taken, {refunded} given back",
             sums.orders, sums.payments
         ));
-        if sums.by_hand_cents > 0 {
-            let amount = Money::from_cents(sums.by_hand_cents);
+        if sums.outside_cents > 0 {
+            say(format_args!("{} was given back by hand, outside the provider", Money::from_cents(sums.outside_cents)));
+        }
+        if sums.awaiting_cents > 0 {
             say(format_args!(
-                "{amount} that was paid elsewhere is to be given back there; a refund of the payment then says that it was"
+                "{} is owed back and awaits the next attempt, or an admin who retries or settles the refund",
+                Money::from_cents(sums.awaiting_cents)
             ));
         }
         if self.books.provider.is_some() {

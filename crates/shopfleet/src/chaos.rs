@@ -35,10 +35,12 @@ const HOSTILE: Behaviour = Behaviour {
     webhook_delay_ms: 3000,
     webhook_drop: 0.1,
     webhook_forge: 0.1,
+    webhook_lie: 0.2,
     error_before: 0.05,
     error_after: 0.05,
     timeout: 0.02,
     decline: 0.1,
+    refund_fail_late: 0.2,
     latency_ms: 5,
 };
 
@@ -57,7 +59,8 @@ pub(crate) struct Args {
     /// this machine, started in a temporary folder, and killed too.
     #[arg(long)]
     servers: bool,
-    /// The provider doubles, delays, drops and forges webhooks, fails after it has done the work, declines and hangs.
+    /// The provider doubles, delays, drops and forges webhooks, lies in them, fails after it has done the work, declines
+    /// and hangs, and refunds that succeeded fail later.
     #[arg(long)]
     hostile: bool,
 }

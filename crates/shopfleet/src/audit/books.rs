@@ -6,8 +6,6 @@ use contracts::audit::{OrderAudit, PaymentAudit, ProductAudit};
 use contracts::calls::OutboxState;
 use contracts::{Money, PaymentId};
 
-use super::rules::by_hand;
-
 /// An intent at the provider, with what became of its money.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ProviderIntent {
@@ -45,8 +43,10 @@ pub(crate) struct Sums {
     pub(crate) payments: usize,
     pub(crate) captured_cents: i64,
     pub(crate) refunded_cents: i64,
-    /// What was paid elsewhere, and is to be given back there by a person.
-    pub(crate) by_hand_cents: i64,
+    /// What is owed back and waits for the next attempt, or for a person.
+    pub(crate) awaiting_cents: i64,
+    /// What was given back by hand, outside the provider.
+    pub(crate) outside_cents: i64,
     pub(crate) provider_intents: usize,
     pub(crate) provider_received_cents: i64,
     pub(crate) provider_refunded_cents: i64,
@@ -66,7 +66,8 @@ impl Books {
             payments: self.payments.len(),
             captured_cents: cents(&mut self.payments.iter().map(|payment| payment.captured)),
             refunded_cents: cents(&mut self.payments.iter().map(|payment| payment.refunded)),
-            by_hand_cents: cents(&mut self.payments.iter().map(by_hand)),
+            awaiting_cents: cents(&mut self.payments.iter().map(|payment| payment.awaiting)),
+            outside_cents: cents(&mut self.payments.iter().map(|payment| payment.refunded_outside)),
             provider_intents: provider.len(),
             provider_received_cents: cents(&mut provider.iter().map(|intent| intent.received)),
             provider_refunded_cents: cents(&mut provider.iter().map(|intent| intent.refunded)),

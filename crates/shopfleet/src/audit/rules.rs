@@ -164,10 +164,11 @@ fn orders(books: &Books, find: &mut Find<'_>) {
     for order in &books.orders {
         let payments = payments.remove(&order.id).unwrap_or_default();
         let sum = |of: fn(&PaymentAudit) -> Money| payments.iter().map(|payment| of(payment).cents()).sum::<i64>();
-        let (captured, refunded) = (sum(|payment| payment.captured), sum(|payment| payment.refunded));
+        let (captured, outside) = (sum(|payment| payment.captured), sum(|payment| payment.refunded_outside));
+        let refunded = sum(|payment| payment.refunded) + outside;
         let (granted, refunding) = (sum(|payment| payment.granted), sum(|payment| payment.refunding));
-        // What was paid elsewhere is given back there: it is not in flight, but waits for a person who says that it was.
-        let by_hand = sum(by_hand);
+        // Owed and not under way: it waits for the next attempt, or for a person.
+        let awaiting = sum(|payment| payment.awaiting);
         let about = || format!("order {}", order.id);
         if (order.captured.cents(), order.refunded.cents()) != (captured, refunded) {
             let text = format!(
@@ -182,20 +183,21 @@ fn orders(books: &Books, find: &mut Find<'_>) {
         let paid = order.payment_status == OrderPaymentStatus::Completed;
         let stands = order.status != OrderStatus::Cancelled;
         let worth = if paid && stands { order.total_amount.cents() - granted } else { 0 };
-        if captured - refunded - by_hand != worth {
+        if captured - refunded - awaiting != worth {
             let text = format!(
-                "{} and {}, {} was taken and {} given back ({} is on its way), so {} was kept, but it is worth {}",
+                "{} and {}, {} was taken and {} given back ({} is on its way, {} is awaited), so {} was kept, but it is worth {}",
                 order.status,
                 order.payment_status,
                 money(captured),
                 money(refunded),
                 money(refunding),
-                money(captured - refunded),
+                money(awaiting),
+                money(captured - refunded - awaiting),
                 money(worth)
             );
             find(Rule::MoneyMatchesOrder, about(), text);
         }
-        if let Some(text) = torn(order).filter(|_| by_hand == 0) {
+        if let Some(text) = torn(order).filter(|_| awaiting == 0) {
             find(Rule::MoneyMatchesOrder, about(), text);
         }
     }
@@ -205,11 +207,6 @@ fn orders(books: &Books, find: &mut Find<'_>) {
             find(Rule::PaymentHasOrder, format!("payment {}", payment.id), text);
         }
     }
-}
-
-/// What of a payment a person is to give back.
-pub(super) fn by_hand(payment: &PaymentAudit) -> Money {
-    if payment.external { payment.refunding } else { Money::ZERO }
 }
 
 /// States that never stand together for long.

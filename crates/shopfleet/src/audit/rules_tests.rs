@@ -10,21 +10,40 @@ use super::super::books::ProviderIntent;
 use super::*;
 
 #[test]
-fn money_that_was_paid_elsewhere_waits_for_a_person_and_is_not_amiss() {
+fn money_that_is_owed_and_awaits_a_person_is_not_amiss() {
     let mut books = sound();
     books.payments[1].external = true;
     books.payments[1].intent = None;
     books.payments[1].refunded = Money::ZERO;
-    books.payments[1].refunding = cents(1000);
+    books.payments[1].awaiting = cents(1000);
     books.orders[2].refunded = Money::ZERO;
     books.orders[2].payment_status = OrderPaymentStatus::Completed;
     books.provider = None;
     assert_eq!(apply(&books), []);
-    assert_eq!(books.sums().by_hand_cents, 1000);
-    books.payments[1].refunding = cents(900);
+    assert_eq!(books.sums().awaiting_cents, 1000);
+    books.payments[1].awaiting = cents(900);
     assert_eq!(apply(&books).len(), 1, "a part of it is neither given back nor to be");
-    books.payments[1].refunding = Money::ZERO;
+    books.payments[1].awaiting = Money::ZERO;
     assert_eq!(apply(&books).len(), 2, "nobody is to give it back: it is cancelled, but paid");
+}
+
+#[test]
+fn granted_refund_that_failed_is_owed_and_one_that_was_settled_is_outside() {
+    // A part of a paid order: granted, and failed for the last time.
+    let mut books = sound();
+    books.payments[0].refunded = Money::ZERO;
+    books.payments[0].awaiting = cents(100);
+    books.orders[1].refunded = Money::ZERO;
+    books.provider.as_mut().unwrap()[0].refunded = Money::ZERO;
+    assert_eq!(apply(&books), []);
+    // Somebody paid it by hand: the order knows it, the provider does not.
+    books.payments[0].awaiting = Money::ZERO;
+    books.payments[0].refunded_outside = cents(100);
+    books.orders[1].refunded = cents(100);
+    assert_eq!(apply(&books), []);
+    assert_eq!(books.sums().outside_cents, 100);
+    books.payments[0].refunded_outside = Money::ZERO;
+    assert_eq!(apply(&books).len(), 2, "neither the order nor what was kept agrees");
 }
 
 fn at(seconds: i64) -> DateTime<chrono::Utc> {
