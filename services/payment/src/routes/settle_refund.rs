@@ -8,7 +8,7 @@ use common::http::idempotent::{self, Keyed, once};
 use common::http::{ApiError, OptionalJson, Path};
 use common::idempotency::KeptAnswer;
 use contracts::{Problem, RefundId};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::view::{RefundOfPaymentView, actor};
 use crate::app::AppState;
@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::till::Once;
 
 /// Body of the request: nothing in it is read.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, Serialize)]
 pub(super) struct Body {}
 
 /// Books that a refund was paid by hand: one of a payment that was made outside the provider, or one that needs attention.
