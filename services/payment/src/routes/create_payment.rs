@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use common::auth::{Scoped, scope};
+use common::auth::{Caller, Scoped, scope};
 use common::http::idempotent::{self, Keyed, once};
 use common::http::{ApiError, Checks, Json};
 use common::idempotency::KeptAnswer;
@@ -123,7 +123,7 @@ async fn payable_order(
     if request.currency != *app.currency {
         return Err(Error::CurrencyMismatch(app.currency.to_string()).into());
     }
-    let order = app.orders.find_for(order_id, &caller).await?;
+    let order = app.orders.find_for(order_id, caller).await?;
     if !caller.may_act_for(order.user_id) {
         return Err(Error::OrderNotFound.into());
     }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::view::{PaymentView, actor};
 use crate::app::AppState;
-use crate::domain::{NewRefund, Payment};
+use crate::domain::{Actor, NewRefund, Payment};
 use crate::till::Once;
 
 const REASON_CHARS: usize = 500;
@@ -69,7 +69,7 @@ pub(super) async fn refund_payment(
     .await
 }
 
-fn check(body: Body, actor: String) -> Result<NewRefund, ApiError> {
+fn check(body: Body, actor: Actor) -> Result<NewRefund, ApiError> {
     let mut checks = Checks::new();
     if body.amount.is_some_and(Money::is_zero) {
         checks.fail("amount", "must be at least 0.01");
