@@ -30,7 +30,9 @@ fn parse<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
     for pair in query.split('&') {
         let Some((name, value)) = url::form_urlencoded::parse(pair.as_bytes()).next() else { continue };
         // A form sends each of its fields, also those that nobody filled in.
-        if pair.contains('=') && text::is_blank(&value) && !value.contains(char::is_control) {
+        // Nor does one that shows nothing count; white space is for the call to judge.
+        let shows_nothing = text::is_blank(&value) && !value.trim().is_empty() && !value.contains(char::is_control);
+        if pair.contains('=') && (value.is_empty() || shows_nothing) {
             continue;
         }
         let value = text::nfc(&value);
@@ -119,7 +121,7 @@ mod tests {
         assert_eq!(page.search.as_deref(), Some("café bar &"));
         assert!(parse::<Page>("").unwrap().user_id.is_none());
         assert!(parse::<Page>("page=&userId=&search=").unwrap().search.is_none());
-        assert!(parse::<Page>("page=+&search=%E2%80%8B").unwrap().search.is_none());
+        assert!(parse::<Page>("page=&search=+%E2%80%8B").unwrap().search.is_none());
         assert_eq!(parse::<Page>("search=cafe%CC%81").unwrap().search.as_deref(), Some("café"));
     }
 
