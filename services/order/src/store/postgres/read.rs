@@ -14,21 +14,32 @@ use sqlx::{PgConnection, Postgres, QueryBuilder, Row};
 use crate::domain::{Item, Order, OrderNumber, Payment, Refund, Seen, Totals};
 use crate::store::{Audited, Filter, Page};
 
+/// Columns of an order. They are named, since a prepared `SELECT *` fails once there are others.
+macro_rules! columns {
+    () => {
+        "id, order_number, user_id, status, payment_status, subtotal, tax_amount, shipping_amount, \
+         discount_amount, total_amount, captured, currency, customer_info, shipping_address, \
+         billing_address, notes, metadata, created_at, updated_at, shipped_at, delivered_at, placed_by, \
+         idempotency_key"
+    };
+}
+
 /// An order by its id.
-pub const ORDER: &str = "SELECT * FROM orders WHERE id = $1";
+pub const ORDER: &str = concat!("SELECT ", columns!(), " FROM orders WHERE id = $1");
 /// The same, locked.
-pub const LOCKED: &str = "SELECT * FROM orders WHERE id = $1 FOR UPDATE";
+pub const LOCKED: &str = concat!("SELECT ", columns!(), " FROM orders WHERE id = $1 FOR UPDATE");
 /// An order by its number.
-pub const BY_NUMBER: &str = "SELECT * FROM orders WHERE order_number = $1";
+pub const BY_NUMBER: &str = concat!("SELECT ", columns!(), " FROM orders WHERE order_number = $1");
 /// Orders by id, from one on.
-pub const AUDITED: &str = "SELECT * FROM orders WHERE id > $1 ORDER BY id LIMIT $2";
+pub const AUDITED: &str = concat!("SELECT ", columns!(), " FROM orders WHERE id > $1 ORDER BY id LIMIT $2");
 /// The items of some orders.
 pub const ITEMS: &str = "SELECT id, order_id, product_id, product_name, product_sku, unit_price, quantity, total_price
     FROM order_items WHERE order_id = ANY($1) ORDER BY order_id, position";
 /// The payments of some orders.
-pub const PAYMENTS: &str = "SELECT * FROM order_payments WHERE order_id = ANY($1)";
+pub const PAYMENTS: &str = "SELECT payment_id, order_id, method, amount, currency, status, version, counts, created_at,
+    processed_at, captured, refunded_total, refund_version FROM order_payments WHERE order_id = ANY($1)";
 /// The refunds of some orders.
-pub const REFUNDS: &str = "SELECT r.*, p.order_id FROM order_refunds r JOIN order_payments p USING (payment_id)
+pub const REFUNDS: &str = "SELECT r.refund_id, r.payment_id, r.amount, r.cause, r.at, p.order_id FROM order_refunds r JOIN order_payments p USING (payment_id)
     WHERE p.order_id = ANY($1) ORDER BY r.seq";
 
 pub(super) async fn order(db: &mut PgConnection, id: OrderId) -> Result<Option<Order>, StoreError> {
@@ -56,7 +67,7 @@ pub fn counted(filter: Filter) -> QueryBuilder<Postgres> {
 /// Reads up to `limit` of the orders that are wanted, newest first, leaving out the first `offset`.
 #[must_use]
 pub fn listed(filter: Filter, offset: i64, limit: i64) -> QueryBuilder<Postgres> {
-    let mut query = wanted("SELECT *", filter);
+    let mut query = wanted(concat!("SELECT ", columns!()), filter);
     query.push(" ORDER BY created_at DESC, id DESC LIMIT ").push_bind(limit).push(" OFFSET ").push_bind(offset);
     query
 }

@@ -7,7 +7,8 @@ use sqlx::{PgConnection, Row};
 use crate::timeline::Entry;
 
 /// The entries of an order.
-pub const READ: &str = "SELECT * FROM order_timeline WHERE order_id = $1 ORDER BY at, seq";
+pub const READ: &str = "SELECT at, type, summary, service, event_id, trace_id, data FROM order_timeline
+    WHERE order_id = $1 ORDER BY at, seq";
 
 /// Writes entries within a transaction.
 pub(super) async fn write(db: &mut PgConnection, entries: &[Entry]) -> Result<(), StoreError> {

@@ -13,16 +13,32 @@ use sqlx::{PgConnection, Row};
 use super::super::list;
 use crate::domain::{Account, Captured, Lease, OrderRecord, Payment, Refund, Terms, Work};
 
+/// Columns of a payment. They are named, since a prepared `SELECT *` fails once there are others.
+macro_rules! columns {
+    () => {
+        "id, order_id, user_id, amount, currency, method, state, intent, closed, stop, transaction_id, \
+         external, captured, captured_currency, unwanted, announced, sync_refunds, hints, trace, \
+         description, failure_reason, metadata, version, created_at, updated_at, processed_at, \
+         refunded_at, due_at, tries, lease_token, lease_until, attempt, doubt, called_at"
+    };
+}
+
 /// What is known of an order.
-pub const ORDER: &str = "SELECT * FROM orders WHERE order_id = $1";
+pub const ORDER: &str = "SELECT user_id, total, currency, cancelled_at FROM orders WHERE order_id = $1";
 /// Its payments.
-pub const PAYMENTS: &str = "SELECT * FROM payments WHERE order_id = $1 ORDER BY created_at, seq";
+pub const PAYMENTS: &str =
+    concat!("SELECT ", columns!(), " FROM payments WHERE order_id = $1 ORDER BY created_at, seq");
 /// Refunds of some payments.
-pub const REFUNDS: &str = "SELECT * FROM refunds WHERE payment_id = ANY($1) ORDER BY position";
+pub const REFUNDS: &str = "SELECT id, payment_id, amount, status, cause, reason, external, provider_refund, failure,
+    attempts, needs_attention, settled, paid_twice, actor, former, created_at, updated_at, due_at, tries, lease_token,
+    lease_until, attempt, doubt, called_at FROM refunds WHERE payment_id = ANY($1) ORDER BY position";
 /// Payments by id, from one on, and whether their orders are cancelled.
-pub const AUDITED: &str =
-    "SELECT *, (SELECT o.cancelled_at FROM orders o WHERE o.order_id = payments.order_id) IS NOT NULL
-        AS order_cancelled FROM payments WHERE id > $1 ORDER BY id LIMIT $2";
+pub const AUDITED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", (SELECT o.cancelled_at FROM orders o WHERE o.order_id = payments.order_id) IS NOT NULL
+        AS order_cancelled FROM payments WHERE id > $1 ORDER BY id LIMIT $2"
+);
 
 /// The account of an order; `None` if it has no row.
 pub(super) async fn account(db: &mut PgConnection, id: OrderId) -> Result<Option<Account>, StoreError> {
