@@ -8,10 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse as _, Response};
-use contracts::FieldError;
 use futures::future::join_all;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -23,7 +19,6 @@ use crate::clock::{SharedClock, system};
 use crate::config::variables::{self, Variable};
 use crate::config::{ConfigError, Env, PlatformConfig};
 use crate::consumer::Consumer;
-use crate::http::ApiError;
 use crate::platform::Platform;
 use crate::store::StoreError;
 use crate::telemetry;
@@ -242,8 +237,7 @@ impl Service {
                 gone.cancelled().await;
             }
         };
-        let router = self.router.layer(from_fn(require_host));
-        let server = http_server::serve_router(listener, router, http_server::Limits::default(), stopped);
+        let server = http_server::serve_router(listener, self.router, http_server::Limits::default(), stopped);
         let mut server = std::pin::pin!(server);
 
         let mut served = false;
@@ -274,15 +268,6 @@ impl Service {
         }
         outcome
     }
-}
-
-/// Rejects a request whose `Host` header is missing, repeated or malformed (RFC 9112, section 3.2).
-async fn require_host(request: Request, next: Next) -> Response {
-    if http_server::has_valid_host(request.version(), request.headers()) {
-        return next.run(request).await;
-    }
-    let rule = "must be sent once, as a host with an optional port";
-    ApiError::validation(vec![FieldError { field: "Host".to_owned(), message: rule.to_owned() }]).into_response()
 }
 
 fn died(shutdown: &Shutdown, ended: Result<String, tokio::task::JoinError>) -> Result<(), ServeError> {

@@ -97,7 +97,7 @@ fn app() -> Router {
 }
 
 async fn send(method: &str, path: &str, headers: &[(&str, &str)]) -> String {
-    let request = Request::builder().method(method).uri(path);
+    let request = Request::builder().method(method).uri(path).header("host", "localhost");
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let answer = app().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()

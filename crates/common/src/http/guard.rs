@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use contracts::FieldError;
 use futures::FutureExt;
 use http::Method;
 use tokio::time::{Instant, timeout_at};
@@ -24,6 +25,9 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// Runs the handler. One that may write runs as a task of its own, so that a client that goes away does not end it midway.
 pub(super) async fn guard(State(in_flight): State<TaskTracker>, request: Request, next: Next) -> Response {
+    if !http_server::has_valid_host(request.version(), request.headers()) {
+        return ApiError::validation(vec![invalid_host()]).into_response();
+    }
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let request = match body::limit(request) {
         Ok(request) => request,
@@ -43,6 +47,12 @@ pub(super) async fn guard(State(in_flight): State<TaskTracker>, request: Request
         Ok(Err(fault)) => ApiError::internal(fault).into_response(),
         Ok(Ok(Err(_))) | Err(_) => late(),
     }
+}
+
+/// Problem of a `Host` header that is missing, repeated or malformed (RFC 9112, section 3.2).
+fn invalid_host() -> FieldError {
+    let message = "must be sent once, as a host with an optional port".to_owned();
+    FieldError { field: "Host".to_owned(), message }
 }
 
 fn late() -> Response {

@@ -135,7 +135,8 @@ async fn dead_letters_are_shown_put_back_and_removed_by_admins() {
     let call = |method: &'static str, path: String| {
         let (app, admin) = (app.clone(), admin.clone());
         async move {
-            let request = http::Request::builder().method(method).uri(path).header("authorization", admin);
+            let request = http::Request::builder().method(method).uri(path).header("host", "localhost");
+            let request = request.header("authorization", admin);
             let answer = app.oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
             answer.status().as_u16()
         }

@@ -116,3 +116,19 @@ async fn a_path_with_a_trailing_slash_answers_as_the_one_without() {
     assert_eq!(fetch(&app, "/api/products/7/").await.text(), "7");
     assert_eq!(fetch(&app, "/health/").await.json()["status"], "healthy");
 }
+
+#[tokio::test]
+async fn missing_repeated_or_malformed_host_is_rejected() {
+    let app = app(routes(), &settings());
+    for hosts in [&[][..], &["a", "a"], &["a b"], &[""], &["a/b"]] {
+        let mut request = Request::get("/api/products").body(Body::empty()).unwrap();
+        for host in hosts {
+            request.headers_mut().append("host", http::HeaderValue::from_static(host));
+        }
+        let answer = tower::ServiceExt::oneshot(app.clone(), request).await.unwrap();
+        assert_eq!(answer.status(), 400, "{hosts:?}");
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+        assert!(answer.headers().contains_key("x-request-id"));
+    }
+}

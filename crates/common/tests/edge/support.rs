@@ -9,7 +9,8 @@ use common::discovery::{Discovery, Peers};
 use common::faults::Faults;
 use common::http::{Health, HttpSettings, OpenApiInfo, TrustedProxies, finish};
 use common::metrics::Metrics;
-use http::{HeaderMap, StatusCode};
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -78,7 +79,8 @@ impl Answer {
     }
 }
 
-pub(crate) async fn send(app: &Router, request: Request) -> Answer {
+pub(crate) async fn send(app: &Router, mut request: Request) -> Answer {
+    request.headers_mut().entry(HOST).or_insert(HeaderValue::from_static("localhost"));
     let (parts, body) = app.clone().oneshot(request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes().to_vec();
     Answer { status: parts.status, headers: parts.headers, body }
