@@ -37,7 +37,7 @@ const LONGEST_RETRY: Duration = Duration::from_secs(30);
 /// The pause before a queue is listened to again that could not be heard.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 /// The longest pause of a consumer whose store or peer is away.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Why a message was not handled.
 #[derive(Debug, thiserror::Error)]

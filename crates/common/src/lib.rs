@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod outbox;
 pub mod platform;
 pub mod postgres;
+pub mod private;
 pub mod schema;
 pub mod service;
 pub mod sqlite;

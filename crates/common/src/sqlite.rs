@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection as _, SqlitePool};
 use tokio::sync::Notify;
 
 use crate::auth::revocations::sqlite::SqliteRevocations;
@@ -20,9 +20,14 @@ use crate::idempotency::{self, Keys};
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::outbox::sqlite::{SCHEMA, SqliteOutbox, write_effects};
+use crate::private;
 use crate::schema;
 pub use crate::store::parse_col;
-use crate::store::{Operations, Pool, StoreError};
+use crate::store::{Operations, Pool, StoreError, sqlite_code};
+
+mod probe;
+
+pub(crate) use probe::WriterProbe;
 
 /// A transaction that writes.
 pub type SqliteTx = sqlx::Transaction<'static, sqlx::Sqlite>;
@@ -32,6 +37,9 @@ const READERS: u32 = 3;
 /// How long a caller waits for a connection, and SQLite for another process's lock.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Bytes that the write-ahead log may keep once it has been copied into the file.
+const LOG_SIZE: &str = "67108864";
+
 /// Takes the write lock from the start.
 pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
 
@@ -40,6 +48,7 @@ pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
 pub struct Sqlite {
     read: Pool<sqlx::Sqlite>,
     write: Pool<sqlx::Sqlite>,
+    probe: Arc<WriterProbe>,
     service: &'static str,
     wake: Arc<Notify>,
 }
@@ -61,7 +70,8 @@ impl Sqlite {
         idempotency::sqlite::add_columns(&write).await?;
         sqlx::raw_sql(revocations::sqlite::SCHEMA).execute(&write).await?;
         schema::tolerant(migrations).run(&write).await.map_err(|error| StoreError::Fault(error.into()))?;
-        Ok(Self { read: read.into(), write: write.into(), service, wake: Arc::default() })
+        let probe = Arc::new(WriterProbe::new(path));
+        Ok(Self { read: read.into(), write: write.into(), probe, service, wake: Arc::default() })
     }
 
     /// Shows in `metrics` how its connections fare; what its ports do is measured by what this gives.
@@ -93,7 +103,7 @@ impl Sqlite {
     pub async fn commit(&self, mut tx: SqliteTx, effects: &Effects) -> Result<(), StoreError> {
         write_effects(&mut tx, self.service, effects).await?;
         crash::point("before-commit", || crash::effects(self.service, effects));
-        tx.commit().await.map_err(|error| StoreError::OutcomeUnknown(error.into()))?;
+        tx.commit().await.map_err(commit_error)?;
         crash::point("after-commit", || crash::effects(self.service, effects));
         if !effects.events.is_empty() {
             self.wake.notify_one();
@@ -119,13 +129,13 @@ impl Sqlite {
         Revocations::new(Arc::new(SqliteRevocations::new(self.read.clone(), self.write.clone())), clock)
     }
 
-    /// Whether the file can be read.
+    /// Whether the file can be read and written.
     ///
     /// # Errors
     /// If not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1 FROM outbox LIMIT 1").fetch_optional(&mut *self.read.acquire().await?).await?;
-        Ok(())
+        self.probe.run(&self.write).await
     }
 
     /// Closes all connections, once what they do is done.
@@ -137,9 +147,7 @@ impl Sqlite {
 
 /// Opens a file for several readers and one writer.
 pub(crate) async fn pools(path: &Path) -> Result<(SqlitePool, SqlitePool), StoreError> {
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).map_err(|error| StoreError::Unavailable(error.into()))?;
-    }
+    private::database(path).map_err(|error| StoreError::Unavailable(error.into()))?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -148,9 +156,23 @@ pub(crate) async fn pools(path: &Path) -> Result<(SqlitePool, SqlitePool), Store
         .foreign_keys(true)
         // What is deleted is overwritten, not only forgotten.
         .pragma("secure_delete", "ON")
+        .pragma("journal_size_limit", LOG_SIZE)
         .busy_timeout(ACQUIRE_TIMEOUT);
     let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(None).max_lifetime(None);
-    let write = pool().max_connections(1).min_connections(1).connect_with(options.clone()).await?;
+    // After a commit or rollback that failed (a full disk, an I/O error, no memory) SQLite may have ended the transaction
+    // by itself while sqlx 0.9.0 still counts it: nothing could begin on that connection any more. It is replaced.
+    let write = pool()
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // Waits for the rollback that a transaction starts when it is dropped.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
+        .max_connections(1)
+        .min_connections(1)
+        .connect_with(options.clone())
+        .await?;
     let read = pool().max_connections(READERS).connect_with(options.read_only(true)).await?;
     Ok((read, write))
 }
@@ -158,8 +180,16 @@ pub(crate) async fn pools(path: &Path) -> Result<(SqlitePool, SqlitePool), Store
 /// Checks that a binary that knows these versions of these components may use the file.
 pub(crate) async fn check_schema(write: &SqlitePool, known: &[(&str, i64)]) -> Result<(), StoreError> {
     sqlx::raw_sql(schema::TABLE).execute(write).await?;
+    sqlx::raw_sql(probe::TABLE).execute(write).await?;
     let least: Vec<(String, i64)> = sqlx::query_as(schema::LEAST_VERSIONS).fetch_all(write).await?;
     schema::check(least.iter().map(|(component, least)| (component.as_str(), *least)), known)
+}
+
+/// A commit that found no room, no memory or the file locked was certainly not done; of any other failure nobody knows.
+pub(crate) fn commit_error(error: sqlx::Error) -> StoreError {
+    let code = error.as_database_error().and_then(|refusal| sqlite_code(&refusal.code()?));
+    // SQLITE_BUSY, SQLITE_NOMEM, SQLITE_FULL.
+    if matches!(code, Some(5 | 7 | 13)) { error.into() } else { StoreError::OutcomeUnknown(error.into()) }
 }
 
 /// Begins a transaction that has the file's write lock from the start.

@@ -19,6 +19,9 @@ pub enum StoreError {
     /// The store does not answer; nothing was changed.
     #[error("the store is unavailable")]
     Unavailable(#[source] BoxError),
+    /// There is no room on the store's disk; nothing was changed.
+    #[error("the disk of the store is full")]
+    DiskFull(#[source] BoxError),
     /// The connection was lost during the commit: it may have been done or not.
     #[error("the store was lost during a commit")]
     OutcomeUnknown(#[source] BoxError),
@@ -59,7 +62,7 @@ impl StoreError {
     /// Whether the same call may do better later.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::OutcomeUnknown(_) | Self::LeaseLost)
+        matches!(self, Self::Unavailable(_) | Self::DiskFull(_) | Self::OutcomeUnknown(_) | Self::LeaseLost)
     }
 
     /// Whether the store or the program failed, rather than that a rule was kept.
@@ -73,6 +76,7 @@ impl StoreError {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Unavailable(_) => "unavailable",
+            Self::DiskFull(_) => "disk_full",
             Self::OutcomeUnknown(_) => "outcome_unknown",
             Self::AlreadyHandled => "already_handled",
             Self::Unique { .. } => "unique",
@@ -103,6 +107,7 @@ impl From<sqlx::Error> for StoreError {
                 let constraint = refusal.constraint().map(str::to_owned).or(columns);
                 Self::Unique { constraint: constraint.unwrap_or_else(|| message.to_owned()) }
             }
+            sqlx::Error::Database(refusal) if is_disk_full(&**refusal) => Self::DiskFull(error.into()),
             sqlx::Error::Database(refusal) if is_transient(&**refusal) => Self::Unavailable(error.into()),
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
@@ -124,8 +129,23 @@ fn is_transient(refusal: &(dyn DatabaseError + 'static)) -> bool {
         // a deadlock, 53 out of resources, 57 the operator (shutdown, a time-out), 55P03 a lock was not to be had.
         return matches!(&code[..2], "08" | "40" | "53" | "57") || code == "55P03";
     }
-    // SQLITE_BUSY and SQLITE_LOCKED (with their extended codes), SQLITE_FULL, SQLITE_IOERR, SQLITE_CANTOPEN.
-    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14))
+    // SQLITE_BUSY, SQLITE_LOCKED, SQLITE_NOMEM, SQLITE_READONLY, SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_PROTOCOL, with their
+    // extended codes: https://www.sqlite.org/rescode.html
+    sqlite_code(&code).is_some_and(|code| matches!(code, 5 | 6 | 7 | 8 | 10 | 14 | 15))
+}
+
+/// SQLite's primary result code, of an extended one too.
+pub(crate) fn sqlite_code(code: &str) -> Option<u32> {
+    code.parse::<u32>().ok().map(|code| code & 0xff)
+}
+
+/// Whether there is no room on the disk: `disk_full` of PostgreSQL, `SQLITE_FULL`.
+fn is_disk_full(refusal: &(dyn DatabaseError + 'static)) -> bool {
+    let Some(code) = refusal.code() else { return false };
+    if refusal.try_downcast_ref::<PgDatabaseError>().is_some() {
+        return code == "53100";
+    }
+    sqlite_code(&code) == Some(13)
 }
 
 /// A value that is stored as text, such as an id or a status.

@@ -13,8 +13,9 @@ use crate::service::Shutdown;
 
 /// The longest that a worker sleeps, whatever it expects: something may have fallen due unheard, or the clock moved.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
-/// The first pause after a failed step; it doubles with each one in a row, up to [`LONGEST_SLEEP`].
+/// The first and the longest pause after a failed step; it doubles with each one in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// When a worker wants its next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub trait Worker: Send + Sync + 'static {
     /// One unit of work.
     ///
     /// # Errors
-    /// If it failed; it is logged, and the step is tried again after a pause that grows to five seconds.
+    /// If it failed; it is logged, and the step is tried again after a pause that grows to two seconds.
     async fn step(&self) -> Result<Next, WorkerError>;
 
     /// What wakes it before its time.
@@ -80,7 +81,7 @@ pub async fn run(worker: Arc<dyn Worker>, clock: SharedClock, metrics: Metrics, 
                 }
             }
             Err(error) => {
-                let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(10)).min(LONGEST_SLEEP);
+                let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE);
                 failures += 1;
                 failed.inc();
                 let (worker, error) = (worker.name(), crate::chain(&*error));

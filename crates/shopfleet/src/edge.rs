@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use common::config::{Env, Settings};
 use common::discovery::{Consul, Discovery, Found, Peers, ServiceName};
+use common::private;
 use common::service::Shutdown;
 use common::telemetry;
 use gateway::{Discover, GatewayConfig, Instance, MAX_CONNECTIONS_PER_ADDRESS, UnderWay};
@@ -179,13 +180,15 @@ pub(crate) async fn stripe_sandbox(args: SandboxArgs) -> Result<(), Failure> {
     let webhook_secret = settings.secret("STRIPE_WEBHOOK_SECRET", "whsec_123");
     let (secret_key, webhook_secret) =
         settings.finish(secret_key.zip(webhook_secret)).map_err(|error| Failure::new(error.to_string()))?;
-    std::fs::create_dir_all(&args.data_dir)
+    let ledger = args.data_dir.join("stripe.db");
+    private::data_directory(&args.data_dir)
+        .and_then(|()| private::database(&ledger))
         .map_err(|error| Failure::doing(format!("cannot write to {}", args.data_dir.display()), &error))?;
     let listener = bind(args.host, args.port, "--port").await?;
     let address = listener.local_addr().map_err(|error| Failure::doing("the listener has no address", &error))?;
     say(format_args!("stripe-sandbox   http://{address}"));
     let config = stripe_sandbox::Config {
-        database: args.data_dir.join("stripe.db"),
+        database: ledger,
         secret_key,
         webhook_secret,
         webhook_url: Some(args.webhook_url),

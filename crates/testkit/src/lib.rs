@@ -6,6 +6,7 @@ pub mod app;
 pub mod bus;
 pub mod cache;
 pub mod discovery;
+pub mod disk;
 pub mod fleet;
 pub mod idempotency;
 pub mod model;

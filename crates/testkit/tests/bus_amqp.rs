@@ -152,3 +152,15 @@ async fn a_queue_that_was_deleted_is_declared_again() {
     eventually("it is taken", DEADLINE, || async { bus.publish(std::slice::from_ref(&sent)).await.ok()?.pop()?.ok() })
         .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_the_broker_refuses_is_told_from_an_outage() {
+    let Some(server) = servers::rabbitmq().await else { return };
+    let bus = open(&server.vhost().await);
+    bus.declare(EXCHANGES, QUEUES).await.unwrap();
+    let (good, mut bad) = (message(EventType::OrderUpdated), message(EventType::OrderUpdated));
+    bad.exchange = "nowhere.events".to_owned();
+    let refused = bus.publish(&[good.clone(), bad]).await;
+    assert!(matches!(refused, Err(BusError::Rejected(_))), "{refused:?}");
+    bus.publish(&[good]).await.unwrap().remove(0).unwrap();
+}

@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, Notify};
 use super::{BusBackend, BusError, DeadLetter, Message, Subscription};
 use crate::clock::SharedClock;
 use crate::schema;
-use crate::sqlite::{SqliteTx, begin, check_schema, from_ms, ms, parse_col, pools};
+use crate::sqlite::{SqliteTx, WriterProbe, begin, check_schema, from_ms, ms, parse_col, pools};
 use crate::store::StoreError;
 
 mod opening;
@@ -81,6 +81,7 @@ pub struct SqliteBus {
     write: SqlitePool,
     clock: SharedClock,
     owner: Owner,
+    probe: WriterProbe,
     wake: Arc<Notify>,
 }
 
@@ -115,7 +116,7 @@ impl SqliteBus {
         let owner = Owner::new(path, clock.now()).map_err(|error| BusError::Unavailable(error.into()))?;
         free_claims_of_the_dead(&mut tx, &owner).await?;
         tx.commit().await?;
-        Ok(Self { read, write, clock, owner, wake: Arc::default() })
+        Ok(Self { read, write, clock, owner, probe: WriterProbe::new(path), wake: Arc::default() })
     }
 }
 
@@ -254,7 +255,7 @@ impl BusBackend for SqliteBus {
 
     async fn ping(&self) -> Result<(), BusError> {
         sqlx::query("SELECT 1 FROM bindings LIMIT 1").fetch_optional(&self.read).await?;
-        Ok(())
+        Ok(self.probe.run(&self.write).await?)
     }
 
     fn system(&self) -> &'static str {

@@ -58,7 +58,7 @@ mod tests {
                 away.pause().as_millis()
             })
             .collect();
-        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 2000, 2000, 2000]);
         away.is_back();
         assert_eq!(away.pause(), Duration::ZERO);
     }

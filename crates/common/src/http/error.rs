@@ -183,6 +183,7 @@ impl From<StoreError> for ApiError {
             StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_) => {
                 Self::unavailable("The service's store is unavailable", error)
             }
+            StoreError::DiskFull(_) => Self::unavailable("The disk of the service's store is full", error),
             StoreError::LeaseLost => {
                 Self::new(ErrorCode::Conflict, "Something else changed this meanwhile").because(error)
             }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Instant;
 
-use prometheus::HistogramVec;
+use prometheus::{HistogramVec, IntCounter};
 use tracing::{Instrument as _, Span, field};
 
 use super::StoreError;
@@ -15,14 +15,18 @@ pub struct Operations {
     service: &'static str,
     system: &'static str,
     durations: HistogramVec,
+    disk_full: IntCounter,
 }
 
 impl Operations {
     /// The calls of `service` to a store of this kind, by its name in OpenTelemetry's conventions (`db.system.name`).
     #[must_use]
     pub fn new(service: &'static str, system: &'static str, metrics: &Metrics) -> Self {
+        let help = "Calls of the store that failed since its disk is full.";
+        let disk_full = metrics.counter_vec("db_client_disk_full_total", help, &[]).with_label_values::<&str>(&[]);
         let help = "Time that calls of the store took, by port and method.";
         Self {
+            disk_full,
             service,
             system,
             durations: metrics.histogram_vec("db_client_operation_duration_seconds", help, &["operation"]),
@@ -53,6 +57,9 @@ impl Operations {
         if let Err(error) = &outcome
             && error.is_failure()
         {
+            if matches!(error, StoreError::DiskFull(_)) {
+                self.disk_full.inc();
+            }
             span.record("otel.status_code", "ERROR");
             span.record("error.type", error.kind());
         }

@@ -1,13 +1,12 @@
 //! The data directory: who may use it, the credentials, and the settings that follow from where it is.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use common::auth::keys;
 use common::config::Env;
+use common::private;
 use rand::RngExt as _;
 use rand::distr::Alphanumeric;
 use secrecy::ExposeSecret as _;
@@ -70,7 +69,7 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Makes the directory if there is none, and takes it for this process.
+    /// Makes the directory if there is none, and takes it for this process. What is in it is its owner's alone from now on.
     ///
     /// # Errors
     /// If it cannot be written, or another process uses it.
@@ -81,10 +80,12 @@ impl DataDir {
                 "cannot write to {path}: {error}; mend its permissions or choose another by --data-dir"
             ))
         };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
+        private::data_directory(path).map_err(unusable)?;
         let path = path.canonicalize().map_err(unusable)?;
+        // The services see to their own files; the sandbox knows nothing of users and modes.
+        private::database(&path.join("stripe.db")).map_err(unusable)?;
         let lock = path.join("lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(lock).map_err(unusable)?;
+        let file = private::open_file(&lock).map_err(unusable)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { path, _lock: file }),
             Err(TryLockError::WouldBlock) => {
@@ -186,10 +187,7 @@ impl DataDir {
     /// Tells others where the fleet is. The file appears whole or not at all.
     pub(super) fn write_run(&self, run: &RunFile) -> Result<(), Failure> {
         let text = serde_json::to_vec_pretty(run).map_err(|error| Failure::doing("cannot write run.json", &error))?;
-        let new = self.file("run.json.new");
-        fs::write(&new, text)
-            .and_then(|()| fs::rename(&new, self.file("run.json")))
-            .map_err(|error| Failure::doing("cannot write run.json", &error))
+        write_private(&self.file("run.json"), &text)
     }
 
     pub(super) fn remove_run(&self) {
@@ -243,18 +241,8 @@ fn random(length: usize) -> String {
     rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect()
 }
 
-/// Writes a file that its owner alone may read. It appears whole or not at all, so that a kill leaves no half of it.
 fn write_private(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let new = path.with_extension("new");
-    let written = OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(&new)
-        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&new, path));
-    written.map_err(|error| Failure::doing(format!("cannot write {}", path.display()), &error))
+    private::write(path, content).map_err(|error| Failure::doing(format!("cannot write {}", path.display()), &error))
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! One process at a time opens the file.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+use crate::private;
 
 /// How long others may take to open it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -15,10 +17,8 @@ const TRY: Duration = Duration::from_millis(5);
 /// SQLite's own locks do not do: a new file's change to WAL fails at once if another makes it at the same time, and the
 /// owner files are no part of the database.
 pub(super) async fn alone(bus: &Path) -> io::Result<File> {
-    if let Some(directory) = bus.parent() {
-        fs::create_dir_all(directory)?;
-    }
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(bus.with_extension("opening"))?;
+    private::database(bus)?;
+    let lock = private::open_file(&bus.with_extension("opening"))?;
     let begun = Instant::now();
     loop {
         match lock.try_lock() {

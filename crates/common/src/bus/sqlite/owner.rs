@@ -1,6 +1,7 @@
 //! Who holds a claim: a process, known by a file that it keeps locked for as long as it lives.
 
 use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -22,7 +23,7 @@ impl Owner {
         let prefix = bus.with_extension("owner-");
         let name = EventId::generate(now).to_string();
         let file = path(&prefix, &name);
-        let lock = OpenOptions::new().create_new(true).write(true).open(&file)?;
+        let lock = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&file)?;
         lock.try_lock()?;
         Ok(Self { name, prefix, file, _lock: lock })
     }

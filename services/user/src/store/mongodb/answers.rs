@@ -14,6 +14,8 @@ pub(super) const SERVER_LIMIT: Duration = Duration::from_secs(4);
 
 /// A duplicate key.
 const DUPLICATE: i32 = 11000;
+/// `OutOfDiskSpace`.
+const DISK_FULL: i32 = 14031;
 /// The server that was asked is not the one that writes: nothing was done. (`NotWritablePrimary`,
 /// `NotPrimaryNoSecondaryOk`, `NotPrimaryOrSecondary`.)
 const ELSEWHERE: [i32; 3] = [10107, 13435, 13436];
@@ -65,7 +67,9 @@ fn understand(error: Error, lost: fn(BoxError) -> StoreError) -> StoreError {
 }
 
 fn refused(code: i32, error: Error, lost: fn(BoxError) -> StoreError) -> StoreError {
-    if ELSEWHERE.contains(&code) {
+    if code == DISK_FULL {
+        StoreError::DiskFull(error.into())
+    } else if ELSEWHERE.contains(&code) {
         StoreError::Unavailable(error.into())
     } else if GAVE_UP.contains(&code) {
         lost(error.into())
