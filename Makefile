@@ -57,6 +57,7 @@ proof: ## The full counts: many kills and restarts, printed with what they ran o
 	PENDING=$${PENDING:-10000} ORDERS=$${ORDERS:-400} $(CARGO) test --locked -p fleet-tests --test recovery -- --nocapture --test-threads 1
 	ROUNDS=$${ROUNDS:-3} $(CARGO) test --locked -p fleet-tests --test outages -- --nocapture --test-threads 1
 	EVENTS=$${EVENTS:-100000} $(CARGO) test --locked -p fleet-tests --test drain -- --nocapture
+	PREVIOUS_BINARIES=$$(tests/build-previous) $(CARGO) test --locked -p fleet-tests --test versions -- --nocapture
 	SIGN_INS=$${SIGN_INS:-1500} FLEET_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked -p fleet-tests --test figures -- --nocapture
 	READS=$${READS:-20000} FLEET_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked -p fleet-tests --test telemetry_cost -- --nocapture
 	target/release/shopfleet chaos --seconds $${SECONDS_OF_CHAOS:-300} --clients 16

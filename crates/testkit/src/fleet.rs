@@ -164,8 +164,19 @@ impl Fleet {
 
     /// Starts so many instances of each service on these servers, or on files.
     pub async fn apart(servers: Option<Servers>, instances: usize, environment: &[(&str, &str)]) -> Self {
-        let environment = [&UNLIMITED, environment].concat();
-        let (host, run) = Apart::start(servers, instances, &environment).await;
+        let folder = binary().with_file_name("");
+        Self::by(servers, vec![folder; instances], environment).await
+    }
+
+    /// Starts two instances of each service on real servers, which find each other by Consul: the first of this version,
+    /// the second from this folder of binaries of another one. `None` if a server that it needs is not installed.
+    pub async fn beside(other: &Path) -> Option<Self> {
+        let servers = Servers::shared(true).await?;
+        Some(Self::by(Some(servers), vec![binary().with_file_name(""), other.to_owned()], &[]).await)
+    }
+
+    async fn by(servers: Option<Servers>, folders: Vec<PathBuf>, environment: &[(&str, &str)]) -> Self {
+        let (host, run) = Apart::start(servers, folders, &[&UNLIMITED, environment].concat()).await;
         Self { host: Host::Apart(Box::new(host)), run, client: client() }
     }
 

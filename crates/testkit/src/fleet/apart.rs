@@ -160,16 +160,18 @@ pub struct Apart {
     pub credentials: Value,
     /// Where the gateway tells of itself.
     pub gateway_status: String,
+    /// Where the binaries of the services are, of each instance of a service in turn.
+    folders: Vec<PathBuf>,
     directory: tempfile::TempDir,
 }
 
 impl Apart {
-    /// Starts so many instances of each service on these servers, or on files if there are none; with Consul if these
-    /// have one. `extra` are variables of all services.
+    /// Starts an instance of each service from each of these folders of binaries, on these servers, or on files if there
+    /// are none; with Consul if these have one. `extra` are variables of all services.
     ///
     /// # Panics
     /// If it does not start.
-    pub(crate) async fn start(servers: Option<Servers>, instances: usize, extra: &[(&str, &str)]) -> (Self, Run) {
+    pub(crate) async fn start(servers: Option<Servers>, folders: Vec<PathBuf>, extra: &[(&str, &str)]) -> (Self, Run) {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut stores = BTreeMap::new();
         for (service, ..) in SERVICES {
@@ -190,11 +192,11 @@ impl Apart {
                 "secret_key": "sk_test_apart", "publishable_key": "pk_test_apart", "webhook_secret": "whsec_apart",
             },
         });
-        let mut fleet =
-            Self { instances: Vec::new(), servers, bus, stores, credentials, gateway_status: String::new(), directory };
+        let (instances, gateway_status) = (Vec::new(), String::new());
+        let mut fleet = Self { instances, servers, bus, stores, credentials, gateway_status, folders, directory };
         let common = fleet.environment(&cache, extra);
         for _ in 0..STARTS {
-            let run = fleet.lay_out(&common, instances);
+            let run = fleet.lay_out(&common);
             fleet.instances.iter_mut().for_each(|instance| instance.get_mut().start());
             let mut all = true;
             for instance in &mut fleet.instances {
@@ -234,7 +236,7 @@ impl Apart {
     }
 
     /// Chooses ports and says how each process is started.
-    fn lay_out(&mut self, common: &BTreeMap<String, String>, instances: usize) -> Run {
+    fn lay_out(&mut self, common: &BTreeMap<String, String>) -> Run {
         let ports: [u16; 12] = free_ports();
         let url = |port: u16| format!("http://127.0.0.1:{port}");
         let (sandbox, gateway, services) = (ports[0], ports[1], &ports[2..]);
@@ -252,13 +254,13 @@ impl Apart {
         }
         let shopfleet = binary();
         self.instances.clear();
-        for number in 0..instances {
+        for (number, folder) in self.folders.clone().iter().enumerate() {
             for (index, (name, _, store)) in SERVICES.iter().enumerate() {
                 let port = services[number * SERVICES.len() + index];
                 let mut own = environment.clone();
                 own.insert("PORT".to_owned(), port.to_string());
                 own.insert((*store).to_owned(), self.stores[name].clone());
-                let instance = self.instance(name, url(port), shopfleet.with_file_name(name), &[], own);
+                let instance = self.instance(name, url(port), folder.join(name), &[], own);
                 self.instances.push(Mutex::new(instance));
             }
         }
