@@ -16,7 +16,7 @@ use common::store::StoreError;
 use crate::config::{Client, Config, DatabaseUrl};
 use crate::jobs::Purge;
 use crate::passwords::Passwords;
-use crate::people::{People, turns};
+use crate::people::{People, Refreshes, turns};
 use crate::store::mongodb::MongoUsers;
 use crate::store::sqlite::{MIGRATIONS, SqliteUsers};
 use crate::store::{ObservedUsers, Users};
@@ -48,8 +48,14 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let (users, outbox) = opened.map_err(|source| StartError::store(&config.database, source))?;
     let passwords = Passwords::new(&platform.metrics, platform.faults.clone())
         .map_err(|source| StartError::other("the password hasher", source))?;
-    let people =
-        People { users: users.clone(), cache: platform.cache.clone(), clock: clock.clone(), passwords, turns: turns() };
+    let people = People {
+        users: users.clone(),
+        cache: platform.cache.clone(),
+        clock: clock.clone(),
+        passwords,
+        turns: turns(),
+        refreshed: Refreshes::default(),
+    };
     if let Some(admin) = config.admin {
         let made = people.first_admin(&admin.email, admin.password).await;
         made.map_err(|source| StartError::other("the first admin", source))?;

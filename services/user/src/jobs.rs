@@ -19,6 +19,7 @@ impl Worker for Purge {
 
     async fn step(&self) -> Result<Next, WorkerError> {
         self.0.passwords.release_memory();
+        self.0.forget_successors().await?;
         self.0.users.purge(self.0.now()).await?;
         Ok(Next::Idle)
     }

@@ -1,8 +1,8 @@
 //! What is done with accounts: the store, and the cache that follows it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -16,7 +16,7 @@ use contracts::UserId;
 use secrecy::SecretString;
 use tokio::sync::Mutex;
 
-use crate::domain::{Profile, Session, User};
+use crate::domain::{Profile, REFRESH_GRACE, Session, User};
 use crate::error::Error;
 use crate::guesses::known_network;
 use crate::passwords::Passwords;
@@ -32,6 +32,9 @@ pub(crate) type Turns = Arc<[Mutex<()>; TURNS]>;
 pub(crate) fn turns() -> Turns {
     Arc::new(std::array::from_fn(|_| Mutex::new(())))
 }
+
+/// Accounts of which this instance refreshed a session, and when, the oldest first.
+pub(crate) type Refreshes = Arc<std::sync::Mutex<VecDeque<(DateTime<Utc>, UserId)>>>;
 
 /// How often a change is tried again when another came between reading and writing.
 const TRIES: u32 = 20;
@@ -55,6 +58,7 @@ pub(crate) struct People {
     pub(crate) clock: SharedClock,
     pub(crate) passwords: Passwords,
     pub(crate) turns: Turns,
+    pub(crate) refreshed: Refreshes,
 }
 
 impl People {
@@ -211,6 +215,30 @@ impl People {
                 Ok(())
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Notes that a session was refreshed, so that the stored successor is removed after its grace period.
+    pub(crate) fn note_refresh(&self, id: UserId) {
+        self.refreshed.lock().unwrap_or_else(PoisonError::into_inner).push_back((self.now(), id));
+    }
+
+    /// Removes the stored successors of refresh tokens whose grace period is over. One that this instance did not get to
+    /// remove goes with the next refresh of its session.
+    pub(crate) async fn forget_successors(&self) -> Result<(), Error> {
+        let over = |(at, _): &mut (DateTime<Utc>, UserId)| self.now() - *at > REFRESH_GRACE;
+        loop {
+            let next = self.refreshed.lock().unwrap_or_else(PoisonError::into_inner).pop_front_if(over);
+            let Some((_, id)) = next else { return Ok(()) };
+            let forget = |user: &mut User, now| {
+                user.forget_successors(now);
+                Ok(Effects::none())
+            };
+            match self.change(id, forget).await {
+                // Deleted since.
+                Ok(_) | Err(Error::NotFound) => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 

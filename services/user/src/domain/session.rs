@@ -198,9 +198,14 @@ impl Session {
         }
     }
 
+    /// Forgets the successors whose grace period is over.
+    pub(super) fn forget_successors(&mut self, now: DateTime<Utc>) {
+        self.successors.retain(|successor| successor.is_in_grace(now));
+    }
+
     fn rotate(&mut self, used: &RefreshToken, hash: String, now: DateTime<Utc>) -> Refreshed {
         let next = used.successor();
-        self.successors.retain(|successor| successor.is_in_grace(now));
+        self.forget_successors(now);
         let surplus = (self.successors.len() + 1).saturating_sub(MAX_SUCCESSORS);
         self.successors.drain(..surplus);
         self.successors.extend(Successor::seal(used, &next, now));

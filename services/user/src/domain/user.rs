@@ -344,6 +344,11 @@ impl User {
         self.sessions.iter_mut().find(|session| session.id == id && session.expires_at > now)
     }
 
+    /// Forgets the successors of refresh tokens whose grace period is over.
+    pub fn forget_successors(&mut self, now: DateTime<Utc>) {
+        self.sessions.iter_mut().for_each(|session| session.forget_successors(now));
+    }
+
     /// Ends a session.
     #[must_use]
     pub fn end_session(&mut self, id: Uuid, reason: RevocationReason, now: DateTime<Utc>) -> Effects {

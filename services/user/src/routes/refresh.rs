@@ -66,7 +66,10 @@ pub(super) async fn refresh(State(app): State<AppState>, Json(body): Json<Body>)
         changed => changed?,
     };
     let next = match outcome {
-        Refreshed::Successor(next) => next,
+        Refreshed::Successor(next) => {
+            app.people.note_refresh(used.user_id);
+            next
+        }
         Refreshed::Reused => {
             tracing::warn!(user.id = %user.id, session.id = %used.session, "refresh token reused, session ended");
             return Err(Error::InvalidRefreshToken.into());

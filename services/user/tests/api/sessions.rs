@@ -40,6 +40,18 @@ async fn a_lost_answer_is_given_again_for_ten_seconds() {
     shop.refresh(&current).await.refused(401, "INVALID_REFRESH_TOKEN");
 }
 
+/// The successor is stored, sealed, no longer than it may be given again.
+#[tokio::test]
+async fn successor_is_removed_after_its_grace_period() {
+    let Some(shop) = Shop::open().await else { return };
+    let john = shop.register("john@example.com").await;
+    shop.refresh(&john.refresh_token).await.expect(200);
+    assert!(shop.kept().await.contains("sealed"));
+    shop.clock.advance(TimeDelta::seconds(11));
+    let removed = || async { (!shop.kept().await.contains("sealed")).then_some(()) };
+    testkit::eventually("the successor is removed", std::time::Duration::from_secs(60), removed).await;
+}
+
 #[tokio::test]
 async fn what_is_no_refresh_token_is_refused() {
     let Some(shop) = Shop::open().await else { return };

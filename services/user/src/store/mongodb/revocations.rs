@@ -89,7 +89,7 @@ pub(super) async fn list(
         .limit(i64::from(limit))
         .max_time(SERVER_LIMIT);
     let found: Vec<Document> = read(async { found.await?.try_collect().await }).await?;
-    let entries = found.into_iter().map(|entry| deserialize_from_document::<Entry>(entry));
+    let entries = found.into_iter().map(deserialize_from_document::<Entry>);
     entries.map(|entry| entry.map_err(|error| unreadable(&error))?.revocation()).collect()
 }
 
