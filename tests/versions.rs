@@ -71,8 +71,9 @@ async fn the_version_before_runs_beside_this_one() {
         for users in users {
             let leaving = fleet.customer().await;
             let order = leaving.at(&orders[1]).place(&[(1, 1)]).await;
-            let _ = leaving.at(users).delete(&format!("/api/users/{}", leaving.id)).await;
             let admin = fleet.admin().await;
+            let deleted = admin.at(users).delete(&format!("/api/users/{}", leaving.id)).await;
+            assert_eq!(deleted.status / 100, 2, "{:#}", deleted.body);
             until("the order of a deleted account is cancelled", || async {
                 (admin.order(&order).await["status"] == "cancelled").then_some(())
             })

@@ -64,17 +64,11 @@ pub fn check(text: &str, kind: TextKind) -> Result<(), &'static str> {
             }
             '\u{2028}' | '\u{2029}' => return Err("must not have control characters"),
             _ if char.is_control() => return Err("must not have control characters"),
-            _ if JOINERS.contains(&char) => {
-                if !before.is_some_and(takes_joiner) || !after.is_some_and(takes_joiner) {
-                    return Err("must not have invisible characters");
-                }
+            _ if JOINERS.contains(&char) && before.is_some_and(takes_joiner) && after.is_some_and(takes_joiner) => {}
+            _ if is_variation_selector(char) && before.is_some_and(takes_variation_selector) => {}
+            _ if JOINERS.contains(&char) || is_variation_selector(char) || is_invisible(char) => {
+                return Err("must not have invisible characters");
             }
-            _ if is_variation_selector(char) => {
-                if !before.is_some_and(takes_variation_selector) {
-                    return Err("must not have invisible characters");
-                }
-            }
-            _ if is_invisible(char) => return Err("must not have invisible characters"),
             _ => {}
         }
         before = Some(char);
