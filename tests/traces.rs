@@ -112,8 +112,9 @@ async fn traces_lead_through_an_orders_life(way: Way) {
     let services: BTreeSet<_> = spans.all().iter().map(|span| span.service.as_str()).collect();
     assert_eq!(services, BTreeSet::from([GATEWAY, SANDBOX, USER, PRODUCT, ORDER, PAYMENT]));
     // What is nobody's child begins at the gateway, which continues no trace of a client; the sandbox was called without it.
-    let ids: BTreeSet<_> = spans.all().iter().map(|span| span.id.as_str()).collect();
-    for span in spans.all() {
+    let own = jaeger.trace(&id).await.unwrap();
+    let ids: BTreeSet<_> = own.all().iter().map(|span| span.id.as_str()).collect();
+    for span in own.all() {
         match span.parent.as_deref() {
             None => assert_eq!(span.service, GATEWAY, "{span:?} is lost"),
             Some(CLIENT) => assert_eq!(span.service, SANDBOX, "{span:?} is the client's"),
