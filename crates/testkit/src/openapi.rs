@@ -73,7 +73,7 @@ pub async fn check_text_fields(
                 let status = answer.status();
                 let problem: Value = answer.json().await.unwrap_or_default();
                 let named = problem["errors"].as_array().into_iter().flatten().any(|error| error["field"] == *name);
-                let valid = takes_lines && text.chars().all(|char| char.is_ascii());
+                let valid = takes_lines && text.is_ascii();
                 assert_eq!(named, !valid, "{call} with {text:?}: {status} {problem}");
             }
             tried.push(call);
@@ -206,7 +206,7 @@ fn text_fields(document: &Value, schema: &Value, at: &[String], found: &mut Vec<
         text_fields(document, choice, at, found);
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        text_fields(document, property, &[at, &[name.clone()]].concat(), found);
+        text_fields(document, property, &[at, std::slice::from_ref(name)].concat(), found);
     }
     if schema["items"].is_object() {
         text_fields(document, &schema["items"], &[at, &["[]".to_owned()]].concat(), found);
@@ -222,12 +222,11 @@ fn text_fields(document: &Value, schema: &Value, at: &[String], found: &mut Vec<
 
 /// The name of a field as errors have it: `items[0].name`.
 fn field_name(path: &[String]) -> String {
-    let name = path.iter().fold(String::new(), |name, step| match step.as_str() {
+    path.iter().fold(String::new(), |name, step| match step.as_str() {
         "[]" => name + "[0]",
         step if name.is_empty() => step.to_owned(),
         step => name + "." + step,
-    });
-    name
+    })
 }
 
 /// A body with this field only.
