@@ -97,7 +97,7 @@ async fn an_event_of_an_unknown_kind_waits_among_the_dead_letters() {
             envelope["data"]["status"] = "confirmed".into();
         }
         let unknown = Message { body: envelope.to_string().into(), ..known };
-        bus.publish(&[unknown.clone()]).await.unwrap().remove(0).unwrap();
+        bus.publish(std::slice::from_ref(&unknown)).await.unwrap().remove(0).unwrap();
         let dead = eventually("the event is parked", DEADLINE, || async {
             bus.dead_letters(Some(PAYMENT_ORDERS.name), 10).await.unwrap().pop()
         })

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use common::bus::{BusBackend as _, BusError, SqliteBus};
 use common::clock::ManualClock;
 use common::effects::Effects;
-use common::idempotency::{Begun, KeyedRequest};
+use common::idempotency::{Begun, FINGERPRINT_SCHEME, KeyedRequest};
 use common::sqlite::Sqlite;
 use common::store::StoreError;
 use contracts::EventType;
@@ -35,8 +35,12 @@ async fn a_store_writes_again_once_there_is_room() {
     let Some(disk) = Disk::new(2048) else { return };
     let (db, clock) = (open(&disk).await, ManualClock::at(START));
     let keys = db.keys(Arc::new(clock.clone()));
-    let request =
-        |number: usize| KeyedRequest { caller: "ann".to_owned(), key: format!("key {number}"), hash: [0; 32] };
+    let request = |number: usize| KeyedRequest {
+        caller: "ann".to_owned(),
+        key: format!("key {number}"),
+        hash: [0; 32],
+        fingerprint: format!("{FINGERPRINT_SCHEME}{number}"),
+    };
     let mut written = 0;
     for round in 0..3 {
         commit(&db, &many_effects(10)).await.unwrap();
