@@ -13,6 +13,7 @@ pub mod model;
 pub mod openapi;
 pub mod outbox;
 pub mod plans;
+pub mod revocations;
 pub mod servers;
 pub mod tokens;
 

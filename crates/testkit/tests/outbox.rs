@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use common::auth::Revocations;
 use common::clock::ManualClock;
 use common::effects::Effects;
 use common::outbox::Outbox;
@@ -45,6 +46,19 @@ async fn sqlite_keeps_the_rules_of_idempotency_keys() {
     let (db, clock) = (open(&directory).await, ManualClock::at(idempotency::START));
     let keys = db.keys(Arc::new(clock.clone()));
     idempotency::suite(&OnSqlite(db), &keys, &clock).await;
+}
+
+impl testkit::revocations::Fixture for OnSqlite {
+    fn revocations(&self, clock: &ManualClock) -> Revocations {
+        self.0.revocations(clock.shared())
+    }
+}
+
+#[tokio::test]
+async fn sqlite_keeps_the_rules_of_revocations() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(testkit::revocations::START);
+    testkit::revocations::suite(&OnSqlite(open(&directory).await), &clock).await;
 }
 
 #[tokio::test]

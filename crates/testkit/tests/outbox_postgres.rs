@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::DateTime;
+use common::auth::Revocations;
 use common::clock::ManualClock;
 use common::effects::Effects;
 use common::outbox::Outbox;
@@ -50,6 +51,19 @@ async fn postgres_keeps_the_rules_of_idempotency_keys() {
     let (db, clock) = (open(&server.database().await).await, ManualClock::at(idempotency::START));
     let keys = db.keys(Arc::new(clock.clone()));
     idempotency::suite(&OnPostgres(db), &keys, &clock).await;
+}
+
+impl testkit::revocations::Fixture for OnPostgres {
+    fn revocations(&self, clock: &ManualClock) -> Revocations {
+        self.0.revocations(clock.shared())
+    }
+}
+
+#[tokio::test]
+async fn postgres_keeps_the_rules_of_revocations() {
+    let Some(server) = servers::postgres().await else { return };
+    let clock = ManualClock::at(testkit::revocations::START);
+    testkit::revocations::suite(&OnPostgres(open(&server.database().await).await), &clock).await;
 }
 
 /// Lets somebody wait for this for so many turns, and go away.

@@ -16,7 +16,9 @@ use common::platform::Platform;
 use common::postgres::Postgres;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
-use contracts::topology::{ORDER_DELETED_USERS, ORDER_PAYMENTS, ORDER_PRODUCTS, ORDER_REFUND_FAILURES, Queue};
+use contracts::topology::{
+    ORDER_DELETED_USERS, ORDER_PAYMENTS, ORDER_PRODUCTS, ORDER_REFUND_FAILURES, ORDER_REVOCATIONS, Queue,
+};
 
 use crate::config::{Config, PEERS};
 use crate::events::{DeletedUsers, PaymentEvents, StockEvents};
@@ -46,7 +48,8 @@ impl FromRef<AppState> for TokenVerifier {
 }
 
 /// What it hears.
-const HEARD: &[Queue] = &[ORDER_PRODUCTS, ORDER_PAYMENTS, ORDER_REFUND_FAILURES, ORDER_DELETED_USERS];
+const HEARD: &[Queue] =
+    &[ORDER_PRODUCTS, ORDER_PAYMENTS, ORDER_REFUND_FAILURES, ORDER_DELETED_USERS, ORDER_REVOCATIONS];
 
 /// Builds the service.
 ///
@@ -55,29 +58,42 @@ const HEARD: &[Queue] = &[ORDER_PRODUCTS, ORDER_PAYMENTS, ORDER_REFUND_FAILURES,
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
     let platform = Platform::start(&config.platform, clock.clone()).await?;
     let refused = |source| StartError::store(&config.database, source);
-    let (store, outbox, keys) = match &config.database {
+    let (store, outbox, keys, revocations) = match &config.database {
         DatabaseUrl::Sqlite(path) => {
             let db = Sqlite::open(path, NAME, &sqlite::MIGRATIONS).await.map_err(refused)?;
             let seen = db.observe(&platform.metrics);
             let store = ObservedOrders::over(Arc::new(SqliteOrders::new(db.clone())), seen.clone());
-            (store, db.outbox().measured(&seen), db.keys(clock.clone()).measured(&seen))
+            (
+                store,
+                db.outbox().measured(&seen),
+                db.keys(clock.clone()).measured(&seen),
+                db.revocations(clock.clone()).measured(&seen),
+            )
         }
         DatabaseUrl::Postgres(url) => {
             let db = Postgres::open(url, NAME, &postgres::MIGRATIONS).await.map_err(refused)?;
             let seen = db.observe(&platform.metrics);
             let store = ObservedOrders::over(Arc::new(PostgresOrders::new(db.clone())), seen.clone());
-            (store, db.outbox().measured(&seen), db.keys(clock.clone()).measured(&seen))
+            (
+                store,
+                db.outbox().measured(&seen),
+                db.keys(clock.clone()).measured(&seen),
+                db.revocations(clock.clone()).measured(&seen),
+            )
         }
     };
     let book = OrderBook::new(store, platform.cache.clone(), clock.clone(), &platform.metrics);
 
+    revocations.load().await.map_err(refused)?;
     let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
     let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
     let verifier =
         TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
+    let verifier = verifier.with_revocations(revocations.clone());
     tokens.observe(&platform.metrics);
     verifier.observe(&platform.metrics);
     let refresher = verifier.refresher();
+    let [reader, poller] = revocations.workers(client.clone(), tokens.clone());
     let users = Users::new(client.clone(), tokens.clone(), platform.cache.clone());
     let products = Products::new(client.clone(), tokens.clone());
     let terms = Terms {
@@ -123,12 +139,13 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     });
     let consumer = |handler| Consumer::new(platform.bus.clone(), handler, clock.clone());
     Ok(Service {
-        workers: vec![relay, deadline, tokens.renewer(), refresher, dead_letters, census],
+        workers: vec![relay, deadline, tokens.renewer(), refresher, dead_letters, census, reader, poller],
         consumers: vec![
             consumer(Arc::new(PaymentEvents::new(ORDER_PAYMENTS, book.clone()))),
             consumer(Arc::new(PaymentEvents::new(ORDER_REFUND_FAILURES, book.clone()))),
             consumer(Arc::new(StockEvents::new(book.clone()))),
             consumer(Arc::new(DeletedUsers::new(book, users))),
+            consumer(revocations.handler(ORDER_REVOCATIONS)),
         ],
         platform,
         router,

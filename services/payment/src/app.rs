@@ -15,7 +15,7 @@ use common::platform::Platform;
 use common::postgres::Postgres;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
-use contracts::topology::{PAYMENT_ORDERS, Queue};
+use contracts::topology::{PAYMENT_ORDERS, PAYMENT_REVOCATIONS, Queue};
 
 use crate::config::{Config, PEERS};
 use crate::events::OrderEvents;
@@ -46,7 +46,7 @@ impl FromRef<AppState> for TokenVerifier {
 }
 
 /// What it hears.
-const HEARD: &[Queue] = &[PAYMENT_ORDERS];
+const HEARD: &[Queue] = &[PAYMENT_ORDERS, PAYMENT_REVOCATIONS];
 
 /// Builds the service.
 ///
@@ -55,18 +55,28 @@ const HEARD: &[Queue] = &[PAYMENT_ORDERS];
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
     let platform = Platform::start(&config.platform, clock.clone()).await?;
     let refused = |source| StartError::store(&config.database, source);
-    let (store, outbox, keys) = match &config.database {
+    let (store, outbox, keys, revocations) = match &config.database {
         DatabaseUrl::Sqlite(path) => {
             let db = Sqlite::open(path, NAME, &sqlite::MIGRATIONS).await.map_err(refused)?;
             let seen = db.observe(&platform.metrics);
             let store = ObservedPayments::over(Arc::new(SqlitePayments::new(db.clone())), seen.clone());
-            (store, db.outbox().measured(&seen), db.keys(clock.clone()).measured(&seen))
+            (
+                store,
+                db.outbox().measured(&seen),
+                db.keys(clock.clone()).measured(&seen),
+                db.revocations(clock.clone()).measured(&seen),
+            )
         }
         DatabaseUrl::Postgres(url) => {
             let db = Postgres::open(url, NAME, &postgres::MIGRATIONS).await.map_err(refused)?;
             let seen = db.observe(&platform.metrics);
             let store = ObservedPayments::over(Arc::new(PostgresPayments::new(db.clone())), seen.clone());
-            (store, db.outbox().measured(&seen), db.keys(clock.clone()).measured(&seen))
+            (
+                store,
+                db.outbox().measured(&seen),
+                db.keys(clock.clone()).measured(&seen),
+                db.revocations(clock.clone()).measured(&seen),
+            )
         }
     };
     let ledger = Ledger::new(store, clock.clone(), &platform.metrics);
@@ -82,13 +92,16 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let stripe = Stripe::new(stripe).map_err(|source| StartError::other("the payment provider's client", source))?;
     let till = Till::new(ledger.clone(), stripe);
 
+    revocations.load().await.map_err(refused)?;
     let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
     let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
     let verifier =
         TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
+    let verifier = verifier.with_revocations(revocations.clone());
     tokens.observe(&platform.metrics);
     verifier.observe(&platform.metrics);
     let refresher = verifier.refresher();
+    let [reader, poller] = revocations.workers(client.clone(), tokens.clone());
     let state = AppState {
         till: till.clone(),
         orders: Orders::new(client, tokens.clone()),
@@ -127,8 +140,20 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     });
     let orders = Arc::new(OrderEvents::new(ledger));
     Ok(Service {
-        workers: vec![relay, Arc::new(Reconciler::new(till)), tokens.renewer(), refresher, dead_letters, census],
-        consumers: vec![Consumer::new(platform.bus.clone(), orders, clock)],
+        workers: vec![
+            relay,
+            Arc::new(Reconciler::new(till)),
+            tokens.renewer(),
+            refresher,
+            dead_letters,
+            census,
+            reader,
+            poller,
+        ],
+        consumers: vec![
+            Consumer::new(platform.bus.clone(), orders, clock.clone()),
+            Consumer::new(platform.bus.clone(), revocations.handler(PAYMENT_REVOCATIONS), clock),
+        ],
         platform,
         router,
     })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use common::auth::{ServiceTokens, TokenVerifier};
+use common::auth::{Revocations, ServiceTokens, TokenVerifier};
 use common::census::Census;
 use common::client::ServiceClient;
 use common::clock::SharedClock;
@@ -17,7 +17,7 @@ use common::postgres::Postgres;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
 use common::store::Operations;
-use contracts::topology::{PRODUCT_DELETED_USERS, PRODUCT_ORDERS, Queue};
+use contracts::topology::{PRODUCT_DELETED_USERS, PRODUCT_ORDERS, PRODUCT_REVOCATIONS, Queue};
 
 use crate::config::{Config, PEERS};
 use crate::events::{DeletedUserEvents, OrderEvents};
@@ -44,7 +44,7 @@ impl FromRef<AppState> for TokenVerifier {
 }
 
 /// What it hears.
-const HEARD: &[Queue] = &[PRODUCT_ORDERS, PRODUCT_DELETED_USERS];
+const HEARD: &[Queue] = &[PRODUCT_ORDERS, PRODUCT_DELETED_USERS, PRODUCT_REVOCATIONS];
 
 /// Builds the service.
 ///
@@ -53,14 +53,14 @@ const HEARD: &[Queue] = &[PRODUCT_ORDERS, PRODUCT_DELETED_USERS];
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
     let platform = Platform::start(&config.platform, clock.clone()).await?;
     let refused = |source| StartError::store(&config.database, source);
-    let (stores, outbox) = match &config.database {
+    let (stores, outbox, revocations) = match &config.database {
         DatabaseUrl::Sqlite(path) => {
             let db = Sqlite::open(path, NAME, &sqlite::MIGRATIONS).await.map_err(refused)?;
-            measured(sqlite::stores(&db), db.outbox(), &db.observe(&platform.metrics))
+            measured(sqlite::stores(&db), db.outbox(), db.revocations(clock.clone()), &db.observe(&platform.metrics))
         }
         DatabaseUrl::Postgres(url) => {
             let db = Postgres::open(url, NAME, &postgres::MIGRATIONS).await.map_err(refused)?;
-            measured(postgres::stores(&db), db.outbox(), &db.observe(&platform.metrics))
+            measured(postgres::stores(&db), db.outbox(), db.revocations(clock.clone()), &db.observe(&platform.metrics))
         }
     };
     let (cache, ttl) = (platform.cache.clone(), config.reservation_ttl);
@@ -73,13 +73,16 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     }
 
     shop.index_all().await.map_err(|source| StartError::other("the search texts", source))?;
+    revocations.load().await.map_err(refused)?;
     let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
     let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
     let verifier =
         TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
+    let verifier = verifier.with_revocations(revocations.clone());
     tokens.observe(&platform.metrics);
     verifier.observe(&platform.metrics);
     let refresher = verifier.refresher();
+    let [reader, poller] = revocations.workers(client.clone(), tokens.clone());
     let store = shop.clone();
     let database = move || {
         let shop = store.clone();
@@ -130,16 +133,24 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
             refresher,
             dead_letters,
             census,
+            reader,
+            poller,
         ],
         consumers: vec![
             Consumer::new(platform.bus.clone(), orders, clock.clone()),
-            Consumer::new(platform.bus.clone(), deleted_users, clock),
+            Consumer::new(platform.bus.clone(), deleted_users, clock.clone()),
+            Consumer::new(platform.bus.clone(), revocations.handler(PRODUCT_REVOCATIONS), clock),
         ],
         platform,
         router,
     })
 }
 
-fn measured(stores: Stores, outbox: Outbox, operations: &Operations) -> (Stores, Outbox) {
-    (stores.measured(operations), outbox.measured(operations))
+fn measured(
+    stores: Stores,
+    outbox: Outbox,
+    revocations: Revocations,
+    operations: &Operations,
+) -> (Stores, Outbox, Revocations) {
+    (stores.measured(operations), outbox.measured(operations), revocations.measured(operations))
 }
