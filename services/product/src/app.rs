@@ -73,11 +73,11 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     }
 
     shop.index_all().await.map_err(|source| StartError::other("the search texts", source))?;
-    revocations.load().await.map_err(refused)?;
     let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
     let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
     let verifier =
         TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
+    revocations.load().await.map_err(refused)?;
     let verifier = verifier.with_revocations(revocations.clone());
     tokens.observe(&platform.metrics);
     verifier.observe(&platform.metrics);
