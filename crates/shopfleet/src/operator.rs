@@ -35,8 +35,11 @@ pub(crate) struct Operator {
     client: Client,
     services: BTreeMap<ServiceName, String>,
     stripe: Option<Stripe>,
-    admin: (String, SecretString),
+    admin: Option<(String, SecretString)>,
     token: Mutex<Option<String>>,
+    /// The client that reads `/ops`, where there is one: it needs no account.
+    client_credentials: Option<(String, SecretString)>,
+    service_token: Mutex<Option<String>>,
 }
 
 struct Stripe {
@@ -83,7 +86,7 @@ impl Operator {
         let address = |name: &ServiceName| Some((*name, run.services.get(name.as_str())?.clone()));
         let stripe = Stripe { url: run.stripe.clone(), key: credentials.stripe.secret_key.into() };
         let services = ServiceName::ALL.iter().filter_map(address).collect();
-        Self::new(services, Some(stripe), (credentials.admin.email, credentials.admin.password.into()))
+        Self::new(services, Some(stripe), Some((credentials.admin.email, credentials.admin.password.into())), None)
     }
 
     /// A fleet whose addresses and credentials are known: `services` by name, credentials as `credentials.json` has them.
@@ -95,13 +98,20 @@ impl Operator {
         let address = |name: &ServiceName| Some((*name, services.get(name.as_str())?.clone()));
         let services = ServiceName::ALL.iter().filter_map(address).collect();
         let stripe = Stripe { url: stripe.to_owned(), key: of("stripe", "secret_key").into() };
-        Self::new(services, Some(stripe), (of("admin", "email"), of("admin", "password").into()))
+        Self::new(services, Some(stripe), Some((of("admin", "email"), of("admin", "password").into())), None)
     }
 
     async fn from_env(env: &Env) -> Result<Self, Failure> {
         let mut settings = Settings::new(env);
-        let email = settings.required::<String>("ADMIN_EMAIL", "admin@example.com");
-        let password = settings.secret("ADMIN_PASSWORD", "a-long-random-text");
+        let client_id = settings.optional::<String>("CLIENT_ID", "auditor").flatten();
+        let client_credentials = client_id.zip(settings.optional_secret("CLIENT_SECRET").flatten());
+        let admin = if client_credentials.is_some() {
+            let email = settings.optional::<String>("ADMIN_EMAIL", "admin@example.com").flatten();
+            Some(email.zip(settings.optional_secret("ADMIN_PASSWORD").flatten()))
+        } else {
+            let email = settings.required::<String>("ADMIN_EMAIL", "admin@example.com");
+            email.zip(settings.secret("ADMIN_PASSWORD", "a-long-random-text")).map(Some)
+        };
         let stripe_url = settings.optional::<String>("STRIPE_API_URL", "https://api.stripe.com");
         let stripe_key = settings.optional_secret("STRIPE_SECRET_KEY");
         let consul = settings.optional::<String>("CONSUL_URL", "http://127.0.0.1:8500").flatten();
@@ -118,20 +128,70 @@ impl Operator {
             };
             services.insert(*name, address.trim_end_matches('/').to_owned());
         }
-        let admin = settings.finish(email.zip(password)).map_err(|error| Failure::new(error.to_string()))?;
+        let admin = settings.finish(admin).map_err(|error| Failure::new(error.to_string()))?;
         let stripe = stripe_key.flatten().map(|key| {
             let url = stripe_url.flatten().unwrap_or_else(|| "https://api.stripe.com".to_owned());
             Stripe { url: url.trim_end_matches('/').to_owned(), key }
         });
-        Self::new(services, stripe, admin)
+        Self::new(services, stripe, admin, client_credentials)
     }
 
     fn new(
         services: BTreeMap<ServiceName, String>,
         stripe: Option<Stripe>,
-        admin: (String, SecretString),
+        admin: Option<(String, SecretString)>,
+        client_credentials: Option<(String, SecretString)>,
     ) -> Result<Self, Failure> {
-        Ok(Self { client: client()?, services, stripe, admin, token: Mutex::default() })
+        let (token, service_token) = (Mutex::default(), Mutex::default());
+        Ok(Self { client: client()?, services, stripe, admin, token, client_credentials, service_token })
+    }
+
+    /// Whether it can do what only an admin may, such as reading dead letters.
+    pub(crate) const fn is_admin(&self) -> bool {
+        self.admin.is_some()
+    }
+
+    /// Returns what a service answers to a read of `/ops` that a client with the scope `ops:read` may make.
+    ///
+    /// # Errors
+    /// If it does not answer, or refuses.
+    pub(crate) async fn ops<T: DeserializeOwned>(&self, from: ServiceName, path: &str) -> Result<T, Failure> {
+        let Some(credentials) = &self.client_credentials else { return self.get(from, path).await };
+        let url = format!("{}{path}", self.address(from)?);
+        let mut known = self.service_token.lock().await;
+        for _ in 0..2 {
+            let token = match known.take() {
+                Some(token) => token,
+                None => self.new_service_token(credentials).await?,
+            };
+            let (status, answer) = send(self.client.get(&url).bearer_auth(&token)).await?;
+            if status == StatusCode::UNAUTHORIZED {
+                continue;
+            }
+            *known = Some(token);
+            if !status.is_success() {
+                return Err(refused(&url, status, &answer));
+            }
+            return serde_json::from_value(answer)
+                .map_err(|error| Failure::doing(format!("{from}{path} is not understood"), &error));
+        }
+        Err(Failure::new(format!("{url} does not accept the client's token")))
+    }
+
+    /// Gets a service token (OAuth 2 client credentials, RFC 6749 section 4.4).
+    async fn new_service_token(&self, (id, secret): &(String, SecretString)) -> Result<String, Failure> {
+        let url = format!("{}/api/auth/token", self.address(ServiceName::User)?);
+        let request = self.client.post(&url).basic_auth(id, Some(secret.expose_secret()));
+        let (status, answer) = send(request.form(&[("grant_type", "client_credentials")])).await?;
+        let token = answer["access_token"].as_str().filter(|_| status.is_success());
+        token.map(str::to_owned).ok_or_else(|| {
+            Failure::new(format!("no token for the client {id} at {url}: {status}; check CLIENT_ID and CLIENT_SECRET"))
+        })
+    }
+
+    fn address(&self, of: ServiceName) -> Result<&str, Failure> {
+        let address = self.services.get(&of).ok_or_else(|| Failure::new(format!("no address of the {of} is known")))?;
+        Ok(address)
     }
 
     /// What a service answers to a `GET`.
@@ -155,8 +215,7 @@ impl Operator {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
-        let address = self.services.get(&to).ok_or_else(|| Failure::new(format!("no address of the {to} is known")))?;
-        let url = format!("{address}{path}");
+        let url = format!("{}{path}", self.address(to)?);
         let request = || {
             let request = self.client.request(method.clone(), &url);
             if let Some(body) = body { request.json(body) } else { request }
@@ -184,7 +243,7 @@ impl Operator {
         let mut rows: Vec<T> = Vec::new();
         loop {
             let after = rows.last().map(|row| format!("&after={}", id(row))).unwrap_or_default();
-            let page: Vec<T> = self.get(from, &format!("/ops/audit?limit=500{after}")).await?;
+            let page: Vec<T> = self.ops(from, &format!("/ops/audit?limit=500{after}")).await?;
             if page.is_empty() {
                 return Ok(rows);
             }
@@ -233,9 +292,10 @@ impl Operator {
         if let Some(token) = known.as_deref().filter(|token| Some(*token) != refused) {
             return Ok(token.to_owned());
         }
-        let users = self.services.get(&ServiceName::User);
-        let users = users.ok_or_else(|| Failure::new("no address of the user-service is known"))?;
-        let (email, password) = &self.admin;
+        let users = self.address(ServiceName::User)?;
+        let admin = self.admin.as_ref();
+        let (email, password) =
+            admin.ok_or_else(|| Failure::new("only an admin may do this; set ADMIN_EMAIL and ADMIN_PASSWORD"))?;
         let form = json!({"email": email, "password": password.expose_secret()});
         let url = format!("{users}/api/auth/login");
         let (status, answer) = send(self.client.post(&url).json(&form)).await?;
