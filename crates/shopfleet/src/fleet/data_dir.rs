@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use common::auth::keys;
 use common::config::Env;
+use common::discovery::ServiceName;
 use common::private;
+use contracts::Scope;
 use rand::RngExt as _;
 use rand::distr::Alphanumeric;
 use secrecy::ExposeSecret as _;
@@ -51,6 +53,14 @@ pub struct Admin {
 pub struct Client {
     pub id: String,
     pub secret: String,
+}
+
+impl Client {
+    /// Returns the client with its scopes, as `CLIENT_CREDENTIALS` lists it.
+    fn registration(&self, scopes: &[Scope]) -> String {
+        let scopes: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
+        format!("{}:{}:{}", self.id, self.secret, scopes.join("+"))
+    }
 }
 
 /// The Stripe sandbox's keys.
@@ -148,13 +158,22 @@ impl DataDir {
             ("ORDER_SERVICE_URL".to_owned(), service(order_service::NAME)),
             ("PAYMENT_SERVICE_URL".to_owned(), service(payment_service::NAME)),
             ("JWKS_URL".to_owned(), format!("{user}/.well-known/jwks.json")),
-            ("CLIENT_ID".to_owned(), credentials.client.id.clone()),
-            ("CLIENT_SECRET".to_owned(), credentials.client.secret.clone()),
         ];
         shared.extend(options.settings.iter().cloned());
         let env = |own: &[(&str, String)]| {
             let own = own.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
             Env::from_pairs(shared.iter().cloned().chain(own))
+        };
+        // Nobody else needs these, so each start makes new ones.
+        let names = [ServiceName::Product, ServiceName::Order, ServiceName::Payment];
+        let services = names.map(|name| Client { id: name.to_string(), secret: random(40) });
+        let registered = names.iter().zip(&services).map(|(name, client)| client.registration(name.scopes()));
+        let clients: Vec<_> = std::iter::once(credentials.client.registration(Scope::ALL)).chain(registered).collect();
+        let [product, order, payment] = services;
+        let as_client = |client: Client, own: &[(&str, String)]| {
+            let mut all = vec![("CLIENT_ID", client.id), ("CLIENT_SECRET", client.secret)];
+            all.extend(own.iter().cloned());
+            env(&all)
         };
         Ok(BTreeMap::from([
             (
@@ -162,24 +181,30 @@ impl DataDir {
                 env(&[
                     ("MONGODB_URL", sqlite("users.db")),
                     ("JWT_PRIVATE_KEY_FILE", self.signing_key()?.display().to_string()),
-                    ("CLIENT_CREDENTIALS", format!("{}:{}", credentials.client.id, credentials.client.secret)),
+                    ("CLIENT_CREDENTIALS", clients.join(",")),
                     ("ADMIN_EMAIL", credentials.admin.email.clone()),
                     ("ADMIN_PASSWORD", credentials.admin.password.clone()),
                 ]),
             ),
             (
                 product_service::NAME,
-                env(&[("DATABASE_URL", sqlite("products.db")), ("SAMPLE_DATA", options.sample_data.to_string())]),
+                as_client(
+                    product,
+                    &[("DATABASE_URL", sqlite("products.db")), ("SAMPLE_DATA", options.sample_data.to_string())],
+                ),
             ),
-            (order_service::NAME, env(&[("DATABASE_URL", sqlite("orders.db"))])),
+            (order_service::NAME, as_client(order, &[("DATABASE_URL", sqlite("orders.db"))])),
             (
                 payment_service::NAME,
-                env(&[
-                    ("DATABASE_URL", sqlite("payments.db")),
-                    ("STRIPE_API_URL", run.stripe.clone()),
-                    ("STRIPE_SECRET_KEY", credentials.stripe.secret_key.clone()),
-                    ("STRIPE_WEBHOOK_SECRET", credentials.stripe.webhook_secret.clone()),
-                ]),
+                as_client(
+                    payment,
+                    &[
+                        ("DATABASE_URL", sqlite("payments.db")),
+                        ("STRIPE_API_URL", run.stripe.clone()),
+                        ("STRIPE_SECRET_KEY", credentials.stripe.secret_key.clone()),
+                        ("STRIPE_WEBHOOK_SECRET", credentials.stripe.webhook_secret.clone()),
+                    ],
+                ),
             ),
         ]))
     }
@@ -271,6 +296,36 @@ mod tests {
         let again = data_dir.credentials().unwrap();
         assert_eq!(made.admin.password, again.admin.password);
         assert_ne!(made.admin.password, Credentials::generate().admin.password);
+    }
+
+    #[test]
+    fn services_have_clients_of_their_own_with_the_scopes_that_they_need() {
+        let directory = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::open(directory.path()).unwrap();
+        let (credentials, run) = (
+            data_dir.credentials().unwrap(),
+            RunFile { pid: 1, gateway: String::new(), services: BTreeMap::new(), stripe: String::new() },
+        );
+        let options = Options {
+            data_dir: directory.path().to_owned(),
+            host: std::net::Ipv4Addr::LOCALHOST.into(),
+            ports: super::super::Ports::FREE,
+            rate_limit: false,
+            sample_data: false,
+            settings: Vec::new(),
+        };
+        let envs = data_dir.environments(&run, &credentials, &options).unwrap();
+        let known = envs[user_service::NAME].get("CLIENT_CREDENTIALS").unwrap().to_owned();
+        let all = credentials.client.registration(Scope::ALL);
+        assert!(known.split(',').any(|client| client == all), "the file's client holds every scope");
+        for name in [ServiceName::Product, ServiceName::Order, ServiceName::Payment] {
+            let own = |variable| envs[name.as_str()].get(variable).unwrap().to_owned();
+            let client = Client { id: own("CLIENT_ID"), secret: own("CLIENT_SECRET") };
+            assert_eq!(client.id, name.as_str());
+            let registered = client.registration(name.scopes());
+            assert!(known.split(',').any(|client| client == registered), "{name}");
+        }
+        assert!(envs[user_service::NAME].get("CLIENT_SECRET").is_none(), "the user service calls nobody");
     }
 
     #[test]

@@ -207,11 +207,12 @@ fn every_key_of_a_secret_is_written_and_read() {
         let read: BTreeSet<_> = manifests.pods().into_values().flat_map(keys).collect();
         assert_eq!(written, read, "{overlay}");
         let user = &secrets["user-service-secrets"]["client-credentials"];
-        for name in ["product-service", "order-service", "payment-service"] {
+        for name in [ServiceName::Product, ServiceName::Order, ServiceName::Payment] {
             let own = &secrets[&format!("{name}-secrets")];
-            assert_eq!(own["client-id"], name);
-            let pair = format!("{name}:{}", own["client-secret"]);
-            assert!(user.split(',').any(|known| known == pair), "{overlay}: {name}");
+            assert_eq!(own["client-id"], name.as_str());
+            let scopes: Vec<_> = name.scopes().iter().map(|scope| scope.as_str()).collect();
+            let client = format!("{name}:{}:{}", own["client-secret"], scopes.join("+"));
+            assert!(user.split(',').any(|known| known == client), "{overlay}: {name}");
         }
     }
 }

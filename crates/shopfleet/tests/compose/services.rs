@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use common::config::{ConfigError, Env};
 use common::discovery::ServiceName;
+use contracts::Scope;
 
 use crate::file::{env, environment, services};
 
@@ -37,11 +38,16 @@ fn every_service_has_all_that_it_needs() {
 fn the_user_service_knows_each_client_by_its_secret() {
     let (services, env) = (services(), env());
     let known = environment(&services["user-service"], &env)["CLIENT_CREDENTIALS"].clone();
-    for name in ["product-service", "order-service", "payment-service"] {
-        let own = environment(&services[name], &env);
-        let pair = format!("{}:{}", own["CLIENT_ID"], own["CLIENT_SECRET"]);
-        assert!(known.split(',').any(|one| one == pair), "{name}");
+    for name in [ServiceName::Product, ServiceName::Order, ServiceName::Payment] {
+        let own = environment(&services[name.as_str()], &env);
+        let scopes: Vec<_> = name.scopes().iter().map(|scope| scope.as_str()).collect();
+        let client = format!("{}:{}:{}", own["CLIENT_ID"], own["CLIENT_SECRET"], scopes.join("+"));
+        assert!(known.split(',').any(|one| one == client), "{name} has not just the scopes that it needs");
     }
+    let auditor = environment(&services["auditor"], &env);
+    let client = format!("{}:{}:{}", auditor["CLIENT_ID"], auditor["CLIENT_SECRET"], Scope::OpsRead);
+    assert!(known.split(',').any(|one| one == client), "the auditor reads /ops and nothing else");
+    assert!(!auditor.contains_key("ADMIN_PASSWORD"));
 }
 
 /// What a container writes does not fill the disk.

@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use crate::servers::free_ports;
 use common::auth::keys::generate_pem;
+use common::discovery::ServiceName;
+use contracts::Scope;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -221,9 +223,7 @@ impl Apart {
                 ("JWT_PRIVATE_KEY", generate_pem().expose_secret().to_owned()),
                 ("ADMIN_EMAIL", credential("admin", "email")),
                 ("ADMIN_PASSWORD", credential("admin", "password")),
-                ("CLIENT_ID", "fleet".to_owned()),
-                ("CLIENT_SECRET", SECRET.to_owned()),
-                ("CLIENT_CREDENTIALS", format!("fleet:{SECRET}")),
+                ("CLIENT_CREDENTIALS", clients()),
                 ("STRIPE_SECRET_KEY", credential("stripe", "secret_key")),
                 ("STRIPE_WEBHOOK_SECRET", credential("stripe", "webhook_secret")),
                 ("SAMPLE_DATA", "true".to_owned()),
@@ -260,6 +260,8 @@ impl Apart {
                 let mut own = environment.clone();
                 own.insert("PORT".to_owned(), port.to_string());
                 own.insert((*store).to_owned(), self.stores[name].clone());
+                own.insert("CLIENT_ID".to_owned(), (*name).to_owned());
+                own.insert("CLIENT_SECRET".to_owned(), secret_of(name));
                 let instance = self.instance(name, url(port), folder.join(name), &[], own);
                 self.instances.push(Mutex::new(instance));
             }
@@ -340,6 +342,22 @@ impl Apart {
         };
         self.instances.iter().map(tail).collect()
     }
+}
+
+/// The secret of a service's own client.
+fn secret_of(service: &str) -> String {
+    format!("a secret of the {service}")
+}
+
+/// The clients that may ask for a service token: the tests' own, with all scopes, and each service with what it needs.
+fn clients() -> String {
+    let client = |id: &str, secret: &str, scopes: &[Scope]| {
+        let scopes: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
+        format!("{id}:{secret}:{}", scopes.join("+"))
+    };
+    let services = ServiceName::ALL.iter().filter(|name| !name.scopes().is_empty());
+    let services = services.map(|name| client(name.as_str(), &secret_of(name.as_str()), name.scopes()));
+    std::iter::once(client("fleet", SECRET, Scope::ALL)).chain(services).collect::<Vec<_>>().join(",")
 }
 
 fn file(directory: &Path, name: &str) -> String {
