@@ -1,7 +1,5 @@
 //! A fleet whose disk is full: changes are refused clearly, and all goes on once there is room, without a restart.
 
-#![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
-
 use serde_json::json;
 use testkit::disk::Disk;
 use testkit::fleet::{Answer, DEADLINE, Fleet, Person, until};

@@ -1,5 +1,4 @@
 //! Clients that hold their requests back.
-#![expect(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
 
 use std::process::Stdio;
 
