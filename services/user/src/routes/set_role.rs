@@ -20,7 +20,7 @@ pub(super) struct Body {
     role: Option<String>,
 }
 
-/// Gives a user another role; their access tokens of before are refused here at once, elsewhere when they run out.
+/// Gives a user another role; their access tokens of before are refused here at once, in the other services within 5 s.
 #[utoipa::path(
     put,
     path = "/api/users/{id}/role",
