@@ -68,7 +68,10 @@ async fn half_sent_head_is_cut_off_by_every_listener() {
 #[tokio::test(flavor = "multi_thread")]
 async fn accept_goes_on_after_file_descriptors_ran_out() {
     let folder = tempfile::tempdir().unwrap();
-    let command = format!("ulimit -n 48; exec '{}' stripe-sandbox --port 0 --data-dir data", binary().display());
+    let command = format!(
+        "ulimit -n 48; exec '{}' stripe-sandbox --port 0 --data-dir data --webhook-url http://127.0.0.1:9",
+        binary().display()
+    );
     let mut sandbox = Command::new("sh")
         .args(["-c", &command])
         .current_dir(&folder)

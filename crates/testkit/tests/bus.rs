@@ -191,7 +191,7 @@ async fn a_store_that_is_away_costs_a_message_nothing_but_time() {
 }
 
 #[tokio::test]
-async fn what_is_no_event_is_buried_and_what_is_unknown_is_passed_over() {
+async fn garbage_and_unknown_kinds_are_parked_among_the_dead_letters() {
     let clock = ManualClock::at(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
     let heard = hear(Recording::default(), clock.shared()).await;
     let garbage = message(EventType::OrderUpdated);
@@ -199,13 +199,17 @@ async fn what_is_no_event_is_buried_and_what_is_unknown_is_passed_over() {
     let mut unknown = updated(order());
     let body = String::from_utf8(unknown.body.to_vec()).unwrap();
     unknown.body = Bytes::from(body.replace("\"eventType\":\"order.updated\"", "\"eventType\":\"order.sung_about\""));
-    heard.bus.publish(&[garbage.clone(), unknown, updated(good)]).await.unwrap();
+    let mut parked = [garbage.id, unknown.id];
+    heard.bus.publish(&[garbage, unknown, updated(good)]).await.unwrap();
     heard.until_seen(&[good]).await;
-    let dead = eventually("a dead letter", DEADLINE, || async {
+    let mut dead = eventually("both among the dead letters", DEADLINE, || async {
         clock.advance(chrono::TimeDelta::seconds(30));
-        heard.bus.dead_letters(None, 10).await.unwrap().pop()
+        let dead = heard.bus.dead_letters(None, 10).await.unwrap();
+        (dead.len() == parked.len()).then(|| dead.into_iter().map(|letter| letter.message.id).collect::<Vec<_>>())
     })
     .await;
-    assert_eq!(dead.message.id, garbage.id);
+    dead.sort_unstable();
+    parked.sort_unstable();
+    assert_eq!(dead, parked);
     heard.end().await;
 }

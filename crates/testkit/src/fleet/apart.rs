@@ -223,7 +223,7 @@ impl Apart {
                 ("JWT_PRIVATE_KEY", generate_pem().expose_secret().to_owned()),
                 ("ADMIN_EMAIL", credential("admin", "email")),
                 ("ADMIN_PASSWORD", credential("admin", "password")),
-                ("CLIENT_CREDENTIALS", clients()),
+                ("CLIENT_CREDENTIALS", clients(|client| client)),
                 ("STRIPE_SECRET_KEY", credential("stripe", "secret_key")),
                 ("STRIPE_WEBHOOK_SECRET", credential("stripe", "webhook_secret")),
                 ("SAMPLE_DATA", "true".to_owned()),
@@ -262,6 +262,11 @@ impl Apart {
                 own.insert((*store).to_owned(), self.stores[name].clone());
                 own.insert("CLIENT_ID".to_owned(), (*name).to_owned());
                 own.insert("CLIENT_SECRET".to_owned(), secret_of(name));
+                if *folder != self.folders[0] {
+                    // Another version, which may not know scopes: such a client holds all.
+                    let credentials = clients(|client| client.rsplit_once(':').map_or("", |(client, _)| client));
+                    own.insert("CLIENT_CREDENTIALS".to_owned(), credentials);
+                }
                 let instance = self.instance(name, url(port), folder.join(name), &[], own);
                 self.instances.push(Mutex::new(instance));
             }
@@ -349,11 +354,12 @@ fn secret_of(service: &str) -> String {
     format!("a secret of the {service}")
 }
 
-/// The clients that may ask for a service token: the tests' own, with all scopes, and each service with what it needs.
-fn clients() -> String {
+/// The clients that may ask for a service token, each as `written`: the tests' own, with all scopes, and each service
+/// with what it needs.
+fn clients(written: fn(&str) -> &str) -> String {
     let client = |id: &str, secret: &str, scopes: &[Scope]| {
         let scopes: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
-        format!("{id}:{secret}:{}", scopes.join("+"))
+        written(&format!("{id}:{secret}:{}", scopes.join("+"))).to_owned()
     };
     let services = ServiceName::ALL.iter().filter(|name| !name.scopes().is_empty());
     let services = services.map(|name| client(name.as_str(), &secret_of(name.as_str()), name.scopes()));

@@ -56,7 +56,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalJson<T> {
         if media_type != MediaType::Json {
             return Err(unsupported());
         }
-        parse(&body).map(Some).map(Self)
+        parse(&body).map(Self)
     }
 }
 
