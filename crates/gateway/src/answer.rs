@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::header::{CONTENT_TYPE, SERVER};
+use http::header::{CONTENT_TYPE, SERVER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::body::ResponseBody;
@@ -59,6 +59,7 @@ impl Refusal<'_> {
         let json = HeaderValue::from_static("application/json; charset=utf-8");
         response.headers_mut().insert(CONTENT_TYPE, json);
         response.headers_mut().insert(SERVER, headers::NAME);
+        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         response
     }
 }
@@ -84,6 +85,7 @@ pub(crate) fn raw(status: StatusCode, message: &str, id: Option<(&HeaderName, &H
     let id = id.and_then(|(name, id)| Some(format!("{name}: {}\r\n", id.to_str().ok()?))).unwrap_or_default();
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json; charset=utf-8\r\nserver: shopfleet-gateway\r\n{id}\
+         x-content-type-options: nosniff\r\n\
          connection: close\r\ncontent-length: {length}\r\ndate: {date}\r\n\r\n"
     );
     Bytes::from(head + &body)
@@ -93,5 +95,6 @@ pub(crate) fn raw(status: StatusCode, message: &str, id: Option<(&HeaderName, &H
 pub(crate) fn preflight() -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::own(""));
     response.headers_mut().insert(SERVER, headers::NAME);
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

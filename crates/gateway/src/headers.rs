@@ -7,7 +7,7 @@ use http::header::{
     TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::Authority;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 
 /// What the gateway calls itself.
 pub(crate) const NAME: HeaderValue = HeaderValue::from_static("shopfleet-gateway");
@@ -48,27 +48,6 @@ pub(crate) struct Origin {
     pub(crate) client: IpAddr,
     /// Whether the peer is a trusted proxy, whose `X-Forwarded-*` count.
     pub(crate) by_proxy: bool,
-}
-
-/// Whether `Host` is as RFC 9112, section 3.2, asks for: exactly one of the form `host[:port]`. HTTP/1.0 may leave it out.
-pub(crate) fn has_valid_host(version: Version, headers: &HeaderMap) -> bool {
-    let mut hosts = headers.get_all(HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (None, _) => version < Version::HTTP_11,
-        (Some(host), None) => host.to_str().is_ok_and(is_host),
-        (Some(_), Some(_)) => false,
-    }
-}
-
-fn is_host(text: &str) -> bool {
-    let Ok(authority) = text.parse::<Authority>() else {
-        return false;
-    };
-    let port = text.strip_prefix(authority.host());
-    let port_is_number =
-        |port: &str| port.is_empty() || port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
-    !authority.host().is_empty()
-        && port.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(port_is_number))
 }
 
 /// Whether a value of `Transfer-Encoding` is one that the gateway decodes: `chunked` and nothing else, as in nginx.

@@ -256,7 +256,7 @@ fn malformed(parts: &Parts) -> Option<Refusal<'static>> {
     if headers::has_unknown_coding(&parts.headers) {
         return Some(Refusal::UnknownCoding);
     }
-    (!headers::has_valid_host(parts.version, &parts.headers)).then_some(Refusal::BadRequest)
+    (!http_server::has_valid_host(parts.version, &parts.headers)).then_some(Refusal::BadRequest)
 }
 
 /// The span of a request that is passed on to a service.

@@ -29,7 +29,7 @@ pub(crate) struct Activity {
 
 impl Activity {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, phase: Mutex::new(Phase::Idle(Instant::now())) }
+        Self { limits, phase: Mutex::new(Phase::Head(Instant::now())) }
     }
 
     /// Begins a request whose head is complete. The request ends when the returned value is dropped.

@@ -1,5 +1,7 @@
 //! Validity of the `Host` header.
 
+use std::net::Ipv6Addr;
+
 use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderMap, Version};
@@ -18,11 +20,13 @@ pub fn has_valid_host(version: Version, headers: &HeaderMap) -> bool {
 
 fn is_host(text: &str) -> bool {
     let Ok(authority) = text.parse::<Authority>() else { return false };
-    let after = &text[authority.host().len().min(text.len())..];
-    !authority.host().is_empty()
-        && !text.contains('@')
-        && (after.is_empty()
-            || after.strip_prefix(':').is_some_and(|port| port.is_empty() || port.parse::<u16>().is_ok()))
+    let host = authority.host();
+    let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_port =
+        |port: &str| port.is_empty() || port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    !host.is_empty()
+        && literal.is_none_or(|address| address.parse::<Ipv6Addr>().is_ok())
+        && text.strip_prefix(host).is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
 }
 
 #[cfg(test)]
@@ -41,7 +45,11 @@ mod tests {
         for host in ["localhost", "localhost:8000", "127.0.0.1:3001", "[::1]:80", "a_b.example", "example.com:"] {
             assert!(valid(&[host]), "{host}");
         }
-        for host in ["", "a b", "a/b", "user@a", "a:b", "a:99999", ":80", "[::1", "a?b", "a#b", "a\\b"] {
+        let malformed = [
+            "", " ", "a b", "a/b", "user@a", "a:b", "a:99999", "a:1:2", "a:+1", ":80", "[::1", "::1", "[zz]", "a?b",
+            "a#b", "a\\b", "http://a",
+        ];
+        for host in malformed {
             assert!(!valid(&[host]), "{host}");
         }
         assert!(!valid(&[]) && !valid(&["a", "a"]));

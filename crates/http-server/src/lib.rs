@@ -43,9 +43,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Bounds of a listener.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Time from the first byte of a request to the end of its head.
+    /// Time from the first byte of a request, or from the beginning of a connection, to the end of a head.
     pub head: Duration,
-    /// Time that a connection may stay open without a request.
+    /// Time that a connection may stay open between two requests.
     pub idle: Duration,
     /// Connections open at a time; further ones wait in the backlog of the operating system.
     pub connections: usize,

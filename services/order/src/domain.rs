@@ -22,7 +22,7 @@ mod totals;
 mod unpaid;
 
 pub use cart::{Overfull, merge};
-pub use contact::{Address, CustomerInfo};
+pub use contact::{Address, AddressChange, CustomerInfo};
 pub use number::{NoOrderNumber, OrderNumber};
 pub use order::{
     ACCOUNT_DELETED, Actor, Change, Draft, Item, MAX_PROCESSING_WAIT, Order, PAYMENT_DEADLINE_EXCEEDED, Placed,

@@ -21,6 +21,8 @@ const MAX_FAILURES: u32 = 10;
 const MAX_FAILURES_WITHOUT_DELAY: u32 = 10;
 /// Longest delay: an account is never locked.
 const MAX_DELAY: TimeDelta = TimeDelta::seconds(60);
+/// Time to the next attempt after others took the last ones at the same moment.
+const RETRY: TimeDelta = TimeDelta::seconds(1);
 /// How long they are remembered.
 const WINDOW: TimeDelta = TimeDelta::minutes(15);
 
@@ -88,7 +90,8 @@ impl People {
         // at the same time do not pass the limit.
         let place = self.passwords.place()?;
         if self.users.count_failure(&key, WINDOW, self.now()).await? > MAX_FAILURES {
-            return Err(throttled(WINDOW));
+            // Guesses that are being judged count too: any of them may turn out to be right.
+            return Err(throttled(RETRY));
         }
         if let Some(account) = &account {
             let failures = self.users.count_failure(account, WINDOW, self.now()).await?;

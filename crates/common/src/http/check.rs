@@ -173,7 +173,8 @@ impl Checks {
 /// names are none.
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    let local_ok = (1..=MAX_EMAIL_LOCAL).contains(&local.chars().count())
+    let local_ok = text::check(local, TextKind::SingleLine).is_ok()
+        && (1..=MAX_EMAIL_LOCAL).contains(&local.chars().count())
         && local.split('.').all(|part| !part.is_empty() && part.chars().all(is_local_char));
     let labels_ok = domain.split('.').all(is_label);
     local_ok && labels_ok && domain.contains('.') && text.chars().count() <= MAX_EMAIL

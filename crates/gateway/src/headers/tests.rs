@@ -84,32 +84,6 @@ fn a_trusted_proxy_speaks_for_its_client() {
 }
 
 #[test]
-fn a_host_is_one_host_and_perhaps_a_port() {
-    for host in ["x", "shop.example", "shop.example:8000", "127.0.0.1:1", "[::1]", "[::1]:8000", "x:", "user_service:1"]
-    {
-        let mut one = HeaderMap::new();
-        one.insert(HOST, HeaderValue::from_static(host));
-        assert!(has_valid_host(Version::HTTP_11, &one), "{host}");
-        one.append(HOST, HeaderValue::from_static(host));
-        assert!(!has_valid_host(Version::HTTP_11, &one), "{host} twice");
-    }
-    let bad = [
-        "", " ", "a b", "a/b", "a@b", "a:b", "a:99999", "a:1:2", "a,b c", "http://a", "[::1", "::1", "a?b", "a#b",
-        "a:+1", ":80",
-    ];
-    for host in bad {
-        let mut one = HeaderMap::new();
-        one.insert(HOST, HeaderValue::from_static(host));
-        assert!(!has_valid_host(Version::HTTP_11, &one), "{host:?}");
-    }
-    let mut bytes = HeaderMap::new();
-    bytes.insert(HOST, HeaderValue::from_bytes(b"sh\xc3\xb6p").unwrap());
-    assert!(!has_valid_host(Version::HTTP_11, &bytes));
-    assert!(!has_valid_host(Version::HTTP_11, &HeaderMap::new()));
-    assert!(has_valid_host(Version::HTTP_10, &HeaderMap::new()));
-}
-
-#[test]
 fn one_transfer_coding_is_known() {
     let cases: [(&[&'static str], bool); 8] = [
         (&[], false),

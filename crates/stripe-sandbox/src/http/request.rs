@@ -1,8 +1,9 @@
 //! One call of the API: who made it, with which parameters, under which idempotency key.
 
-use axum::body::to_bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, Method, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::http::answer::ApiError;
 use crate::http::auth::{self, Caller};
@@ -42,10 +43,7 @@ impl FromRequest<App> for AnyCall {
         let caller = auth::caller(&parts.headers, &app.settings.secret_key)?;
         let mut tree = Tree::new();
         parse::add(&mut tree, parts.uri.query().unwrap_or_default().as_bytes())?;
-        let body = to_bytes(body, LARGEST_BODY).await.map_err(|_| {
-            ApiError::invalid(format!("The request body must be at most {LARGEST_BODY} bytes"))
-                .status(StatusCode::PAYLOAD_TOO_LARGE)
-        })?;
+        let body = read(body).await?;
         if !body.is_empty() {
             check_form(&parts.headers)?;
             parse::add(&mut tree, &body)?;
@@ -70,6 +68,17 @@ impl FromRequest<App> for AccountCall {
             return Err(auth::secret_key_required());
         }
         AnyCall::from_request(request, app).await.map(|AnyCall(call)| Self(call))
+    }
+}
+
+async fn read(body: Body) -> Result<Bytes, ApiError> {
+    match Limited::new(body, LARGEST_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(ApiError::invalid(format!("The request body must be at most {LARGEST_BODY} bytes"))
+                .status(StatusCode::PAYLOAD_TOO_LARGE))
+        }
+        Err(_) => Err(ApiError::invalid("The request body is incomplete")),
     }
 }
 

@@ -7,7 +7,7 @@ use contracts::{Event, ItemId, Money, OrderId, ProductId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Address, CustomerInfo, OrderNumber, Payment, Refusal, Totals, leads_to, payment_status};
+use super::{Address, AddressChange, CustomerInfo, OrderNumber, Payment, Refusal, Totals, leads_to, payment_status};
 
 /// Why an order that nobody paid in time is cancelled.
 pub const PAYMENT_DEADLINE_EXCEEDED: &str = "Payment deadline exceeded";
@@ -107,8 +107,8 @@ pub enum Actor {
 pub struct Change {
     /// The new status.
     pub status: Option<OrderStatus>,
-    /// Where it is sent to instead.
-    pub shipping_address: Option<Address>,
+    /// New parts of the address that it is sent to.
+    pub shipping_address: Option<AddressChange>,
     /// The new notes, or none any more.
     pub notes: Option<Option<String>>,
     /// The new metadata, or none any more.
@@ -186,7 +186,8 @@ impl Order {
     /// If its owner wants to change the status, or anything once it is being packed, or the status does not lead there.
     pub fn update(&mut self, by: Actor, change: Change, now: DateTime<Utc>) -> Result<Vec<Event>, Refusal> {
         let status = change.status.filter(|status| *status != self.status);
-        let shipping_address = change.shipping_address.filter(|address| *address != self.shipping_address);
+        let shipping_address = change.shipping_address.map(|address| address.merged_into(&self.shipping_address));
+        let shipping_address = shipping_address.filter(|address| *address != self.shipping_address);
         let notes = change.notes.filter(|notes| *notes != self.notes);
         let metadata = change.metadata.filter(|metadata| !is_same_json(metadata.as_deref(), self.metadata.as_deref()));
         let details = shipping_address.is_some() || notes.is_some() || metadata.is_some();

@@ -7,7 +7,7 @@ use contracts::ErrorCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::{Address, CustomerInfo};
+use crate::domain::{Address, AddressChange, CustomerInfo};
 
 const TEXT_CHARS: RangeInclusive<usize> = 1..=100;
 const STREET_CHARS: RangeInclusive<usize> = 1..=255;
@@ -57,6 +57,21 @@ pub(super) fn address(checks: &mut Checks, at: &str, body: AddressBody) -> Optio
     let apartment = checks.optional_text(format!("{at}.apartment"), body.apartment, APARTMENT_CHARS);
     let (street, city, state) = (street?, city?, state?);
     Some(Address { street, city, state, postal_code: postal_code?, country: country?, apartment })
+}
+
+/// Reads the parts of an address that were sent; an empty apartment clears it.
+pub(super) fn address_change(checks: &mut Checks, at: &str, body: AddressBody) -> AddressChange {
+    let mut text = |name: &str, sent: Option<String>, chars: RangeInclusive<usize>| {
+        sent.and_then(|sent| checks.text(format!("{at}.{name}"), Some(sent), chars))
+    };
+    let street = text("street", body.street, STREET_CHARS);
+    let city = text("city", body.city, TEXT_CHARS);
+    let state = text("state", body.state, TEXT_CHARS);
+    let postal_code = text("postal_code", body.postal_code, POSTAL_CODE_CHARS);
+    let country = text("country", body.country, TEXT_CHARS);
+    let apartment =
+        body.apartment.map(|sent| checks.optional_text(format!("{at}.apartment"), Some(sent), APARTMENT_CHARS));
+    AddressChange { street, city, state, postal_code, country, apartment }
 }
 
 pub(super) fn customer(checks: &mut Checks, body: CustomerBody) -> Option<CustomerInfo> {

@@ -22,6 +22,7 @@ use crate::domain::Change;
 pub(super) struct Body {
     /// Changed by admins and services alone; `cancelled` does what cancelling does.
     status: Option<OrderStatus>,
+    /// The parts that change; what is left out stays.
     shipping_address: Option<AddressBody>,
     /// `null` clears them.
     #[serde(default, deserialize_with = "cleared")]
@@ -68,7 +69,8 @@ pub(super) async fn update_order(
 
 fn check(body: Body) -> Result<Change, ApiError> {
     let mut checks = Checks::unprocessable();
-    let shipping_address = body.shipping_address.and_then(|body| input::address(&mut checks, "shipping_address", body));
+    let shipping_address =
+        body.shipping_address.map(|body| input::address_change(&mut checks, "shipping_address", body));
     let notes = body.notes.map(|notes| input::notes(&mut checks, notes));
     let metadata = body.metadata.map(|sent| checks.json_object("metadata", sent, MAX_METADATA_BYTES));
     checks.finish(Some(Change { status: body.status, shipping_address, notes, metadata }))
