@@ -67,6 +67,7 @@ async fn half_sent_head_is_cut_off_by_every_listener() {
 /// A process that ran out of file descriptors serves again once connections have ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn accept_goes_on_after_file_descriptors_ran_out() {
+    common::client::install_tls();
     let folder = tempfile::tempdir().unwrap();
     let command = format!(
         "ulimit -n 48; exec '{}' stripe-sandbox --port 0 --data-dir data --webhook-url http://127.0.0.1:9",

@@ -156,6 +156,7 @@ async fn a_body_may_be_left_out_where_the_call_says_so() {
     assert_eq!(post(&app, "/cancel", None, "").await.text(), "null");
     assert_eq!(post(&app, "/cancel", Some("text/plain"), "").await.text(), "null");
     assert_eq!(post(&app, "/cancel", JSON, "").await.text(), "null");
+    assert_eq!(post(&app, "/cancel", JSON, " null ").await.text(), "null");
     assert_eq!(post(&app, "/cancel", JSON, r#"{"items":[],"notes":"n"}"#).await.text(), "\"n\"");
     post(&app, "/cancel", None, "{}").await.refused(415, "UNSUPPORTED_MEDIA_TYPE");
     post(&app, "/cancel", JSON, "nonsense").await.refused(400, "MALFORMED_BODY");

@@ -21,7 +21,7 @@ pub struct Json<T>(pub T);
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json422<T>(pub T);
 
-/// A JSON body that may be left out.
+/// A JSON body that may be left out; `null` counts as left out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OptionalJson<T>(pub Option<T>);
 
@@ -56,7 +56,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalJson<T> {
         if media_type != MediaType::Json {
             return Err(unsupported());
         }
-        parse(&body).map(Self)
+        if body.trim_ascii() == b"null" {
+            return Ok(Self(None));
+        }
+        parse(&body).map(Some).map(Self)
     }
 }
 
