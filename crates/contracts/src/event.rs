@@ -325,6 +325,9 @@ pub struct PaymentRefunded {
     /// Why, in somebody's words.
     #[serde(default)]
     pub reason: Option<String>,
+    /// Whether a person paid it by hand, outside the provider; `false` from a writer that did not know the field.
+    #[serde(default)]
+    pub outside: bool,
     /// When.
     pub timestamp: DateTime<Utc>,
 }
@@ -349,6 +352,9 @@ pub struct PaymentRefundFailed {
     /// The provider's reason.
     #[serde(default)]
     pub reason: Option<String>,
+    /// Whether it is owed and not made again until a person decides; `false` from a writer that did not know the field.
+    #[serde(default)]
+    pub needs_attention: bool,
     /// Time of the failure.
     pub timestamp: DateTime<Utc>,
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use common::effects::{Effects, NewEvent};
 use common::store::StoreError;
+use contracts::calls::RefundCause;
 use contracts::event::{PaymentRefundFailed, PaymentRefunded};
 use contracts::{Envelope, Event, EventId, EventType, Money, OrderId, PaymentId, RefundId};
 
@@ -101,7 +102,7 @@ struct ReportedRefunds {
 }
 
 impl ReportedRefunds {
-    /// Records a refund. Returns whether it repeats one that was reported before and failed.
+    /// Records a refund. Returns whether we had the provider repeat one that was reported before and failed.
     fn succeed(&mut self, refunded: &PaymentRefunded) -> bool {
         let failed = self.failed.iter().position(|amount| *amount == refunded.refund_amount);
         if let Some(index) = failed {
@@ -110,7 +111,8 @@ impl ReportedRefunds {
         // A total that did not grow: the failure in between was not reported.
         let repeated = failed.is_some() || refunded.refunded_total <= self.total;
         self.total = refunded.refunded_total;
-        self.reported.insert(refunded.refund_id, false).is_some() || repeated
+        let repeated = self.reported.insert(refunded.refund_id, false).is_some() || repeated;
+        repeated && !refunded.outside && refunded.cause != RefundCause::Provider
     }
 
     fn fail(&mut self, failed: &PaymentRefundFailed) {
@@ -123,7 +125,7 @@ impl ReportedRefunds {
 }
 
 /// Rewords the entries of refunds that repeat a failed one, so that an amount is reported as given back once, however
-/// often it was tried. `entries` are those of one order, the oldest first.
+/// often we had it sent. What was paid outside the provider, or is the provider's own, was not sent by us. `entries` are those of one order, the oldest first.
 pub fn mark_repeated_refunds(entries: &mut [Entry]) {
     let mut payments: HashMap<PaymentId, ReportedRefunds> = HashMap::new();
     for entry in entries {
@@ -172,11 +174,13 @@ fn summary(event: &Event) -> String {
         }
         Event::PaymentRefunded(refunded) => {
             let reason = refunded.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            format!("{} were given back{reason}", refunded.refund_amount)
+            let how = if refunded.outside { "refunded outside the provider" } else { "given back" };
+            format!("{} were {how}{reason}", refunded.refund_amount)
         }
         Event::PaymentRefundFailed(failed) => {
             let reason = failed.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            format!("Refund failed{reason} ({} were not refunded)", failed.amount)
+            let attention = if failed.needs_attention { "; it needs attention" } else { "" };
+            format!("Refund failed{reason} ({} were not refunded){attention}", failed.amount)
         }
         other => other.event_type().as_str().to_owned(),
     }
@@ -220,8 +224,9 @@ mod tests {
                 refund_amount: cents(amount),
                 refunded_total: cents(total),
                 version,
-                cause: contracts::calls::RefundCause::Cancelled,
+                cause: RefundCause::Cancelled,
                 reason: None,
+                outside: false,
                 timestamp: now,
             })
         };
@@ -235,6 +240,7 @@ mod tests {
                 refunded_total: cents(total),
                 version,
                 reason: Some("lost_or_stolen_card".to_owned()),
+                needs_attention: false,
                 timestamp: now,
             })
         };
@@ -256,5 +262,70 @@ mod tests {
         let again = "The refund of 7.00 was sent again";
         let expected = ["3.00 were given back", "7.00 were given back", failure, again, failure, failure, again];
         assert_eq!(summaries, expected);
+    }
+
+    #[test]
+    fn refund_that_was_not_sent_by_us_is_not_told_as_sent_again() {
+        let now = DateTime::UNIX_EPOCH;
+        let (payment_id, order_id) = (PaymentId::generate(now), OrderId::generate(now));
+        let (refund_id, user_id) = (RefundId::generate(now), contracts::UserId::generate(now));
+        let amount = Money::from_cents(7_477);
+        let refunded = PaymentRefunded {
+            payment_id,
+            refund_id,
+            order_id,
+            user_id,
+            amount,
+            refund_amount: amount,
+            refunded_total: amount,
+            version: 2,
+            cause: RefundCause::Cancelled,
+            reason: None,
+            outside: false,
+            timestamp: now,
+        };
+        let failed = PaymentRefundFailed {
+            payment_id,
+            refund_id,
+            order_id,
+            user_id,
+            amount,
+            refunded_total: Money::ZERO,
+            version: 3,
+            reason: Some("declined".to_owned()),
+            needs_attention: true,
+            timestamp: now,
+        };
+        let by_hand = PaymentRefunded { outside: true, version: 4, ..refunded.clone() };
+        let by_provider =
+            PaymentRefunded { refund_id: RefundId::generate(now), cause: RefundCause::Provider, ..by_hand.clone() };
+        let by_provider = PaymentRefunded { outside: false, ..by_provider };
+        for (last, expected) in
+            [(by_hand, "74.77 were refunded outside the provider"), (by_provider, "74.77 were given back")]
+        {
+            let events = [
+                Event::PaymentRefunded(refunded.clone()),
+                Event::PaymentRefundFailed(failed.clone()),
+                Event::PaymentRefunded(last),
+            ];
+            let effects = events.into_iter().fold(Effects::none(), |effects, event| effects.with(now, event));
+            let mut entries = Written::of(effects, "payment-service").unwrap().entries;
+            mark_repeated_refunds(&mut entries);
+            let summaries: Vec<_> = entries.iter().map(|entry| entry.summary.as_str()).collect();
+            let failure = "Refund failed: declined (74.77 were not refunded); it needs attention";
+            assert_eq!(summaries, ["74.77 were given back", failure, expected]);
+        }
+    }
+
+    #[test]
+    fn events_of_the_version_before_were_sent_to_the_provider_and_need_no_attention() {
+        let id = OrderId::generate(DateTime::UNIX_EPOCH);
+        let mut data = serde_json::json!({
+            "payment_id": id, "refund_id": id, "order_id": id, "user_id": id, "amount": 10.0, "refund_amount": 10.0,
+            "refunded_total": 10.0, "version": 2, "cause": "granted", "timestamp": "2026-01-01T00:00:00Z",
+        });
+        assert!(!serde_json::from_value::<PaymentRefunded>(data.clone()).unwrap().outside);
+        data["refunded_total"] = serde_json::json!(0.0);
+        assert!(!serde_json::from_value::<PaymentRefundFailed>(data).unwrap().needs_attention);
     }
 }

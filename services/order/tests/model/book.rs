@@ -280,6 +280,7 @@ impl One {
             version,
             cause: RefundCause::Granted,
             reason: None,
+            outside: false,
             timestamp: START,
         }
     }
@@ -297,6 +298,7 @@ impl One {
             refunded_total: Money::from_cents(total),
             version,
             reason: None,
+            needs_attention: false,
             timestamp: START,
         }
     }

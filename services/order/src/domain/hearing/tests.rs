@@ -40,6 +40,7 @@ fn refunded(order: &Order, id: PaymentId, cents: i64, total: i64) -> PaymentRefu
         version: 0,
         cause: RefundCause::Granted,
         reason: None,
+        outside: false,
         timestamp: at(5),
     }
 }
@@ -174,6 +175,7 @@ fn refund_that_fails_later_ends_the_same_in_every_order_of_arrival() {
         refunded_total: Money::ZERO,
         version: refund.version + 1,
         reason: Some("declined".to_owned()),
+        needs_attention: false,
         timestamp: at(6),
     };
     let refunds = [refund(2), refund(4)];

@@ -46,6 +46,7 @@ impl Shop {
             version: 0,
             cause: RefundCause::Granted,
             reason: None,
+            outside: false,
             timestamp: self.clock.now(),
         })
     }
@@ -69,6 +70,7 @@ impl Shop {
             refunded_total: Money::ZERO,
             version,
             reason: Some("expired_or_canceled_card".to_owned()),
+            needs_attention: false,
             timestamp: self.clock.now(),
         })
     }

@@ -265,6 +265,7 @@ impl Account {
             version: payment.version,
             cause: refund.cause,
             reason: refund.reason.clone(),
+            outside: refund.external || refund.settled,
             timestamp: now,
         };
         payment.announced = payment.announced.max(total);
@@ -287,6 +288,7 @@ impl Account {
             refunded_total: payment.refunded(),
             version: payment.version,
             reason: refund.failure.clone(),
+            needs_attention: refund.needs_attention,
             timestamp: now,
         };
         self.events.push((now, Event::PaymentRefundFailed(data)));

@@ -687,6 +687,30 @@ fn settled_refund_is_never_sent_again_and_a_late_success_is_recorded() {
 }
 
 #[test]
+fn events_tell_what_waits_for_a_person_and_what_was_paid_by_hand() {
+    let told = |story: &mut Story| {
+        let told = |(_, event): (_, Event)| match event {
+            Event::PaymentRefunded(data) => Some(("outside", data.outside)),
+            Event::PaymentRefundFailed(data) => Some(("needs attention", data.needs_attention)),
+            _ => None,
+        };
+        story.account.take_events().into_iter().filter_map(told).collect::<Vec<_>>()
+    };
+    let mut story = Story::new();
+    let id = story.completed();
+    let refund = story.exhausted(id, 3_000);
+    story.account.settle_refund(refund, &admin(), story.now).unwrap();
+    let mut expected = [("outside", false), ("needs attention", false)].repeat(5);
+    expected[9].1 = true;
+    expected.push(("outside", true));
+    assert_eq!(told(&mut story), expected);
+    let mut story = Story::new();
+    let id = story.confirmed("txn_1");
+    story.grant(id, Some(4_000)).unwrap();
+    assert_eq!(told(&mut story), [("outside", true)], "people paid it back");
+}
+
+#[test]
 fn only_an_external_refund_or_one_that_needs_attention_can_be_settled() {
     let mut story = Story::new();
     let id = story.completed();
