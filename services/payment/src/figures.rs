@@ -68,7 +68,8 @@ impl Figures {
         let help = "Refunds that failed for the last time and wait for a person.";
         let needing_attention = metrics.gauge_vec("payment_refunds_needing_attention", help, &[]);
         let needing_attention = needing_attention.with_label_values::<&str>(&[]);
-        let help = "Refunds that were settled by hand and that the provider paid too.";
+        let help =
+            "Refunds that were settled by hand and that the provider paid too, or that exceed what was captured.";
         let paid_twice = metrics.counter_vec("payment_refunds_paid_twice_total", help, &[]);
         let paid_twice = paid_twice.with_label_values::<&str>(&[]);
         let help = "Payments that were declined, by the provider's reason.";

@@ -64,7 +64,7 @@ pub enum Noted {
     },
     /// The first attempt of a refund failed; those that follow are of the same refund.
     RefundFailed(RefundCause),
-    /// The provider paid a refund that was settled by hand.
+    /// The provider paid money that was paid by hand too: a refund that was settled, or another one.
     PaidTwice,
 }
 

@@ -42,7 +42,7 @@ pub struct Refund {
     pub needs_attention: bool,
     /// Whether a person paid it outside the provider: it is never sent again.
     pub settled: bool,
-    /// Whether the provider paid it too, although it was settled.
+    /// Whether the provider paid it too, although it was settled; or paid it as another refund, beyond what was captured.
     pub paid_twice: bool,
     /// Who asked for it; `None` where the service itself did.
     pub actor: Option<Actor>,

@@ -167,13 +167,7 @@ impl Account {
         let next = refund.after(seen.fact, fresh(refund));
         refund.provider_refund = Some(seen.id.clone());
         if refund.settled {
-            let paid_twice = seen.fact == RefundFact::Succeeded;
-            if paid_twice && !refund.paid_twice {
-                tracing::error!(payment.id = %payment.id, refund.id = %refund.id, "refund settled by hand was paid by the provider too");
-                self.noted.push(Noted::PaidTwice);
-            }
-            refund.paid_twice = paid_twice;
-            return;
+            return self.mark_paid_twice(index, at, seen.fact == RefundFact::Succeeded);
         }
         refund.failure.clone_from(&seen.failure);
         refund.amount = seen.amount;
@@ -192,6 +186,11 @@ impl Account {
         refund.updated_at = now;
         refund.needs_attention = false;
         payment.updated_at = now;
+        // More went back than was taken: some of it by hand and, as another refund, by the provider too.
+        let paid_twice = status == RefundStatus::Succeeded && payment.refunded() > payment.captured_amount();
+        self.mark_paid_twice(index, at, paid_twice);
+        let payment = &mut self.payments[index];
+        let refund = &mut payment.refunds[at];
         match status {
             RefundStatus::Pending => {
                 refund.work.urge(now);
@@ -218,6 +217,19 @@ impl Account {
             self.announce_refund_failure(index, at, now);
         }
         self.clear_attention(index);
+    }
+
+    /// Records whether a refund was paid by the provider although the same money was paid by hand. It is told and counted
+    /// when that becomes known.
+    fn mark_paid_twice(&mut self, index: usize, at: usize, paid_twice: bool) {
+        let payment = &mut self.payments[index];
+        let (refunded, captured) = (payment.refunded(), payment.captured_amount());
+        let refund = &mut payment.refunds[at];
+        if paid_twice && !refund.paid_twice {
+            tracing::error!(payment.id = %payment.id, refund.id = %refund.id, %refunded, %captured, "refund settled by hand was paid by the provider too");
+            self.noted.push(Noted::PaidTwice);
+        }
+        refund.paid_twice = paid_twice;
     }
 
     fn plan_next_attempt(&mut self, index: usize, at: usize, cancelled: bool, now: DateTime<Utc>) {

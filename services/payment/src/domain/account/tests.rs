@@ -687,6 +687,41 @@ fn settled_refund_is_never_sent_again_and_a_late_success_is_recorded() {
 }
 
 #[test]
+fn new_refund_of_money_that_was_settled_by_hand_is_counted_as_paid_twice() {
+    let mut story = Story::new();
+    let id = story.completed();
+    story.hear_refund("re_first", None, 1_000, RefundFact::Succeeded);
+    let refund = story.exhausted(id, 9_000);
+    story.account.settle_refund(refund, &admin(), story.now).unwrap();
+    story.account.take_noted();
+    let paid_twice =
+        |story: &mut Story| story.account.take_noted().into_iter().filter(|noted| *noted == Noted::PaidTwice).count();
+    for (dashboard, cents, refunded) in [("re_x", 700, 10_700), ("re_y", 1, 10_701)] {
+        for fact in [RefundFact::Pending, RefundFact::Succeeded, RefundFact::Succeeded] {
+            story.hear_refund(dashboard, None, cents, fact);
+        }
+        assert_eq!(paid_twice(&mut story), 1, "{dashboard}");
+        assert_eq!((story.payment(id).refunded().cents(), story.awaiting(id)), (refunded, 0), "the books stay true");
+    }
+    assert_eq!(story.status(id), PaymentStatus::Refunded);
+    let marked: Vec<_> =
+        story.payment(id).refunds.iter().filter(|one| one.paid_twice).map(|one| one.amount.cents()).collect();
+    assert_eq!(marked, [700, 1]);
+    story.hear_refund("re_y", None, 1, RefundFact::Failed);
+    assert_eq!((paid_twice(&mut story), story.payment(id).refunded().cents()), (0, 10_700));
+}
+
+#[test]
+fn refunds_up_to_what_was_captured_are_not_paid_twice() {
+    let mut story = Story::new();
+    let id = story.completed();
+    let refund = story.exhausted(id, 3_000);
+    story.account.settle_refund(refund, &admin(), story.now).unwrap();
+    story.hear_refund("re_x", None, 7_000, RefundFact::Succeeded);
+    assert!(!story.account.take_noted().contains(&Noted::PaidTwice));
+}
+
+#[test]
 fn events_tell_what_waits_for_a_person_and_what_was_paid_by_hand() {
     let told = |story: &mut Story| {
         let told = |(_, event): (_, Event)| match event {
