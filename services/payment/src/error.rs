@@ -62,13 +62,13 @@ fn refused(refusal: &Refusal) -> ApiError {
         Refusal::NotFound => ErrorCode::PaymentNotFound,
         Refusal::RefundNotFound => ErrorCode::RefundNotFound,
         Refusal::NotRetryable => ErrorCode::RefundNotRetryable,
-        Refusal::NotSettleable => ErrorCode::RefundNotSettleable,
+        Refusal::NotSettleable | Refusal::SettlesTooMuch { .. } => ErrorCode::RefundNotSettleable,
         Refusal::LeaseLost | Refusal::TooManyHints => ErrorCode::ServiceUnavailable,
     };
     let error = ApiError::new(code, refusal.to_string());
     match refusal {
         Refusal::LeaseLost | Refusal::TooManyHints => error.retry_after(RETRY_AFTER),
-        Refusal::AmountMismatch { owed } => error.with("owed", owed),
+        Refusal::AmountMismatch { owed } | Refusal::SettlesTooMuch { owed } => error.with("owed", owed),
         _ => error,
     }
 }

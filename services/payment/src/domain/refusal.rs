@@ -50,6 +50,15 @@ pub enum Refusal {
     /// It is neither external nor in need of attention, or an attempt is in flight.
     #[error("Only an external refund or one that needs attention can be settled")]
     NotSettleable,
+    /// Other refunds cover some of it: if it was paid by hand, more than was owed went back.
+    #[error(
+        "Only {owed} of this refund is still owed, since other refunds of the payment cover the rest: retry it, which \
+         sends no more than that, or refund what is owed"
+    )]
+    SettlesTooMuch {
+        /// What is still owed.
+        owed: Money,
+    },
     /// Too many intents of it wait to be fetched.
     #[error("Too many notifications of this payment are pending")]
     TooManyHints,

@@ -37,7 +37,7 @@ pub(super) struct Body {}
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "FORBIDDEN: only an admin", body = Problem),
         (status = 404, description = "REFUND_NOT_FOUND", body = Problem),
-        (status = 409, description = "REFUND_NOT_SETTLEABLE: it is neither external nor in need of attention, or an attempt is in flight, IDEMPOTENCY_IN_FLIGHT", body = Problem),
+        (status = 409, description = "REFUND_NOT_SETTLEABLE: it is neither external nor in need of attention, or an attempt is in flight, or less than its amount is still owed (the detail and `owed` say how much); IDEMPOTENCY_IN_FLIGHT", body = Problem),
         (status = 422, description = "IDEMPOTENCY_MISMATCH", body = Problem),
     )
 )]

@@ -286,6 +286,21 @@ async fn a_refund_that_needs_attention_is_settled_by_an_admin_and_never_sent_aga
 }
 
 #[tokio::test]
+async fn a_refund_of_which_less_is_owed_is_not_settled() {
+    let fleet = Fleet::start().await;
+    let (paid, refund) = exhausted(&fleet).await;
+    fleet.refund(&paid, Some(json!({"amount": 95.23}))).await.ok(200);
+    let path = format!("/api/refunds/{}/settle", refund["id"].as_str().unwrap());
+    let refused = fleet.send(Method::POST, &path, Some(&fleet.admin()), None).await;
+    let problem = refused.refused(409, "REFUND_NOT_SETTLEABLE");
+    assert!(problem["detail"].as_str().unwrap().contains("4.77"), "{problem}");
+    assert_eq!(problem["owed"], json!(4.77), "{problem}");
+    let payment = fleet.payment(&paid).await;
+    assert_eq!(payment["refunds"][4]["amount"], refund["amount"], "{payment}");
+    assert_eq!(audited(&fleet, &paid).await["refunded_outside"], json!(0.0));
+}
+
+#[tokio::test]
 async fn only_a_refund_that_needs_attention_is_retried() {
     let fleet = Fleet::start().await;
     let (_, _, paid) = fleet.paid().await;

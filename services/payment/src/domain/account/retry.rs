@@ -96,11 +96,12 @@ impl Account {
         Ok(Retry::Send(payment.clone()))
     }
 
-    /// Books that a person paid a refund by hand: one that is external, or one that needs attention. It is never sent
-    /// again.
+    /// Books that a person paid a refund by hand, all of it: one that is external, or one that needs attention. It is
+    /// never sent again.
     ///
     /// # Errors
-    /// [`Refusal::RefundNotFound`]; [`Refusal::NotSettleable`] if it is neither, or an attempt is in flight.
+    /// [`Refusal::RefundNotFound`]; [`Refusal::NotSettleable`] if it is neither, or an attempt is in flight;
+    /// [`Refusal::SettlesTooMuch`] if less than its amount is still owed.
     pub fn settle_refund(&mut self, refund: RefundId, actor: &Actor, now: DateTime<Utc>) -> Result<Payment, Refusal> {
         let (index, at) = self.refund_index(refund)?;
         let cancelled = self.is_cancelled();
@@ -108,10 +109,12 @@ impl Account {
         let owed = payment.owed_back(cancelled);
         let row = &mut payment.refunds[at];
         let by_people = row.external && row.status == RefundStatus::Pending;
-        if row.needs_attention && !owed.is_zero() && !row.work.is_leased(now) {
-            row.amount = row.amount.min(owed);
-        } else if !by_people {
+        let waits = row.needs_attention && !owed.is_zero() && !row.work.is_leased(now);
+        if !waits && !by_people {
             return Err(Refusal::NotSettleable);
+        }
+        if waits && row.amount > owed {
+            return Err(Refusal::SettlesTooMuch { owed });
         }
         row.settled = true;
         // Whoever was at it too late has nothing to tell any more.

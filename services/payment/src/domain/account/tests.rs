@@ -785,7 +785,7 @@ fn what_is_granted_anew_is_no_longer_owed() {
     let waiting = story.exhausted(id, 3_000);
     story.grant(id, Some(1_000)).unwrap();
     assert_eq!(story.awaiting(id), 2_000);
-    story.account.settle_refund(waiting, &admin(), story.now).unwrap();
+    assert!(matches!(story.retry(waiting, Some(RefundFact::Failed)), Ok(Retry::Send(_))));
     assert_eq!(story.refund(waiting).amount.cents(), 2_000, "what is still owed of it");
     let mut story = Story::new();
     let id = story.completed();
@@ -793,6 +793,25 @@ fn what_is_granted_anew_is_no_longer_owed() {
     story.grant(id, Some(3_000)).unwrap();
     assert!(!story.refund(waiting).needs_attention);
     assert_eq!(story.retry(waiting, None), Err(Refusal::NotRetryable));
+}
+
+#[test]
+fn refund_of_which_less_is_owed_is_not_settled() {
+    let mut story = Story::new();
+    let id = story.completed();
+    let waiting = story.exhausted(id, 3_000);
+    story.grant(id, Some(1_000)).unwrap();
+    let before = story.account.clone();
+    let owed = Money::from_cents(2_000);
+    let refusal = story.account.settle_refund(waiting, &admin(), story.now).unwrap_err();
+    assert_eq!(refusal, Refusal::SettlesTooMuch { owed });
+    assert!(refusal.to_string().starts_with("Only 20.00 of this refund is still owed"), "{refusal}");
+    assert_eq!(story.account, before, "nothing is booked");
+    // Another attempt of what is owed fails too: that much is settled.
+    assert!(matches!(story.retry(waiting, Some(RefundFact::Failed)), Ok(Retry::Send(_))));
+    story.later(10).hear_refund("re_6", Some(waiting), 2_000, RefundFact::Failed);
+    story.account.settle_refund(waiting, &admin(), story.now).unwrap();
+    assert_eq!((story.refund(waiting).amount, story.awaiting(id)), (owed, 0));
 }
 
 #[test]
