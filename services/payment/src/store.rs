@@ -60,7 +60,7 @@ common::store_port! {
         /// The order that a refund is of, and its payment.
         async fn order_of_refund(&self, refund: RefundId) -> Result<Option<(OrderId, PaymentId)>, StoreError>;
 
-        /// What is due and not leased, the oldest first.
+        /// What is due and not leased: payments of which webhooks named an intent, then all else, the oldest first.
         async fn due(&self, now: DateTime<Utc>, most: u32) -> Result<Vec<Due>, StoreError>;
 
         /// When something falls due next.
@@ -245,7 +245,7 @@ impl Ledger {
         Ok(self.store.order_of_refund(refund).await?.inspect(|(order, _)| about_order(*order)))
     }
 
-    /// What is due now, the oldest first.
+    /// What is due now: what webhooks named, then all else, the oldest first.
     ///
     /// # Errors
     /// If the store does not answer.

@@ -101,6 +101,7 @@ suite!(
     a_message_has_its_effect_once,
     changes_of_an_account_follow_each_other,
     what_is_due_comes_oldest_first_and_not_while_leased,
+    what_webhooks_named_is_due_before_what_is_older,
     a_store_that_is_opened_again_knows_the_same,
     an_audit_has_every_payment_once_by_id,
     of_many_changes_at_once_each_sees_the_one_before,
@@ -176,6 +177,8 @@ async fn an_account_is_read_as_it_was_written(fixture: Fixture) {
             announced: Money::from_cents(5),
             sync_refunds: true,
             hints: vec!["pi_1".to_owned(), "pi_2".to_owned()],
+            idle_looks: 2,
+            idle_look_at: Some(START + Duration::seconds(1)),
             trace: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
             description: Some("Größe ✓".to_owned()),
             failure_reason: Some("declined".to_owned()),
@@ -329,6 +332,28 @@ async fn what_is_due_comes_oldest_first_and_not_while_leased(fixture: Fixture) {
     assert_eq!(store.due(at(10), 1).await.unwrap(), [of_payment]);
     write(&*store, order, |account| account.payments[0].refunds[0].work.due_at = None).await;
     assert_eq!(store.next_due().await.unwrap(), Some(at(10)));
+}
+
+async fn what_webhooks_named_is_due_before_what_is_older(fixture: Fixture) {
+    let store = fixture.store;
+    let at = |seconds| START + Duration::seconds(seconds);
+    let mut due = Vec::new();
+    for (seconds, named) in [(1, false), (3, true), (2, true), (4, false)] {
+        let order = order();
+        let mut id = None;
+        write(&*store, order, |account| {
+            id = Some(begin(account, START));
+            let payment = &mut account.payments[0];
+            payment.work = Work { due_at: Some(at(seconds)), ..Work::default() };
+            payment.hints.extend(named.then(|| "pi_1".to_owned()));
+        })
+        .await;
+        due.push(Due::Payment(order, id.unwrap()));
+    }
+    let [oldest, second, first, last] = due[..] else { unreachable!() };
+    assert_eq!(store.due(at(10), 10).await.unwrap(), [first, second, oldest, last]);
+    assert_eq!(store.due(at(10), 1).await.unwrap(), [first]);
+    assert_eq!(store.due(at(1), 10).await.unwrap(), [oldest]);
 }
 
 async fn a_store_that_is_opened_again_knows_the_same(fixture: Fixture) {

@@ -1,6 +1,6 @@
 //! One payment.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use contracts::calls::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
 use contracts::{Money, OrderId, PaymentId, UserId};
 
@@ -8,6 +8,9 @@ use super::facts::Captured;
 use super::refund::Refund;
 use super::state::State;
 use super::work::{Work, backoff};
+
+/// The longest time between two looks that webhooks cause and that change nothing.
+const LONGEST_IDLE_PAUSE: Duration = Duration::seconds(30);
 
 /// A payment with its refunds.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +50,10 @@ pub struct Payment {
     pub sync_refunds: bool,
     /// Intents that webhooks named and that have not been fetched since: its own, or others that name it.
     pub hints: Vec<String>,
+    /// Number of looks in a row that webhooks caused and that changed nothing.
+    pub idle_looks: u32,
+    /// Time of the last of [`Self::idle_looks`].
+    pub idle_look_at: Option<DateTime<Utc>>,
     /// Trace of the last webhook, which the work that it caused continues (`traceparent`).
     pub trace: Option<String>,
     /// The client's words.
@@ -183,6 +190,27 @@ impl Payment {
     #[must_use]
     pub fn repay_at(&self) -> Option<DateTime<Utc>> {
         self.last_failed().map(|last| last.updated_at + backoff(last.attempts.saturating_sub(1)))
+    }
+
+    /// When a webhook may next have the provider asked: `None` for at once, else 2 s, 4 s … 30 s after the last look that
+    /// changed nothing, so that repeated webhooks do not hold up the first ones of other payments.
+    #[must_use]
+    pub fn hint_due(&self) -> Option<DateTime<Utc>> {
+        let pause = Duration::seconds(1 << self.idle_looks.min(5)).min(LONGEST_IDLE_PAUSE);
+        self.idle_look_at.map(|at| at + pause)
+    }
+
+    /// Counts a look that a webhook caused and that changed nothing. After a while without any the count starts anew.
+    pub(super) fn count_idle_look(&mut self, now: DateTime<Utc>) {
+        let in_a_row = self.idle_look_at.is_some_and(|last| now - last <= LONGEST_IDLE_PAUSE * 2);
+        self.idle_looks = if in_a_row { self.idle_looks.saturating_add(1) } else { 1 };
+        self.idle_look_at = Some(now);
+    }
+
+    /// Notes that a look changed something: the next webhook has the provider asked at once.
+    pub(super) const fn forget_idle_looks(&mut self) {
+        self.idle_looks = 0;
+        self.idle_look_at = None;
     }
 
     /// What is to be done about it; it follows from what is stored, so that nothing is forgotten.

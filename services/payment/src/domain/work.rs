@@ -108,6 +108,14 @@ impl Work {
         self.due_at = Some(self.lease.map_or(now, |lease| now.min(lease.until - Duration::milliseconds(1))));
     }
 
+    /// Asks that somebody looks at it once `not_before` has passed. One who is at it is told at the release.
+    pub fn urge_after(&mut self, not_before: Option<DateTime<Utc>>, now: DateTime<Utc>) {
+        match not_before {
+            Some(at) if at > now && self.lease.is_none() => self.schedule(at),
+            _ => self.urge(now),
+        }
+    }
+
     /// Asks that somebody looks at it then, unless that is to happen before.
     pub fn schedule(&mut self, at: DateTime<Utc>) {
         self.due_at = Some(self.due_at.map_or(at, |due| due.min(at)));

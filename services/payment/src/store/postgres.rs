@@ -33,17 +33,21 @@ pub const ORDER_OF_INTENT: &str = "SELECT order_id FROM payments WHERE intent = 
 /// The order and the payment of a refund.
 pub const ORDER_OF_REFUND: &str =
     "SELECT p.order_id, p.id FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE r.id = $1";
-/// What is due and not leased, the oldest first: at what time, how many.
+/// What is due and not leased, what webhooks named before all else, the oldest first: at what time, how many.
 pub const DUE: &str = "SELECT order_id, payment_id, refund_id FROM (
-        (SELECT due_at, order_id, id AS payment_id, NULL::uuid AS refund_id FROM payments
-         WHERE due_at IS NOT NULL AND GREATEST(due_at, lease_until) <= $1
+        (SELECT true AS named, due_at, order_id, id AS payment_id, NULL::uuid AS refund_id FROM payments
+         WHERE due_at IS NOT NULL AND hints IS NOT NULL AND GREATEST(due_at, lease_until) <= $1
          ORDER BY GREATEST(due_at, lease_until) LIMIT $2)
         UNION ALL
-        (SELECT r.due_at, p.order_id, p.id, r.id FROM (
+        (SELECT false, due_at, order_id, id, NULL FROM payments
+         WHERE due_at IS NOT NULL AND hints IS NULL AND GREATEST(due_at, lease_until) <= $1
+         ORDER BY GREATEST(due_at, lease_until) LIMIT $2)
+        UNION ALL
+        (SELECT false, r.due_at, p.order_id, p.id, r.id FROM (
             SELECT due_at, id, payment_id FROM refunds
             WHERE due_at IS NOT NULL AND GREATEST(due_at, lease_until) <= $1
             ORDER BY GREATEST(due_at, lease_until) LIMIT $2) r JOIN payments p ON p.id = r.payment_id)) due
-    ORDER BY due_at LIMIT $2";
+    ORDER BY named DESC, due_at LIMIT $2";
 /// When something falls due next: what is urged during a lease falls due when the lease ends, at the latest when it
 /// runs out.
 pub const NEXT_DUE: &str = "SELECT min(at) FROM (

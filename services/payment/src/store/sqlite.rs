@@ -83,12 +83,12 @@ impl Payments for SqlitePayments {
     async fn due(&self, now: DateTime<Utc>, most: u32) -> Result<Vec<Due>, StoreError> {
         let rows = sqlx::query(
             "SELECT order_id, payment_id, refund_id FROM (
-                 SELECT due_at, order_id, id AS payment_id, NULL AS refund_id FROM payments
+                 SELECT hints IS NOT NULL AS named, due_at, order_id, id AS payment_id, NULL AS refund_id FROM payments
                  WHERE due_at <= ?1 AND (lease_until IS NULL OR lease_until <= ?1)
                  UNION ALL
-                 SELECT r.due_at, p.order_id, p.id, r.id FROM refunds r JOIN payments p ON p.id = r.payment_id
+                 SELECT false, r.due_at, p.order_id, p.id, r.id FROM refunds r JOIN payments p ON p.id = r.payment_id
                  WHERE r.due_at <= ?1 AND (r.lease_until IS NULL OR r.lease_until <= ?1))
-             ORDER BY due_at LIMIT ?2",
+             ORDER BY named DESC, due_at LIMIT ?2",
         )
         .bind(ms(now))
         .bind(most)

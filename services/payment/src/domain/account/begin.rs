@@ -102,6 +102,8 @@ impl Account {
             announced: Money::ZERO,
             sync_refunds: false,
             hints: Vec::new(),
+            idle_looks: 0,
+            idle_look_at: None,
             trace: None,
             description: request.description,
             failure_reason: None,

@@ -38,7 +38,7 @@ impl Account {
             payment.hints.push(intent.to_owned());
         }
         payment.trace = trace.or(payment.trace.take());
-        payment.work.urge(now);
+        payment.work.urge_after(payment.hint_due(), now);
         Ok(())
     }
 
@@ -118,7 +118,7 @@ impl Account {
         if let Some(payment) = found.filter(|payment| !payment.external) {
             payment.sync_refunds = true;
             payment.trace = trace.or(payment.trace.take());
-            payment.work.urge(now);
+            payment.work.urge_after(payment.hint_due(), now);
         }
     }
 

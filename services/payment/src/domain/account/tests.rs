@@ -900,7 +900,58 @@ fn intent_that_is_named_while_it_is_fetched_is_fetched_again() {
     story.account.hint_intent("pi_1", None, None, story.now).unwrap();
     let seen = IntentSeen { id: "pi_1".to_owned(), payment: Some(id), fact: Fact::Waiting, taken_at: None };
     story.account.report(id, token, &Report::Looked("pi_1".to_owned(), Some(seen)), story.now).unwrap();
-    assert_eq!((story.payment(id).hints.len(), story.payment(id).work.due_at), (1, Some(story.now)));
+    let again = story.now + Duration::seconds(2);
+    assert_eq!((story.payment(id).hints.len(), story.payment(id).work.due_at), (1, Some(again)), "it changed nothing");
+}
+
+#[test]
+fn webhooks_that_change_nothing_have_their_intent_fetched_less_and_less_often() {
+    let mut story = Story::new();
+    let id = story.opened();
+    let hint = |story: &mut Story, refund: bool| {
+        if refund {
+            story.account.expect_refunds("pi_1", None, story.now);
+        } else {
+            story.account.hint_intent("pi_1", None, None, story.now).unwrap();
+        }
+    };
+    let look = |story: &mut Story, fact: Fact| {
+        let token = story.token();
+        let (need, _) = story.account.take_payment(id, token, story.now).unwrap().unwrap();
+        let seen = IntentSeen { id: "pi_1".to_owned(), payment: Some(id), fact, taken_at: None };
+        let report = match need {
+            Need::Look => Report::Looked("pi_1".to_owned(), Some(seen)),
+            Need::Sync => Report::Refunds(seen, Vec::new()),
+            other => panic!("{other:?}"),
+        };
+        story.account.report(id, token, &report, story.now).unwrap();
+    };
+    for refund in [false, true] {
+        for pause in [0, 2, 4, 8, 16, 30, 30] {
+            let last = story.now;
+            // Sooner than the next look by itself, however often it is named.
+            (0..3).for_each(|_| hint(&mut story, refund));
+            let due = story.payment(id).work.due_at.unwrap();
+            let poll = last + Duration::seconds(10);
+            assert!(due == last + Duration::seconds(pause) || (due == poll && pause > 10), "{due} after {last}");
+            story.now = last + Duration::seconds(pause);
+            look(&mut story, Fact::Waiting);
+        }
+        story.later(61);
+        hint(&mut story, refund);
+        look(&mut story, Fact::Waiting);
+        hint(&mut story, refund);
+        assert_eq!(story.payment(id).work.due_at, Some(story.now + Duration::seconds(2)), "it counts anew");
+        story.later(61);
+        look(&mut story, Fact::Waiting);
+        story.later(61);
+    }
+    hint(&mut story, false);
+    look(&mut story, Fact::Processing);
+    hint(&mut story, false);
+    assert_eq!(story.payment(id).work.due_at, Some(story.now), "it changed something");
+    look(&mut story, succeeded(10_000));
+    assert_eq!(story.status(id), PaymentStatus::Completed);
 }
 
 #[test]

@@ -56,6 +56,7 @@ impl Account {
         }
         // What was asked for meanwhile is asked for again; what this report asks for is another matter.
         let urged = self.payments[index].work.is_urged();
+        let before = self.recorded(index);
         match report {
             Report::Seen(seen) => self.saw(index, &seen.fact, seen, now),
             Report::Refunds(seen, refunds) => {
@@ -89,8 +90,24 @@ impl Account {
             Report::Doubt(doubt) => self.payments[index].work.doubt = Some(*doubt),
             Report::Unasked => {}
         }
+        let changed = self.recorded(index) != before;
+        let payment = &mut self.payments[index];
+        if changed {
+            payment.forget_idle_looks();
+        } else if matches!(report, Report::Looked(..))
+            || (matches!(report, Report::Refunds(..)) && payment.captured.is_none())
+        {
+            payment.count_idle_look(now);
+        }
         self.release(index, now);
         Ok(self.payments[index].clone())
+    }
+
+    /// What a look may change of what is recorded: how many payments there are, and of this one its version, whether it is
+    /// closed, whether its intent is known, and the number of its refunds.
+    fn recorded(&self, index: usize) -> (usize, i64, bool, bool, usize) {
+        let payment = &self.payments[index];
+        (self.payments.len(), payment.version, payment.closed, payment.intent.is_some(), payment.refunds.len())
     }
 
     fn saw(&mut self, index: usize, fact: &Fact, seen: &crate::domain::IntentSeen, now: DateTime<Utc>) {
@@ -111,7 +128,7 @@ impl Account {
     }
 
     /// The intent that a webhook named is known, unless it was named again while it was fetched. What else was named is
-    /// fetched at once.
+    /// fetched next.
     fn looked(&mut self, index: usize, intent: &str, urged: bool, now: DateTime<Utc>) {
         let payment = &mut self.payments[index];
         if !urged {
@@ -148,6 +165,9 @@ impl Account {
         payment.work.release(need.is_some(), now);
         if need == Some(Need::Repay) {
             payment.work.due_at = Some(payment.repay_at().unwrap_or(now).max(now));
+        }
+        if matches!(need, Some(Need::Look | Need::Sync)) {
+            payment.work.due_at = payment.work.due_at.max(payment.hint_due());
         }
     }
 

@@ -17,7 +17,7 @@ use crate::domain::{Account, Captured, Lease, OrderRecord, Payment, Refund, Term
 macro_rules! columns {
     () => {
         "id, order_id, user_id, amount, currency, method, state, intent, closed, stop, transaction_id, \
-         external, captured, captured_currency, unwanted, announced, sync_refunds, hints, trace, \
+         external, captured, captured_currency, unwanted, announced, sync_refunds, hints, idle_looks, idle_look_at, trace, \
          description, failure_reason, metadata, version, created_at, updated_at, processed_at, \
          refunded_at, due_at, tries, lease_token, lease_until, attempt, doubt, called_at"
     };
@@ -108,6 +108,8 @@ fn payment(row: &PgRow, refunds: Vec<Refund>) -> Result<Payment, StoreError> {
         announced: money(row, "announced")?,
         sync_refunds: row.try_get("sync_refunds")?,
         hints: list(row.try_get("hints")?)?,
+        idle_looks: count(row, "idle_looks")?,
+        idle_look_at: row.try_get("idle_look_at")?,
         trace: row.try_get("trace")?,
         description: row.try_get("description")?,
         failure_reason: row.try_get("failure_reason")?,

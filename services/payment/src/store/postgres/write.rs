@@ -68,6 +68,8 @@ async fn write_payment(db: &mut PgConnection, payment: &Payment, known: bool) ->
         .set("announced", payment.announced.cents())
         .set("sync_refunds", payment.sync_refunds)
         .set("hints", stored(&payment.hints))
+        .set("idle_looks", i64::from(payment.idle_looks))
+        .set("idle_look_at", payment.idle_look_at)
         .set("trace", payment.trace.clone())
         .set("description", payment.description.clone())
         .set("failure_reason", payment.failure_reason.clone())

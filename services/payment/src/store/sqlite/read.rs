@@ -89,6 +89,8 @@ fn payment(row: &SqliteRow, refunds: Vec<Refund>) -> Result<Payment, StoreError>
         announced: money(row, "announced")?,
         sync_refunds: row.try_get("sync_refunds")?,
         hints: list(row.try_get("hints")?)?,
+        idle_looks: row.try_get("idle_looks")?,
+        idle_look_at: time(row, "idle_look_at")?,
         trace: row.try_get("trace")?,
         description: row.try_get("description")?,
         failure_reason: row.try_get("failure_reason")?,
