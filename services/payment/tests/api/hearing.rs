@@ -228,6 +228,35 @@ async fn a_burst_of_webhooks_is_one_look_at_the_intent() {
 }
 
 #[tokio::test]
+async fn webhooks_that_lie_again_and_again_have_the_intent_fetched_less_often() {
+    let fleet = Fleet::start().await;
+    let object = |opened: &Value| json!({"id": intent(opened), "metadata": {"payment_id": id(opened)}});
+    let looks = "GET /v1/payment_intents/";
+    let (_, _, opened) = fleet.opened().await;
+    let lie = async || {
+        for _ in 0..3 {
+            fleet.webhook("payment_intent.succeeded", object(&opened)).await.ok(200);
+            fleet.work().await;
+        }
+        fleet.proxy.seen(looks).len()
+    };
+    assert_eq!(lie().await, 1, "the first look changed nothing");
+    fleet.advance(2);
+    assert_eq!(lie().await, 2);
+    fleet.advance(3);
+    assert_eq!(lie().await, 2, "the next one is four seconds later");
+    // The first webhook of another customer's payment does not wait.
+    let (_, _, other) = fleet.opened().await;
+    fleet.customer(&other, "pm_card_visa").await.ok(200);
+    fleet.webhook("payment_intent.succeeded", object(&other)).await.ok(200);
+    fleet.work().await;
+    assert_eq!(fleet.payment(id(&other)).await["status"], "completed");
+    fleet.advance(1);
+    fleet.customer(&opened, "pm_card_visa").await.ok(200);
+    fleet.until_status(id(&opened), "completed").await;
+}
+
+#[tokio::test]
 async fn an_overloaded_provider_is_asked_again_later() {
     let fleet = Fleet::start().await;
     for status in [429, 503] {
