@@ -264,7 +264,8 @@ impl Apart {
                 own.insert("CLIENT_SECRET".to_owned(), secret_of(name));
                 if *folder != self.folders[0] {
                     // Another version, which may not know scopes: such a client holds all.
-                    let credentials = clients(|client| client.rsplit_once(':').map_or("", |(client, _)| client));
+                    let credentials =
+                        clients(|client| client.match_indices(':').nth(1).map_or(client, |(end, _)| &client[..end]));
                     own.insert("CLIENT_CREDENTIALS".to_owned(), credentials);
                 }
                 let instance = self.instance(name, url(port), folder.join(name), &[], own);
