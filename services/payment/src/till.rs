@@ -174,7 +174,21 @@ impl Till {
         };
         let (granted, payment) = self.ledger.change_keyed(order, rule, keyed).await?;
         let Granted::Send(refund) = granted else { return Ok(payment) };
-        let Asked { report, trouble } = self.send_refund(&payment, refund).await;
+        self.carry_out_refund(order, &payment, refund, token, &once).await
+    }
+
+    /// Sends a refund whose lease is held under `token`, and records what came of it. A refusal is not kept under the
+    /// key, so that the same request may be made again.
+    async fn carry_out_refund(
+        &self,
+        order: OrderId,
+        payment: &Payment,
+        refund: RefundId,
+        token: LeaseToken,
+        once: &Once<'_, Payment>,
+    ) -> Result<Payment, Error> {
+        let id = payment.id;
+        let Asked { report, trouble } = self.send_refund(payment, refund).await;
         let refused = matches!(trouble, Some(StripeError::Refused { .. }));
         let rule = move |account: &mut Account, now| account.report_refund(id, refund, token, &report, now);
         let keyed = |payment: &Payment| if refused { None } else { once.answers(payment) };

@@ -1,19 +1,16 @@
 //! `POST /api/refunds/{id}/settle`
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
 use common::auth::AdminOnly;
-use common::http::idempotent::{self, Keyed, once};
+use common::http::idempotent::{Keyed, once};
 use common::http::{ApiError, OptionalJson, Path};
-use common::idempotency::KeptAnswer;
 use contracts::{Problem, RefundId};
 use serde::{Deserialize, Serialize};
 
 use super::view::{RefundOfPaymentView, actor};
 use crate::app::AppState;
-use crate::domain::{Payment, Refusal};
-use crate::error::Error;
+use crate::domain::Payment;
 use crate::till::Once;
 
 /// Body of the request: nothing in it is read.
@@ -49,15 +46,9 @@ pub(super) async fn settle_refund(
 ) -> Result<Response, ApiError> {
     let keyed = request.request(&caller);
     once(&app.keys, keyed, async |turn| {
-        let kept = |payment: &Payment| kept(payment, id).ok();
+        let kept = |payment: &Payment| RefundOfPaymentView::response(payment, id).ok();
         let payment = app.till.settle_refund(id, actor(&caller), Once::new(turn.as_ref(), &kept)).await?;
-        self::kept(&payment, id)
+        RefundOfPaymentView::response(&payment, id)
     })
     .await
-}
-
-/// The response: the refund as it is now.
-fn kept(payment: &Payment, id: RefundId) -> Result<KeptAnswer, ApiError> {
-    let refund = RefundOfPaymentView::of(payment, id).ok_or(Error::Refused(Refusal::RefundNotFound))?;
-    idempotent::answer(StatusCode::OK, None, &refund)
 }

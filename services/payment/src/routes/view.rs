@@ -1,14 +1,18 @@
 //! A payment as clients see it.
 
+use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use common::auth::Caller;
+use common::http::{ApiError, idempotent};
+use common::idempotency::KeptAnswer;
 use contracts::calls::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
 use contracts::{Money, OrderId, PaymentId, RefundId, UserId};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::domain::{Actor, Payment, Refund};
+use crate::domain::{Actor, Payment, Refund, Refusal};
+use crate::error::Error;
 
 /// The one provider that there is.
 pub(super) const PROVIDER: &str = "stripe";
@@ -71,10 +75,15 @@ pub(super) struct RefundOfPaymentView {
 }
 
 impl RefundOfPaymentView {
-    /// Returns the view of a refund of a payment; `None` if it has no such refund.
-    pub(super) fn of(payment: &Payment, id: RefundId) -> Option<Self> {
-        let refund = payment.refunds.iter().find(|refund| refund.id == id)?.clone();
-        Some(Self { refund: refund.into(), payment_id: payment.id, order_id: payment.order_id })
+    /// Returns the response of a call that changed a refund: the refund as it is now.
+    ///
+    /// # Errors
+    /// 404 `REFUND_NOT_FOUND` if the payment has no such refund.
+    pub(super) fn response(payment: &Payment, id: RefundId) -> Result<KeptAnswer, ApiError> {
+        let refund = payment.refunds.iter().find(|refund| refund.id == id).cloned();
+        let refund = refund.ok_or(Error::Refused(Refusal::RefundNotFound))?;
+        let view = Self { refund: refund.into(), payment_id: payment.id, order_id: payment.order_id };
+        idempotent::answer(StatusCode::OK, None, &view)
     }
 }
 

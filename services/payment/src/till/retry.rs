@@ -2,11 +2,9 @@
 
 use contracts::RefundId;
 
-use super::ask::Asked;
-use super::{Once, Till, work};
+use super::{Once, Till};
 use crate::domain::{Account, Actor, Payment, Refusal, Retry};
 use crate::error::Error;
-use crate::stripe::StripeError;
 
 impl Till {
     /// Tries a refund that needs attention again, after it was looked up at the provider. Where the provider does not
@@ -46,18 +44,7 @@ impl Till {
             Retry::Found(payment) => return Ok(payment),
             Retry::Send(payment) => payment,
         };
-        let Asked { report, trouble } = self.send_refund(&payment, refund).await;
-        let refused = matches!(trouble, Some(StripeError::Refused { .. }));
-        let rule = move |account: &mut Account, now| account.report_refund(id, refund, token, &report, now);
-        let keyed = |payment: &Payment| if refused { None } else { once.answers(payment) };
-        let payment = self.ledger.change_keyed(order, rule, keyed).await?;
-        match trouble {
-            Some(error @ StripeError::Refused { .. }) => Err(error.into()),
-            trouble => {
-                work::tell(&payment, trouble);
-                Ok(payment)
-            }
-        }
+        self.carry_out_refund(order, &payment, refund, token, &once).await
     }
 
     /// Books that a refund was paid by hand; the provider is never asked for it again.
