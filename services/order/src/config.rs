@@ -1,4 +1,4 @@
-//! The order service's settings.
+//! Configuration of the order service.
 
 use std::num::NonZeroU32;
 
@@ -12,46 +12,46 @@ use crate::NAME;
 use crate::domain::UnpaidLimits;
 
 const DEFAULT_PORT: u16 = 3003;
-/// Default time that an order waits for its payment, in seconds.
+/// Default time from placement until the payment is due, in seconds.
 const PAYMENT_DEADLINE: NonZeroU32 = NonZeroU32::new(1_800).unwrap();
-/// Default limit on the unpaid orders of a person.
+/// Default limit on a customer's unpaid orders.
 const MAX_UNPAID_ORDERS: u32 = 20;
-/// Default limit on the pieces in the unpaid orders of a person.
+/// Default limit on the pieces in a customer's unpaid orders.
 const MAX_UNPAID_PIECES: u32 = 200;
 
-/// The services that this one calls.
-pub(crate) const PEERS: &[ServiceName] = &[ServiceName::User, ServiceName::Product, ServiceName::Payment];
+/// Services that the order service calls.
+pub(crate) const CALLED_SERVICES: &[ServiceName] = &[ServiceName::User, ServiceName::Product, ServiceName::Payment];
 
-/// All that the order service reads from the environment.
+/// Configuration read from the environment.
 #[derive(Clone)]
 pub struct Config {
-    /// What every service reads.
+    /// Settings common to all services.
     pub platform: PlatformConfig,
-    /// `DATABASE_URL`: the orders.
+    /// `DATABASE_URL`: database of the orders.
     pub database: DatabaseUrl,
-    /// `CURRENCY`: the shop's one currency (ISO 4217).
+    /// `CURRENCY`: currency code of every order (ISO 4217).
     pub currency: String,
-    /// `PAYMENT_DEADLINE`: how long an order waits for its money.
+    /// `PAYMENT_DEADLINE`: time from placement until the payment is due.
     pub payment_deadline: TimeDelta,
-    /// `MAX_UNPAID_ORDERS` and `MAX_UNPAID_PIECES`: limits per person, of which 0 is none.
+    /// `MAX_UNPAID_ORDERS` and `MAX_UNPAID_PIECES`: limits per customer; 0 means unlimited.
     pub unpaid_limits: UnpaidLimits,
-    /// `JWKS_URL`: the keys that tokens are signed with.
+    /// `JWKS_URL`: address of the keys that verify tokens.
     pub jwks_url: Option<Url>,
-    /// `CLIENT_ID`: for calls to other services.
+    /// `CLIENT_ID`: id of the service's own client credentials.
     pub client_id: String,
-    /// `CLIENT_SECRET`: for calls to other services.
+    /// `CLIENT_SECRET`: secret of the service's own client credentials.
     pub client_secret: SecretString,
 }
 
 impl Config {
-    /// Reads it.
+    /// Reads the configuration.
     ///
     /// # Errors
-    /// All problems at once: variables that are missing or wrong, or that became others.
+    /// All problems at once: missing, invalid and renamed variables.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let mut settings = Settings::new(env);
         settings.became("DEBUG", "RUST_LOG");
-        let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, PEERS);
+        let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, CALLED_SERVICES);
         let payment_deadline = settings.or("PAYMENT_DEADLINE", PAYMENT_DEADLINE);
         let max_unpaid_orders = settings.or("MAX_UNPAID_ORDERS", MAX_UNPAID_ORDERS);
         let max_unpaid_pieces = settings.or("MAX_UNPAID_PIECES", MAX_UNPAID_PIECES);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_complete_environment_is_read() {
+    fn complete_environment_is_read() {
         let config = read(&[]).unwrap();
         assert_eq!((config.platform.port, config.currency.as_str()), (3003, "USD"));
         assert_eq!(config.payment_deadline, TimeDelta::minutes(30));
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_environment_is_told_all_it_lacks() {
+    fn empty_environment_reports_all_missing_variables() {
         let error = Config::from_env(&Env::from_pairs([("DB_HOST", "localhost"), ("JWT_SECRET", "x")])).err().unwrap();
         let text = error.to_string();
         for (name, _) in COMPLETE {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told() {
+    fn invalid_values_are_reported() {
         for (name, value) in [
             ("CURRENCY", "dollars"),
             ("PAYMENT_DEADLINE", "0"),

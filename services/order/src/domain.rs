@@ -1,4 +1,4 @@
-//! An order's life: types and rules, no I/O.
+//! Domain model of orders: types and rules without I/O.
 //!
 //! ```text
 //!   pending ──▶ confirmed ──▶ processing ──▶ shipped ──▶ delivered
@@ -6,30 +6,34 @@
 //!      └────────────┴──────────────┴──▶ cancelled
 //! ```
 //!
-//! A store reads an [`Order`] under its lock, a rule of this module changes it, and the store writes it back together with
-//! the events that the rule answered. What the payment service tells of the order's money is kept beside it
-//! ([`Payment`]); [`payment_status`] makes the order's payment status of that and of nothing else.
+//! A rule is a method of [`Order`]. It mutates the locked order and returns the events that describe the change; a rule
+//! that can reject the change returns an [`OrderError`] instead and leaves the order as it was. The service commits the
+//! order and its events in one transaction.
+//!
+//! Money is known from the payment service's events only. [`PaymentProjection`] stores their latest state, and
+//! [`payment_status`] derives the order's payment status from the projections alone.
 
-mod cart;
 mod contact;
-mod hearing;
+mod error;
+mod lines;
+mod new_order;
 mod number;
 mod order;
-mod payment;
-mod refusal;
+mod payment_events;
+mod payment_projection;
 mod status;
+mod timeline;
 mod totals;
 mod unpaid;
 
-pub use cart::{Overfull, merge};
-pub use contact::{Address, AddressChange, CustomerInfo};
-pub use number::{NoOrderNumber, OrderNumber};
-pub use order::{
-    ACCOUNT_DELETED, Actor, Change, Draft, Item, MAX_PROCESSING_WAIT, Order, PAYMENT_DEADLINE_EXCEEDED, Placed,
-    Snapshot,
-};
-pub use payment::{Payment, Refund, Seen, payment_status};
-pub use refusal::Refusal;
-pub use status::leads_to;
+pub use contact::{Address, AddressUpdate, CustomerInfo};
+pub use error::OrderError;
+pub use lines::{QuantityLimitExceeded, merge_lines};
+pub use new_order::{NewOrder, OrderDraft, ProductSnapshot};
+pub use number::{OrderNumber, ParseOrderNumberError};
+pub use order::{ACCOUNT_DELETED, Actor, Item, MAX_PROCESSING_WAIT, Order, OrderUpdate, PAYMENT_DEADLINE_EXCEEDED};
+pub use payment_projection::{PaymentProjection, PaymentVersion, Refund, payment_status};
+pub use status::can_transition_to;
+pub use timeline::{TimelineEntry, mark_repeated_refunds};
 pub use totals::Totals;
-pub use unpaid::{Unpaid, UnpaidLimits};
+pub use unpaid::{UnpaidLimits, UnpaidTotals};

@@ -1,4 +1,4 @@
-//! Why the order service does not do what it is asked, and how that is answered: the one place where it is mapped.
+//! Errors of the order service and their mapping to HTTP responses.
 
 use common::client::CallError;
 use common::http::ApiError;
@@ -7,40 +7,40 @@ use contracts::calls::Shortage;
 use contracts::{ErrorCode, ProductId};
 use serde::Serialize;
 
-use crate::domain::{Refusal, Totals};
+use crate::domain::{OrderError, Totals};
 
-/// Why something was not done.
+/// Error of a use case.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A rule does not allow it.
+    /// Violation of a domain rule.
     #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The store does not do it.
+    Domain(#[from] OrderError),
+    /// Failure of the repository.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Another service that is needed does not answer.
+    /// Failure of a call to another service.
     #[error(transparent)]
-    Peer(#[from] CallError),
-    /// There is no such person.
+    Upstream(#[from] CallError),
+    /// Unknown customer.
     #[error("User not found")]
     UserNotFound,
-    /// A product is not on sale.
+    /// Unknown or unavailable product.
     #[error("Some products not found")]
     ProductsNotFound,
-    /// Less is in stock than is wanted.
+    /// Requested quantities above the available stock.
     #[error("Insufficient stock for some items")]
     InsufficientStock(Vec<Shortage>),
-    /// The order costs another total than the client showed.
+    /// Total other than the one that the client showed.
     #[error("The total has changed")]
     TotalChanged(Totals),
-    /// It took so long that the order's id was given up meanwhile.
-    #[error("The order could not be placed in time")]
-    Overtaken,
+    /// Reservation that expired before the order was committed.
+    #[error("Reservation expired, retry later")]
+    ReservationExpired,
 }
 
-/// A [`Shortage`] as the order service speaks.
+/// JSON form of a [`Shortage`] in responses of the order service.
 #[derive(Serialize)]
-struct Short {
+struct ShortageBody {
     product_id: ProductId,
     requested: i64,
     available: i64,
@@ -48,43 +48,41 @@ struct Short {
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
-        let text = error.to_string();
+        let detail = error.to_string();
         match error {
-            Error::Refused(refusal) => Self::new(code(refusal), text),
+            Error::Domain(error) => Self::new(code(error), detail),
             Error::Store(error) => error.into(),
-            Error::Peer(error) => error.into(),
-            Error::UserNotFound => Self::new(ErrorCode::UserNotFound, text),
-            // As one field of the order that is not valid, not as the thing that was asked for.
-            Error::ProductsNotFound => Self::new(ErrorCode::ProductNotFound, text).status(400),
+            Error::Upstream(error) => error.into(),
+            Error::UserNotFound => Self::new(ErrorCode::UserNotFound, detail),
+            // The product is a field of the request and not the requested resource, so the status is not 404.
+            Error::ProductsNotFound => Self::new(ErrorCode::ProductNotFound, detail).status(400),
             Error::InsufficientStock(shortages) => {
-                let shortages = shortages.into_iter().map(|Shortage { product_id, requested, available }| Short {
-                    product_id,
-                    requested,
-                    available,
+                let shortages = shortages.into_iter().map(|Shortage { product_id, requested, available }| {
+                    ShortageBody { product_id, requested, available }
                 });
-                Self::new(ErrorCode::InsufficientStock, text).with("shortages", shortages.collect::<Vec<_>>())
+                Self::new(ErrorCode::InsufficientStock, detail).with("shortages", shortages.collect::<Vec<_>>())
             }
-            Error::TotalChanged(totals) => Self::new(ErrorCode::TotalChanged, text)
+            Error::TotalChanged(totals) => Self::new(ErrorCode::TotalChanged, detail)
                 .with("subtotal", totals.subtotal)
                 .with("tax_amount", totals.tax)
                 .with("shipping_amount", totals.shipping)
                 .with("discount_amount", totals.discount)
                 .with("total_amount", totals.total),
-            Error::Overtaken => Self::unavailable(text, error),
+            Error::ReservationExpired => Self::unavailable(detail, error),
         }
     }
 }
 
-const fn code(refusal: Refusal) -> ErrorCode {
-    match refusal {
-        Refusal::NotFound => ErrorCode::OrderNotFound,
-        Refusal::TotalTooLarge => ErrorCode::TotalTooLarge,
-        Refusal::StatusIsTheShops => ErrorCode::Forbidden,
-        Refusal::NotChangeable => ErrorCode::OrderNotChangeable,
-        Refusal::InvalidTransition { .. } => ErrorCode::InvalidTransition,
-        Refusal::NotCancellable => ErrorCode::NotCancellable,
-        Refusal::TooManyUnpaidOrders { .. } => ErrorCode::TooManyUnpaidOrders,
-        Refusal::TooManyUnpaidPieces { .. } => ErrorCode::TooManyUnpaidPieces,
-        Refusal::AccountDeleted => ErrorCode::UserNotFound,
+const fn code(error: OrderError) -> ErrorCode {
+    match error {
+        OrderError::NotFound => ErrorCode::OrderNotFound,
+        OrderError::TotalTooLarge => ErrorCode::TotalTooLarge,
+        OrderError::StatusReadOnly => ErrorCode::Forbidden,
+        OrderError::NotChangeable => ErrorCode::OrderNotChangeable,
+        OrderError::InvalidTransition { .. } => ErrorCode::InvalidTransition,
+        OrderError::NotCancellable => ErrorCode::NotCancellable,
+        OrderError::TooManyUnpaidOrders { .. } => ErrorCode::TooManyUnpaidOrders,
+        OrderError::TooManyUnpaidPieces { .. } => ErrorCode::TooManyUnpaidPieces,
+        OrderError::AccountDeleted => ErrorCode::UserNotFound,
     }
 }

@@ -1,19 +1,20 @@
-//! The order service: places orders, follows their payments, and takes them through to the customer's door.
+//! Order service: places orders, tracks their payments and moves them through fulfilment.
 //!
-//! [`domain`] has the rules, [`store`] keeps what they decide together with the events that tell of it.
+//! A request passes `routes` → [`service`] → [`domain`], [`repository`] and `clients`. Events of other services enter by
+//! `consumers`; `workers` act on time. [`app`] composes all of them and is the only module that names adapters.
 
 pub mod app;
+mod clients;
 pub mod config;
+mod consumers;
 pub mod domain;
 pub mod error;
-mod events;
-mod figures;
-mod jobs;
-mod peers;
-mod placing;
+mod metrics;
+pub mod repository;
 mod routes;
-pub mod store;
-pub mod timeline;
+pub mod service;
+mod state;
+mod workers;
 
-/// The service's name.
+/// Name of the service.
 pub const NAME: &str = "order-service";

@@ -1,4 +1,4 @@
-//! The order service as a process of its own.
+//! Order service as a process of its own.
 
 use std::process::ExitCode;
 

@@ -1,28 +1,25 @@
-//! The endpoints.
+//! HTTP endpoints.
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::app::AppState;
+use crate::state::AppState;
 
 mod abandon_order;
-mod access;
 mod audit_orders;
 mod cancel_order;
 mod create_order;
 mod get_order;
 mod get_order_by_number;
 mod get_timeline;
-mod input;
 mod list_order_payments;
 mod list_orders;
 mod pay_order;
+mod request;
+mod response;
 mod update_order;
-mod view;
 
-pub(crate) use create_order::placed;
-
-/// All endpoints of this service's own.
+/// Returns the router of the service's own endpoints.
 pub(crate) fn router(state: AppState) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(create_order::create_order, list_orders::list_orders))

@@ -1,11 +1,11 @@
-//! Who buys, and where it goes. The routes check what clients send before they make one of these.
+//! Contact data of an order. Routes validate client input before they construct these types.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Where goods or bills are sent.
+/// Postal address for goods or bills.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "field names are self-explanatory")]
 pub struct Address {
     pub street: String,
     pub city: String,
@@ -15,10 +15,10 @@ pub struct Address {
     pub apartment: Option<String>,
 }
 
-/// New parts of an address; what is `None` stays.
+/// Partial update of an address; a field that is `None` stays unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct AddressChange {
+#[expect(missing_docs, reason = "field names are self-explanatory")]
+pub struct AddressUpdate {
     pub street: Option<String>,
     pub city: Option<String>,
     pub state: Option<String>,
@@ -27,8 +27,8 @@ pub struct AddressChange {
     pub apartment: Option<Option<String>>,
 }
 
-impl AddressChange {
-    /// Returns `address` with the new parts.
+impl AddressUpdate {
+    /// Returns `address` with the updated fields.
     #[must_use]
     pub fn merged_into(self, address: &Address) -> Address {
         let keep = |new: Option<String>, old: &String| new.unwrap_or_else(|| old.clone());
@@ -43,9 +43,9 @@ impl AddressChange {
     }
 }
 
-/// Who buys, as it stood in the order.
+/// Contact data of the customer at the time of the order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[expect(missing_docs, reason = "the names say it")]
+#[expect(missing_docs, reason = "field names are self-explanatory")]
 pub struct CustomerInfo {
     pub first_name: String,
     pub last_name: String,

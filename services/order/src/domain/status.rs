@@ -1,8 +1,8 @@
 use contracts::calls::OrderStatus::{self, Cancelled, Confirmed, Delivered, Pending, Processing, Shipped};
 
-/// Whether an order in one status may go on to another.
+/// Returns whether the lifecycle allows the transition from one status to another.
 #[must_use]
-pub const fn leads_to(from: OrderStatus, to: OrderStatus) -> bool {
+pub const fn can_transition_to(from: OrderStatus, to: OrderStatus) -> bool {
     matches!(
         (from, to),
         (Pending, Confirmed | Cancelled)
@@ -17,12 +17,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn these_ways_there_are_and_no_others() {
-        let mut ways = Vec::new();
+    fn lifecycle_allows_exactly_the_documented_transitions() {
+        let mut transitions = Vec::new();
         for from in OrderStatus::ALL {
             for to in OrderStatus::ALL {
-                if leads_to(*from, *to) {
-                    ways.push((*from, *to));
+                if can_transition_to(*from, *to) {
+                    transitions.push((*from, *to));
                 }
             }
         }
@@ -35,6 +35,6 @@ mod tests {
             (Processing, Cancelled),
             (Shipped, Delivered),
         ];
-        assert_eq!(ways, expected);
+        assert_eq!(transitions, expected);
     }
 }

@@ -7,9 +7,9 @@ use common::telemetry::about_order;
 use contracts::calls::Abandoned;
 use contracts::{OrderId, Problem};
 
-use crate::app::AppState;
+use crate::state::AppState;
 
-/// Whether an order exists; where there is none, there never will be.
+/// Returns whether an order exists, and makes sure that an id without an order never becomes one.
 #[utoipa::path(
     post,
     path = "/ops/orders/{id}/abandon",
@@ -20,7 +20,7 @@ use crate::app::AppState;
         (status = 200, body = Abandoned),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "FORBIDDEN: for services alone; INSUFFICIENT_SCOPE", body = Problem),
+        (status = 403, description = "FORBIDDEN: services only; INSUFFICIENT_SCOPE", body = Problem),
     )
 )]
 pub(super) async fn abandon_order(
@@ -29,6 +29,6 @@ pub(super) async fn abandon_order(
     Path(id): Path<OrderId>,
 ) -> Result<Json<Abandoned>, ApiError> {
     about_order(id);
-    let status = app.book.store().abandon(id, app.book.now()).await?;
+    let status = app.orders.abandon(id).await?;
     Ok(Json(Abandoned { exists: status.is_some(), status }))
 }

@@ -7,10 +7,10 @@ use common::http::{ApiError, Json, Query};
 use contracts::audit::OrderAudit;
 use contracts::{Money, OrderId, Problem};
 
-use crate::app::AppState;
-use crate::store::Audited;
+use crate::repository::OrderAuditRecord;
+use crate::state::AppState;
 
-/// Orders by id, as an auditor compares them with payments and stock.
+/// Lists orders by id in the form that an audit compares with payments and stock.
 #[utoipa::path(
     get,
     path = "/ops/audit",
@@ -30,12 +30,12 @@ pub(super) async fn audit_orders(
     Query(page): Query<AuditPage>,
 ) -> Result<Json<Vec<OrderAudit>>, ApiError> {
     let (after, limit) = page.read::<OrderId>()?;
-    let audited = app.book.store().audit(after, limit).await?;
-    Ok(Json(audited.into_iter().map(row).collect()))
+    let records = app.orders.audit_page(after, limit).await?;
+    Ok(Json(records.into_iter().map(order_audit).collect()))
 }
 
-fn row(audited: Audited) -> OrderAudit {
-    let Audited { order, placed_by, idempotency_key } = audited;
+fn order_audit(record: OrderAuditRecord) -> OrderAudit {
+    let OrderAuditRecord { order, placed_by, idempotency_key } = record;
     OrderAudit {
         id: order.id,
         user_id: order.user_id,

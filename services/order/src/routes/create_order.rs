@@ -1,13 +1,10 @@
 //! `POST /api/orders`
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
-use chrono::TimeDelta;
 use common::auth::{Scoped, scope};
-use common::http::idempotent::{self, Keyed, once};
+use common::http::idempotent::{Keyed, once};
 use common::http::{ApiError, Checks, Json422};
-use common::idempotency::KeptAnswer;
 use contracts::event::Line;
 use contracts::limits::{MAX_METADATA_BYTES, MAX_ORDER_LINES, MAX_QUANTITY};
 use contracts::{ErrorCode, Money, Problem, ProductId, UserId};
@@ -15,38 +12,40 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::input::{self, AddressBody, CustomerBody};
-use super::view::OrderView;
-use crate::app::AppState;
-use crate::domain::{self, Draft, Order};
+use super::request::{self, AddressRequest, CustomerRequest};
+use super::response::{OrderResponse, created_response};
+use crate::domain::{OrderDraft, QuantityLimitExceeded, merge_lines};
+use crate::service::CommitOutcome;
+use crate::state::AppState;
 
+/// Order to place.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[schema(as = NewOrder)]
-pub(super) struct Body {
-    /// Who buys: oneself, unless an admin or a service places it.
+pub(super) struct CreateOrderRequest {
+    /// Customer: the caller, or any user for an admin or a service.
     #[schema(required)]
     user_id: Option<UserId>,
-    /// Lines of the same product are added up.
+    /// Order lines; lines of the same product are merged.
     #[schema(required, min_items = 1, max_items = 50)]
-    items: Option<Vec<LineBody>>,
+    items: Option<Vec<LineRequest>>,
     #[schema(required)]
-    shipping_address: Option<AddressBody>,
-    billing_address: Option<AddressBody>,
+    shipping_address: Option<AddressRequest>,
+    billing_address: Option<AddressRequest>,
     #[schema(required)]
-    customer_info: Option<CustomerBody>,
+    customer_info: Option<CustomerRequest>,
     #[schema(max_length = 2000)]
     notes: Option<String>,
-    /// Any JSON object of up to 16 KiB; it is kept as it is.
+    /// Client-defined JSON object of up to 16 KiB, stored unchanged.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Box<RawValue>>,
-    /// The total that was shown to the customer; where it is another by now, nothing is placed.
+    /// Total shown to the customer. An order with another total is rejected.
     expected_total: Option<Money>,
 }
 
-/// Some pieces of a product. What they cost says the product service alone.
+/// Quantity of a product. The price comes from the product service only.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[schema(as = NewOrderItem)]
-struct LineBody {
+struct LineRequest {
     #[schema(required)]
     product_id: Option<ProductId>,
     #[schema(required, minimum = 1, maximum = 1000)]
@@ -59,13 +58,13 @@ struct LineBody {
     path = "/api/orders",
     tag = "orders",
     security(("bearer" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 characters; kept for 24 hours")),
-    request_body = Body,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 characters; stored for 24 hours")),
+    request_body = CreateOrderRequest,
     responses(
-        (status = 201, description = "Placed; its stock is reserved", body = OrderView, headers(("Location" = String))),
+        (status = 201, description = "Order placed, stock reserved", body = OrderResponse, headers(("Location" = String))),
         (status = 400, description = "PRODUCT_NOT_FOUND, INSUFFICIENT_STOCK with shortages, MALFORMED_BODY", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "FORBIDDEN: another person's user_id; INSUFFICIENT_SCOPE", body = Problem),
+        (status = 403, description = "FORBIDDEN: user_id of another customer; INSUFFICIENT_SCOPE", body = Problem),
         (status = 404, description = "USER_NOT_FOUND", body = Problem),
         (
             status = 409,
@@ -79,73 +78,78 @@ struct LineBody {
 pub(super) async fn create_order(
     State(app): State<AppState>,
     caller: Scoped<scope::OrdersPlace>,
-    request: Keyed<Json422<Body>>,
+    request: Keyed<Json422<CreateOrderRequest>>,
 ) -> Result<Response, ApiError> {
     let caller = caller.into_inner();
-    let keyed = request.request(&caller);
+    let idempotent_request = request.request(&caller);
     let body = request.input.0;
-    // All else comes after the key, so that a replay does not depend on it.
-    once(&app.keys, keyed, async |turn| {
-        let draft = check(body)?;
+    // Validation follows the lookup of the key, so that a replay does not depend on it.
+    once(&app.idempotency_keys, idempotent_request, async |lease| {
+        let draft = body.into_draft()?;
         if !caller.may_act_for(draft.user_id) {
-            return Err(ApiError::new(ErrorCode::Forbidden, "An order can only be placed for oneself"));
+            return Err(ApiError::new(ErrorCode::Forbidden, "Orders can only be placed for the caller's own account"));
         }
-        app.placing.place(&caller, draft, turn.as_ref()).await
+        let mut prepared = app.place_order.prepare(&caller, draft, lease.as_ref()).await?;
+        // The response is stored in the order's transaction, so a replaced order number needs a new response.
+        loop {
+            let response = created_response(prepared.order(), app.payment_deadline)?;
+            let completion = lease.as_ref().map(|lease| lease.answers(response.clone()));
+            if app.place_order.commit(&mut prepared, completion).await? == CommitOutcome::Committed {
+                return Ok(response);
+            }
+        }
     })
     .await
 }
 
-/// The answer to whoever placed this order.
-pub(crate) fn placed(order: &Order, payment_deadline: TimeDelta) -> Result<KeptAnswer, ApiError> {
-    let location = format!("/api/orders/{}", order.id);
-    let view = OrderView::new(order.clone(), payment_deadline)?;
-    idempotent::answer(StatusCode::CREATED, Some(location), &view)
+impl CreateOrderRequest {
+    fn into_draft(self) -> Result<OrderDraft, ApiError> {
+        let mut checks = Checks::unprocessable();
+        let user_id = checks.required("user_id", self.user_id);
+        let lines = lines(&mut checks, self.items);
+        let shipping_address = checks.required("shipping_address", self.shipping_address);
+        let shipping_address =
+            shipping_address.and_then(|body| request::address(&mut checks, "shipping_address", body));
+        let billing_address =
+            self.billing_address.and_then(|body| request::address(&mut checks, "billing_address", body));
+        let customer_info = checks.required("customer_info", self.customer_info);
+        let customer_info = customer_info.and_then(|body| request::customer(&mut checks, body));
+        let notes = request::notes(&mut checks, self.notes);
+        let metadata = checks.json_object("metadata", self.metadata, MAX_METADATA_BYTES);
+        let draft = || {
+            Some(OrderDraft {
+                user_id: user_id?,
+                lines: lines?,
+                customer_info: customer_info?,
+                shipping_address: shipping_address?,
+                billing_address,
+                notes,
+                metadata,
+                expected_total: self.expected_total,
+            })
+        };
+        let draft = draft();
+        checks.finish(draft)
+    }
 }
 
-fn check(body: Body) -> Result<Draft, ApiError> {
-    let mut checks = Checks::unprocessable();
-    let user_id = checks.required("user_id", body.user_id);
-    let lines = lines(&mut checks, body.items);
-    let shipping_address = checks.required("shipping_address", body.shipping_address);
-    let shipping_address = shipping_address.and_then(|body| input::address(&mut checks, "shipping_address", body));
-    let billing_address = body.billing_address.and_then(|body| input::address(&mut checks, "billing_address", body));
-    let customer_info = checks.required("customer_info", body.customer_info);
-    let customer_info = customer_info.and_then(|body| input::customer(&mut checks, body));
-    let notes = input::notes(&mut checks, body.notes);
-    let metadata = checks.json_object("metadata", body.metadata, MAX_METADATA_BYTES);
-    let draft = || {
-        Some(Draft {
-            user_id: user_id?,
-            lines: lines?,
-            customer_info: customer_info?,
-            shipping_address: shipping_address?,
-            billing_address,
-            notes,
-            metadata,
-            expected_total: body.expected_total,
-        })
-    };
-    let draft = draft();
-    checks.finish(draft)
-}
-
-fn lines(checks: &mut Checks, items: Option<Vec<LineBody>>) -> Option<Vec<Line>> {
+fn lines(checks: &mut Checks, items: Option<Vec<LineRequest>>) -> Option<Vec<Line>> {
     let items = checks.required("items", items)?;
     if !(1..=MAX_ORDER_LINES).contains(&items.len()) {
         checks.fail("items", format!("must have from 1 to {MAX_ORDER_LINES} lines"));
         return None;
     }
-    let line = |(index, item): (usize, LineBody)| {
+    let line = |(index, item): (usize, LineRequest)| {
         let product_id = checks.required(format!("items[{index}].product_id"), item.product_id);
         let quantity = checks.integer(format!("items[{index}].quantity"), item.quantity, 1..=MAX_QUANTITY);
         Some(Line { product_id: product_id?, quantity: quantity? })
     };
-    // All lines are looked at before the first that is wrong ends it.
+    // Every line is validated before the first invalid one ends the validation, so that all are reported.
     let lines: Vec<_> = items.into_iter().enumerate().map(line).collect();
     let lines = lines.into_iter().collect::<Option<Vec<_>>>()?;
-    let merged = domain::merge(&lines).map_err(|domain::Overfull { line }| {
+    let merged = merge_lines(&lines).map_err(|QuantityLimitExceeded { line }| {
         let field = format!("items[{line}].quantity");
-        checks.fail(field, format!("must come to at most {MAX_QUANTITY} for a product"));
+        checks.fail(field, format!("must be at most {MAX_QUANTITY} in total per product"));
     });
     merged.ok()
 }

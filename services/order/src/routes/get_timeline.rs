@@ -10,33 +10,31 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::access;
-use crate::app::AppState;
-use crate::error::Error;
-use crate::timeline::{Entry, mark_repeated_refunds};
+use crate::domain::TimelineEntry;
+use crate::state::AppState;
 
-/// Something that happened to an order, its reservation, its payments or their refunds.
+/// Event of an order, its reservation, its payments or their refunds.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TimelineEntry)]
-pub(super) struct View {
-    /// When.
+pub(super) struct TimelineEntryResponse {
+    /// Time of the event.
     at: DateTime<Utc>,
-    /// The event's kind, such as `payment.completed`.
+    /// Event type, such as `payment.completed`.
     r#type: String,
-    /// For people, in one line.
+    /// Description in one line.
     summary: String,
-    /// Who told.
+    /// Service that published the event.
     service: String,
-    /// The event.
+    /// Id of the event.
     event_id: EventId,
-    /// The trace that it belongs to.
+    /// Trace in which the event was published.
     trace_id: Option<String>,
-    /// The event's data.
+    /// Data of the event.
     #[schema(value_type = Object)]
     data: Box<RawValue>,
 }
 
-/// Why is this order here? All that happened to it, in order.
+/// Returns the timeline of an order, oldest entry first.
 #[utoipa::path(
     get,
     path = "/api/orders/{id}/timeline",
@@ -44,28 +42,26 @@ pub(super) struct View {
     security(("bearer" = [])),
     params(("id" = OrderId, Path)),
     responses(
-        (status = 200, body = [View]),
+        (status = 200, body = [TimelineEntryResponse]),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "INSUFFICIENT_SCOPE", body = Problem),
-        (status = 404, description = "ORDER_NOT_FOUND, also for another person's", body = Problem),
+        (status = 404, description = "ORDER_NOT_FOUND, also for an order of another customer", body = Problem),
     )
 )]
 pub(super) async fn get_timeline(
     State(app): State<AppState>,
     caller: Scoped<scope::OrdersRead>,
     Path(id): Path<OrderId>,
-) -> Result<Json<Vec<View>>, ApiError> {
+) -> Result<Json<Vec<TimelineEntryResponse>>, ApiError> {
     let caller = caller.into_inner();
     about_order(id);
-    access::visible(app.book.find(id).await?, &caller).map_err(Error::from)?;
-    let mut entries = app.book.store().timeline(id).await?;
-    mark_repeated_refunds(&mut entries);
-    entries.into_iter().map(view).collect::<Result<_, _>>().map(Json)
+    let entries = app.orders.get_timeline(&caller, id).await?;
+    entries.into_iter().map(entry_response).collect::<Result<_, _>>().map(Json)
 }
 
-fn view(entry: Entry) -> Result<View, ApiError> {
-    Ok(View {
+fn entry_response(entry: TimelineEntry) -> Result<TimelineEntryResponse, ApiError> {
+    Ok(TimelineEntryResponse {
         at: entry.at,
         r#type: entry.kind,
         summary: entry.summary,

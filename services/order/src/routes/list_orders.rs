@@ -8,48 +8,49 @@ use contracts::{ErrorCode, Problem, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::view::OrderView;
-use crate::app::AppState;
-use crate::store::Filter;
+use super::response::OrderResponse;
+use crate::repository::OrderFilter;
+use crate::state::AppState;
 
 const DEFAULT_PER_PAGE: i64 = 20;
 const MAX_PER_PAGE: i64 = 100;
 
+/// Query of a list of orders.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Params {
-    /// From 1.
+pub(super) struct ListOrdersQuery {
+    /// Page number, starting at 1.
     #[param(minimum = 1, default = 1)]
     page: Option<i64>,
     #[param(minimum = 1, maximum = 100, default = 20)]
     per_page: Option<i64>,
     status: Option<OrderStatus>,
-    /// The orders of one person; heeded for admins and services alone.
+    /// Customer of the orders; ignored unless the caller is an admin or a service.
     user_id: Option<String>,
 }
 
-/// Some orders, newest first.
+/// Page of orders, newest first.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OrderPage)]
-pub(super) struct Answer {
-    orders: Vec<OrderView>,
-    /// How many there are on all pages.
+pub(super) struct ListOrdersResponse {
+    orders: Vec<OrderResponse>,
+    /// Number of orders on all pages.
     total: i64,
     page: i64,
-    /// How many pages there are.
+    /// Number of pages.
     pages: i64,
     per_page: i64,
 }
 
-/// One's own orders; all orders for an admin or a service. Newest first.
+/// Lists the caller's orders, or all orders for an admin or a service, newest first.
 #[utoipa::path(
     get,
     path = "/api/orders",
     tag = "orders",
     security(("bearer" = [])),
-    params(Params),
+    params(ListOrdersQuery),
     responses(
-        (status = 200, body = Answer),
+        (status = 200, body = ListOrdersResponse),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "INSUFFICIENT_SCOPE", body = Problem),
@@ -58,19 +59,19 @@ pub(super) struct Answer {
 pub(super) async fn list_orders(
     State(app): State<AppState>,
     caller: Scoped<scope::OrdersRead>,
-    Query(params): Query<Params>,
-) -> Result<Json<Answer>, ApiError> {
+    Query(query): Query<ListOrdersQuery>,
+) -> Result<Json<ListOrdersResponse>, ApiError> {
     let caller = caller.into_inner();
     let mut checks = Checks::new();
-    let page = checks.integer("page", Some(params.page.unwrap_or(1)), 1..=i64::MAX);
-    let per_page = checks.integer("per_page", Some(params.per_page.unwrap_or(DEFAULT_PER_PAGE)), 1..=MAX_PER_PAGE);
-    let user_id = whose(&mut checks, &caller, params.user_id.as_deref())?;
+    let page = checks.integer("page", Some(query.page.unwrap_or(1)), 1..=i64::MAX);
+    let per_page = checks.integer("per_page", Some(query.per_page.unwrap_or(DEFAULT_PER_PAGE)), 1..=MAX_PER_PAGE);
+    let user_id = owner_filter(&mut checks, &caller, query.user_id.as_deref())?;
     let (page, per_page) = checks.finish(page.zip(per_page))?;
-    let filter = Filter { user_id, status: params.status };
-    let found = app.book.store().list(filter, (page - 1).saturating_mul(per_page), per_page).await?;
-    let view = |order| OrderView::new(order, app.payment_deadline);
-    Ok(Json(Answer {
-        orders: found.orders.into_iter().map(view).collect::<Result<_, _>>()?,
+    let filter = OrderFilter { user_id, status: query.status };
+    let found = app.orders.list(filter, (page - 1).saturating_mul(per_page), per_page).await?;
+    let response = |order| OrderResponse::new(order, app.payment_deadline);
+    Ok(Json(ListOrdersResponse {
+        orders: found.orders.into_iter().map(response).collect::<Result<_, _>>()?,
         total: found.total,
         page,
         pages: found.total / per_page + i64::from(found.total % per_page > 0),
@@ -78,15 +79,15 @@ pub(super) async fn list_orders(
     }))
 }
 
-/// Whose orders are shown: `None` for everybody's.
-fn whose(checks: &mut Checks, caller: &Caller, asked: Option<&str>) -> Result<Option<UserId>, ApiError> {
+/// Returns the customer whose orders the caller may list; `None` for all customers.
+fn owner_filter(checks: &mut Checks, caller: &Caller, requested: Option<&str>) -> Result<Option<UserId>, ApiError> {
     if !caller.acts_for_all() {
-        let nobody = || ApiError::new(ErrorCode::Forbidden, "The caller has no orders");
-        return caller.user_id.map(Some).ok_or_else(nobody);
+        let no_customer = || ApiError::new(ErrorCode::Forbidden, "The caller is not a customer");
+        return caller.user_id.map(Some).ok_or_else(no_customer);
     }
-    let asked = asked.map(str::parse);
-    if let Some(Err(_)) = asked {
+    let requested = requested.map(str::parse);
+    if let Some(Err(_)) = requested {
         checks.fail("user_id", "must be a UUID");
     }
-    Ok(asked.and_then(Result::ok))
+    Ok(requested.and_then(Result::ok))
 }

@@ -11,31 +11,28 @@ use contracts::{Money, OrderId, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::access;
-use super::list_order_payments::passed_on;
-use crate::app::AppState;
-use crate::domain::Order;
-use crate::error::Error;
-use crate::peers::NewPayment;
+use super::response::forward_response;
+use crate::service::PaymentRequest;
+use crate::state::AppState;
 
-const PROVIDER: &str = "stripe";
-const PROVIDER_CHARS: usize = 50;
-const CURRENCY_CHARS: usize = 10;
+const MAX_PROVIDER_CHARS: usize = 50;
+const MAX_CURRENCY_CHARS: usize = 10;
 
+/// Payment of an order.
 #[derive(Deserialize, Serialize, ToSchema)]
 #[schema(as = NewOrderPayment)]
-pub(super) struct Body {
+pub(super) struct PayOrderRequest {
     #[schema(required)]
     payment_method: Option<PaymentMethod>,
-    /// `stripe`, if it is not named.
+    /// Payment provider, by default `stripe`.
     payment_provider: Option<String>,
-    /// What the order still owes, if it is not named.
+    /// Amount, by default the amount due.
     amount: Option<Money>,
-    /// The order's currency, if it is not named.
+    /// Currency, by default the currency of the order.
     currency: Option<String>,
 }
 
-/// Begins the payment of what an order owes: what the payment service answers is passed on.
+/// Starts a payment of the amount due and forwards the response of the payment service.
 #[utoipa::path(
     post,
     path = "/api/orders/{id}/payments",
@@ -43,15 +40,15 @@ pub(super) struct Body {
     security(("bearer" = [])),
     params(
         ("id" = OrderId, Path),
-        ("Idempotency-Key" = Option<String>, Header, description = "Passed on to the payment service"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Forwarded to the payment service"),
     ),
-    request_body = Body,
+    request_body = PayOrderRequest,
     responses(
-        (status = 201, description = "What POST /api/payments answers", body = Object),
+        (status = 201, description = "Response of POST /api/payments", body = Object),
         (status = 400, description = "MALFORMED_BODY", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "INSUFFICIENT_SCOPE", body = Problem),
-        (status = 404, description = "ORDER_NOT_FOUND, also for another person's", body = Problem),
+        (status = 404, description = "ORDER_NOT_FOUND, also for an order of another customer", body = Problem),
         (status = 409, description = "AMOUNT_MISMATCH, ORDER_NOT_PAYABLE, PAYMENT_IN_PROGRESS", body = Problem),
         (status = 422, description = "VALIDATION_FAILED, CURRENCY_MISMATCH, PAYMENT_METHOD_UNAVAILABLE", body = Problem),
         (status = 502, description = "PROVIDER_ERROR", body = Problem),
@@ -62,34 +59,22 @@ pub(super) async fn pay_order(
     State(app): State<AppState>,
     caller: Scoped<scope::PaymentsCreate>,
     Path(id): Path<OrderId>,
-    keyed: Keyed<Json422<Body>>,
+    request: Keyed<Json422<PayOrderRequest>>,
 ) -> Result<Response, ApiError> {
     let caller = caller.into_inner();
     about_order(id);
-    let key = keyed.key().map(str::to_owned);
-    let request = check(keyed.input.0)?;
-    let order = access::visible(app.book.find(id).await?, &caller).map_err(Error::from)?;
-    let answer = app.payments.begin(&caller.bearer(), &request(&order), key.as_deref()).await?;
-    passed_on(&answer)
+    let idempotency_key = request.key().map(str::to_owned);
+    let payment = request.input.0.into_payment()?;
+    forward_response(&app.payments.start(&caller, id, payment, idempotency_key.as_deref()).await?)
 }
 
-/// What to ask the payment service for, once the order is known.
-fn check(body: Body) -> Result<impl FnOnce(&Order) -> NewPayment, ApiError> {
-    let mut checks = Checks::unprocessable();
-    let method = checks.required("payment_method", body.payment_method);
-    let provider = checks.optional_text("payment_provider", body.payment_provider, PROVIDER_CHARS);
-    let currency = checks.optional_text("currency", body.currency, CURRENCY_CHARS);
-    let method = checks.finish(method)?;
-    Ok(move |order: &Order| {
-        // Nothing is no amount: of a paid order the whole is asked for, so that the payment service says that it is paid.
-        let owed = Some(order.owed()).filter(|owed| !owed.is_zero()).unwrap_or(order.totals.total);
-        NewPayment {
-            order_id: order.id,
-            user_id: order.user_id,
-            amount: body.amount.unwrap_or(owed),
-            currency: currency.unwrap_or_else(|| order.currency.clone()),
-            method,
-            provider: provider.unwrap_or_else(|| PROVIDER.to_owned()),
-        }
-    })
+impl PayOrderRequest {
+    fn into_payment(self) -> Result<PaymentRequest, ApiError> {
+        let mut checks = Checks::unprocessable();
+        let method = checks.required("payment_method", self.payment_method);
+        let provider = checks.optional_text("payment_provider", self.payment_provider, MAX_PROVIDER_CHARS);
+        let currency = checks.optional_text("currency", self.currency, MAX_CURRENCY_CHARS);
+        let method = checks.finish(method)?;
+        Ok(PaymentRequest { method, provider, amount: self.amount, currency })
+    }
 }

@@ -1,4 +1,4 @@
-//! `PUT /api/orders/{id}`, and `PATCH`, which is the same
+//! `PUT /api/orders/{id}` and `PATCH /api/orders/{id}`, which behave alike
 
 use axum::extract::State;
 use common::auth::{Scoped, scope};
@@ -11,43 +11,43 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::access;
-use super::input::{self, AddressBody};
-use super::view::OrderView;
-use crate::app::AppState;
-use crate::domain::Change;
+use super::request::{self, AddressRequest};
+use super::response::OrderResponse;
+use crate::domain::OrderUpdate;
+use crate::state::AppState;
 
+/// Changes of an order.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = OrderChange)]
-pub(super) struct Body {
-    /// Changed by admins and services alone; `cancelled` does what cancelling does.
+pub(super) struct UpdateOrderRequest {
+    /// New status, accepted from admins and services only; `cancelled` cancels the order.
     status: Option<OrderStatus>,
-    /// The parts that change; what is left out stays.
-    shipping_address: Option<AddressBody>,
-    /// `null` clears them.
+    /// Changed fields of the address; omitted fields stay unchanged.
+    shipping_address: Option<AddressRequest>,
+    /// New notes; `null` removes them.
     #[serde(default, deserialize_with = "cleared")]
     #[schema(value_type = Option<String>, max_length = 2000)]
     notes: Option<Option<String>>,
-    /// `null` clears them.
+    /// New metadata; `null` removes it.
     #[serde(default, deserialize_with = "cleared")]
     #[schema(value_type = Option<Object>)]
     metadata: Option<Option<Box<RawValue>>>,
 }
 
-/// Changes an order; what is left out stays.
+/// Updates an order; omitted fields stay unchanged.
 #[utoipa::path(
     method(put, patch),
     path = "/api/orders/{id}",
     tag = "orders",
     security(("bearer" = [])),
     params(("id" = OrderId, Path)),
-    request_body = Body,
+    request_body = UpdateOrderRequest,
     responses(
-        (status = 200, body = OrderView),
+        (status = 200, body = OrderResponse),
         (status = 400, description = "INVALID_TRANSITION, ORDER_NOT_CHANGEABLE, MALFORMED_BODY", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "FORBIDDEN: an owner may not change the status; INSUFFICIENT_SCOPE", body = Problem),
-        (status = 404, description = "ORDER_NOT_FOUND, also for another person's", body = Problem),
+        (status = 403, description = "FORBIDDEN: only staff may change the status; INSUFFICIENT_SCOPE", body = Problem),
+        (status = 404, description = "ORDER_NOT_FOUND, also for an order of another customer", body = Problem),
         (status = 422, description = "VALIDATION_FAILED", body = Problem),
     )
 )]
@@ -55,23 +55,21 @@ pub(super) async fn update_order(
     State(app): State<AppState>,
     caller: Scoped<scope::OrdersManage>,
     Path(id): Path<OrderId>,
-    Json422(body): Json422<Body>,
-) -> Result<Json<OrderView>, ApiError> {
+    Json422(body): Json422<UpdateOrderRequest>,
+) -> Result<Json<OrderResponse>, ApiError> {
     let caller = caller.into_inner();
     about_order(id);
-    let change = check(body)?;
-    let update = app.book.change(id, |order, now| {
-        access::check(order, &caller)?;
-        order.update(access::actor(&caller), change, now)
-    });
-    Ok(Json(OrderView::new(update.await?, app.payment_deadline)?))
+    let order = app.orders.change(&caller, id, body.into_update()?).await?;
+    Ok(Json(OrderResponse::new(order, app.payment_deadline)?))
 }
 
-fn check(body: Body) -> Result<Change, ApiError> {
-    let mut checks = Checks::unprocessable();
-    let shipping_address =
-        body.shipping_address.map(|body| input::address_change(&mut checks, "shipping_address", body));
-    let notes = body.notes.map(|notes| input::notes(&mut checks, notes));
-    let metadata = body.metadata.map(|sent| checks.json_object("metadata", sent, MAX_METADATA_BYTES));
-    checks.finish(Some(Change { status: body.status, shipping_address, notes, metadata }))
+impl UpdateOrderRequest {
+    fn into_update(self) -> Result<OrderUpdate, ApiError> {
+        let mut checks = Checks::unprocessable();
+        let shipping_address =
+            self.shipping_address.map(|address| request::address_update(&mut checks, "shipping_address", address));
+        let notes = self.notes.map(|notes| request::notes(&mut checks, notes));
+        let metadata = self.metadata.map(|sent| checks.json_object("metadata", sent, MAX_METADATA_BYTES));
+        checks.finish(Some(OrderUpdate { status: self.status, shipping_address, notes, metadata }))
+    }
 }

@@ -1,22 +1,22 @@
-//! The order service over HTTP, with small user, product and payment services beside it.
+//! Tests of the order service over HTTP, with stubs of the services that it calls.
 
-#![expect(clippy::unwrap_used, reason = "what a test needs and does not find ends it")]
+#![expect(clippy::unwrap_used, reason = "a failed precondition ends the test")]
 
-mod abandoning;
-mod cancelling;
+mod abandon_order;
+mod cancel_order;
 mod contract;
 mod deleted_accounts;
-mod expiring;
-mod hearing;
+mod event_handling;
+mod get_order;
 mod idempotency;
 mod limits;
-mod listing;
-mod paying;
-mod placing;
+mod list_orders;
+mod pay_order;
+mod payment_deadline;
+mod place_order;
+mod place_order_errors;
 mod platform;
-mod reading;
-mod refusing;
 mod scopes;
 mod support;
 mod timeline;
-mod updating;
+mod update_order;

@@ -1,16 +1,16 @@
-//! What every service answers.
+//! Endpoints common to all services
 
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::Shop;
+use crate::support::TestApp;
 
 #[tokio::test]
-async fn it_is_healthy_and_documented() {
-    let shop = Shop::start().await;
-    let health = shop.send(Method::GET, "/health", None, None).await.ok(200);
+async fn health_and_documentation_are_served() {
+    let app = TestApp::start().await;
+    let health = app.send(Method::GET, "/health", None, None).await.ok(200);
     assert_eq!((&health["status"], &health["service"]), (&json!("healthy"), &json!("order-service")));
-    let ready = shop.send(Method::GET, "/health/ready", None, None).await.ok(200);
+    let ready = app.send(Method::GET, "/health/ready", None, None).await.ok(200);
     let dependencies: Vec<_> =
         ready["dependencies"].as_array().unwrap().iter().map(|one| (&one["name"], &one["critical"])).collect();
     assert_eq!(
@@ -29,7 +29,7 @@ async fn it_is_healthy_and_documented() {
         .map(|(name, critical)| (name, critical))
         .collect::<Vec<_>>()
     );
-    let docs = shop.send(Method::GET, "/docs/openapi.json", None, None).await.ok(200);
+    let docs = app.send(Method::GET, "/docs/openapi.json", None, None).await.ok(200);
     for (path, methods) in [
         ("/api/orders", &["get", "post"][..]),
         ("/api/orders/{id}", &["get", "put", "patch"]),
@@ -49,18 +49,18 @@ async fn it_is_healthy_and_documented() {
 }
 
 #[tokio::test]
-async fn the_outbox_is_shown_to_those_who_may() {
-    let shop = Shop::start().await;
-    let (user, _) = shop.placed().await;
-    shop.send(Method::GET, "/ops/outbox", None, None).await.refused(401, "UNAUTHENTICATED");
-    shop.get("/ops/outbox", &shop.token(user)).await.refused(403, "FORBIDDEN");
-    assert_eq!(shop.get("/ops/outbox", &shop.admin()).await.ok(200)["pending"], 1);
-    assert_eq!(shop.get("/ops/outbox", &shop.service()).await.ok(200)["pending"], 1);
+async fn outbox_requires_authorization() {
+    let app = TestApp::start().await;
+    let (user, _) = app.placed().await;
+    app.send(Method::GET, "/ops/outbox", None, None).await.expect_error(401, "UNAUTHENTICATED");
+    app.get("/ops/outbox", &app.token(user)).await.expect_error(403, "FORBIDDEN");
+    assert_eq!(app.get("/ops/outbox", &app.admin()).await.ok(200)["pending"], 1);
+    assert_eq!(app.get("/ops/outbox", &app.service()).await.ok(200)["pending"], 1);
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_told_in_the_one_form() {
-    let shop = Shop::start().await;
-    shop.get("/api/nothing", &shop.admin()).await.refused(404, "NOT_FOUND");
-    shop.send(Method::DELETE, "/api/orders", Some(&shop.admin()), None).await.refused(405, "METHOD_NOT_ALLOWED");
+async fn unknown_routes_have_the_common_error_form() {
+    let app = TestApp::start().await;
+    app.get("/api/nothing", &app.admin()).await.expect_error(404, "NOT_FOUND");
+    app.send(Method::DELETE, "/api/orders", Some(&app.admin()), None).await.expect_error(405, "METHOD_NOT_ALLOWED");
 }

@@ -1,12 +1,12 @@
-//! Scopes of service tokens: every route names one
+//! Scopes of service tokens
 
 use contracts::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Shop, path};
+use crate::support::{TestApp, path};
 
-/// Routes that are the same in every service, and are tried there.
+/// Routes common to all services, which have tests of their own.
 const COMMON: &[&str] =
     &["/ops/outbox", "/ops/queues", "/ops/dead-letters", "/ops/faults", "/health", "/metrics", "/docs"];
 
@@ -27,7 +27,7 @@ const ROUTES: &[(&str, &str, Scope)] = &[
 
 fn body(method: &str, path: &str, order: &Value) -> Option<Value> {
     match (method, path) {
-        ("post", "/api/orders") => Some(Shop::form(order["user_id"].as_str().unwrap().parse().unwrap())),
+        ("post", "/api/orders") => Some(TestApp::form(order["user_id"].as_str().unwrap().parse().unwrap())),
         ("post", "/api/orders/{id}/payments") => Some(json!({"payment_method": "card"})),
         ("put" | "patch", _) => Some(json!({"notes": "ring twice"})),
         _ => None,
@@ -35,30 +35,30 @@ fn body(method: &str, path: &str, order: &Value) -> Option<Value> {
 }
 
 #[tokio::test]
-async fn service_token_needs_the_scope_that_a_route_names() {
-    let shop = Shop::start().await;
+async fn service_token_needs_the_scope_of_the_route() {
+    let app = TestApp::start().await;
     for (method, route, needed) in ROUTES {
-        let (_, order) = shop.placed().await;
+        let (_, order) = app.placed().await;
         let id = order["id"].as_str().unwrap();
         let url = route.replace("{id}", id).replace("{order_number}", order["order_number"].as_str().unwrap());
         let body = body(method, route, &order);
         let call = async |token: &str| {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            shop.send(method, &url, Some(token), body.clone()).await
+            app.send(method, &url, Some(token), body.clone()).await
         };
         let others: Vec<_> = Scope::ALL.iter().copied().filter(|scope| scope != needed).collect();
         for scopes in [&[][..], &others] {
-            call(&shop.service_with(scopes)).await.refused(403, "INSUFFICIENT_SCOPE");
+            call(&app.service_with(scopes)).await.expect_error(403, "INSUFFICIENT_SCOPE");
         }
-        let reply = call(&shop.service_with(&[*needed])).await;
+        let reply = call(&app.service_with(&[*needed])).await;
         assert!(matches!(reply.status, 200 | 201), "{method} {route}: {} {}", reply.status, reply.body);
     }
 }
 
 #[tokio::test]
-async fn every_route_of_this_service_is_tried_with_scopes() {
-    let shop = Shop::start().await;
-    let docs = shop.send(Method::GET, "/docs/openapi.json", None, None).await.ok(200);
+async fn every_route_of_the_service_is_covered() {
+    let app = TestApp::start().await;
+    let docs = app.send(Method::GET, "/docs/openapi.json", None, None).await.ok(200);
     let mut documented = Vec::new();
     for (path, operations) in docs["paths"].as_object().unwrap() {
         if COMMON.iter().any(|common| path.starts_with(common)) {
@@ -69,21 +69,21 @@ async fn every_route_of_this_service_is_tried_with_scopes() {
         documented.extend(methods.map(|method| (method.clone(), path.clone())));
     }
     for (method, path) in documented {
-        assert!(ROUTES.iter().any(|route| (route.0, route.1) == (&*method, &*path)), "{method} {path} is not tried");
+        assert!(ROUTES.iter().any(|route| (route.0, route.1) == (&*method, &*path)), "{method} {path} is not covered");
     }
 }
 
-/// A service token stands for nobody: what it reads, changes and places is by its scopes alone.
+/// A service token represents no customer; its scopes alone decide what it may do.
 #[tokio::test]
-async fn service_token_acts_as_staff_and_never_as_the_owner() {
-    let shop = Shop::start().await;
-    let (_, order) = shop.placed_in("confirmed").await;
-    let manage = shop.service_with(&[Scope::OrdersManage]);
-    let changed = shop.put(&path(&order), &manage, json!({"status": "processing"})).await.ok(200);
+async fn service_token_acts_as_staff_and_never_as_the_customer() {
+    let app = TestApp::start().await;
+    let (_, order) = app.placed_in("confirmed").await;
+    let manage = app.service_with(&[Scope::OrdersManage]);
+    let changed = app.put(&path(&order), &manage, json!({"status": "processing"})).await.ok(200);
     assert_eq!(changed["status"], "processing");
-    shop.get(&path(&order), &manage).await.refused(403, "INSUFFICIENT_SCOPE");
-    let read = shop.service_with(&[Scope::OrdersRead]);
-    assert_eq!(shop.get(&path(&order), &read).await.ok(200), changed);
-    shop.post(&format!("{}/cancel", path(&order)), &read, json!({})).await.refused(403, "INSUFFICIENT_SCOPE");
-    shop.post(&format!("{}/cancel", path(&order)), &manage, json!({})).await.ok(200);
+    app.get(&path(&order), &manage).await.expect_error(403, "INSUFFICIENT_SCOPE");
+    let read = app.service_with(&[Scope::OrdersRead]);
+    assert_eq!(app.get(&path(&order), &read).await.ok(200), changed);
+    app.post(&format!("{}/cancel", path(&order)), &read, json!({})).await.expect_error(403, "INSUFFICIENT_SCOPE");
+    app.post(&format!("{}/cancel", path(&order)), &manage, json!({})).await.ok(200);
 }

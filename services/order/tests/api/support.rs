@@ -1,4 +1,4 @@
-//! An order service in this process, with its neighbours.
+//! Order service in the process of the test, with stubs of the services that it calls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,21 +20,22 @@ use testkit::tokens::TestKeys;
 
 pub(crate) mod database;
 pub(crate) mod events;
-pub(crate) mod neighbours;
+pub(crate) mod stub_services;
 
 use database::Database;
-use neighbours::Neighbours;
+use stub_services::StubServices;
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-/// An id that nothing has.
+/// Timeout for the effect of a message.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
+/// Id that does not exist.
 pub(crate) const UNKNOWN: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
 
-/// The service, whose deadline job only works when it is told to, and whose clock stands still.
-pub(crate) struct Shop {
+/// Running service. Its clock is set by the test, and its deadline worker runs on demand.
+pub(crate) struct TestApp {
     _directory: tempfile::TempDir,
     pub(crate) database: Database,
     pub(crate) clock: ManualClock,
-    pub(crate) neighbours: Neighbours,
+    pub(crate) stub_services: StubServices,
     pub(crate) bus: Bus,
     keys: Arc<TestKeys>,
     client: Client,
@@ -42,6 +43,7 @@ pub(crate) struct Shop {
     running: RunningService,
 }
 
+/// Response with its parsed body.
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
@@ -49,16 +51,16 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// The body of a reply with this status.
+    /// Returns the body of a response with this status.
     #[track_caller]
     pub(crate) fn ok(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.body);
         self.body
     }
 
-    /// That it is this refusal, in the one form.
+    /// Returns the body of an error response in the common form.
     #[track_caller]
-    pub(crate) fn refused(self, status: u16, code: &str) -> Value {
+    pub(crate) fn expect_error(self, status: u16, code: &str) -> Value {
         assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
         assert_eq!(self.headers["content-type"], "application/problem+json");
         assert_eq!(self.body["error"], self.body["detail"]);
@@ -68,36 +70,36 @@ impl Reply {
         self.body
     }
 
-    /// That it is a body with these fields wrong.
+    /// Expects a validation error of exactly these fields.
     #[track_caller]
-    pub(crate) fn invalid(self, status: u16, fields: &[&str]) {
-        let body = self.refused(status, "VALIDATION_FAILED");
+    pub(crate) fn expect_invalid(self, status: u16, fields: &[&str]) {
+        let body = self.expect_error(status, "VALIDATION_FAILED");
         let named: Vec<_> =
             body["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
         assert_eq!(named, fields, "{body}");
     }
 }
 
-impl Shop {
+impl TestApp {
     pub(crate) async fn start() -> Self {
         Self::with(&[("MAX_UNPAID_ORDERS", "0"), ("MAX_UNPAID_PIECES", "0")]).await
     }
 
-    /// With these settings beside the usual ones.
+    /// Starts the service with additional settings.
     pub(crate) async fn with(settings: &[(&'static str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keys = Arc::new(TestKeys::new());
         let clock = ManualClock::at(SystemClock.now());
-        let neighbours = Neighbours::start(keys.clone()).await;
+        let stub_services = StubServices::start(keys.clone()).await;
         let database = Database::new(directory.path()).await;
         let mut env = vec![
             ("DATABASE_URL", database.url.clone()),
             ("REDIS_URL", "memory:".to_owned()),
             ("RABBITMQ_URL", format!("sqlite://{}", directory.path().join("bus.db").display())),
-            ("JWKS_URL", format!("{}/.well-known/jwks.json", neighbours.url)),
-            ("USER_SERVICE_URL", neighbours.url.clone()),
-            ("PRODUCT_SERVICE_URL", neighbours.url.clone()),
-            ("PAYMENT_SERVICE_URL", neighbours.url.clone()),
+            ("JWKS_URL", format!("{}/.well-known/jwks.json", stub_services.url)),
+            ("USER_SERVICE_URL", stub_services.url.clone()),
+            ("PRODUCT_SERVICE_URL", stub_services.url.clone()),
+            ("PAYMENT_SERVICE_URL", stub_services.url.clone()),
             ("CLIENT_ID", "order-service".to_owned()),
             ("CLIENT_SECRET", "secret".to_owned()),
             ("PAYMENT_DEADLINE", "60".to_owned()),
@@ -109,15 +111,15 @@ impl Shop {
         let bus = service.platform.bus.clone();
         let running = testkit::app::spawn(service).await;
         let client = running.client.clone();
-        neighbours.world().orders = Some((client.clone(), running.url.clone()));
-        Self { _directory: directory, database, clock, neighbours, bus, keys, client, workers, running }
+        stub_services.state().orders = Some((client.clone(), running.url.clone()));
+        Self { _directory: directory, database, clock, stub_services, bus, keys, client, workers, running }
     }
 
-    /// Lets the deadline job do all that is due; answers when it is due next.
-    pub(crate) async fn work(&self) -> Option<DateTime<Utc>> {
-        let job = self.workers.iter().find(|worker| worker.name() == "payment-deadline").unwrap();
+    /// Runs the deadline worker until it is idle. Returns the time of its next step.
+    pub(crate) async fn run_deadline_worker(&self) -> Option<DateTime<Utc>> {
+        let worker = self.workers.iter().find(|worker| worker.name() == "payment-deadline").unwrap();
         loop {
-            match job.step().await.unwrap() {
+            match worker.step().await.unwrap() {
                 Next::Again => {}
                 Next::At(due) => return Some(due),
                 Next::Idle => return None,
@@ -129,10 +131,10 @@ impl Shop {
         self.clock.advance(chrono::Duration::seconds(seconds));
     }
 
-    /// A person whom the user service knows.
+    /// Registers a user at the user service.
     pub(crate) fn user(&self) -> UserId {
         let user = UserId::generate(self.clock.now());
-        self.neighbours.register(user);
+        self.stub_services.register(user);
         user
     }
 
@@ -156,7 +158,7 @@ impl Shop {
         &self.running.url
     }
 
-    /// A service token with these scopes only.
+    /// Returns a service token with these scopes only.
     pub(crate) fn service_with(&self, scopes: &[Scope]) -> String {
         self.keys.service_token_with(scopes)
     }
@@ -172,7 +174,7 @@ impl Shop {
         reply(request.send().await.unwrap()).await
     }
 
-    /// A body of any kind.
+    /// Sends a body of any content type.
     pub(crate) async fn raw(&self, method: Method, path: &str, token: &str, kind: &str, body: &'static str) -> Reply {
         let request = self.client.request(method, format!("{}{path}", self.running.url)).bearer_auth(token);
         reply(request.header("content-type", kind).body(body).send().await.unwrap()).await
@@ -186,7 +188,7 @@ impl Shop {
         self.send(Method::POST, path, Some(token), Some(body)).await
     }
 
-    /// `POST` with an idempotency key.
+    /// Sends a `POST` with an idempotency key.
     pub(crate) async fn post_keyed(&self, path: &str, token: &str, key: &str, body: &Value) -> Reply {
         let request = self.client.post(format!("{}{path}", self.running.url)).bearer_auth(token);
         reply(request.header("idempotency-key", key).json(body).send().await.unwrap()).await
@@ -196,7 +198,7 @@ impl Shop {
         self.send(Method::PUT, path, Some(token), Some(body)).await
     }
 
-    /// What a client sends to order two pieces of product 1: 59.98, 74.77 in all.
+    /// Returns the request for two pieces of product 1: subtotal 59.98, total 74.77.
     pub(crate) fn form(user: UserId) -> Value {
         json!({
             "user_id": user,
@@ -208,19 +210,19 @@ impl Shop {
         })
     }
 
-    /// Orders what the form says.
+    /// Places an order of the standard request.
     pub(crate) async fn place(&self, user: UserId) -> Value {
         self.post("/api/orders", &self.token(user), Self::form(user)).await.ok(201)
     }
 
-    /// A new person, and an order of theirs.
+    /// Places an order of a new user.
     pub(crate) async fn placed(&self) -> (UserId, Value) {
         let user = self.user();
         let order = self.place(user).await;
         (user, order)
     }
 
-    /// An order that an admin took to this status.
+    /// Places an order and moves it to this status as an admin.
     pub(crate) async fn placed_in(&self, status: &str) -> (UserId, Value) {
         let (user, mut order) = self.placed().await;
         if status == "cancelled" {
@@ -236,17 +238,17 @@ impl Shop {
         (user, order)
     }
 
-    /// The order, as an admin sees it.
+    /// Returns an order as an admin sees it.
     pub(crate) async fn order(&self, id: &str) -> Value {
         self.get(&format!("/api/orders/{id}"), &self.admin()).await.ok(200)
     }
 
     pub(crate) async fn until(&self, order: &Value, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let (id, holds) = (order["id"].as_str().unwrap(), &holds);
-        eventually(what, PATIENCE, || async { Some(self.order(id).await).filter(holds) }).await
+        eventually(what, TIMEOUT, || async { Some(self.order(id).await).filter(holds) }).await
     }
 
-    /// The events of an order so far: kind and data.
+    /// Returns type and data of the events that an order has published.
     pub(crate) async fn events(&self, order: &Value) -> Vec<(String, Value)> {
         let query = "SELECT event_type, data FROM outbox WHERE aggregate_id = $1 ORDER BY seq";
         let rows = self.database.texts(query, order).await;
@@ -258,7 +260,7 @@ impl Shop {
     }
 }
 
-/// The path of an order.
+/// Returns the path of an order.
 pub(crate) fn path(order: &Value) -> String {
     format!("/api/orders/{}", order["id"].as_str().unwrap())
 }

@@ -6,32 +6,32 @@ use contracts::event::ReservationChanged;
 use serde_json::{Value, json};
 use testkit::eventually;
 
-use crate::support::{PATIENCE, Shop, id, path};
+use crate::support::{TIMEOUT, TestApp, id, path};
 
-fn goods(order: &Value) -> ReservationChanged {
+fn reservation_change(order: &Value) -> ReservationChanged {
     ReservationChanged { order_id: id(order), items: Vec::new() }
 }
 
-async fn timeline(shop: &Shop, order: &Value) -> Vec<Value> {
-    let entries = shop.get(&format!("{}/timeline", path(order)), &shop.admin()).await.ok(200);
+async fn timeline(app: &TestApp, order: &Value) -> Vec<Value> {
+    let entries = app.get(&format!("{}/timeline", path(order)), &app.admin()).await.ok(200);
     entries.as_array().unwrap().clone()
 }
 
 #[tokio::test]
-async fn all_that_happens_to_an_order_is_told_in_order() {
-    let shop = Shop::start().await;
-    let (user, order) = shop.placed().await;
-    let payment = shop.payment_id();
-    shop.advance(1);
-    shop.publish(&[Event::PaymentCreated(shop.changed(&order, payment, 1, Status::Pending))]).await;
-    shop.until(&order, "it is known", |order| order["payments"][0]["status"] == "pending").await;
-    shop.advance(1);
-    shop.publish(&[Event::PaymentCompleted(shop.changed(&order, payment, 2, Status::Completed))]).await;
-    shop.until(&order, "it is paid", |order| order["payment_status"] == "completed").await;
-    shop.advance(1);
-    shop.post(&format!("{}/cancel", path(&order)), &shop.token(user), json!({"reason": "too late"})).await.ok(200);
+async fn events_of_an_order_are_listed_in_order() {
+    let app = TestApp::start().await;
+    let (user, order) = app.placed().await;
+    let payment = app.payment_id();
+    app.advance(1);
+    app.publish(&[Event::PaymentCreated(app.changed(&order, payment, 1, Status::Pending))]).await;
+    app.until(&order, "the payment is known", |order| order["payments"][0]["status"] == "pending").await;
+    app.advance(1);
+    app.publish(&[Event::PaymentCompleted(app.changed(&order, payment, 2, Status::Completed))]).await;
+    app.until(&order, "the order is paid", |order| order["payment_status"] == "completed").await;
+    app.advance(1);
+    app.post(&format!("{}/cancel", path(&order)), &app.token(user), json!({"reason": "too late"})).await.ok(200);
 
-    let entries = timeline(&shop, &order).await;
+    let entries = timeline(&app, &order).await;
     let kinds: Vec<_> = entries.iter().map(|entry| entry["type"].as_str().unwrap()).collect();
     let expected = ["order.created", "payment.created", "payment.completed", "order.updated", "order.cancelled"];
     assert_eq!(kinds, expected, "{entries:#?}");
@@ -46,24 +46,25 @@ async fn all_that_happens_to_an_order_is_told_in_order() {
 }
 
 #[tokio::test]
-async fn what_happens_to_the_goods_is_told_too() {
-    let shop = Shop::start().await;
-    let (_, order) = shop.placed().await;
-    shop.publish(&[Event::StockReserved(goods(&order)), Event::StockCommitted(goods(&order))]).await;
-    let entries = eventually("both are heard", PATIENCE, || async {
-        Some(timeline(&shop, &order).await).filter(|entries| entries.len() == 3)
+async fn stock_events_are_listed() {
+    let app = TestApp::start().await;
+    let (_, order) = app.placed().await;
+    app.publish(&[Event::StockReserved(reservation_change(&order)), Event::StockCommitted(reservation_change(&order))])
+        .await;
+    let entries = eventually("both events are consumed", TIMEOUT, || async {
+        Some(timeline(&app, &order).await).filter(|entries| entries.len() == 3)
     })
     .await;
-    let of_goods: Vec<_> = entries.iter().filter(|entry| entry["service"] == "test").collect();
-    assert_eq!(of_goods.len(), 2, "{entries:#?}");
+    let stock_entries: Vec<_> = entries.iter().filter(|entry| entry["service"] == "test").collect();
+    assert_eq!(stock_entries.len(), 2, "{entries:#?}");
 }
 
 #[tokio::test]
-async fn another_persons_timeline_is_not_there() {
-    let shop = Shop::start().await;
-    let (user, order) = shop.placed().await;
-    let own = shop.get(&format!("{}/timeline", path(&order)), &shop.token(user)).await.ok(200);
+async fn timeline_of_another_customer_is_not_found() {
+    let app = TestApp::start().await;
+    let (user, order) = app.placed().await;
+    let own = app.get(&format!("{}/timeline", path(&order)), &app.token(user)).await.ok(200);
     assert_eq!(own[0]["type"], "order.created");
-    let stranger = shop.token(shop.user());
-    shop.get(&format!("{}/timeline", path(&order)), &stranger).await.refused(404, "ORDER_NOT_FOUND");
+    let stranger = app.token(app.user());
+    app.get(&format!("{}/timeline", path(&order)), &stranger).await.expect_error(404, "ORDER_NOT_FOUND");
 }

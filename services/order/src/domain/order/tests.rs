@@ -1,12 +1,15 @@
 use OrderStatus::{Cancelled, Confirmed, Delivered, Pending, Processing, Shipped};
 
+use contracts::event::{OrderCancelled, OrderUpdated};
+
 use super::*;
+use crate::domain::{AddressUpdate, can_transition_to};
 
 pub(in crate::domain) fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
 }
 
-/// An order of 3 pieces for 30.00, 42.39 in all, placed at second 0.
+/// Returns an order of 3 pieces for 30.00 with a total of 42.39, placed at second 0.
 pub(in crate::domain) fn order() -> Order {
     let address = Address {
         street: "1 Main St".to_owned(),
@@ -31,7 +34,7 @@ pub(in crate::domain) fn order() -> Order {
         quantity: 3,
         total_price: Money::from_cents(3000),
     };
-    let draft = Draft {
+    let draft = OrderDraft {
         user_id: UserId::generate(at(0)),
         lines: Vec::new(),
         customer_info,
@@ -41,7 +44,7 @@ pub(in crate::domain) fn order() -> Order {
         metadata: None,
         expected_total: None,
     };
-    let number = OrderNumber::new(at(0), 1);
+    let number = OrderNumber::generate(at(0), 1);
     Order::new((OrderId::generate(at(0)), number), draft, vec![item], "USD".to_owned(), at(0)).unwrap()
 }
 
@@ -49,19 +52,19 @@ fn in_status(status: OrderStatus) -> Order {
     Order { status, ..order() }
 }
 
-fn to(status: OrderStatus) -> Change {
-    Change { status: Some(status), ..Change::default() }
+fn to(status: OrderStatus) -> OrderUpdate {
+    OrderUpdate { status: Some(status), ..OrderUpdate::default() }
 }
 
-fn noted(notes: &str) -> Change {
-    Change { notes: Some(Some(notes.to_owned())), ..Change::default() }
+fn noted(notes: &str) -> OrderUpdate {
+    OrderUpdate { notes: Some(Some(notes.to_owned())), ..OrderUpdate::default() }
 }
 
 #[test]
-fn the_shop_takes_an_order_through_its_life() {
+fn staff_moves_an_order_through_its_lifecycle() {
     let mut order = order();
     for (second, status) in (1..).zip([Confirmed, Processing, Shipped, Delivered]) {
-        let events = order.update(Actor::Shop, to(status), at(second)).unwrap();
+        let events = order.update(Actor::Staff, to(status), at(second)).unwrap();
         let expected = OrderUpdated { order_id: order.id, status, timestamp: at(second) };
         assert_eq!(events, [Event::OrderUpdated(expected)]);
         assert_eq!((order.status, order.updated_at), (status, at(second)));
@@ -70,16 +73,16 @@ fn the_shop_takes_an_order_through_its_life() {
 }
 
 #[test]
-fn a_status_leads_only_where_it_leads() {
+fn invalid_status_transition_is_rejected() {
     for from in OrderStatus::ALL {
         for to in OrderStatus::ALL.iter().filter(|to| *to != from) {
             let mut order = in_status(*from);
-            match order.update(Actor::Shop, self::to(*to), at(1)) {
-                Ok(_) => assert!(leads_to(*from, *to) && order.status == *to, "{from} {to}"),
-                Err(refusal) => {
-                    assert_eq!(refusal, Refusal::InvalidTransition { from: *from, to: *to });
-                    assert_eq!(refusal.to_string(), format!("Cannot transition from {from} to {to}"));
-                    assert!(!leads_to(*from, *to) && order.status == *from);
+            match order.update(Actor::Staff, self::to(*to), at(1)) {
+                Ok(_) => assert!(can_transition_to(*from, *to) && order.status == *to, "{from} {to}"),
+                Err(error) => {
+                    assert_eq!(error, OrderError::InvalidTransition { from: *from, to: *to });
+                    assert_eq!(error.to_string(), format!("Cannot transition from {from} to {to}"));
+                    assert!(!can_transition_to(*from, *to) && order.status == *from);
                 }
             }
         }
@@ -87,115 +90,115 @@ fn a_status_leads_only_where_it_leads() {
 }
 
 #[test]
-fn what_is_so_already_is_no_change() {
+fn update_to_current_values_is_not_a_change() {
     let mut order = in_status(Delivered);
     order.metadata = Some(r#"{"a": [1, 2]}"#.to_owned());
-    let same = Change {
+    let same = OrderUpdate {
         status: Some(Delivered),
-        shipping_address: Some(AddressChange { city: Some(order.shipping_address.city.clone()), ..Default::default() }),
+        shipping_address: Some(AddressUpdate { city: Some(order.shipping_address.city.clone()), ..Default::default() }),
         notes: Some(None),
         metadata: Some(Some(r#"{"a":[1,2]}"#.to_owned())),
     };
     let before = order.clone();
-    for actor in [Actor::Owner, Actor::Shop] {
+    for actor in [Actor::Customer, Actor::Staff] {
         assert_eq!(order.update(actor, same.clone(), at(1)), Ok(Vec::new()));
         assert_eq!(order, before);
     }
 }
 
 #[test]
-fn an_owner_changes_details_until_the_order_is_packed() {
+fn customer_changes_details_until_fulfilment_begins() {
     for status in OrderStatus::ALL {
         let mut order = in_status(*status);
-        let outcome = order.update(Actor::Owner, noted("ring twice"), at(1));
+        let outcome = order.update(Actor::Customer, noted("ring twice"), at(1));
         if matches!(status, Pending | Confirmed) {
             assert!(matches!(&outcome.unwrap()[..], [Event::OrderUpdated(event)] if event.status == *status));
             assert_eq!(order.notes.as_deref(), Some("ring twice"));
         } else {
-            assert_eq!(outcome, Err(Refusal::NotChangeable));
+            assert_eq!(outcome, Err(OrderError::NotChangeable));
         }
-        assert!(in_status(*status).update(Actor::Shop, noted("x"), at(1)).is_ok(), "the shop always may");
+        assert!(in_status(*status).update(Actor::Staff, noted("x"), at(1)).is_ok(), "staff may always change details");
     }
 }
 
 #[test]
-fn an_owner_never_changes_the_status() {
+fn customer_never_changes_the_status() {
     for (from, to) in [(Pending, Confirmed), (Pending, Cancelled), (Shipped, Delivered), (Delivered, Pending)] {
-        let outcome = in_status(from).update(Actor::Owner, self::to(to), at(1));
-        assert_eq!(outcome, Err(Refusal::StatusIsTheShops));
+        let outcome = in_status(from).update(Actor::Customer, self::to(to), at(1));
+        assert_eq!(outcome, Err(OrderError::StatusReadOnly));
     }
 }
 
 #[test]
-fn details_that_are_cleared_are_gone_and_those_left_out_stay() {
+fn null_removes_a_detail_and_omission_keeps_it() {
     let mut order = order();
     order.notes = Some("ring twice".to_owned());
     order.metadata = Some("{}".to_owned());
-    order.update(Actor::Owner, Change { metadata: Some(None), ..Change::default() }, at(1)).unwrap();
+    order.update(Actor::Customer, OrderUpdate { metadata: Some(None), ..OrderUpdate::default() }, at(1)).unwrap();
     assert_eq!((order.notes.as_deref(), order.metadata.as_deref()), (Some("ring twice"), None));
-    order.update(Actor::Owner, Change { notes: Some(None), ..Change::default() }, at(1)).unwrap();
+    order.update(Actor::Customer, OrderUpdate { notes: Some(None), ..OrderUpdate::default() }, at(1)).unwrap();
     assert_eq!(order.notes, None);
 }
 
 #[test]
-fn who_may_cancel_until_when() {
+fn cancellation_is_limited_by_role_and_status() {
     for status in OrderStatus::ALL {
-        let owner = matches!(status, Pending | Confirmed);
-        let shop = owner || *status == Processing;
-        for (actor, may) in [(Actor::Owner, owner), (Actor::Shop, shop)] {
+        let customer = matches!(status, Pending | Confirmed);
+        let staff = customer || *status == Processing;
+        for (actor, allowed) in [(Actor::Customer, customer), (Actor::Staff, staff)] {
             let mut order = in_status(*status);
             match order.cancel(actor, None, at(1)) {
                 Ok(events) => {
                     let items = vec![Line { product_id: ProductId::new(7), quantity: 3 }];
                     let expected = OrderCancelled { order_id: order.id, reason: None, items, timestamp: at(1) };
                     assert_eq!(events, [Event::OrderCancelled(expected)]);
-                    assert!(may && order.status == Cancelled && order.notes.is_none(), "{actor:?} {status}");
+                    assert!(allowed && order.status == Cancelled && order.notes.is_none(), "{actor:?} {status}");
                 }
-                Err(refusal) => assert!(!may && refusal == Refusal::NotCancellable, "{actor:?} {status}"),
+                Err(error) => assert!(!allowed && error == OrderError::NotCancellable, "{actor:?} {status}"),
             }
         }
     }
 }
 
 #[test]
-fn the_reason_is_added_to_the_notes() {
+fn cancellation_reason_is_appended_to_the_notes() {
     let reason = || Some("changed my mind".to_owned());
     let mut one = order();
-    one.cancel(Actor::Owner, reason(), at(1)).unwrap();
+    one.cancel(Actor::Customer, reason(), at(1)).unwrap();
     assert_eq!(one.notes.as_deref(), Some("Cancellation reason: changed my mind"));
     let mut other = order();
     other.notes = Some("ring twice".to_owned());
-    let events = other.cancel(Actor::Owner, reason(), at(1)).unwrap();
+    let events = other.cancel(Actor::Customer, reason(), at(1)).unwrap();
     assert_eq!(other.notes.as_deref(), Some("ring twice\nCancellation reason: changed my mind"));
     assert!(matches!(&events[..], [Event::OrderCancelled(event)] if event.reason == reason()));
 }
 
 #[test]
-fn the_shop_cancels_by_status_too() {
+fn staff_cancels_by_status_update() {
     let mut order = in_status(Processing);
-    let change = Change { status: Some(Cancelled), ..noted("sold out") };
-    let events = order.update(Actor::Shop, change, at(1)).unwrap();
+    let update = OrderUpdate { status: Some(Cancelled), ..noted("sold out") };
+    let events = order.update(Actor::Staff, update, at(1)).unwrap();
     assert!(matches!(&events[..], [Event::OrderCancelled(event)] if event.reason.is_none()));
     assert_eq!(order.notes.as_deref(), Some("sold out"));
 }
 
 #[test]
-fn an_order_expires_when_it_is_due_and_nothing_was_paid() {
+fn overdue_unpaid_order_is_cancelled() {
     for status in OrderStatus::ALL {
         let mut order = in_status(*status);
-        assert!(order.expire(TimeDelta::seconds(2), at(1)).is_empty(), "not yet");
-        let events = order.expire(TimeDelta::seconds(1), at(1));
+        assert!(order.cancel_if_overdue(TimeDelta::seconds(2), at(1)).is_empty(), "not due yet");
+        let events = order.cancel_if_overdue(TimeDelta::seconds(1), at(1));
         assert_eq!(!events.is_empty(), matches!(status, Pending | Confirmed), "{status}");
     }
     let mut order = order();
-    let events = order.expire(TimeDelta::seconds(1), at(1));
+    let events = order.cancel_if_overdue(TimeDelta::seconds(1), at(1));
     let reason = Some("Payment deadline exceeded");
     assert!(matches!(&events[..], [Event::OrderCancelled(event)] if event.reason.as_deref() == reason));
-    assert!(order.expire(TimeDelta::seconds(1), at(1)).is_empty(), "once");
+    assert!(order.cancel_if_overdue(TimeDelta::seconds(1), at(1)).is_empty(), "cancelled once");
 }
 
 #[test]
-fn payment_is_due_only_while_it_is_waited_for() {
+fn payment_is_due_only_while_it_is_awaited() {
     let deadline = TimeDelta::seconds(60);
     for status in OrderStatus::ALL {
         let due = in_status(*status).payment_due_at(deadline);

@@ -1,4 +1,4 @@
-//! The service's database: a SQLite file, or PostgreSQL if the variable `TEST_DATABASE` says `postgres`.
+//! Database of the service: a SQLite file, or PostgreSQL if `TEST_DATABASE` is `postgres`.
 
 use std::env;
 use std::path::Path;
@@ -8,9 +8,10 @@ use sqlx::PgPool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use testkit::servers;
 
-/// A database, to look into and to break. What it is asked is the same in both: ids and numbers are cast.
+/// Database with direct access for assertions and injected failures. Queries cast ids and numbers, so that both databases
+/// run the same text.
 pub(crate) struct Database {
-    /// What the service is told.
+    /// URL in the configuration of the service.
     pub(crate) url: String,
     pool: Pool,
 }
@@ -20,23 +21,23 @@ enum Pool {
     Postgres(PgPool),
 }
 
-/// Statements for both databases that do the same.
+/// Equivalent statements for both databases.
 pub(crate) struct Statements {
     pub(crate) sqlite: &'static str,
     pub(crate) postgres: &'static str,
 }
 
-/// No order can be written once its stock is reserved.
+/// Makes every insertion of an order fail.
 pub(crate) const BREAK_WRITING: Statements = Statements {
     sqlite: "CREATE TRIGGER broken BEFORE INSERT ON order_items BEGIN SELECT raise(ABORT, 'broken'); END",
     postgres: "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'broken'; END $$;
         CREATE TRIGGER broken BEFORE INSERT ON order_items EXECUTE FUNCTION broken()",
 };
-/// And then they can be again.
-pub(crate) const MEND_WRITING: Statements =
+/// Reverts [`BREAK_WRITING`].
+pub(crate) const REPAIR_WRITING: Statements =
     Statements { sqlite: "DROP TRIGGER broken", postgres: "DROP TRIGGER broken ON order_items" };
 
-/// The commit itself fails: at a foreign key that is looked at no sooner, or because the connection is lost.
+/// Makes the commit itself fail: by a deferred foreign key, or by terminating the connection.
 pub(crate) const BREAK_COMMITS: Statements = Statements {
     sqlite: "CREATE TABLE late (id TEXT REFERENCES orders (id) DEFERRABLE INITIALLY DEFERRED);
         CREATE TRIGGER broken AFTER INSERT ON orders BEGIN INSERT INTO late VALUES ('nobody'); END",
@@ -45,16 +46,16 @@ pub(crate) const BREAK_COMMITS: Statements = Statements {
         CREATE CONSTRAINT TRIGGER lost AFTER INSERT ON orders DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW EXECUTE FUNCTION lost()",
 };
-/// And then it does not any more.
-pub(crate) const MEND_COMMITS: Statements =
+/// Reverts [`BREAK_COMMITS`].
+pub(crate) const REPAIR_COMMITS: Statements =
     Statements { sqlite: "DROP TRIGGER broken", postgres: "DROP TRIGGER lost ON orders" };
 
 impl Database {
-    /// A new one; if it is a file, in this directory.
+    /// Creates a database; a SQLite file is placed in this directory.
     pub(crate) async fn new(directory: &Path) -> Self {
         match env::var("TEST_DATABASE").ok().as_deref() {
             Some("postgres") => {
-                let server = servers::postgres().await.expect("a server, since it was asked for");
+                let server = servers::postgres().await.expect("a PostgreSQL server, as TEST_DATABASE requests");
                 let url = server.database().await;
                 Self { pool: Pool::Postgres(PgPool::connect_lazy(&url).unwrap()), url }
             }
@@ -74,7 +75,7 @@ impl Database {
         }
     }
 
-    /// A number.
+    /// Returns a number.
     pub(crate) async fn number(&self, query: &'static str) -> i64 {
         match &self.pool {
             Pool::Sqlite(pool) => sqlx::query_scalar(query).fetch_one(pool).await.unwrap(),
@@ -82,7 +83,7 @@ impl Database {
         }
     }
 
-    /// Rows of two texts, about the order whose id is `$1`, as text.
+    /// Returns rows of two texts for the order whose id is `$1`.
     pub(crate) async fn texts(&self, query: &'static str, order: &Value) -> Vec<(String, String)> {
         let id = order["id"].as_str().unwrap();
         match &self.pool {

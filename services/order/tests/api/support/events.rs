@@ -1,4 +1,4 @@
-//! What other services publish.
+//! Events of other services.
 
 use common::bus::Message;
 use common::clock::Clock;
@@ -8,14 +8,14 @@ use contracts::{Event, Money, OrderId, PaymentId, RefundId};
 use serde_json::Value;
 use testkit::bus::carrying;
 
-use super::Shop;
+use super::TestApp;
 
-impl Shop {
+impl TestApp {
     pub(crate) fn payment_id(&self) -> PaymentId {
         PaymentId::generate(self.clock.now())
     }
 
-    /// A payment of all that the order costs, in this version and status.
+    /// Returns a payment over the total of the order in this version and status.
     pub(crate) fn changed(&self, order: &Value, id: PaymentId, version: i64, status: PaymentStatus) -> PaymentChanged {
         PaymentChanged {
             payment_id: id,
@@ -33,7 +33,7 @@ impl Shop {
         }
     }
 
-    /// A refund of a payment of all that the order costs, after which so much has been given back in all.
+    /// Returns a refund of a payment over the total of the order; `total_cents` is the refunded total after it.
     pub(crate) fn refunded(&self, order: &Value, id: PaymentId, cents: i64, total_cents: i64) -> Event {
         Event::PaymentRefunded(PaymentRefunded {
             payment_id: id,
@@ -51,15 +51,15 @@ impl Shop {
         })
     }
 
-    /// The same in one sequence with the payment's changes, after which so much has been given back in all.
+    /// Returns a refund in this version of its payment; `cents` is also the refunded total after it.
     pub(crate) fn refunded_as(&self, order: &Value, id: PaymentId, version: i64, cents: i64) -> PaymentRefunded {
         match self.refunded(order, id, cents, cents) {
             Event::PaymentRefunded(refunded) => PaymentRefunded { version, ..refunded },
-            other => panic!("{other:?} is no refund"),
+            other => panic!("not a refund: {other:?}"),
         }
     }
 
-    /// The failure of a refund that had succeeded, after which nothing has been given back.
+    /// Returns the failure of a succeeded refund, after which nothing is refunded.
     pub(crate) fn refund_failed(&self, refunded: &PaymentRefunded, version: i64) -> Event {
         Event::PaymentRefundFailed(PaymentRefundFailed {
             payment_id: refunded.payment_id,
@@ -90,11 +90,11 @@ impl Shop {
         carrying(event, "test", self.clock.now())
     }
 
-    /// The order is paid by one payment, and the order service has heard of it.
+    /// Pays the order by one payment and waits until the order service has consumed the event.
     pub(crate) async fn pay(&self, order: &Value) -> (PaymentId, Value) {
         let id = self.payment_id();
         self.publish(&[Event::PaymentCompleted(self.changed(order, id, 1, PaymentStatus::Completed))]).await;
-        (id, self.until(order, "it is paid", |order| order["payment_status"] == "completed").await)
+        (id, self.until(order, "the order is paid", |order| order["payment_status"] == "completed").await)
     }
 }
 

@@ -1,0 +1,58 @@
+use std::time::Duration;
+
+use common::auth::ServiceTokens;
+use common::cache::{Cache, Ttl};
+use common::client::{CallError, ServiceClient};
+use common::discovery::ServiceName;
+use contracts::UserId;
+
+/// Lifetime of the cached existence of a user. Absence is not cached, because it can end at any moment.
+const CACHE_TTL: Ttl = Ttl { found: Duration::from_secs(60), missing: Duration::ZERO };
+/// Timeout of a call.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Client of the user service. Clones share connections.
+#[derive(Clone)]
+pub(crate) struct UserClient {
+    client: ServiceClient,
+    tokens: ServiceTokens,
+    cache: Cache,
+}
+
+impl UserClient {
+    /// Creates the client.
+    pub(crate) const fn new(client: ServiceClient, tokens: ServiceTokens, cache: Cache) -> Self {
+        Self { client, tokens, cache }
+    }
+
+    /// Returns whether a user exists.
+    ///
+    /// # Errors
+    /// If the user service is unavailable.
+    pub(crate) async fn exists(&self, id: UserId) -> Result<bool, CallError> {
+        let users = self.clone();
+        let load = move || async move { users.fetch(id).await };
+        let known = self.cache.get_or_load(&cache_key(id), CACHE_TTL, load).await?;
+        Ok(known.unwrap_or(false))
+    }
+
+    /// Removes the cached existence of a user.
+    pub(crate) async fn invalidate(&self, id: UserId) {
+        self.cache.invalidate(&[&cache_key(id)]).await;
+    }
+
+    async fn fetch(&self, id: UserId) -> Result<Option<bool>, CallError> {
+        let token = self.tokens.bearer().await?;
+        let request = self.client.get(ServiceName::User, format!("/api/users/{id}")).bearer(&token);
+        let response = request.timeout(TIMEOUT).retries(1).send().await?;
+        match response.status() {
+            404 => Ok(None),
+            _ if response.is_success() => Ok(Some(true)),
+            _ => Err(response.unexpected()),
+        }
+    }
+}
+
+fn cache_key(id: UserId) -> String {
+    format!("user:{id}")
+}

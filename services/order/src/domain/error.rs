@@ -1,0 +1,46 @@
+use std::num::NonZeroU32;
+
+use contracts::calls::OrderStatus;
+
+/// Violation of a domain rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// Order that does not exist or belongs to another customer.
+    #[error("Order not found")]
+    NotFound,
+    /// Total above the maximum.
+    #[error("The order total must be at most {}", contracts::limits::MAX_TOTAL)]
+    TotalTooLarge,
+    /// Status change requested by a customer.
+    #[error("Only staff may change the order status")]
+    StatusReadOnly,
+    /// Change requested by a customer after fulfilment has begun.
+    #[error("Order can no longer be changed")]
+    NotChangeable,
+    /// Status change that the order's lifecycle does not allow.
+    #[error("Cannot transition from {from} to {to}")]
+    InvalidTransition {
+        /// Current status.
+        from: OrderStatus,
+        /// Requested status.
+        to: OrderStatus,
+    },
+    /// Cancellation of an order that is cancelled already or in a status that does not allow it.
+    #[error("Order cannot be cancelled")]
+    NotCancellable,
+    /// Number of unpaid orders above the customer's limit.
+    #[error("At most {limit} unpaid orders are allowed at a time; pay for or cancel one first")]
+    TooManyUnpaidOrders {
+        /// Maximum number of unpaid orders.
+        limit: NonZeroU32,
+    },
+    /// Quantity in unpaid orders above the customer's limit.
+    #[error("At most {limit} pieces are allowed in unpaid orders; pay for or cancel one first")]
+    TooManyUnpaidPieces {
+        /// Maximum number of pieces in unpaid orders.
+        limit: NonZeroU32,
+    },
+    /// Order for a deleted account.
+    #[error("User not found")]
+    AccountDeleted,
+}

@@ -1,0 +1,57 @@
+use common::effects::{Effects, NewEvent};
+use common::store::StoreError;
+
+use crate::domain::TimelineEntry;
+
+/// Effects of a change, committed with it: published events, inbox record, idempotency update, and timeline entries.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OrderEffects {
+    /// Events, inbox record and idempotency update.
+    pub effects: Effects,
+    /// Timeline entries, oldest first.
+    pub entries: Vec<TimelineEntry>,
+}
+
+impl OrderEffects {
+    /// Creates effects with a timeline entry for each event.
+    ///
+    /// # Errors
+    /// Never in practice: events are plain structs.
+    pub fn new(effects: Effects, service: &str) -> Result<Self, StoreError> {
+        let entry = |new: &NewEvent| {
+            TimelineEntry::from_published((new.id, &new.event), new.at, new.traceparent.as_deref(), service)
+                .map_err(|error| StoreError::Fault(error.into()))
+        };
+        let entries = effects.events.iter().filter_map(|new| entry(new).transpose()).collect::<Result<_, _>>()?;
+        Ok(Self { effects, entries })
+    }
+
+    /// Adds the entry of the consumed event that caused the change, before all others.
+    #[must_use]
+    pub fn with_consumed(mut self, entry: Option<TimelineEntry>) -> Self {
+        self.entries.splice(0..0, entry);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use contracts::calls::OrderStatus;
+    use contracts::event::{OrderUpdated, UserDeleted};
+    use contracts::{Event, OrderId, UserId};
+
+    use super::*;
+
+    #[test]
+    fn each_event_of_an_order_has_a_timeline_entry() {
+        let now = DateTime::UNIX_EPOCH;
+        let id = OrderId::generate(now);
+        let updated =
+            Event::OrderUpdated(OrderUpdated { order_id: id, status: OrderStatus::Confirmed, timestamp: now });
+        let deleted = Event::UserDeleted(UserDeleted { user_id: UserId::generate(now) });
+        let effects = OrderEffects::new(Effects::of(now, updated).with(now, deleted), "order-service").unwrap();
+        let [entry] = &effects.entries[..] else { panic!("{:?}", effects.entries) };
+        assert_eq!((entry.order_id, entry.event_id), (id, effects.effects.events[0].id));
+    }
+}

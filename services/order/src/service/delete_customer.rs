@@ -1,0 +1,33 @@
+use contracts::UserId;
+
+use super::OrderService;
+use crate::clients::UserClient;
+use crate::domain::ACCOUNT_DELETED;
+use crate::error::Error;
+
+/// Reaction to the deletion of a customer's account.
+pub(crate) struct DeleteCustomer {
+    orders: OrderService,
+    users: UserClient,
+}
+
+impl DeleteCustomer {
+    /// Creates the use case.
+    pub(crate) const fn new(orders: OrderService, users: UserClient) -> Self {
+        Self { orders, users }
+    }
+
+    /// Cancels the customer's unpaid orders and keeps the paid ones. Idempotent by state: once the deletion is recorded,
+    /// no further order of the customer is inserted.
+    ///
+    /// # Errors
+    /// If the repository fails.
+    pub(crate) async fn execute(&self, user: UserId) -> Result<(), Error> {
+        let unpaid = self.orders.repository().mark_customer_deleted(user, self.orders.now()).await?;
+        self.users.invalidate(user).await;
+        for id in unpaid {
+            self.orders.update(id, |order, now| Ok(order.cancel_unpaid(ACCOUNT_DELETED, now))).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! `PUT` and `PATCH /api/orders/{id}`
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{TestApp, UNKNOWN, path};
+
+#[tokio::test]
+async fn customer_changes_address_notes_and_metadata() {
+    let app = TestApp::start().await;
+    let (user, order) = app.placed().await;
+    let token = app.token(user);
+    app.advance(5);
+    let mut address = order["shipping_address"].clone();
+    address["street"] = json!("5 Side St");
+    let body = json!({"shipping_address": address, "notes": "ring", "metadata": {"gift": true}});
+    let changed = app.put(&path(&order), &token, body).await.ok(200);
+    assert_eq!(changed["shipping_address"], address);
+    assert_eq!((&changed["notes"], &changed["metadata"]), (&json!("ring"), &json!({"gift": true})));
+    assert_ne!(changed["updated_at"], order["updated_at"]);
+    assert_eq!(changed["created_at"], order["created_at"]);
+
+    let changed = app.send(Method::PATCH, &path(&order), Some(&token), Some(json!({"notes": null}))).await.ok(200);
+    assert_eq!((&changed["notes"], &changed["metadata"]), (&Value::Null, &json!({"gift": true})), "null removes");
+    assert_eq!(changed["shipping_address"], address, "omitted fields stay");
+    let events = app.events(&order).await;
+    assert_eq!(events.len(), 3);
+    assert_eq!(events[1].0, "order.updated");
+    assert_eq!((&events[1].1["status"], &events[1].1["order_id"]), (&json!("pending"), &order["id"]));
+    address["city"] = json!("Elsewhere");
+    for part in [json!({"city": "Elsewhere"}), json!({})] {
+        let changed = app.put(&path(&order), &token, json!({"shipping_address": part})).await.ok(200);
+        assert_eq!(changed["shipping_address"], address, "omitted fields of the address stay");
+    }
+}
+
+#[tokio::test]
+async fn unchanged_representation_can_be_sent_back() {
+    let app = TestApp::start().await;
+    for status in ["pending", "delivered"] {
+        let (user, order) = app.placed_in(status).await;
+        let events = app.event_kinds(&order).await;
+        for token in [app.token(user), app.admin()] {
+            assert_eq!(app.put(&path(&order), &token, order.clone()).await.ok(200), order);
+        }
+        assert_eq!(app.put(&path(&order), &app.token(user), json!({})).await.ok(200), order);
+        assert_eq!(app.event_kinds(&order).await, events, "no event is published");
+    }
+}
+
+#[tokio::test]
+async fn server_side_fields_are_ignored() {
+    let app = TestApp::start().await;
+    let (user, order) = app.placed().await;
+    let body = json!({"total_amount": 0, "user_id": UNKNOWN, "payment_status": "completed", "items": [], "notes": "x"});
+    let changed = app.put(&path(&order), &app.token(user), body).await.ok(200);
+    for field in ["total_amount", "user_id", "payment_status", "items"] {
+        assert_eq!(changed[field], order[field]);
+    }
+}
+
+#[tokio::test]
+async fn customer_cannot_change_the_status() {
+    let app = TestApp::start().await;
+    let (user, order) = app.placed().await;
+    for status in ["confirmed", "cancelled", "delivered"] {
+        let body = json!({"status": status, "notes": "x"});
+        app.put(&path(&order), &app.token(user), body).await.expect_error(403, "FORBIDDEN");
+    }
+    assert_eq!(app.order(order["id"].as_str().unwrap()).await, order);
+}
+
+#[tokio::test]
+async fn customer_cannot_change_an_order_in_fulfilment() {
+    let app = TestApp::start().await;
+    let (user, order) = app.placed_in("confirmed").await;
+    app.put(&path(&order), &app.token(user), json!({"notes": "still"})).await.ok(200);
+    for status in ["processing", "shipped", "cancelled"] {
+        let (user, order) = app.placed_in(status).await;
+        let response = app.put(&path(&order), &app.token(user), json!({"notes": "x"})).await;
+        response.expect_error(400, "ORDER_NOT_CHANGEABLE");
+        assert_eq!(app.put(&path(&order), &app.admin(), json!({"notes": "x"})).await.ok(200)["notes"], "x");
+    }
+}
+
+#[tokio::test]
+async fn staff_moves_an_order_to_delivery() {
+    let app = TestApp::start().await;
+    for token in [app.admin(), app.service()] {
+        let (_, order) = app.placed().await;
+        for status in ["confirmed", "processing", "shipped", "delivered"] {
+            app.advance(1);
+            let changed = app.put(&path(&order), &token, json!({"status": status})).await.ok(200);
+            assert_eq!(changed["status"], status);
+            let (shipped, delivered) = (changed["shipped_at"].is_string(), changed["delivered_at"].is_string());
+            assert_eq!((shipped, delivered), (["shipped", "delivered"].contains(&status), status == "delivered"));
+        }
+        let events = app.events(&order).await;
+        let statuses: Vec<_> =
+            events[1..].iter().map(|(kind, data)| (kind.as_str(), data["status"].as_str().unwrap())).collect();
+        let expected = ["confirmed", "processing", "shipped", "delivered"].map(|status| ("order.updated", status));
+        assert_eq!(statuses, expected);
+    }
+}
+
+#[tokio::test]
+async fn invalid_status_transition_is_rejected() {
+    let app = TestApp::start().await;
+    for (from, to) in [
+        ("pending", "processing"),
+        ("pending", "delivered"),
+        ("confirmed", "pending"),
+        ("processing", "delivered"),
+        ("shipped", "cancelled"),
+        ("delivered", "shipped"),
+        ("delivered", "cancelled"),
+        ("cancelled", "pending"),
+    ] {
+        let (_, order) = app.placed_in(from).await;
+        let error = app.put(&path(&order), &app.admin(), json!({"status": to})).await;
+        let error = error.expect_error(400, "INVALID_TRANSITION");
+        assert_eq!(error["detail"], format!("Cannot transition from {from} to {to}"));
+    }
+}
+
+#[tokio::test]
+async fn setting_the_status_to_cancelled_cancels_the_order() {
+    let app = TestApp::start().await;
+    for status in ["pending", "confirmed", "processing"] {
+        let (_, order) = app.placed_in(status).await;
+        let cancelled = app.put(&path(&order), &app.admin(), json!({"status": "cancelled"})).await.ok(200);
+        assert_eq!(cancelled["status"], "cancelled");
+        let (kind, data) = app.events(&order).await.pop().unwrap();
+        assert_eq!((kind.as_str(), &data["items"]), ("order.cancelled", &json!([{"product_id": 1, "quantity": 2}])));
+    }
+}
+
+#[tokio::test]
+async fn order_of_another_customer_is_not_found() {
+    let app = TestApp::start().await;
+    let (_, order) = app.placed().await;
+    let stranger = app.token(app.user());
+    for path in [path(&order), format!("/api/orders/{UNKNOWN}")] {
+        app.put(&path, &stranger, json!({"notes": "x"})).await.expect_error(404, "ORDER_NOT_FOUND");
+        app.send(Method::PUT, &path, None, Some(json!({}))).await.expect_error(401, "UNAUTHENTICATED");
+    }
+    assert_eq!(app.order(order["id"].as_str().unwrap()).await, order);
+}
+
+#[tokio::test]
+async fn invalid_input_is_reported_by_field() {
+    let app = TestApp::start().await;
+    let (user, order) = app.placed().await;
+    let (path, token) = (path(&order), app.token(user));
+    for (body, fields) in [
+        (json!({"status": "lost"}), &["status"][..]),
+        (json!({"status": 5}), &["status"]),
+        (json!({"notes": "x".repeat(2001)}), &["notes"]),
+        (json!({"notes": {}}), &["notes"]),
+        (json!({"metadata": "x"}), &["metadata"]),
+        (json!({"metadata": []}), &["metadata"]),
+        (
+            json!({"shipping_address": {"street": "x", "city": "y", "state": "z", "postal_code": " "}}),
+            &["shipping_address.postal_code"],
+        ),
+    ] {
+        app.put(&path, &token, body).await.expect_invalid(422, fields);
+    }
+    app.raw(Method::PUT, &path, &token, "application/json", "{").await.expect_error(400, "MALFORMED_BODY");
+    app.put("/api/orders/7", &token, json!({})).await.expect_invalid(400, &["id"]);
+}

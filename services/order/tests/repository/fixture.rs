@@ -1,0 +1,183 @@
+//! Repository on an empty database, and the orders that tests insert.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use chrono::{DateTime, Duration, Utc};
+use common::effects::Effects;
+use common::outbox::Outbox;
+use common::postgres::{Postgres, PostgresUrl};
+use common::sqlite::Sqlite;
+use contracts::calls::{PaymentMethod, PaymentStatus, RefundCause};
+use contracts::{ItemId, Money, OrderId, PaymentId, ProductId, RefundId, UserId};
+use order_service::NAME;
+use order_service::domain::*;
+use order_service::repository::postgres::{self, PgOrderRepository};
+use order_service::repository::sqlite::{self, SqliteOrderRepository};
+use order_service::repository::{OrderEffects, OrderRepository};
+
+pub(crate) const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
+
+/// Repository on a database that can be reopened.
+pub(crate) struct Fixture {
+    pub(crate) repository: Arc<dyn OrderRepository>,
+    pub(crate) outbox: Outbox,
+    database: TestDatabase,
+}
+
+enum TestDatabase {
+    Sqlite(Sqlite, tempfile::TempDir),
+    Postgres(Postgres, PostgresUrl),
+}
+
+impl Fixture {
+    pub(crate) async fn sqlite() -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        Some(Self::in_directory(directory).await)
+    }
+
+    async fn in_directory(directory: tempfile::TempDir) -> Self {
+        let path = directory.path().join("orders.db");
+        let db = Sqlite::open(&path, NAME, &sqlite::MIGRATIONS).await.unwrap();
+        let (repository, outbox) = (Arc::new(SqliteOrderRepository::new(db.clone())), db.outbox());
+        Self { repository, outbox, database: TestDatabase::Sqlite(db, directory) }
+    }
+
+    pub(crate) async fn postgres() -> Option<Self> {
+        let url = testkit::servers::postgres().await?.database().await.parse().unwrap();
+        Some(Self::at(url).await)
+    }
+
+    async fn at(url: PostgresUrl) -> Self {
+        let db = Postgres::open(&url, NAME, &postgres::MIGRATIONS).await.unwrap();
+        let (repository, outbox) = (Arc::new(PgOrderRepository::new(db.clone())), db.outbox());
+        Self { repository, outbox, database: TestDatabase::Postgres(db, url) }
+    }
+
+    /// Reopens the database as a process that starts on it does.
+    pub(crate) async fn reopen(self) -> Self {
+        match self.database {
+            TestDatabase::Sqlite(db, directory) => {
+                db.close().await;
+                Self::in_directory(directory).await
+            }
+            TestDatabase::Postgres(db, url) => {
+                db.close().await;
+                Self::at(url).await
+            }
+        }
+    }
+
+    /// Returns the number of unpublished events.
+    pub(crate) async fn pending(&self) -> u64 {
+        self.outbox.state(at(0)).await.unwrap().pending
+    }
+}
+
+pub(crate) fn at(second: i64) -> DateTime<Utc> {
+    START + Duration::seconds(second)
+}
+
+pub(crate) fn new_order_at(second: i64) -> NewOrder {
+    let address = |apartment| Address {
+        street: "Größenstraße 1".to_owned(),
+        city: "Springfield".to_owned(),
+        state: "IL".to_owned(),
+        postal_code: "62701".to_owned(),
+        country: "US".to_owned(),
+        apartment,
+    };
+    let customer_info = CustomerInfo {
+        first_name: "Ada".to_owned(),
+        last_name: "O'Hara".to_owned(),
+        email: "ada@example.com".to_owned(),
+        phone: Some("555".to_owned()),
+    };
+    let item = |id, quantity, sku: Option<&str>| Item {
+        id: ItemId::generate(at(second)),
+        product_id: ProductId::new(id),
+        product_name: format!("Product {id}"),
+        product_sku: sku.map(str::to_owned),
+        unit_price: Money::from_cents(1_234),
+        quantity,
+        total_price: Money::from_cents(1_234 * quantity),
+    };
+    let draft = OrderDraft {
+        user_id: UserId::generate(at(second)),
+        lines: Vec::new(),
+        customer_info,
+        shipping_address: address(None),
+        billing_address: Some(address(Some("4b".to_owned()))),
+        notes: Some("ring\ntwice ✓".to_owned()),
+        metadata: Some("{\"a\": 1.0}".to_owned()),
+        expected_total: None,
+    };
+    let id = OrderId::generate(at(second));
+    let number =
+        OrderNumber::generate(at(second), u64::from_be_bytes(id.as_uuid().as_bytes()[8..].try_into().unwrap()));
+    let items = vec![item(7, 2, Some("SKU-7")), item(3, 1, None)];
+    let snapshot = ProductSnapshot { description: "Nice".to_owned(), product: "{}".to_owned() };
+    let order = Order::new((id, number), draft, items, "USD".to_owned(), at(second)).unwrap();
+    NewOrder {
+        order,
+        snapshots: vec![snapshot.clone(), snapshot],
+        placed_by: "ada".to_owned(),
+        idempotency_key: Some("key".to_owned()),
+    }
+}
+
+pub(crate) fn order_effects(effects: Effects) -> OrderEffects {
+    OrderEffects::new(effects, NAME).unwrap()
+}
+
+pub(crate) async fn insert(repository: &dyn OrderRepository, new_order: &NewOrder) -> Order {
+    repository.insert(new_order, UnpaidLimits::NONE, &OrderEffects::default()).await.unwrap().unwrap();
+    new_order.order.clone()
+}
+
+pub(crate) async fn place(repository: &dyn OrderRepository, second: i64) -> Order {
+    insert(repository, &new_order_at(second)).await
+}
+
+pub(crate) async fn update(
+    repository: &dyn OrderRepository,
+    id: OrderId,
+    mut change: impl FnMut(&mut Order) + Send,
+) -> Option<Order> {
+    repository
+        .update(id, &mut |order| {
+            change(order);
+            Some(OrderEffects::default())
+        })
+        .await
+        .unwrap()
+}
+
+pub(crate) fn payment(second: i64, status: PaymentStatus) -> PaymentProjection {
+    let latest = PaymentVersion {
+        method: PaymentMethod::GooglePay,
+        amount: Money::from_cents(500),
+        currency: "USD".to_owned(),
+        status,
+        version: 3,
+        counts_toward_total: true,
+        created_at: at(second),
+        processed_at: Some(at(second + 1)),
+    };
+    PaymentProjection { latest: Some(latest), ..PaymentProjection::empty(PaymentId::generate(at(second))) }
+}
+
+pub(crate) fn refund(cents: i64) -> Refund {
+    let id = RefundId::generate(START);
+    Refund { id, amount: Money::from_cents(cents), cause: RefundCause::Doubled, at: START }
+}
+
+pub(crate) fn new_order_of(user: UserId, second: i64) -> NewOrder {
+    let mut new_order = new_order_at(second);
+    new_order.order.user_id = user;
+    new_order
+}
+
+pub(crate) fn limits(orders: u32, pieces: u32) -> UnpaidLimits {
+    UnpaidLimits { orders: NonZeroU32::new(orders), pieces: NonZeroU32::new(pieces) }
+}

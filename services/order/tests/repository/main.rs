@@ -1,0 +1,9 @@
+//! Tests of the order repository on each database.
+
+#![expect(clippy::unwrap_used, reason = "a failed precondition ends the test")]
+
+mod concurrency;
+mod conformance;
+mod fixture;
+mod model;
+mod query_plans;
