@@ -1,8 +1,7 @@
-//! The composition root: the one file that names adapters.
+//! Composition root: the only file that names adapters.
 
 use std::sync::Arc;
 
-use axum::extract::FromRef;
 use common::auth::{ServiceTokens, TokenVerifier};
 use common::census::Census;
 use common::client::ServiceClient;
@@ -10,148 +9,118 @@ use common::clock::SharedClock;
 use common::config::DatabaseUrl;
 use common::consumer::Consumer;
 use common::http::{self, OpenApiInfo, ops};
-use common::idempotency::Keys;
 use common::platform::Platform;
 use common::postgres::Postgres;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
-use contracts::topology::{PAYMENT_ORDERS, PAYMENT_REVOCATIONS, Queue};
+use contracts::topology::PAYMENT_REVOCATIONS;
 
-use crate::config::{Config, PEERS};
-use crate::events::OrderEvents;
-use crate::jobs::Reconciler;
-use crate::orders::Orders;
-use crate::store::postgres::{self, PostgresPayments};
-use crate::store::sqlite::{self, SqlitePayments};
-use crate::store::{Ledger, ObservedPayments};
-use crate::stripe::{Stripe, StripeSettings, WebhookSecrets};
-use crate::till::Till;
+use crate::clients::order::OrderClient;
+use crate::clients::stripe::{StripeClient, StripeSettings};
+use crate::config::{Config, UPSTREAM_SERVICES};
+use crate::consumers::CONSUMED_QUEUES;
+use crate::consumers::order_events::OrderEventHandler;
+use crate::repository::InstrumentedPaymentRepository;
+use crate::repository::postgres::{self, PgPaymentRepository};
+use crate::repository::sqlite::{self, SqlitePaymentRepository};
+use crate::service::{PaymentService, PaymentStore};
+use crate::state::AppState;
+use crate::workers::reconciler::Reconciler;
 use crate::{NAME, routes};
-
-/// What handlers work with.
-#[derive(Clone)]
-pub(crate) struct AppState {
-    pub(crate) till: Till,
-    pub(crate) orders: Orders,
-    pub(crate) currency: Arc<str>,
-    pub(crate) keys: Keys,
-    pub(crate) webhook_secrets: WebhookSecrets,
-    verifier: TokenVerifier,
-}
-
-impl FromRef<AppState> for TokenVerifier {
-    fn from_ref(state: &AppState) -> Self {
-        state.verifier.clone()
-    }
-}
-
-/// What it hears.
-const HEARD: &[Queue] = &[PAYMENT_ORDERS, PAYMENT_REVOCATIONS];
 
 /// Builds the service.
 ///
 /// # Errors
-/// If its store or the bus cannot be opened.
+/// If the database or the bus cannot be opened.
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
     let platform = Platform::start(&config.platform, clock.clone()).await?;
-    let refused = |source| StartError::store(&config.database, source);
-    let (store, outbox, keys, revocations) = match &config.database {
+    let store_error = |source| StartError::store(&config.database, source);
+    let (repository, outbox, keys, revocations) = match &config.database {
         DatabaseUrl::Sqlite(path) => {
-            let db = Sqlite::open(path, NAME, &sqlite::MIGRATIONS).await.map_err(refused)?;
-            let seen = db.observe(&platform.metrics);
-            let store = ObservedPayments::over(Arc::new(SqlitePayments::new(db.clone())), seen.clone());
+            let db = Sqlite::open(path, NAME, &sqlite::MIGRATIONS).await.map_err(store_error)?;
+            let metrics = db.observe(&platform.metrics);
+            let repository = Arc::new(SqlitePaymentRepository::new(db.clone()));
             (
-                store,
-                db.outbox().measured(&seen),
-                db.keys(clock.clone()).measured(&seen),
-                db.revocations(clock.clone()).measured(&seen),
+                InstrumentedPaymentRepository::over(repository, metrics.clone()),
+                db.outbox().measured(&metrics),
+                db.keys(clock.clone()).measured(&metrics),
+                db.revocations(clock.clone()).measured(&metrics),
             )
         }
         DatabaseUrl::Postgres(url) => {
-            let db = Postgres::open(url, NAME, &postgres::MIGRATIONS).await.map_err(refused)?;
-            let seen = db.observe(&platform.metrics);
-            let store = ObservedPayments::over(Arc::new(PostgresPayments::new(db.clone())), seen.clone());
+            let db = Postgres::open(url, NAME, &postgres::MIGRATIONS).await.map_err(store_error)?;
+            let metrics = db.observe(&platform.metrics);
+            let repository = Arc::new(PgPaymentRepository::new(db.clone()));
             (
-                store,
-                db.outbox().measured(&seen),
-                db.keys(clock.clone()).measured(&seen),
-                db.revocations(clock.clone()).measured(&seen),
+                InstrumentedPaymentRepository::over(repository, metrics.clone()),
+                db.outbox().measured(&metrics),
+                db.keys(clock.clone()).measured(&metrics),
+                db.revocations(clock.clone()).measured(&metrics),
             )
         }
     };
-    let ledger = Ledger::new(store, clock.clone(), &platform.metrics);
-    ledger.expect(&config.currency);
+    let store = PaymentStore::new(repository, clock.clone(), &platform.metrics);
+    store.preregister_currency(&config.currency);
 
-    let stripe = StripeSettings {
+    let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
+    let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
+    tokens.observe(&platform.metrics);
+    revocations.load().await.map_err(store_error)?;
+    let verifier =
+        TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone())
+            .with_revocations(revocations.clone());
+    verifier.observe(&platform.metrics);
+
+    let stripe = StripeClient::new(StripeSettings {
         url: config.stripe_url,
         key: config.stripe_key,
         metrics: platform.metrics.clone(),
         clock: clock.clone(),
         faults: platform.faults.clone(),
-    };
-    let stripe = Stripe::new(stripe).map_err(|source| StartError::other("the payment provider's client", source))?;
-    let till = Till::new(ledger.clone(), stripe);
+    });
+    let stripe = stripe.map_err(|source| StartError::other("the payment provider's client", source))?;
+    let orders = OrderClient::new(client.clone(), tokens.clone());
+    let payments = PaymentService::new(store.clone(), stripe, orders, config.webhook_secrets, config.currency.into());
 
-    let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
-    let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
-    let verifier =
-        TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
-    revocations.load().await.map_err(refused)?;
-    let verifier = verifier.with_revocations(revocations.clone());
-    tokens.observe(&platform.metrics);
-    verifier.observe(&platform.metrics);
-    let refresher = verifier.refresher();
-    let [reader, poller] = revocations.workers(client.clone(), tokens.clone());
-    let state = AppState {
-        till: till.clone(),
-        orders: Orders::new(client, tokens.clone()),
-        currency: config.currency.into(),
-        keys,
-        webhook_secrets: config.webhook_secrets,
-        verifier: verifier.clone(),
-    };
-
-    let store = ledger.clone();
-    let database = move || {
-        let store = store.clone();
+    let database = store.clone();
+    let ping = move || {
+        let store = database.clone();
         async move { store.ping().await }
     };
-    let health = platform.health(database, PEERS);
-    let docs = OpenApiInfo {
+    let health = platform.health(ping, UPSTREAM_SERVICES);
+    let info = OpenApiInfo {
         title: "Payment service",
-        description: "Takes an order's money through Stripe's API and gives it back.",
+        description: "Captures and refunds payments of orders through Stripe's API.",
     };
+    let state = AppState { payments: payments.clone(), keys, verifier: verifier.clone() };
     let router = routes::router(state).merge(ops::router(
         outbox.clone(),
         platform.bus.clone(),
-        HEARD,
-        verifier,
+        CONSUMED_QUEUES,
+        verifier.clone(),
         clock.clone(),
         platform.faults.clone(),
     ));
-    let router = http::finish(router, docs, &platform.http, health);
+    let router = http::finish(router, info, &platform.http, health);
 
-    let relay = outbox.relay(platform.bus.clone(), clock.clone(), &platform.metrics);
-    let dead_letters = platform.bus.dead_letter_count(HEARD);
-    let census = ledger.clone();
-    let census = Census::worker(clock.clone(), move || {
-        let ledger = census.clone();
-        async move { ledger.count_open().await }
+    let gauges = Census::worker(clock.clone(), move || {
+        let store = store.clone();
+        async move { store.refresh_gauges().await }
     });
-    let orders = Arc::new(OrderEvents::new(ledger));
+    let [revocation_reader, revocation_poller] = revocations.workers(client, tokens.clone());
     Ok(Service {
         workers: vec![
-            relay,
-            Arc::new(Reconciler::new(till)),
+            outbox.relay(platform.bus.clone(), clock.clone(), &platform.metrics),
+            Arc::new(Reconciler::new(payments.clone())),
             tokens.renewer(),
-            refresher,
-            dead_letters,
-            census,
-            reader,
-            poller,
+            verifier.refresher(),
+            platform.bus.dead_letter_count(CONSUMED_QUEUES),
+            gauges,
+            revocation_reader,
+            revocation_poller,
         ],
         consumers: vec![
-            Consumer::new(platform.bus.clone(), orders, clock.clone()),
+            Consumer::new(platform.bus.clone(), Arc::new(OrderEventHandler::new(payments)), clock.clone()),
             Consumer::new(platform.bus.clone(), revocations.handler(PAYMENT_REVOCATIONS), clock),
         ],
         platform,

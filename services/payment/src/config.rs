@@ -1,4 +1,4 @@
-//! The payment service's settings.
+//! Configuration of the payment service.
 
 use common::config::{BackendConfig, ConfigError, DatabaseUrl, Env, PlatformConfig, Settings};
 use common::discovery::ServiceName;
@@ -6,53 +6,55 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::NAME;
-use crate::stripe::WebhookSecrets;
+use crate::clients::stripe::WebhookSecrets;
 
 const DEFAULT_PORT: u16 = 3004;
-/// Stripe's own server.
-const STRIPE: &str = "https://api.stripe.com";
+/// URL of Stripe's own server.
+const DEFAULT_STRIPE_URL: &str = "https://api.stripe.com";
 
-/// The services that this one calls.
-pub(crate) const PEERS: &[ServiceName] = &[ServiceName::User, ServiceName::Order];
+/// Services that the payment service calls.
+pub(crate) const UPSTREAM_SERVICES: &[ServiceName] = &[ServiceName::User, ServiceName::Order];
 
-/// All that the payment service reads from the environment.
+/// Configuration read from the environment.
 #[derive(Clone)]
 pub struct Config {
-    /// What every service reads.
+    /// Settings shared by all services.
     pub platform: PlatformConfig,
-    /// `DATABASE_URL`: the payments.
+    /// `DATABASE_URL`: database of the payments.
     pub database: DatabaseUrl,
-    /// `CURRENCY`: the shop's one currency (ISO 4217).
+    /// `CURRENCY`: the shop's currency (ISO 4217).
     pub currency: String,
-    /// `STRIPE_API_URL`: the payment provider.
+    /// `STRIPE_API_URL`: base URL of the payment provider.
     pub stripe_url: Url,
-    /// `STRIPE_SECRET_KEY`: who we are there.
+    /// `STRIPE_SECRET_KEY`: API key of the payment provider.
     pub stripe_key: SecretString,
-    /// `STRIPE_WEBHOOK_SECRET`: what its webhooks are signed with.
+    /// `STRIPE_WEBHOOK_SECRET`: signing secrets of the provider's webhooks.
     pub webhook_secrets: WebhookSecrets,
-    /// `JWKS_URL`: the keys that tokens are signed with.
+    /// `JWKS_URL`: public keys that verify tokens.
     pub jwks_url: Option<Url>,
-    /// `CLIENT_ID`: for calls to other services.
+    /// `CLIENT_ID`: client id for calls to other services.
     pub client_id: String,
-    /// `CLIENT_SECRET`: for calls to other services.
+    /// `CLIENT_SECRET`: client secret for calls to other services.
     pub client_secret: SecretString,
 }
 
 impl Config {
-    /// Reads it.
+    /// Reads the configuration from the environment.
     ///
     /// # Errors
-    /// All problems at once: variables that are missing or wrong, or that became others.
+    /// All problems at once: missing, invalid and renamed variables.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let mut settings = Settings::new(env);
-        let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, PEERS);
+        let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, UPSTREAM_SERVICES);
         let stripe_url = stripe_url(&mut settings);
         let stripe_key = settings.secret("STRIPE_SECRET_KEY", "sk_test_123");
         let webhook_secrets = settings.secret("STRIPE_WEBHOOK_SECRET", "whsec_123").and_then(|text| {
             let secrets = WebhookSecrets::parse(&text);
             if secrets.is_none() {
-                settings
-                    .problem("STRIPE_WEBHOOK_SECRET", "names no secret; for example STRIPE_WEBHOOK_SECRET=whsec_123");
+                settings.problem(
+                    "STRIPE_WEBHOOK_SECRET",
+                    "contains no secret; for example STRIPE_WEBHOOK_SECRET=whsec_123",
+                );
             }
             secrets
         });
@@ -76,12 +78,13 @@ impl Config {
 }
 
 fn stripe_url(settings: &mut Settings<'_>) -> Option<Url> {
-    let url = settings.optional::<Url>("STRIPE_API_URL", STRIPE)?.or_else(|| STRIPE.parse().ok())?;
+    let url =
+        settings.optional::<Url>("STRIPE_API_URL", DEFAULT_STRIPE_URL)?.or_else(|| DEFAULT_STRIPE_URL.parse().ok())?;
     let valid = matches!(url.scheme(), "http" | "https") && url.has_host();
     if !valid {
         settings.problem(
             "STRIPE_API_URL",
-            format!("must be an http or https address; for example STRIPE_API_URL={STRIPE}"),
+            format!("must be an http or https address; for example STRIPE_API_URL={DEFAULT_STRIPE_URL}"),
         );
     }
     valid.then_some(url)
@@ -109,24 +112,24 @@ mod tests {
     }
 
     #[test]
-    fn a_complete_environment_is_read() {
+    fn complete_environment_is_accepted() {
         let config = read(&[]).unwrap();
         assert_eq!((config.platform.port, config.currency.as_str()), (3004, "USD"));
         assert_eq!(config.stripe_url.as_str(), "https://api.stripe.com/");
     }
 
     #[test]
-    fn an_empty_environment_is_told_all_it_lacks() {
+    fn every_missing_or_renamed_variable_is_reported() {
         let error = Config::from_env(&Env::from_pairs([("DB_HOST", "localhost"), ("JWT_SECRET", "x")])).err().unwrap();
         let text = error.to_string();
         for (name, _) in COMPLETE {
-            assert!(text.contains(name), "{name} is not named in\n{text}");
+            assert!(text.contains(name), "{name} is missing in\n{text}");
         }
         assert!(text.contains("DB_HOST is no longer read") && text.contains("JWT_SECRET is no longer read"), "{text}");
     }
 
     #[test]
-    fn what_is_wrong_is_told() {
+    fn invalid_value_is_reported_with_its_variable() {
         for (name, value) in [
             ("CURRENCY", "dollars"),
             ("STRIPE_API_URL", "ftp://x"),

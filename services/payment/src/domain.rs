@@ -1,43 +1,48 @@
-//! The whole life of a payment: types and rules, no I/O.
+//! Payment life cycle: types and rules without I/O.
 //!
-//! All payments of one order are one [`Account`]: what is decided about one depends on the others and on whether the
-//! order still stands. A store reads an account under the lock of its order's row, a rule of this module changes it,
-//! and the store writes it back with the events that it caused.
+//! All payments of one order form one aggregate, [`OrderPayments`], because a decision about one payment depends on the
+//! others and on the state of the order. The repository loads the aggregate under the lock of the order's row, a rule of
+//! this module changes it, and the repository writes it back together with the events that it emitted.
 //!
 //! ```text
-//!            begin                    Declined                 Succeeded, late
+//!            start                    Declined                 Succeeded, late
 //!   (none) ─────────▶ pending ───────────────────▶ failed ──────────────┐
 //!                      │  │  ▲                                          │
-//!           Processing │  │  └ a new payment replaces it:               ▼
+//!           Processing │  │  └ replaced by a new payment:               ▼
 //!                      ▼  │    Canceled                            completed ──▶ refunded
-//!               processing┼──────────────────────▶ cancelled ────────▲  ▲   (all of it given back)
+//!               processing┼──────────────────────▶ cancelled ────────▲  ▲   (fully refunded)
 //!                         │ confirm                 Succeeded, late ─┘  │
 //!                         ▼            Canceled by us                   │
 //!                     settling ─────────────────────────────────────────┘
 //!                              Succeeded: the provider wins
 //! ```
 //!
-//! - What the provider says of an intent is a [`Fact`]; [`State::after`] is the table of what each state makes of each.
-//! - A webhook is a hint ([`Account::hint_intent`]): what it claims is never applied, only what the provider returns.
-//! - A success is always recorded ([`Account::hear_intent`]). It is kept if the order still wants it, else a refund is
-//!   made in the same transaction.
-//! - What is still to be done at the provider follows from what is stored ([`Payment::need`], [`Refund::is_due`]), and
-//!   [`Work`] says when and under whose lease. So a process that dies delays it and loses nothing.
+//! - [`IntentStatus`] is the state of an intent at the provider; [`State::on_intent_status`] is the transition table.
+//! - Webhooks are hints ([`OrderPayments::add_intent_hint`]): only objects fetched from the provider are applied.
+//! - Every capture is recorded ([`OrderPayments::apply_intent`]). A capture that the order does not want is refunded in
+//!   the same transaction.
+//! - Outstanding provider calls follow from stored data ([`Payment::next_action`], [`Refund::is_open`]); [`LeasedTask`]
+//!   holds their due time and lease. A crash therefore delays a call and never loses it.
 
-mod account;
 mod actor;
-mod facts;
+mod error;
+mod lease;
+mod order_payments;
 mod payment;
+mod provider;
 mod refund;
-mod refusal;
 mod state;
-mod work;
 
-pub use account::{Account, Begin, Confirm, Granted, NewPayment, NewRefund, Noted, OrderRecord, Retry, Terms};
 pub use actor::Actor;
-pub use facts::{Captured, Decline, Fact, IntentSeen, RefundFact, RefundReport, RefundSeen, Report};
-pub use payment::{Need, Payment};
+pub use error::PaymentError;
+pub use lease::{FencingToken, Lease, LeasedTask, UnknownOutcome, backoff};
+pub use order_payments::{
+    ConfirmOutcome, DomainMetric, NewPayment, NewRefund, OrderPayments, OrderRecord, OrderTerms, RefundGrant,
+    RetryOutcome, StartOutcome,
+};
+pub use payment::{NextAction, Payment};
+pub use provider::{
+    Captured, Decline, IntentSnapshot, IntentStatus, ProviderRefundStatus, RefundSnapshot, RefundSyncResult, SyncResult,
+};
 pub use refund::{MAX_ATTEMPTS, Refund};
-pub use refusal::Refusal;
-pub use state::{Move, State};
-pub use work::{Doubt, Lease, LeaseToken, Work, backoff};
+pub use state::{State, Transition};

@@ -1,4 +1,4 @@
-//! Why the payment service does not do what it is asked, and how that is answered: the one place where it is mapped.
+//! Errors of the payment service and their mapping to HTTP responses.
 
 use std::time::Duration;
 
@@ -6,99 +6,119 @@ use common::client::CallError;
 use common::consumer::HandleError;
 use common::http::ApiError;
 use common::store::StoreError;
-use contracts::ErrorCode;
+use contracts::{ErrorCode, FieldError};
 
-use crate::domain::Refusal;
-use crate::stripe::StripeError;
+use crate::clients::stripe::{SignatureError, StripeError};
+use crate::domain::PaymentError;
 
-/// When a client may come back after a fault that passes.
+/// `Retry-After` of transient errors.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// Why something was not done.
+/// Error of a use case.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A rule does not allow it.
+    /// A domain rule was violated.
     #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The store does not do it.
+    Domain(#[from] PaymentError),
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The payment provider does not do it.
+    /// The payment provider failed or rejected the request.
     #[error(transparent)]
     Provider(#[from] StripeError),
-    /// The order service does not answer.
-    #[error("the order service cannot be asked")]
-    Orders(#[source] CallError),
-    /// There is no such order, or it is another person's.
+    /// The order service, or the issuer of the service token, is unavailable.
+    #[error("the order service is unavailable")]
+    Upstream(#[source] CallError),
+    /// The order does not exist, or belongs to another user.
     #[error("Order not found")]
     OrderNotFound,
-    /// The amount is in another currency than the order's.
+    /// The caller may not pay on behalf of this user.
+    #[error("A payment can only be made for oneself")]
+    NotOwnPayment,
+    /// The named user does not own the order.
+    #[error("user_id must be the order's owner")]
+    NotOrderOwner,
+    /// The currency differs from the order's.
     #[error("Currency must be {0}")]
     CurrencyMismatch(String),
+    /// The signature of a webhook is not valid.
+    #[error(transparent)]
+    InvalidSignature(#[from] SignatureError),
+    /// The body of a webhook is not a JSON object.
+    #[error("Body is not a JSON object")]
+    MalformedWebhook(#[source] serde_json::Error),
 }
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
+        let detail = error.to_string();
         match error {
-            Error::Refused(refusal) => refused(&refusal),
-            Error::Store(error) => stored(error),
-            Error::Provider(error) => provided(error),
-            Error::Orders(error) => error.into(),
-            Error::OrderNotFound => Self::new(ErrorCode::OrderNotFound, error.to_string()),
-            Error::CurrencyMismatch(_) => Self::new(ErrorCode::CurrencyMismatch, error.to_string()),
+            Error::Domain(error) => from_domain(&error),
+            Error::Store(error) => from_store(error),
+            Error::Provider(error) => from_provider(error),
+            Error::Upstream(error) => error.into(),
+            Error::OrderNotFound => Self::new(ErrorCode::OrderNotFound, detail),
+            Error::NotOwnPayment => Self::new(ErrorCode::Forbidden, detail),
+            Error::NotOrderOwner => {
+                let message = "must be the order's owner".to_owned();
+                Self::validation(vec![FieldError { field: "user_id".to_owned(), message }])
+            }
+            Error::CurrencyMismatch(_) => Self::new(ErrorCode::CurrencyMismatch, detail),
+            Error::InvalidSignature(_) => Self::new(ErrorCode::InvalidSignature, detail),
+            Error::MalformedWebhook(source) => Self::new(ErrorCode::MalformedBody, detail).because(source),
         }
     }
 }
 
-fn refused(refusal: &Refusal) -> ApiError {
-    let code = match refusal {
-        Refusal::OrderCancelled | Refusal::OrderPaid => ErrorCode::OrderNotPayable,
-        Refusal::AmountMismatch { .. } => ErrorCode::AmountMismatch,
-        Refusal::InProgress => ErrorCode::PaymentInProgress,
-        Refusal::AlreadyConfirmed => ErrorCode::PaymentAlreadyConfirmed,
-        Refusal::NotConfirmable => ErrorCode::PaymentNotConfirmable,
-        Refusal::NotRefundable { .. } => ErrorCode::NotRefundable,
-        Refusal::RefundTooLarge { .. } => ErrorCode::RefundTooLarge,
-        Refusal::NotFound => ErrorCode::PaymentNotFound,
-        Refusal::RefundNotFound => ErrorCode::RefundNotFound,
-        Refusal::NotRetryable => ErrorCode::RefundNotRetryable,
-        Refusal::NotSettleable | Refusal::SettlesTooMuch { .. } => ErrorCode::RefundNotSettleable,
-        Refusal::LeaseLost | Refusal::TooManyHints => ErrorCode::ServiceUnavailable,
+fn from_domain(error: &PaymentError) -> ApiError {
+    let code = match error {
+        PaymentError::OrderCancelled | PaymentError::OrderPaid => ErrorCode::OrderNotPayable,
+        PaymentError::AmountMismatch { .. } => ErrorCode::AmountMismatch,
+        PaymentError::InProgress => ErrorCode::PaymentInProgress,
+        PaymentError::AlreadyConfirmed => ErrorCode::PaymentAlreadyConfirmed,
+        PaymentError::NotConfirmable => ErrorCode::PaymentNotConfirmable,
+        PaymentError::NotRefundable { .. } => ErrorCode::NotRefundable,
+        PaymentError::RefundTooLarge { .. } => ErrorCode::RefundTooLarge,
+        PaymentError::NotFound => ErrorCode::PaymentNotFound,
+        PaymentError::RefundNotFound => ErrorCode::RefundNotFound,
+        PaymentError::NotRetryable => ErrorCode::RefundNotRetryable,
+        PaymentError::NotSettleable | PaymentError::SettlesTooMuch { .. } => ErrorCode::RefundNotSettleable,
+        PaymentError::LeaseLost | PaymentError::TooManyHints => ErrorCode::ServiceUnavailable,
     };
-    let error = ApiError::new(code, refusal.to_string());
-    match refusal {
-        Refusal::LeaseLost | Refusal::TooManyHints => error.retry_after(RETRY_AFTER),
-        Refusal::AmountMismatch { owed } | Refusal::SettlesTooMuch { owed } => error.with("owed", owed),
-        _ => error,
+    let response = ApiError::new(code, error.to_string());
+    match error {
+        PaymentError::LeaseLost | PaymentError::TooManyHints => response.retry_after(RETRY_AFTER),
+        PaymentError::AmountMismatch { owed } | PaymentError::SettlesTooMuch { owed } => response.with("owed", owed),
+        _ => response,
     }
 }
 
-fn stored(error: StoreError) -> ApiError {
+fn from_store(error: StoreError) -> ApiError {
     if error.is_retryable() {
-        ApiError::unavailable("The payments cannot be read or written now", error)
+        ApiError::unavailable("Payments are unavailable, retry later", error)
     } else {
         ApiError::internal(error)
     }
 }
 
-fn provided(error: StripeError) -> ApiError {
+fn from_provider(error: StripeError) -> ApiError {
     if error.is_method_unavailable() {
         let detail = "The payment provider's account does not offer this payment method";
         return ApiError::new(ErrorCode::PaymentMethodUnavailable, detail).because(error);
     }
     match error {
-        StripeError::Unreachable(_) | StripeError::NotNow { status: 429, .. } => {
-            ApiError::new(ErrorCode::ProviderUnavailable, "The payment provider does not answer")
+        StripeError::Unreachable(_) | StripeError::Transient { status: 429, .. } => {
+            ApiError::new(ErrorCode::ProviderUnavailable, "Payment provider unavailable, retry later")
                 .retry_after(RETRY_AFTER)
                 .because(error)
         }
-        StripeError::Failed { .. } | StripeError::NotNow { .. } => {
-            ApiError::new(ErrorCode::ProviderError, "The payment provider failed")
+        StripeError::Failed { .. } | StripeError::Transient { .. } => {
+            ApiError::new(ErrorCode::ProviderError, "Payment provider failed, retry later")
                 .retry_after(RETRY_AFTER)
                 .because(error)
         }
-        StripeError::Refused { .. } => {
-            ApiError::new(ErrorCode::ProviderError, "The payment provider refused").because(error)
+        StripeError::Rejected { .. } => {
+            ApiError::new(ErrorCode::ProviderError, "Payment provider rejected the request").because(error)
         }
     }
 }

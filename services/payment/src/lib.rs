@@ -1,19 +1,19 @@
-//! The payment service: takes an order's money through Stripe's API and gives it back.
+//! Payment service: captures and refunds payments of orders through Stripe's API.
 //!
-//! [`domain`] shows the whole life of a payment; [`till`] carries it out.
+//! [`domain`] contains the life cycle of a payment, [`service`] the use cases.
 
 pub mod app;
+pub mod clients;
 pub mod config;
+mod consumers;
 pub mod domain;
 pub mod error;
-mod events;
-mod figures;
-mod jobs;
-mod orders;
+mod metrics;
+pub mod repository;
 mod routes;
-pub mod store;
-pub mod stripe;
-pub mod till;
+pub mod service;
+mod state;
+mod workers;
 
-/// The service's name.
+/// Name of the service.
 pub const NAME: &str = "payment-service";

@@ -1,4 +1,4 @@
-//! The payment service as a process of its own.
+//! Payment service as a separate process.
 
 use std::process::ExitCode;
 

@@ -1,9 +1,9 @@
-//! The endpoints.
+//! HTTP endpoints of the payment service.
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::app::AppState;
+use crate::state::AppState;
 
 mod audit_payments;
 mod confirm_payment;
@@ -11,12 +11,13 @@ mod create_payment;
 mod get_payment;
 mod list_order_payments;
 mod refund_payment;
+mod request;
+mod response;
 mod retry_refund;
 mod settle_refund;
 mod stripe_webhook;
-mod view;
 
-/// All endpoints of this service's own.
+/// Returns the router of all endpoints.
 pub(crate) fn router(state: AppState) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(create_payment::create_payment))

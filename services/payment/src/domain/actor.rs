@@ -1,9 +1,9 @@
-//! The caller who asked for a refund.
+//! Caller that requests refunds.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Caller who asked for a refund, retried or settled it.
+/// Caller that requested, retried or settled a refund.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     /// An admin, by account id.
@@ -22,7 +22,7 @@ impl Actor {
         }
     }
 
-    /// Returns the account's or client's id.
+    /// Returns the account id or client id.
     #[must_use]
     pub fn id(&self) -> &str {
         match self {
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn actor_round_trips_through_its_text() {
+    fn actor_round_trips_through_its_stored_text() {
         for actor in [Actor::Admin("a1".to_owned()), Actor::Service("client:with:colons".to_owned())] {
             assert_eq!(actor.to_string().parse(), Ok(actor));
         }

@@ -1,232 +1,238 @@
-//! One payment.
+//! Payment with its refunds.
 
 use chrono::{DateTime, Duration, Utc};
 use contracts::calls::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
-use contracts::{Money, OrderId, PaymentId, UserId};
+use contracts::{Money, OrderId, PaymentId, RefundId, UserId};
 
-use super::facts::Captured;
+use super::lease::{LeasedTask, backoff};
+use super::provider::Captured;
 use super::refund::Refund;
 use super::state::State;
-use super::work::{Work, backoff};
 
-/// The longest time between two looks that webhooks cause and that change nothing.
-const LONGEST_IDLE_PAUSE: Duration = Duration::seconds(30);
+/// Maximum delay between two fetches that webhooks cause and that change nothing.
+const MAX_IDLE_DELAY: Duration = Duration::seconds(30);
 
-/// A payment with its refunds.
+/// Payment with its refunds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Payment {
-    /// Its id; the provider's intent names it in its metadata.
+    /// Id, which the metadata of the provider's intent names.
     pub id: PaymentId,
-    /// What is paid.
+    /// Paid order.
     pub order_id: OrderId,
-    /// Who pays.
+    /// Paying customer.
     pub user_id: UserId,
-    /// What was asked for.
+    /// Requested amount.
     pub amount: Money,
-    /// In which currency (ISO 4217).
+    /// Requested currency (ISO 4217).
     pub currency: String,
-    /// How it is paid.
+    /// Payment method.
     pub method: PaymentMethod,
-    /// Where it is.
+    /// State.
     pub state: State,
-    /// The provider's intent, once it is known.
+    /// Provider's intent, once known.
     pub intent: Option<String>,
-    /// Whether no money can come by the intent any more, since it succeeded, was cancelled, or never was.
-    pub closed: bool,
-    /// Whether the intent is to be cancelled.
-    pub stop: bool,
-    /// The transaction that a trusted caller named.
+    /// Set once the intent can capture nothing any more: it succeeded, was cancelled, or never existed.
+    pub intent_closed: bool,
+    /// Set if the intent is to be cancelled.
+    pub cancel_requested: bool,
+    /// Transaction named by a trusted caller.
     pub transaction_id: Option<String>,
-    /// Whether it was paid outside the provider.
+    /// Set if the payment was made outside the provider.
     pub external: bool,
-    /// What was taken.
+    /// Captured amount.
     pub captured: Option<Captured>,
-    /// Why what was taken is not wanted and goes back: `late` or `doubled`.
-    pub unwanted: Option<RefundCause>,
-    /// The largest sum of refunds that was announced as paid: what a payment that is wanted gives back. A refund of the
-    /// provider's own that fails lowers it.
-    pub announced: Money,
-    /// Whether the provider has refunds that we may not know.
+    /// Cause for refunding the whole capture, `late` or `doubled`; `None` if the order wants the capture.
+    pub refund_cause: Option<RefundCause>,
+    /// Largest refunded total that was published. A failed refund initiated at the provider lowers it.
+    pub refunds_announced: Money,
+    /// Set if the provider may have unknown refunds.
     pub sync_refunds: bool,
-    /// Intents that webhooks named and that have not been fetched since: its own, or others that name it.
+    /// Intents named by webhooks and not fetched since: the payment's own, or others that name it.
     pub hints: Vec<String>,
-    /// Number of looks in a row that webhooks caused and that changed nothing.
-    pub idle_looks: u32,
-    /// Time of the last of [`Self::idle_looks`].
-    pub idle_look_at: Option<DateTime<Utc>>,
-    /// Trace of the last webhook, which the work that it caused continues (`traceparent`).
+    /// Number of consecutive fetches that webhooks caused and that changed nothing.
+    pub idle_fetches: u32,
+    /// Time of the last fetch counted in [`Self::idle_fetches`].
+    pub last_idle_fetch_at: Option<DateTime<Utc>>,
+    /// Trace of the last webhook (`traceparent`), continued by the fetch that it caused.
     pub trace: Option<String>,
-    /// The client's words.
+    /// Description given by the client.
     pub description: Option<String>,
-    /// Why it failed, fit for the customer.
+    /// Failure reason, fit for the customer.
     pub failure_reason: Option<String>,
-    /// The client's own data: the text of a JSON object.
+    /// Metadata given by the client: the text of a JSON object.
     pub metadata: Option<String>,
-    /// Counts its events.
+    /// Number of published events.
     pub version: i64,
-    /// When it was created.
+    /// Time of creation.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// Time of the last change.
     pub updated_at: DateTime<Utc>,
-    /// When the money was taken.
+    /// Time of the capture.
     pub processed_at: Option<DateTime<Utc>>,
-    /// When money last went back.
+    /// Time of the last refund.
     pub refunded_at: Option<DateTime<Utc>>,
-    /// What is to be done at the provider.
-    pub work: Work,
-    /// Its refunds, oldest first.
+    /// Outstanding provider call.
+    pub task: LeasedTask,
+    /// Refunds, oldest first.
     pub refunds: Vec<Refund>,
 }
 
-/// What is to be done about a payment.
+/// Next step that a payment needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
-    /// Fetch an intent that a webhook named.
-    Look,
-    /// Ask for the intent and its refunds.
-    Sync,
-    /// See to it that no money can come by the intent.
-    Close,
-    /// Ask for the intent.
-    Check,
-    /// Write the next refund of what is owed back; the provider is not asked for that.
-    Repay,
+pub enum NextAction {
+    /// Fetch an intent named by a webhook.
+    FetchHintedIntent,
+    /// Fetch the intent and its refunds.
+    SyncRefunds,
+    /// Make sure that the intent captures nothing.
+    CancelIntent,
+    /// Fetch the intent.
+    FetchIntent,
+    /// Create the next refund that is due; needs no provider call.
+    CreateRefund,
 }
 
 impl Payment {
-    /// What clients see.
+    /// Returns the status shown to clients.
     #[must_use]
     pub fn status(&self) -> PaymentStatus {
         match self.state {
             State::Pending => PaymentStatus::Pending,
             State::Processing | State::Settling => PaymentStatus::Processing,
-            State::Completed if self.is_given_back() => PaymentStatus::Refunded,
+            State::Completed if self.is_fully_refunded() => PaymentStatus::Refunded,
             State::Completed => PaymentStatus::Completed,
             State::Failed => PaymentStatus::Failed,
             State::Cancelled => PaymentStatus::Cancelled,
         }
     }
 
-    /// What was taken, or what is asked for as long as nothing was.
+    /// Returns the captured amount, or the requested amount before the capture.
     #[must_use]
-    pub fn shown_amount(&self) -> Money {
+    pub fn effective_amount(&self) -> Money {
         self.captured.as_ref().map_or(self.amount, |captured| captured.amount)
     }
 
-    /// The currency of [`Self::shown_amount`].
+    /// Returns the currency of [`Self::effective_amount`].
     #[must_use]
-    pub fn shown_currency(&self) -> &str {
+    pub fn effective_currency(&self) -> &str {
         self.captured.as_ref().map_or(&self.currency, |captured| &captured.currency)
     }
 
-    /// The transaction: the provider's intent, until it is confirmed otherwise.
+    /// Returns the transaction id shown to clients: the confirmed transaction of an external payment, else the intent.
     #[must_use]
-    pub fn shown_transaction(&self) -> Option<&str> {
+    pub fn effective_transaction(&self) -> Option<&str> {
         if self.external { self.transaction_id.as_deref() } else { self.intent.as_deref() }
     }
 
-    /// What was taken; nothing as long as nothing was.
+    /// Returns the captured amount, zero before the capture.
     #[must_use]
     pub fn captured_amount(&self) -> Money {
         self.captured.as_ref().map_or(Money::ZERO, |captured| captured.amount)
     }
 
-    /// What went back.
+    /// Returns the refund with this id.
+    #[must_use]
+    pub fn refund(&self, id: RefundId) -> Option<&Refund> {
+        self.refunds.iter().find(|refund| refund.id == id)
+    }
+
+    /// Returns the total of the succeeded refunds.
     #[must_use]
     pub fn refunded(&self) -> Money {
-        let gone = self.refunds.iter().filter(|refund| refund.status == RefundStatus::Succeeded);
-        gone.map(|refund| refund.amount).sum()
+        let succeeded = self.refunds.iter().filter(|refund| refund.status == RefundStatus::Succeeded);
+        succeeded.map(|refund| refund.amount).sum()
     }
 
-    /// What went back or is on its way.
+    /// Returns the total of the succeeded and pending refunds.
     #[must_use]
-    pub fn held(&self) -> Money {
-        self.refunds.iter().filter(|refund| refund.holds()).map(|refund| refund.amount).sum()
+    pub fn refunded_or_pending_amount(&self) -> Money {
+        self.refunds.iter().filter(|refund| !refund.is_failed()).map(|refund| refund.amount).sum()
     }
 
-    /// What can still be given back.
+    /// Returns the amount that can still be refunded.
     #[must_use]
-    pub fn rest(&self) -> Money {
-        self.captured_amount().minus_or_zero(self.held())
+    pub fn refundable_amount(&self) -> Money {
+        self.captured_amount().minus_or_zero(self.refunded_or_pending_amount())
     }
 
-    fn is_given_back(&self) -> bool {
+    fn is_fully_refunded(&self) -> bool {
         let captured = self.captured_amount();
         !captured.is_zero() && self.refunded() >= captured
     }
 
-    /// What we owe back and have not yet asked for: all of it if the order does not want it, else what was announced as
-    /// refunded and failed after all.
+    /// Returns the amount owed to the customer and not requested yet: everything if the order does not want the payment,
+    /// else what was published as refunded and failed afterwards.
     #[must_use]
-    pub fn owed_back(&self, order_cancelled: bool) -> Money {
-        let all = order_cancelled || self.unwanted.is_some();
-        let wanted_back = if all { self.captured_amount() } else { self.announced };
-        wanted_back.minus_or_zero(self.held())
+    pub fn refund_due(&self, order_cancelled: bool) -> Money {
+        let everything = order_cancelled || self.refund_cause.is_some();
+        let target = if everything { self.captured_amount() } else { self.refunds_announced };
+        target.minus_or_zero(self.refunded_or_pending_amount())
     }
 
-    /// What of [`Self::owed_back`] is made again by itself, without a person.
+    /// Returns the part of [`Self::refund_due`] that is retried automatically, without an admin.
     #[must_use]
-    pub fn owed_now(&self, order_cancelled: bool) -> Money {
+    pub fn automatic_refund_due(&self, order_cancelled: bool) -> Money {
         let waiting = self.refunds.iter().filter(|refund| refund.needs_attention).map(|refund| refund.amount).sum();
-        self.owed_back(order_cancelled).minus_or_zero(waiting)
+        self.refund_due(order_cancelled).minus_or_zero(waiting)
     }
 
-    /// What is owed and not under way at the provider: it waits for the next attempt, or for a person.
+    /// Returns the amount owed to the customer and not in progress at the provider: it waits for the next attempt, for an
+    /// admin, or for a manual refund.
     #[must_use]
-    pub fn awaiting(&self, order_cancelled: bool) -> Money {
-        let by_people = |refund: &&Refund| refund.external && refund.status == RefundStatus::Pending;
-        let by_people: Money = self.refunds.iter().filter(by_people).map(|refund| refund.amount).sum();
-        [by_people, self.owed_back(order_cancelled)].into_iter().sum()
+    pub fn outstanding_refund(&self, order_cancelled: bool) -> Money {
+        let manual = self.refunds.iter().filter(|refund| refund.awaits_manual_payment()).map(|refund| refund.amount);
+        manual.chain([self.refund_due(order_cancelled)]).sum()
     }
 
-    /// The last attempt that failed and is made again by itself.
+    /// Returns the last failed refund that is retried automatically.
     #[must_use]
-    pub fn last_failed(&self) -> Option<&Refund> {
-        let failed = self.refunds.iter().filter(|refund| !refund.holds() && !refund.needs_attention);
+    pub fn last_failed_refund(&self) -> Option<&Refund> {
+        let failed = self.refunds.iter().filter(|refund| refund.is_failed() && !refund.needs_attention);
         failed.max_by_key(|refund| refund.updated_at)
     }
 
-    /// When the next refund may be made after one that failed: later with each attempt. `None` if none failed.
+    /// Returns the earliest time of the next refund attempt, with a backoff per attempt; `None` if no refund failed.
     #[must_use]
-    pub fn repay_at(&self) -> Option<DateTime<Utc>> {
-        self.last_failed().map(|last| last.updated_at + backoff(last.attempts.saturating_sub(1)))
+    pub fn next_refund_at(&self) -> Option<DateTime<Utc>> {
+        self.last_failed_refund().map(|last| last.updated_at + backoff(last.attempts.saturating_sub(1)))
     }
 
-    /// When a webhook may next have the provider asked: `None` for at once, else 2 s, 4 s … 30 s after the last look that
-    /// changed nothing, so that repeated webhooks do not hold up the first ones of other payments.
+    /// Returns the earliest time of the next fetch that a webhook causes: `None` for at once, else 2 s, 4 s … 30 s after
+    /// the last fetch that changed nothing. Repeated webhooks thus do not delay the first ones of other payments.
     #[must_use]
-    pub fn hint_due(&self) -> Option<DateTime<Utc>> {
-        let pause = Duration::seconds(1 << self.idle_looks.min(5)).min(LONGEST_IDLE_PAUSE);
-        self.idle_look_at.map(|at| at + pause)
+    pub fn next_hinted_fetch_at(&self) -> Option<DateTime<Utc>> {
+        let delay = Duration::seconds(1 << self.idle_fetches.min(5)).min(MAX_IDLE_DELAY);
+        self.last_idle_fetch_at.map(|at| at + delay)
     }
 
-    /// Counts a look that a webhook caused and that changed nothing. After a while without any the count starts anew.
-    pub(super) fn count_idle_look(&mut self, now: DateTime<Utc>) {
-        let in_a_row = self.idle_look_at.is_some_and(|last| now - last <= LONGEST_IDLE_PAUSE * 2);
-        self.idle_looks = if in_a_row { self.idle_looks.saturating_add(1) } else { 1 };
-        self.idle_look_at = Some(now);
+    /// Counts a fetch that a webhook caused and that changed nothing. The count restarts after a quiet minute.
+    pub(super) fn count_idle_fetch(&mut self, now: DateTime<Utc>) {
+        let consecutive = self.last_idle_fetch_at.is_some_and(|last| now - last <= MAX_IDLE_DELAY * 2);
+        self.idle_fetches = if consecutive { self.idle_fetches.saturating_add(1) } else { 1 };
+        self.last_idle_fetch_at = Some(now);
     }
 
-    /// Notes that a look changed something: the next webhook has the provider asked at once.
-    pub(super) const fn forget_idle_looks(&mut self) {
-        self.idle_looks = 0;
-        self.idle_look_at = None;
+    /// Resets the count of idle fetches after a change: the next webhook is followed at once.
+    pub(super) const fn reset_idle_fetches(&mut self) {
+        self.idle_fetches = 0;
+        self.last_idle_fetch_at = None;
     }
 
-    /// What is to be done about it; it follows from what is stored, so that nothing is forgotten.
+    /// Returns the next step. It is derived from stored data alone, so that no step is lost.
     #[must_use]
-    pub fn need(&self, order_cancelled: bool) -> Option<Need> {
-        let never_made = self.state == State::Pending && self.intent.is_none();
+    pub fn next_action(&self, order_cancelled: bool) -> Option<NextAction> {
+        let never_created = self.state == State::Pending && self.intent.is_none();
+        let must_cancel = self.cancel_requested && !self.intent_closed;
         if !self.hints.is_empty() {
-            Some(Need::Look)
+            Some(NextAction::FetchHintedIntent)
         } else if self.sync_refunds {
-            Some(Need::Sync)
-        } else if self.state == State::Settling || never_made || (self.stop && !self.closed) {
-            Some(Need::Close)
+            Some(NextAction::SyncRefunds)
+        } else if self.state == State::Settling || never_created || must_cancel {
+            Some(NextAction::CancelIntent)
         } else if self.state.is_open() {
-            Some(Need::Check)
-        } else if !self.owed_now(order_cancelled).is_zero() {
-            Some(Need::Repay)
+            Some(NextAction::FetchIntent)
+        } else if !self.automatic_refund_due(order_cancelled).is_zero() {
+            Some(NextAction::CreateRefund)
         } else {
             None
         }

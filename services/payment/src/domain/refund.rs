@@ -1,68 +1,69 @@
-//! A refund of a payment.
+//! Refund of a payment.
 
 use chrono::{DateTime, Duration, Utc};
 use contracts::calls::{RefundCause, RefundStatus};
 use contracts::{Money, RefundId};
 
 use super::actor::Actor;
-use super::facts::RefundFact;
-use super::work::Work;
+use super::lease::LeasedTask;
+use super::provider::ProviderRefundStatus;
 
-/// Attempts to give back what is owed before a person has to decide.
+/// Maximum attempts of a refund that is due before it waits for an admin.
 pub const MAX_ATTEMPTS: u32 = 5;
 /// Time after a success in which the provider may still report a failure: banks return money for up to 30 days
 /// (<https://docs.stripe.com/refunds#failed-refunds>).
 const WATCH_TIME: Duration = Duration::days(30);
-/// Shortest and longest time between two looks at a refund that has succeeded.
-const SHORTEST_WATCH: Duration = Duration::seconds(10);
-const LONGEST_WATCH: Duration = Duration::days(1);
+/// Minimum delay between two checks of a succeeded refund.
+const MIN_CHECK_DELAY: Duration = Duration::seconds(10);
+/// Maximum delay between two checks of a succeeded refund.
+const MAX_CHECK_DELAY: Duration = Duration::days(1);
 
-/// Money of a payment that goes back. Its amount is held from the moment that it is written until it fails.
+/// Refund of a payment. It reserves its amount from its creation until it fails.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refund {
-    /// Its id; the provider's object names it in its metadata.
+    /// Id, which the metadata of the provider's object names.
     pub id: RefundId,
-    /// How much.
+    /// Amount.
     pub amount: Money,
-    /// Where it is.
+    /// Status.
     pub status: RefundStatus,
-    /// Why, as a kind.
+    /// Cause.
     pub cause: RefundCause,
-    /// Why, in somebody's words.
+    /// Reason, as free text.
     pub reason: Option<String>,
-    /// Whether people move the money and the provider is not asked.
+    /// Set if the money is moved manually, outside the provider.
     pub external: bool,
-    /// The provider's id, once it is known.
-    pub provider_refund: Option<String>,
-    /// Why it failed.
-    pub failure: Option<String>,
-    /// Number of the attempt of what is owed, from 1.
+    /// Provider's id of the refund, once known.
+    pub provider_refund_id: Option<String>,
+    /// Failure reason.
+    pub failure_reason: Option<String>,
+    /// Number of attempts at the amount due, starting at 1.
     pub attempts: u32,
-    /// Whether it failed, is owed, and is not made again until a person decides.
+    /// Set if the refund failed, is still due, and is not retried until an admin decides.
     pub needs_attention: bool,
-    /// Whether a person paid it outside the provider: it is never sent again.
+    /// Set if an admin paid the refund outside the provider; it is never sent again.
     pub settled: bool,
-    /// Whether the provider paid it too, although it was settled; or paid it as another refund, beyond what was captured.
+    /// Set if the provider paid a settled refund too, or paid a refund beyond the captured amount.
     pub paid_twice: bool,
-    /// Who asked for it; `None` where the service itself did.
+    /// Requesting caller; `None` for refunds made by the service itself.
     pub actor: Option<Actor>,
-    /// The provider's ids of attempts that failed and were repeated by a person.
-    pub former: Vec<String>,
-    /// When it was made.
+    /// Provider's ids of failed attempts that an admin retried.
+    pub previous_provider_ids: Vec<String>,
+    /// Time of creation.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// Time of the last change.
     pub updated_at: DateTime<Utc>,
-    /// What is to be done at the provider.
-    pub work: Work,
+    /// Outstanding provider call.
+    pub task: LeasedTask,
 }
 
 impl Refund {
-    /// One that is to be sent to the provider at once, or booked by people if it is external.
+    /// Creates a pending refund, which is sent to the provider at once unless it is external.
     #[must_use]
     pub fn new(amount: Money, cause: RefundCause, external: bool, now: DateTime<Utc>) -> Self {
-        let mut work = Work::default();
+        let mut task = LeasedTask::default();
         if !external {
-            work.urge(now);
+            task.schedule_now(now);
         }
         Self {
             id: RefundId::generate(now),
@@ -71,66 +72,72 @@ impl Refund {
             cause,
             reason: None,
             external,
-            provider_refund: None,
-            failure: None,
+            provider_refund_id: None,
+            failure_reason: None,
             attempts: 1,
             needs_attention: false,
             settled: false,
             paid_twice: false,
             actor: None,
-            former: Vec::new(),
+            previous_provider_ids: Vec::new(),
             created_at: now,
             updated_at: now,
-            work,
+            task,
         }
     }
 
-    /// Whether it is under way at the provider, or about to be.
+    /// Returns `true` if the refund is in progress at the provider or about to be sent.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.status == RefundStatus::Pending && !self.external
     }
 
-    /// Returns when to look at a refund that has succeeded again, since it may still fail: after 10 s, then after twice
-    /// the time each, up to a day, for 30 days. `None` for any other.
+    /// Returns `true` if the refund waits for a manual payment outside the provider.
     #[must_use]
-    pub fn next_look(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let at_provider = self.provider_refund.is_some() && !self.external && !self.settled;
-        let age = now - self.updated_at;
-        let watched = self.status == RefundStatus::Succeeded && at_provider && age <= WATCH_TIME;
-        watched.then(|| now + age.clamp(SHORTEST_WATCH, LONGEST_WATCH))
+    pub fn awaits_manual_payment(&self) -> bool {
+        self.status == RefundStatus::Pending && self.external
     }
 
-    /// Ends the work on it for now, and plans the next one if there is to be one.
+    /// Returns `true` if the refund failed, so that it no longer reserves its amount.
+    #[must_use]
+    pub fn is_failed(&self) -> bool {
+        self.status == RefundStatus::Failed
+    }
+
+    /// Returns the time of the next check of a succeeded refund, which may still fail: after 10 s, then after twice the
+    /// time each, up to a day, for 30 days. `None` for any other refund.
+    #[must_use]
+    pub fn next_check_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let at_provider = self.provider_refund_id.is_some() && !self.external && !self.settled;
+        let age = now - self.updated_at;
+        let watched = self.status == RefundStatus::Succeeded && at_provider && age <= WATCH_TIME;
+        watched.then(|| now + age.clamp(MIN_CHECK_DELAY, MAX_CHECK_DELAY))
+    }
+
+    /// Releases the lease and schedules the next call, if there is one.
     pub fn release(&mut self, now: DateTime<Utc>) {
-        let next = self.next_look(now);
-        self.work.release(self.is_open(), now);
-        if self.work.due_at.is_none() {
-            self.work.due_at = next;
+        let next_check = self.next_check_at(now);
+        self.task.release(self.is_open(), now);
+        if self.task.due_at.is_none() {
+            self.task.due_at = next_check;
         }
     }
 
-    /// Whether its amount is held or given back.
-    #[must_use]
-    pub fn holds(&self) -> bool {
-        self.status != RefundStatus::Failed
-    }
-
-    /// The status that a fact leads to, if it is another one.
+    /// Returns the status after a provider status, if it changes.
     ///
-    /// A refund that the provider has made and that failed stays so, unless the fact is `fresh`: asked for after the
-    /// failure was recorded. Any other success is older. One that was refused before the provider made it takes what is
-    /// found later. One that was settled by hand keeps its status.
+    /// A refund that failed after the provider created it stays failed, unless the provider status is `fresh`: fetched
+    /// after the failure was recorded. Any other success is older. A refund rejected before the provider created it takes
+    /// any later status. A settled refund keeps its status.
     #[must_use]
-    pub fn after(&self, fact: RefundFact, fresh: bool) -> Option<RefundStatus> {
+    pub fn on_provider_status(&self, provider: ProviderRefundStatus, fresh: bool) -> Option<RefundStatus> {
         if self.settled {
             return None;
         }
-        let settled = self.status == RefundStatus::Failed && self.provider_refund.is_some() && !fresh;
-        let next = match (self.status, fact) {
-            (_, RefundFact::Failed) => RefundStatus::Failed,
-            (_, RefundFact::Succeeded) if !settled => RefundStatus::Succeeded,
-            (RefundStatus::Failed, RefundFact::Pending) if !settled => RefundStatus::Pending,
+        let failed_for_good = self.is_failed() && self.provider_refund_id.is_some() && !fresh;
+        let next = match (self.status, provider) {
+            (_, ProviderRefundStatus::Failed) => RefundStatus::Failed,
+            (_, ProviderRefundStatus::Succeeded) if !failed_for_good => RefundStatus::Succeeded,
+            (RefundStatus::Failed, ProviderRefundStatus::Pending) if !failed_for_good => RefundStatus::Pending,
             (status, _) => status,
         };
         (next != self.status).then_some(next)
@@ -142,29 +149,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_status_and_every_fact() {
+    fn status_table_covers_every_status_and_provider_status() {
         use RefundStatus::{Failed, Pending, Succeeded};
         let now = DateTime::UNIX_EPOCH;
         #[rustfmt::skip]
         let table = [
-            //          made at the provider, fresh    Pending         Succeeded        Failed
-            (Pending,   false,                false, [None,          Some(Succeeded), Some(Failed)]),
-            (Pending,   true,                 false, [None,          Some(Succeeded), Some(Failed)]),
-            (Succeeded, true,                 false, [None,          None,            Some(Failed)]),
-            (Failed,    true,                 false, [None,          None,            None]),
-            (Failed,    true,                 true,  [Some(Pending), Some(Succeeded), None]),
-            (Failed,    false,                false, [Some(Pending), Some(Succeeded), None]),
+            //          created at provider, fresh     Pending         Succeeded        Failed
+            (Pending,   false,               false, [None,          Some(Succeeded), Some(Failed)]),
+            (Pending,   true,                false, [None,          Some(Succeeded), Some(Failed)]),
+            (Succeeded, true,                false, [None,          None,            Some(Failed)]),
+            (Failed,    true,                false, [None,          None,            None]),
+            (Failed,    true,                true,  [Some(Pending), Some(Succeeded), None]),
+            (Failed,    false,               false, [Some(Pending), Some(Succeeded), None]),
         ];
-        let facts = [RefundFact::Pending, RefundFact::Succeeded, RefundFact::Failed];
-        for (status, made, fresh, expected) in table {
+        let statuses = [ProviderRefundStatus::Pending, ProviderRefundStatus::Succeeded, ProviderRefundStatus::Failed];
+        for (status, created, fresh, expected) in table {
             let mut refund = Refund::new(Money::from_cents(1), RefundCause::Granted, false, now);
             refund.status = status;
-            refund.provider_refund = made.then(|| "re_1".to_owned());
-            for (fact, expected) in facts.into_iter().zip(expected) {
-                assert_eq!(refund.after(fact, fresh), expected, "{status} (made: {made}) after {fact:?}");
+            refund.provider_refund_id = created.then(|| "re_1".to_owned());
+            for (provider, expected) in statuses.into_iter().zip(expected) {
+                let next = refund.on_provider_status(provider, fresh);
+                assert_eq!(next, expected, "{status} (created: {created}) on {provider:?}");
             }
             refund.settled = true;
-            assert!(facts.iter().all(|fact| refund.after(*fact, fresh).is_none()), "settled by hand");
+            let unchanged = statuses.iter().all(|provider| refund.on_provider_status(*provider, fresh).is_none());
+            assert!(unchanged, "settled manually");
         }
     }
 
@@ -172,14 +181,14 @@ mod tests {
     fn succeeded_refund_is_watched_for_thirty_days() {
         let start = DateTime::UNIX_EPOCH;
         let mut refund = Refund::new(Money::from_cents(1), RefundCause::Granted, false, start);
-        assert_eq!(refund.next_look(start), None, "it is under way");
+        assert_eq!(refund.next_check_at(start), None, "in progress");
         refund.status = RefundStatus::Succeeded;
-        refund.provider_refund = Some("re_1".to_owned());
-        let (mut now, mut looks) = (start, 0);
-        while let Some(next) = refund.next_look(now) {
-            assert!(next - now >= SHORTEST_WATCH && next - now <= LONGEST_WATCH);
-            (now, looks) = (next, looks + 1);
+        refund.provider_refund_id = Some("re_1".to_owned());
+        let (mut now, mut checks) = (start, 0);
+        while let Some(next) = refund.next_check_at(now) {
+            assert!(next - now >= MIN_CHECK_DELAY && next - now <= MAX_CHECK_DELAY);
+            (now, checks) = (next, checks + 1);
         }
-        assert!(now - start > WATCH_TIME && (30..60).contains(&looks), "{looks} looks until {now}");
+        assert!(now - start > WATCH_TIME && (30..60).contains(&checks), "{checks} checks until {now}");
     }
 }

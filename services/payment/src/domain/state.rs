@@ -1,67 +1,67 @@
-//! The states of a payment, and what each makes of what the provider says.
+//! Payment states and their transitions on provider statuses.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::facts::Fact;
+use super::provider::IntentStatus;
 
-/// Where a payment is. What is shown to clients ([`super::Payment::status`]) follows from it.
+/// State of a payment. The status shown to clients ([`super::Payment::status`]) is derived from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// Created; the customer has to act.
     Pending,
-    /// The provider is taking it.
+    /// Being captured by the provider.
     Processing,
-    /// A trusted caller said that it was paid elsewhere: the intent is being cancelled, then it completes. It counts as
-    /// open and is shown as processing.
+    /// Confirmed by a trusted caller as paid elsewhere: the intent is being cancelled, then the payment completes. The
+    /// state counts as open and is shown as processing.
     Settling,
-    /// Money was captured.
+    /// Captured.
     Completed,
-    /// Declined, or refused by the provider.
+    /// Declined, or rejected by the provider.
     Failed,
-    /// Given up before it was taken.
+    /// Cancelled before it was captured.
     Cancelled,
 }
 
-/// What a fact does to a payment.
+/// Effect of a provider status on the state of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Move {
-    /// Nothing.
-    Stay,
-    /// It changes to this state.
-    Become(State),
-    /// Money was captured: it is recorded, and kept or given back.
+pub enum Transition {
+    /// No change.
+    None,
+    /// Change to the given state.
+    To(State),
+    /// Capture, which is recorded and then either accepted or refunded.
     Capture,
 }
 
 impl State {
-    /// Every state there is.
+    /// All states.
     pub const ALL: [Self; 6] =
         [Self::Pending, Self::Processing, Self::Settling, Self::Completed, Self::Failed, Self::Cancelled];
 
-    /// Whether it is one of the states of which an order has one payment at a time.
+    /// Returns `true` for open states. An order has at most one open payment.
     #[must_use]
     pub const fn is_open(self) -> bool {
         matches!(self, Self::Pending | Self::Processing | Self::Settling)
     }
 
-    /// The table of the whole life: what a payment in this state makes of a fact about its own intent.
+    /// Returns the transition that a status of the payment's own intent causes: the table of the whole life cycle.
     ///
-    /// Facts come late, repeated and out of order; a state that knows better stays. Money is the exception: a success
-    /// is recorded in every state that has not recorded one.
+    /// Statuses arrive late, repeated and out of order; later states ignore earlier statuses. Captures are the exception:
+    /// every state that has not recorded one records it.
     #[must_use]
-    pub const fn after(self, fact: &Fact) -> Move {
-        match (self, fact) {
-            (Self::Completed, _) => Move::Stay,
-            (_, Fact::Succeeded(_)) => Move::Capture,
-            (Self::Pending | Self::Processing, Fact::Declined { .. }) => Move::Become(Self::Failed),
-            (Self::Pending | Self::Processing, Fact::Canceled) => Move::Become(Self::Cancelled),
-            (Self::Pending, Fact::Processing) => Move::Become(Self::Processing),
-            _ => Move::Stay,
+    pub const fn on_intent_status(self, status: &IntentStatus) -> Transition {
+        match (self, status) {
+            (Self::Completed, _) => Transition::None,
+            (_, IntentStatus::Succeeded(_)) => Transition::Capture,
+            (Self::Pending | Self::Processing, IntentStatus::Declined { .. }) => Transition::To(Self::Failed),
+            (Self::Pending | Self::Processing, IntentStatus::Canceled) => Transition::To(Self::Cancelled),
+            (Self::Pending, IntentStatus::Processing) => Transition::To(Self::Processing),
+            _ => Transition::None,
         }
     }
 
-    /// The text that is stored.
+    /// Returns the stored text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -96,36 +96,36 @@ mod tests {
     use contracts::Money;
 
     #[test]
-    fn every_state_and_every_fact() {
-        use Move::{Become, Capture, Stay};
+    fn transition_table_covers_every_state_and_status() {
         use State::{Cancelled, Completed, Failed, Pending, Processing, Settling};
-        let facts = [
-            Fact::Waiting,
-            Fact::Processing,
-            Fact::Declined { reason: "no".to_owned(), kind: Decline::Other },
-            Fact::Succeeded(Captured { amount: Money::from_cents(1), currency: "USD".to_owned() }),
-            Fact::Canceled,
+        use Transition::{Capture, None, To};
+        let statuses = [
+            IntentStatus::AwaitingCustomer,
+            IntentStatus::Processing,
+            IntentStatus::Declined { reason: "no".to_owned(), kind: Decline::Other },
+            IntentStatus::Succeeded(Captured { amount: Money::from_cents(1), currency: "USD".to_owned() }),
+            IntentStatus::Canceled,
         ];
         #[rustfmt::skip]
         let table = [
-            //            Waiting  Processing           Declined        Succeeded  Canceled
-            (Pending,    [Stay,    Become(Processing),  Become(Failed), Capture,   Become(Cancelled)]),
-            (Processing, [Stay,    Stay,                Become(Failed), Capture,   Become(Cancelled)]),
-            (Settling,   [Stay,    Stay,                Stay,           Capture,   Stay]),
-            (Completed,  [Stay,    Stay,                Stay,           Stay,      Stay]),
-            (Failed,     [Stay,    Stay,                Stay,           Capture,   Stay]),
-            (Cancelled,  [Stay,    Stay,                Stay,           Capture,   Stay]),
+            //            AwaitingCustomer  Processing       Declined    Succeeded  Canceled
+            (Pending,    [None,             To(Processing),  To(Failed), Capture,   To(Cancelled)]),
+            (Processing, [None,             None,            To(Failed), Capture,   To(Cancelled)]),
+            (Settling,   [None,             None,            None,       Capture,   None]),
+            (Completed,  [None,             None,            None,       None,      None]),
+            (Failed,     [None,             None,            None,       Capture,   None]),
+            (Cancelled,  [None,             None,            None,       Capture,   None]),
         ];
         assert_eq!(table.len(), State::ALL.len());
-        for (state, moves) in table {
-            for (fact, expected) in facts.iter().zip(moves) {
-                assert_eq!(state.after(fact), expected, "{state} after {fact:?}");
+        for (state, transitions) in table {
+            for (status, expected) in statuses.iter().zip(transitions) {
+                assert_eq!(state.on_intent_status(status), expected, "{state} on {status:?}");
             }
         }
     }
 
     #[test]
-    fn a_state_is_read_as_it_is_written() {
+    fn state_round_trips_through_its_stored_text() {
         for state in State::ALL {
             assert_eq!(state.as_str().parse(), Ok(state));
         }

@@ -8,10 +8,10 @@ use contracts::audit::PaymentAudit;
 use contracts::calls::{RefundCause, RefundStatus};
 use contracts::{Money, PaymentId, Problem};
 
-use crate::app::AppState;
 use crate::domain::{Payment, Refund};
+use crate::state::AppState;
 
-/// Payments by id, as an auditor compares them with orders and with the provider.
+/// Lists payments by id, for comparison with orders and with the provider.
 #[utoipa::path(
     get,
     path = "/ops/audit",
@@ -31,25 +31,25 @@ pub(super) async fn audit_payments(
     Query(page): Query<AuditPage>,
 ) -> Result<Json<Vec<PaymentAudit>>, ApiError> {
     let (after, limit) = page.read::<PaymentId>()?;
-    let payments = app.till.ledger().audit(after, limit).await?;
-    Ok(Json(payments.into_iter().map(row).collect()))
+    let payments = app.payments.audit_page(after, limit).await?;
+    Ok(Json(payments.into_iter().map(to_audit).collect()))
 }
 
-fn row((payment, order_cancelled): (Payment, bool)) -> PaymentAudit {
-    let sum = |which: &dyn Fn(&&Refund) -> bool| {
-        payment.refunds.iter().filter(which).map(|refund| refund.amount).sum::<Money>()
+fn to_audit((payment, order_cancelled): (Payment, bool)) -> PaymentAudit {
+    let sum = |included: &dyn Fn(&&Refund) -> bool| {
+        payment.refunds.iter().filter(included).map(|refund| refund.amount).sum::<Money>()
     };
     let outside = |refund: &&Refund| refund.settled && !refund.paid_twice;
     let succeeded = |refund: &&Refund| refund.status == RefundStatus::Succeeded;
-    // What was granted and failed after all stays granted while it is owed.
-    let wanted = payment.unwanted.is_none() && !order_cancelled;
-    let owed_of_granted = if wanted { payment.owed_back(order_cancelled) } else { Money::ZERO };
+    // A granted refund that failed afterwards stays granted while it is due.
+    let wanted = payment.refund_cause.is_none() && !order_cancelled;
+    let due_of_granted = if wanted { payment.refund_due(order_cancelled) } else { Money::ZERO };
     let granted = sum(&|refund| refund.cause == RefundCause::Granted && succeeded(refund));
     PaymentAudit {
         refunded: sum(&|refund| succeeded(refund) && !outside(refund)),
-        granted: [granted, owed_of_granted].into_iter().sum(),
+        granted: [granted, due_of_granted].into_iter().sum(),
         refunding: sum(&|refund| refund.status == RefundStatus::Pending),
-        awaiting: payment.awaiting(order_cancelled),
+        awaiting: payment.outstanding_refund(order_cancelled),
         refunded_outside: sum(&outside),
         captured: payment.captured_amount(),
         status: payment.status(),

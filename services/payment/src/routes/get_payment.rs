@@ -5,12 +5,10 @@ use common::auth::{Scoped, scope};
 use common::http::{ApiError, Json, Path};
 use contracts::{PaymentId, Problem};
 
-use super::view::PaymentView;
-use crate::app::AppState;
-use crate::domain::Refusal;
-use crate::error::Error;
+use super::response::PaymentResponse;
+use crate::state::AppState;
 
-/// A payment.
+/// Returns a payment.
 #[utoipa::path(
     get,
     path = "/api/payments/{id}",
@@ -18,7 +16,7 @@ use crate::error::Error;
     security(("bearer" = [])),
     params(("id" = PaymentId, Path)),
     responses(
-        (status = 200, body = PaymentView),
+        (status = 200, body = PaymentResponse),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "INSUFFICIENT_SCOPE: a service without payments:read", body = Problem),
@@ -29,8 +27,6 @@ pub(super) async fn get_payment(
     State(app): State<AppState>,
     caller: Scoped<scope::PaymentsRead>,
     Path(id): Path<PaymentId>,
-) -> Result<Json<PaymentView>, ApiError> {
-    let payment = app.till.ledger().payment(id).await.map_err(Error::from)?;
-    let payment = payment.filter(|payment| caller.0.may_act_for(payment.user_id));
-    Ok(Json(payment.ok_or(Error::Refused(Refusal::NotFound))?.into()))
+) -> Result<Json<PaymentResponse>, ApiError> {
+    Ok(Json(app.payments.find(id, &caller.0).await?.into()))
 }

@@ -1,34 +1,34 @@
 //! `POST /api/payments/{id}/refund`
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
-use common::auth::{AdminOr, scope};
-use common::http::idempotent::{self, Keyed, once};
+use common::auth::{AdminOr, Caller, scope};
+use common::http::idempotent::{Keyed, once};
 use common::http::{ApiError, Checks, OptionalJson, Path};
-use common::idempotency::KeptAnswer;
 use contracts::{Money, PaymentId, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::view::{PaymentView, actor};
-use crate::app::AppState;
-use crate::domain::{Actor, NewRefund, Payment};
-use crate::till::Once;
+use super::request::actor;
+use super::response::PaymentResponse;
+use crate::domain::NewRefund;
+use crate::service::{IdempotentOperation, ToStoredResponse};
+use crate::state::AppState;
 
-const REASON_CHARS: usize = 500;
+const MAX_REASON_CHARS: usize = 500;
 
+/// Request body.
 #[derive(Default, Deserialize, Serialize, ToSchema)]
 #[schema(as = NewRefund)]
-pub(super) struct Body {
-    /// How much goes back; the rest if it is left out.
+pub(super) struct RefundPaymentRequest {
+    /// Amount to refund; the refundable amount if omitted.
     amount: Option<Money>,
     #[schema(max_length = 500)]
     reason: Option<String>,
 }
 
-/// Gives money of a payment back. Where the provider does not answer now, the refund is shown as pending and is carried
-/// out later. For a payment that was confirmed as made elsewhere this says that people have paid it back.
+/// Refunds a payment in full or in part. If the provider is unavailable, the refund is pending and is made later. For a
+/// payment confirmed as made elsewhere, the request reports a manual refund.
 #[utoipa::path(
     post,
     path = "/api/payments/{id}/refund",
@@ -36,49 +36,44 @@ pub(super) struct Body {
     security(("bearer" = [])),
     params(
         ("id" = PaymentId, Path),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 characters; kept for 24 hours"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 characters; stored for 24 hours"),
     ),
-    request_body = Option<Body>,
+    request_body = Option<RefundPaymentRequest>,
     responses(
-        (status = 200, body = PaymentView),
+        (status = 200, body = PaymentResponse),
         (status = 400, description = "NOT_REFUNDABLE, REFUND_TOO_LARGE, VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "FORBIDDEN, INSUFFICIENT_SCOPE: only an admin or a service with payments:refund", body = Problem),
         (status = 404, description = "PAYMENT_NOT_FOUND", body = Problem),
         (status = 409, description = "IDEMPOTENCY_IN_FLIGHT", body = Problem),
         (status = 422, description = "IDEMPOTENCY_MISMATCH", body = Problem),
-        (status = 502, description = "PROVIDER_ERROR: the provider refused, the amount is free again", body = Problem),
+        (status = 502, description = "PROVIDER_ERROR: the provider rejected the refund, the amount is refundable again", body = Problem),
     )
 )]
 pub(super) async fn refund_payment(
     State(app): State<AppState>,
     caller: AdminOr<scope::PaymentsRefund>,
     Path(id): Path<PaymentId>,
-    request: Keyed<OptionalJson<Body>>,
+    request: Keyed<OptionalJson<RefundPaymentRequest>>,
 ) -> Result<Response, ApiError> {
     let caller = caller.into_inner();
     let keyed = request.request(&caller);
     let body = request.input.0.unwrap_or_default();
-    // All else comes after the key, so that a replay does not depend on it.
-    once(&app.keys, keyed, async |turn| {
-        let request = check(body, actor(&caller))?;
-        let kept = |payment: &Payment| kept(payment).ok();
-        let payment = app.till.refund(id, request, Once::new(turn.as_ref(), &kept)).await?;
-        self::kept(&payment)
+    // Validation follows the look-up of the key, so that a replay does not depend on it.
+    once(&app.keys, keyed, async |lease| {
+        let operation = IdempotentOperation::new(lease.as_ref());
+        app.payments.refund(id, body.validate(&caller)?, operation).await?.to_stored_response()
     })
     .await
 }
 
-fn check(body: Body, actor: Actor) -> Result<NewRefund, ApiError> {
-    let mut checks = Checks::new();
-    if body.amount.is_some_and(Money::is_zero) {
-        checks.fail("amount", "must be at least 0.01");
+impl RefundPaymentRequest {
+    fn validate(self, caller: &Caller) -> Result<NewRefund, ApiError> {
+        let mut checks = Checks::new();
+        if self.amount.is_some_and(Money::is_zero) {
+            checks.fail("amount", "must be at least 0.01");
+        }
+        let reason = checks.optional_text("reason", self.reason, MAX_REASON_CHARS);
+        checks.finish(Some(NewRefund { amount: self.amount, reason, actor: Some(actor(caller)) }))
     }
-    let reason = checks.optional_text("reason", body.reason, REASON_CHARS);
-    checks.finish(Some(NewRefund { amount: body.amount, reason, actor: Some(actor) }))
-}
-
-/// The answer to whoever asked for a refund of this payment.
-fn kept(payment: &Payment) -> Result<KeptAnswer, ApiError> {
-    idempotent::answer(StatusCode::OK, None, &PaymentView::from(payment.clone()))
 }

@@ -4,22 +4,21 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use common::http::{ApiError, Json};
-use contracts::{ErrorCode, Problem};
+use contracts::Problem;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::AppState;
-use crate::stripe::read_notice;
+use crate::state::AppState;
 
-/// That it was taken in.
+/// Response body: the acknowledgement.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WebhookReceived)]
-pub(super) struct Answer {
+pub(super) struct StripeWebhookResponse {
     received: bool,
 }
 
-/// Receives Stripe's events. An event is a hint: the object that it names is fetched from Stripe next, and only what that
-/// returns is applied. Events of another kind or shape are received and ignored.
+/// Receives Stripe webhook events. Handling is idempotent and independent of delivery order: an event is a hint, and the
+/// object that it names is fetched from Stripe. Events of other kinds or shapes are ignored.
 #[utoipa::path(
     post,
     path = "/api/webhooks/stripe",
@@ -27,7 +26,7 @@ pub(super) struct Answer {
     params(("Stripe-Signature" = String, Header, description = "`t=…,v1=…`: HMAC-SHA256 of `t.body`, at most 300 s old")),
     request_body(content = Object, content_type = "application/json", description = "Stripe's event"),
     responses(
-        (status = 200, description = "Received; also what is not about a payment of ours", body = Answer),
+        (status = 200, description = "Received, or ignored", body = StripeWebhookResponse),
         (status = 400, description = "INVALID_SIGNATURE, MALFORMED_BODY", body = Problem),
         (status = 503, description = "SERVICE_UNAVAILABLE: send it again", body = Problem),
     )
@@ -36,13 +35,8 @@ pub(super) async fn stripe_webhook(
     State(app): State<AppState>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Json<Answer>, ApiError> {
-    let header = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
-    app.webhook_secrets
-        .verify(header, &body, app.till.ledger().now())
-        .map_err(|error| ApiError::new(ErrorCode::InvalidSignature, error.to_string()))?;
-    let notice = read_notice(&body)
-        .map_err(|error| ApiError::new(ErrorCode::MalformedBody, "Body is not a JSON object").because(error))?;
-    app.till.hear(&notice).await?;
-    Ok(Json(Answer { received: true }))
+) -> Result<Json<StripeWebhookResponse>, ApiError> {
+    let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
+    app.payments.handle_webhook(signature, &body).await?;
+    Ok(Json(StripeWebhookResponse { received: true }))
 }

@@ -156,7 +156,7 @@ async fn it_waits_until_the_order_shows_it_but_not_for_ever() {
     let began = Instant::now();
     fleet.confirm(id(&opened), "txn_1").await.ok(200);
     let shown = began.elapsed();
-    fleet.neighbours.go_blind();
+    fleet.stub_services.go_blind();
     let (_, _, opened) = fleet.opened().await;
     let began = Instant::now();
     fleet.confirm(id(&opened), "txn_1").await.ok(200);

@@ -147,7 +147,7 @@ async fn the_currency_must_be_the_shops() {
     let order = fleet.order(user, 10_000);
     let body = with(Fleet::body(order, user), "currency", json!("EUR"));
     fleet.post("/api/payments", &fleet.token(user), body).await.refused(422, "CURRENCY_MISMATCH");
-    fleet.neighbours.price_in(order, "EUR");
+    fleet.stub_services.price_in(order, "EUR");
     fleet.pay(order, user).await.refused(422, "CURRENCY_MISMATCH");
 }
 
@@ -170,13 +170,13 @@ async fn an_order_that_is_paid_or_cancelled_takes_no_payment() {
     fleet.pay(order, user).await.refused(409, "ORDER_NOT_PAYABLE");
 
     let order = fleet.order(user, 10_000);
-    fleet.neighbours.cancel(order);
+    fleet.stub_services.cancel(order);
     fleet.pay(order, user).await.refused(409, "ORDER_NOT_PAYABLE");
 
     // The cancellation was heard of, although the order service told something older.
     let order = fleet.order(user, 10_000);
     fleet.cancel_order(order).await;
-    fleet.neighbours.revive(order);
+    fleet.stub_services.revive(order);
     fleet.pay(order, user).await.refused(409, "ORDER_NOT_PAYABLE");
     assert!(fleet.proxy.seen(CREATE).len() == 1);
 }
@@ -251,9 +251,9 @@ async fn the_order_service_must_answer() {
     let fleet = Fleet::start().await;
     let user = fleet.user();
     let order = fleet.order(user, 10_000);
-    fleet.neighbours.go_down(true);
+    fleet.stub_services.go_down(true);
     fleet.pay(order, user).await.refused(503, "SERVICE_UNAVAILABLE");
-    fleet.neighbours.go_down(false);
+    fleet.stub_services.go_down(false);
     fleet.pay(order, user).await.ok(201);
 }
 

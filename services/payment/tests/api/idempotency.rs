@@ -151,7 +151,7 @@ async fn a_replay_depends_on_nothing_but_the_key() {
         assert_eq!(again.ok(201), first);
     };
     replay().await;
-    fleet.neighbours.go_down(true);
+    fleet.stub_services.go_down(true);
     replay().await;
 }
 

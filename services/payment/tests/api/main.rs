@@ -5,12 +5,12 @@
 mod confirming;
 mod contract;
 mod creating;
-mod hearing;
 mod idempotency;
-mod ledger_agrees;
 mod platform;
+mod provider_agreement;
 mod reading;
 mod recovering;
 mod refunding;
 mod scopes;
 mod support;
+mod webhooks;

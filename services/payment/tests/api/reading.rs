@@ -53,11 +53,11 @@ async fn an_order_without_payments_is_asked_of_the_order_service() {
     let path = format!("/api/payments/order/{order}");
     assert_eq!(fleet.get(&path, &fleet.token(user)).await.ok(200), json!([]));
     fleet.get(&path, &fleet.token(fleet.user())).await.refused(404, "ORDER_NOT_FOUND");
-    fleet.neighbours.go_down(true);
+    fleet.stub_services.go_down(true);
     fleet.get(&path, &fleet.token(user)).await.refused(503, "SERVICE_UNAVAILABLE");
     // Those that are known are answered all the same.
-    fleet.neighbours.go_down(false);
+    fleet.stub_services.go_down(false);
     fleet.pay(order, user).await.ok(201);
-    fleet.neighbours.go_down(true);
+    fleet.stub_services.go_down(true);
     assert_eq!(fleet.get(&path, &fleet.token(user)).await.ok(200).as_array().unwrap().len(), 1);
 }

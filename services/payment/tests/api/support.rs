@@ -1,4 +1,4 @@
-//! A payment service in this process, with its neighbours.
+//! A payment service in this process, with its stub_services.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,11 +25,11 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) mod neighbours;
 pub(crate) mod proxy;
+pub(crate) mod stub_services;
 
-use neighbours::Neighbours;
 use proxy::Proxy;
+use stub_services::StubServices;
 
 const SECRET_KEY: &str = "sk_test_secret";
 const WEBHOOK_SECRET: &str = "whsec_current";
@@ -40,7 +40,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Fleet {
     directory: tempfile::TempDir,
     pub(crate) clock: ManualClock,
-    pub(crate) neighbours: Neighbours,
+    pub(crate) stub_services: StubServices,
     pub(crate) proxy: Proxy,
     pub(crate) keys: Arc<TestKeys>,
     pub(crate) client: Client,
@@ -100,7 +100,7 @@ impl Fleet {
         let keys = Arc::new(TestKeys::new());
         let clock = ManualClock::at(SystemClock.now());
         let client = common::client::http_client(|builder| builder.no_proxy()).unwrap();
-        let neighbours = Neighbours::start(keys.clone(), directory.path().join("payment.db")).await;
+        let stub_services = StubServices::start(keys.clone(), directory.path().join("payment.db")).await;
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (sandbox_url, sandbox) = start_sandbox(directory.path().join("stripe.db"), address).await;
@@ -108,7 +108,7 @@ impl Fleet {
         let mut fleet = Self {
             directory,
             clock,
-            neighbours,
+            stub_services,
             proxy,
             keys,
             client,
@@ -131,9 +131,9 @@ impl Fleet {
             ("STRIPE_API_URL", self.proxy.url.clone()),
             ("STRIPE_SECRET_KEY", SECRET_KEY.to_owned()),
             ("STRIPE_WEBHOOK_SECRET", format!("{WEBHOOK_SECRET},{OLD_WEBHOOK_SECRET}")),
-            ("JWKS_URL", format!("{}/.well-known/jwks.json", self.neighbours.url)),
-            ("USER_SERVICE_URL", self.neighbours.url.clone()),
-            ("ORDER_SERVICE_URL", self.neighbours.url.clone()),
+            ("JWKS_URL", format!("{}/.well-known/jwks.json", self.stub_services.url)),
+            ("USER_SERVICE_URL", self.stub_services.url.clone()),
+            ("ORDER_SERVICE_URL", self.stub_services.url.clone()),
             ("CLIENT_ID", "payment-service".to_owned()),
             ("CLIENT_SECRET", "secret".to_owned()),
         ]);
@@ -192,7 +192,7 @@ impl Fleet {
 
     /// An order of this person's in the order service.
     pub(crate) fn order(&self, user: UserId, cents: i64) -> OrderId {
-        self.neighbours.place(user, Money::from_cents(cents))
+        self.stub_services.place(user, Money::from_cents(cents))
     }
 
     pub(crate) fn user(&self) -> UserId {
@@ -346,8 +346,8 @@ impl Fleet {
 
     /// The order service tells everybody that the order was cancelled, and the payment service has heard it.
     pub(crate) async fn cancel_order(&self, order: OrderId) {
-        self.neighbours.cancel(order);
-        neighbours::tell_cancelled(&self.running.as_ref().unwrap().bus, order, self.clock.now()).await;
+        self.stub_services.cancel(order);
+        stub_services::tell_cancelled(&self.running.as_ref().unwrap().bus, order, self.clock.now()).await;
         let heard = "SELECT 1 FROM orders WHERE order_id = ? AND cancelled_at IS NOT NULL";
         eventually("the cancellation is heard", PATIENCE, || async {
             let db = self.database().await;
@@ -357,7 +357,7 @@ impl Fleet {
     }
 
     async fn database(&self) -> sqlx::SqlitePool {
-        neighbours::database(&self.directory.path().join("payment.db")).await
+        stub_services::database(&self.directory.path().join("payment.db")).await
     }
 
     /// The events of an order's payments so far: kind and data.
@@ -371,7 +371,7 @@ impl Fleet {
         };
         // In this order: what is published in between is in both then, and in none otherwise.
         let written = rows(self.database().await, written).await;
-        let bus = neighbours::database(&self.directory.path().join("bus.db")).await;
+        let bus = stub_services::database(&self.directory.path().join("bus.db")).await;
         let mut all = rows(bus, published).await;
         all.extend(
             written.into_iter().filter(|(id, ..)| !all.iter().any(|(known, ..)| known == id)).collect::<Vec<_>>(),

@@ -1,0 +1,84 @@
+//! Repository of payments: the port that the service uses.
+
+use chrono::{DateTime, Utc};
+use common::effects::Effects;
+use common::store::StoreError;
+use contracts::{OrderId, PaymentId, RefundId};
+
+use crate::domain::{OrderPayments, Payment, State};
+
+pub mod postgres;
+pub mod sqlite;
+
+/// Constraint violated by a second open payment of an order.
+pub const CONSTRAINT_ONE_OPEN_PAYMENT: &str = "payments.order_id";
+/// Constraint violated by a second payment with the same intent.
+pub const CONSTRAINT_INTENT: &str = "payments.intent";
+
+/// Mutates the aggregate under the lock of its order's row. Returned effects commit atomically with it; `None` rolls back.
+pub type UpdateFn<'a> = dyn FnMut(&mut OrderPayments) -> Option<Effects> + Send + 'a;
+
+/// Due provider call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReconcileTask {
+    /// Call about a payment.
+    Payment(OrderId, PaymentId),
+    /// Call about a refund of a payment.
+    Refund(OrderId, PaymentId, RefundId),
+}
+
+common::store_port! {
+    /// Repository of payments and of the orders that they belong to.
+    pub trait PaymentRepository, observed as "payments" by InstrumentedPaymentRepository {
+        /// Inserts the order's row if it is missing, locks it, loads the aggregate, and stores what `update` made of it
+        /// together with the effects. `update` is called once, and no other update of the aggregate runs meanwhile.
+        ///
+        /// # Errors
+        /// [`StoreError::Unique`] with [`CONSTRAINT_ONE_OPEN_PAYMENT`] or [`CONSTRAINT_INTENT`];
+        /// [`StoreError::AlreadyHandled`]; or an unavailable store.
+        async fn update(&self, order: OrderId, update: &mut UpdateFn<'_>) -> Result<(), StoreError>;
+
+        /// Returns the stored aggregate; `None` for an unknown order.
+        async fn find(&self, order: OrderId) -> Result<Option<OrderPayments>, StoreError>;
+
+        /// Returns the order of a payment.
+        async fn order_id_by_payment(&self, payment: PaymentId) -> Result<Option<OrderId>, StoreError>;
+
+        /// Returns the order of the payment with this intent.
+        async fn order_id_by_intent(&self, intent: &str) -> Result<Option<OrderId>, StoreError>;
+
+        /// Returns the order and the payment of a refund.
+        async fn order_id_by_refund(&self, refund: RefundId) -> Result<Option<(OrderId, PaymentId)>, StoreError>;
+
+        /// Lists due tasks without a valid lease: payments with hints first, then all others, oldest first.
+        async fn list_due_tasks(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<ReconcileTask>, StoreError>;
+
+        /// Returns the time at which the next task falls due.
+        async fn next_due_at(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
+
+        /// Counts the payments per open state; states without payments may be missing.
+        async fn count_open(&self) -> Result<Vec<(State, i64)>, StoreError>;
+
+        /// Counts the refunds that need attention.
+        async fn count_needing_attention(&self) -> Result<i64, StoreError>;
+
+        /// Returns up to `limit` payments by id after `after`, each with a flag for a cancelled order.
+        async fn audit_page(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<(Payment, bool)>, StoreError>;
+
+        /// Checks that the store responds.
+        async fn ping(&self) -> Result<(), StoreError>;
+    }
+}
+
+/// Encodes a list as stored: a JSON array, or `NULL` if empty.
+fn encode_list(list: &[String]) -> Option<String> {
+    (!list.is_empty()).then(|| serde_json::Value::from(list).to_string())
+}
+
+/// Decodes a list encoded by [`encode_list`].
+fn decode_list(text: Option<&str>) -> Result<Vec<String>, StoreError> {
+    text.map_or_else(
+        || Ok(Vec::new()),
+        |text| serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string())),
+    )
+}

@@ -1,0 +1,54 @@
+//! Use cases of the payment service.
+//!
+//! Each use case that calls the provider has the same three steps. A first update stores what is about to be done, with a
+//! lease. The provider is called. A second update, under the lease, stores the result with its events. A process that
+//! dies in between leaves a lease that expires, and [`PaymentService::reconcile`] resumes from the stored state.
+
+use std::sync::Arc;
+
+use crate::clients::order::OrderClient;
+use crate::clients::stripe::{StripeClient, WebhookSecrets};
+
+mod confirm;
+mod idempotent;
+mod order_events;
+mod provider;
+mod queries;
+mod reconcile;
+mod refund;
+mod refund_retry;
+mod start;
+mod store;
+mod webhook;
+
+pub(crate) use idempotent::{IdempotentOperation, ToStoredResponse};
+pub(crate) use refund::RefundOfPayment;
+pub(crate) use start::StartedPayment;
+pub use store::PaymentStore;
+
+/// Starts, confirms, refunds and reconciles payments. Clones share everything.
+#[derive(Clone)]
+pub(crate) struct PaymentService {
+    store: PaymentStore,
+    stripe: StripeClient,
+    orders: OrderClient,
+    webhook_secrets: WebhookSecrets,
+    currency: Arc<str>,
+}
+
+impl PaymentService {
+    pub(crate) const fn new(
+        store: PaymentStore,
+        stripe: StripeClient,
+        orders: OrderClient,
+        webhook_secrets: WebhookSecrets,
+        currency: Arc<str>,
+    ) -> Self {
+        Self { store, stripe, orders, webhook_secrets, currency }
+    }
+
+    /// Returns the shop's currency (ISO 4217).
+    pub(crate) fn currency(&self) -> &str {
+        &self.currency
+    }
+}

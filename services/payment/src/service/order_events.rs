@@ -1,0 +1,27 @@
+//! Use case: apply events of the order service.
+
+use common::effects::Handled;
+use common::store::StoreError;
+use contracts::OrderId;
+
+use super::PaymentService;
+use crate::domain::OrderPayments;
+use crate::error::Error;
+
+impl PaymentService {
+    /// Records that an order was cancelled: its open payments are cancelled and its captures refunded. A redelivered
+    /// message has no effect.
+    ///
+    /// # Errors
+    /// If the store is unavailable.
+    pub(crate) async fn cancel_order(&self, order: OrderId, message: Handled) -> Result<(), Error> {
+        let cancel = |payments: &mut OrderPayments, now| {
+            payments.cancel_order(now);
+            Ok(())
+        };
+        match self.store.update_consuming(order, message, cancel).await {
+            Err(Error::Store(StoreError::AlreadyHandled)) => Ok(()),
+            outcome => outcome,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Use cases: read payments.
+
+use common::auth::Caller;
+use contracts::{OrderId, PaymentId};
+
+use super::PaymentService;
+use crate::domain::{Payment, PaymentError};
+use crate::error::Error;
+
+impl PaymentService {
+    /// Returns a payment that the caller may read.
+    ///
+    /// # Errors
+    /// [`PaymentError::NotFound`], also for another user's payment, or an unavailable store.
+    pub(crate) async fn find(&self, id: PaymentId, caller: &Caller) -> Result<Payment, Error> {
+        let payment = self.store.find_payment(id).await?;
+        let visible = payment.filter(|payment| caller.may_act_for(payment.user_id));
+        Ok(visible.ok_or(PaymentError::NotFound)?)
+    }
+
+    /// Returns the payments of an order, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::OrderNotFound`], also for another user's order, or an unavailable store or order service.
+    pub(crate) async fn list_by_order(&self, order: OrderId, caller: &Caller) -> Result<Vec<Payment>, Error> {
+        let found = self.store.find(order).await?;
+        let owner = found.as_ref().and_then(|found| found.order.terms.as_ref()).map(|terms| terms.user_id);
+        match owner {
+            Some(owner) if caller.may_act_for(owner) => {}
+            Some(_) => return Err(Error::OrderNotFound),
+            // No payment was ever started: only the order service knows whether the order exists, and its owner.
+            None => drop(self.orders.find_for(order, caller).await?),
+        }
+        Ok(found.map(|found| found.payments).unwrap_or_default())
+    }
+
+    /// Returns up to `limit` payments by id after `after`, each with a flag for a cancelled order.
+    ///
+    /// # Errors
+    /// If the store is unavailable.
+    pub(crate) async fn audit_page(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<(Payment, bool)>, Error> {
+        Ok(self.store.audit_page(after, limit).await?)
+    }
+}

@@ -1,0 +1,21 @@
+//! Shared state of the HTTP handlers.
+
+use axum::extract::FromRef;
+use common::auth::TokenVerifier;
+use common::idempotency::Keys;
+
+use crate::service::PaymentService;
+
+/// State of the HTTP handlers.
+#[derive(Clone)]
+pub(crate) struct AppState {
+    pub(crate) payments: PaymentService,
+    pub(crate) keys: Keys,
+    pub(crate) verifier: TokenVerifier,
+}
+
+impl FromRef<AppState> for TokenVerifier {
+    fn from_ref(state: &AppState) -> Self {
+        state.verifier.clone()
+    }
+}
