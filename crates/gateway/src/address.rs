@@ -1,4 +1,4 @@
-//! Addresses of clients: who is behind trusted proxies, and which addresses count as one client.
+//! Addresses of clients behind trusted proxies, and keys for limits per client.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -7,11 +7,11 @@ use ipnet::IpNet;
 
 use crate::headers::FORWARDED_FOR;
 
-/// The length of an IPv6 prefix that belongs to one client: what a provider gives to one link (RFC 6177, RFC 4291,
-/// section 2.5.1), any address of which the client can use.
+/// Length of an IPv6 prefix that belongs to one client: the network of one link (RFC 6177, RFC 4291, section 2.5.1), any
+/// address of which the client can use.
 const CLIENT_PREFIX: u32 = 64;
 
-/// The address that limits count: an IPv4 address as it is, in either spelling; the /64 network of an IPv6 address.
+/// Returns the key of a client in limits: an IPv4 address in its canonical form, or the /64 network of an IPv6 address.
 pub(crate) fn client_key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << (128 - CLIENT_PREFIX))).into(),
@@ -19,7 +19,7 @@ pub(crate) fn client_key(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The networks of the proxies in front of the gateway (Kong's `trusted_ips`).
+/// Networks of the proxies in front of the gateway (Kong's `trusted_ips`).
 #[derive(Debug, Default)]
 pub(crate) struct TrustedProxies(Vec<IpNet>);
 
@@ -33,24 +33,24 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The client of a request: the rightmost address of `X-Forwarded-For` and `peer` that is not one of a trusted proxy
-    /// (`real_ip_header: X-Forwarded-For` and `real_ip_recursive: on` in Kong). Whatever stands to the left of it, or to
-    /// the left of what is not an address, is a claim of the client.
+    /// Returns the client of a request: the rightmost address of `X-Forwarded-For` and `peer` that is not a trusted proxy
+    /// (`real_ip_header: X-Forwarded-For` and `real_ip_recursive: on` in Kong). Entries to the left of it, or of an invalid
+    /// address, are claims of the client.
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
-        let said: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
-        for hop in said.iter().rev().flat_map(|value| value.rsplit(',')) {
+        let values: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
+        for hop in values.iter().rev().flat_map(|value| value.rsplit(',')) {
             if !self.contains(client) {
                 break;
             }
-            let Some(before) = parse(hop.trim()) else { break };
-            client = before;
+            let Some(previous) = parse(hop.trim()) else { break };
+            client = previous;
         }
         client
     }
 }
 
-/// An address as proxies write it: `192.0.2.1`, `2001:db8::1`, and either with a port, `192.0.2.1:5000`, `[2001:db8::1]:5000`.
+/// Parses an address as proxies write it: `192.0.2.1`, `2001:db8::1`, and either with a port, `192.0.2.1:5000`, `[2001:db8::1]:5000`.
 fn parse(hop: &str) -> Option<IpAddr> {
     let address = hop.parse::<IpAddr>().ok();
     let address = address.or_else(|| hop.parse::<std::net::SocketAddr>().ok().map(|address| address.ip()));
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_network_of_64_bits_is_one_client() {
+    fn ipv6_network_of_64_bits_is_one_client() {
         assert_eq!(client_key(ip("2001:db8:1:2::1")), client_key(ip("2001:db8:1:2:ffff:ffff:ffff:ffff")));
         assert_ne!(client_key(ip("2001:db8:1:2::1")), client_key(ip("2001:db8:1:3::1")));
         assert_eq!(client_key(ip("::ffff:192.0.2.7")), ip("192.0.2.7"));
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_the_rightmost_hop_that_is_not_trusted() {
+    fn client_is_the_rightmost_untrusted_hop() {
         let trusted = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()]);
         let cases: [(&str, &[&str], &str); 12] = [
             ("198.51.100.9", &["203.0.113.1"], "198.51.100.9"),

@@ -1,12 +1,12 @@
-//! Bodies as they flow through, in both directions, a piece at a time.
+//! Streamed bodies of requests and responses.
 
 mod request;
 mod response;
-mod transfer;
+mod upload;
 
 pub(crate) use request::RequestBody;
 pub(crate) use response::ResponseBody;
-pub(crate) use transfer::{Stage, Transfer};
+pub(crate) use upload::{UploadProgress, UploadState};
 
-/// What a body that breaks off says.
+/// Error of a body that ends early.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,103 +1,88 @@
-//! Kong's declarative file, read and checked against what Kong 3.4.2 takes and what this gateway does.
+//! Kong's declarative file, checked against what Kong 3.4.2 accepts and what this gateway supports.
 
-mod fields;
+mod error;
+mod kong;
 mod plugin;
-mod problems;
+mod protocol;
 mod route;
 mod service;
 
-use saphyr::{LoadableYamlNode, MarkedYaml};
+use serde::Deserialize;
 
-pub(crate) use fields::Fields;
-pub(crate) use problems::Problems;
-pub(crate) use route::{Route, RoutePath};
+pub use error::ConfigError;
+pub(crate) use route::RoutePath;
 pub(crate) use service::{Service, Timeouts};
 
-pub use problems::ConfigErrors;
-
 use crate::plugins::PluginSet;
+use crate::schema::Flag;
 
-/// What Kong takes at the top of the file and this gateway does not do.
-const KONG_ONLY: &[&str] = &[
-    "_comment",
-    "_ignore",
-    "_info",
-    "_plugin_configs",
-    "_workspace",
-    "acls",
-    "basicauth_credentials",
-    "ca_certificates",
-    "certificates",
-    "consumer_groups",
-    "consumers",
-    "filter_chains",
-    "hmacauth_credentials",
-    "jwt_secrets",
-    "key_sets",
-    "keyauth_credentials",
-    "keys",
-    "oauth2_credentials",
-    "parameters",
-    "routes",
-    "snis",
-    "targets",
-    "upstreams",
-    "vaults",
-];
-
-/// A gateway file that was read and holds nothing that this gateway would not do.
+/// Valid configuration of a gateway.
 #[derive(Debug)]
 pub struct GatewayConfig {
     pub(crate) services: Vec<Service>,
     pub(crate) plugins: PluginSet,
 }
 
-impl GatewayConfig {
-    /// Reads a file of Kong's format 3.0.
-    ///
-    /// # Errors
-    /// All that is wrong with it, each with its line: what is no YAML, a plugin, a field or a value that is not known,
-    /// and what Kong knows but this gateway does not do.
-    pub fn parse(yaml: &str) -> Result<Self, ConfigErrors> {
-        let problems = Problems::default();
-        let documents = match MarkedYaml::load_from_str(yaml) {
-            Ok(documents) => documents,
-            Err(error) => {
-                problems.add(error.marker().line(), format!("not YAML: {}", error.info()));
-                return Err(problems.into_errors());
-            }
-        };
-        let config = match documents.as_slice() {
-            [root] => read(root, &problems),
-            [] => {
-                problems.add(1, "the file is empty".to_owned());
-                None
-            }
-            [_, second, ..] => {
-                problems.add(second.span.start.line(), "a second document: the file is one document".to_owned());
-                None
-            }
-        };
-        match config {
-            Some(config) if problems.is_empty() => Ok(config),
-            _ => Err(problems.into_errors()),
-        }
+/// Top level of the file. A field that is `null` counts as absent, as in Kong.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(rename = "_format_version")]
+    _format_version: FormatVersion,
+    #[serde(rename = "_transform")]
+    _transform: Option<Flag>,
+    services: Option<Vec<Service>>,
+    plugins: Option<PluginSet>,
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct FormatVersion;
+
+impl TryFrom<String> for FormatVersion {
+    type Error = String;
+
+    fn try_from(version: String) -> Result<Self, String> {
+        if version == "3.0" { Ok(Self) } else { Err(format!("must be \"3.0\", not \"{version}\"")) }
     }
 }
 
-fn read(root: &MarkedYaml<'_>, problems: &Problems) -> Option<GatewayConfig> {
-    let mut fields = Fields::of(root, "the file".to_owned(), problems)?;
-    if let Some(version) = fields.required_text("_format_version")
-        && version != "3.0"
-    {
-        problems
-            .add(fields.line_of("_format_version"), format!("`_format_version` must be \"3.0\", not \"{version}\""));
+impl GatewayConfig {
+    /// Parses a file of Kong's format 3.0.
+    ///
+    /// # Errors
+    /// The first error with its line: invalid YAML, a plugin, field or value that is unknown, or one that Kong supports
+    /// but this gateway does not.
+    pub fn parse(yaml: &str) -> Result<Self, ConfigError> {
+        let options = serde_saphyr::options! { strict_booleans: true, no_schema: true };
+        let mut track = serde_path_to_error::Track::new();
+        let file = serde_saphyr::with_deserializer_from_str_with_options(yaml, options, |yaml| {
+            File::deserialize(serde_path_to_error::Deserializer::new(yaml, &mut track))
+        });
+        let file = file.map_err(|error| ConfigError::from_yaml(&error, &track.path()))?;
+        let mut services = file.services.unwrap_or_default();
+        check_names(&services)?;
+        services.retain(|service| service.enabled);
+        Ok(Self { services, plugins: file.plugins.unwrap_or_default() })
     }
-    fields.boolean("_transform");
-    let services = service::read_all(fields.items("services"), problems);
-    let plugins = plugin::read_all(fields.items("plugins"), problems);
-    fields.finish(KONG_ONLY);
-    Some(GatewayConfig { services, plugins })
+}
+
+/// Rejects two services or two routes of the same name.
+fn check_names(services: &[Service]) -> Result<(), ConfigError> {
+    let mut service_names = Vec::new();
+    let mut route_names = Vec::new();
+    for service in services {
+        let routes = service.routes.iter().map(|route| ("route", &route.name));
+        for (kind, name) in std::iter::once(("service", &service.name)).chain(routes) {
+            let names = if kind == "route" { &mut route_names } else { &mut service_names };
+            if names.contains(&&name.value.0) {
+                let message = format!("{kind} `{}` is defined twice; rename one", name.value.0);
+                return Err(ConfigError::new(name.referenced.line(), message));
+            }
+            names.push(&name.value.0);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Opens connections to upstreams. Retries happen here and nowhere else: nothing of a request was sent yet.
+//! Connections to upstreams. Retries happen only here, where nothing of a request was sent yet.
 
 use std::fmt;
 use std::future::Future;
@@ -13,28 +13,28 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tower::Service;
 
-use crate::{Discover, Instance};
+use crate::discovery::{Discover, Instance};
 
 mod stream;
 
-pub(crate) use stream::{Elsewhere, Stream};
+pub(crate) use stream::{FromAlternate, Stream};
 
-/// Connects to the host and port of a URI, or to another instance of the same service if that one takes no connection.
+/// Connector to the host and port of a URI, or to another instance of the service if that one accepts no connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
     timeout: Duration,
     attempts: u32,
-    others: Option<Others>,
+    alternates: Option<AlternateInstances>,
 }
 
-/// The other instances of a service.
+/// Other instances of a service.
 #[derive(Clone)]
-pub(crate) struct Others {
+pub(crate) struct AlternateInstances {
     discover: Arc<dyn Discover>,
     host: String,
 }
 
-impl Others {
+impl AlternateInstances {
     pub(crate) fn new(discover: Arc<dyn Discover>, host: String) -> Self {
         Self { discover, host }
     }
@@ -44,43 +44,43 @@ impl Others {
     }
 }
 
-impl fmt::Debug for Others {
+impl fmt::Debug for AlternateInstances {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Others({})", self.host)
+        write!(f, "AlternateInstances({})", self.host)
     }
 }
 
-/// Why there is no connection.
+/// Error of a connection attempt.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
-    #[error("the name of the upstream cannot be resolved")]
+    #[error("upstream name not resolved")]
     Resolve(#[source] io::Error),
-    #[error("the upstream refuses connections")]
+    #[error("upstream refused the connection")]
     Refused(#[source] io::Error),
-    #[error("the upstream does not take connections in time")]
+    #[error("connecting to the upstream timed out")]
     TimedOut,
 }
 
 impl Connector {
-    pub(crate) fn new(timeout: Duration, attempts: u32, others: Option<Others>) -> Self {
-        Self { timeout, attempts, others }
+    pub(crate) fn new(timeout: Duration, attempts: u32, alternates: Option<AlternateInstances>) -> Self {
+        Self { timeout, attempts, alternates }
     }
 
     async fn connect(self, uri: Uri) -> Result<Stream, ConnectError> {
         let host = uri.host().unwrap_or_default();
         let mut host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let mut port = uri.port_u16().unwrap_or(80);
-        let (asked_host, asked_port) = (host.clone(), port);
+        let (first_host, first_port) = (host.clone(), port);
         let mut last = ConnectError::TimedOut;
         for _ in 0..self.attempts {
             match timeout(self.timeout, open(&host, port)).await {
-                Ok(Ok(stream)) => return Ok(Stream::new(stream, host != asked_host || port != asked_port)),
+                Ok(Ok(stream)) => return Ok(Stream::new(stream, host != first_host || port != first_port)),
                 Ok(Err(error)) => last = error,
                 Err(_) => last = ConnectError::TimedOut,
             }
-            if let Some(others) = &self.others {
-                others.discover.failed(&others.host, &host, port);
-                if let Some(other) = others.pick() {
+            if let Some(alternates) = &self.alternates {
+                alternates.discover.failed(&alternates.host, &host, port);
+                if let Some(other) = alternates.pick() {
                     other.authority.host().trim_matches(['[', ']']).clone_into(&mut host);
                     port = other.authority.port_u16().unwrap_or(80);
                 }
@@ -90,7 +90,7 @@ impl Connector {
     }
 }
 
-/// Tries each address of the name in turn.
+/// Connects to the first address of the name that accepts a connection.
 async fn open(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
     let addresses = lookup_host((host, port)).await.map_err(ConnectError::Resolve)?;
     let mut last = ConnectError::Resolve(io::Error::from(io::ErrorKind::NotFound));
@@ -98,7 +98,7 @@ async fn open(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
         match TcpStream::connect(address).await {
             Ok(stream) => {
                 if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "An upstream connection keeps its delay");
+                    tracing::debug!(%error, "setting TCP_NODELAY on an upstream connection failed");
                 }
                 return Ok(stream);
             }

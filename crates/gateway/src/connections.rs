@@ -1,4 +1,4 @@
-//! The connections of clients: how many an address may have, and which one is closed where it opens more.
+//! Limit of connections per client, and the choice of the connection that a further one replaces.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,23 +9,23 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::address::client_key;
-use crate::body::{Stage, Transfer};
+use crate::body::{UploadProgress, UploadState};
 
-/// The open connections, by the client that they count for.
+/// Open connections by client.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    /// For one client; 0 is unlimited.
+    /// Limit of one client; 0 is unlimited.
     limit: usize,
     open: Mutex<HashMap<IpAddr, Vec<Arc<Connection>>>>,
 }
 
-/// One connection of a client.
+/// Connection of a client.
 #[derive(Debug)]
 pub(crate) struct Connection {
     state: Mutex<State>,
-    /// Requests that began on it.
+    /// Number of requests that started on it.
     requests: AtomicU64,
-    /// Cancelled when it gives its place to a newer one.
+    /// Token cancelled when a newer connection replaces this one.
     replaced: CancellationToken,
 }
 
@@ -33,11 +33,11 @@ pub(crate) struct Connection {
 enum State {
     /// Between requests, or in the head of one.
     Waiting { since: Instant },
-    /// A request is being answered.
-    Serving { transfer: Option<Arc<Transfer>> },
+    /// In a request.
+    Serving { upload: Option<Arc<UploadProgress>> },
 }
 
-/// Removes a connection from the open ones when it is dropped.
+/// Guard of an open connection, which is removed when the guard is dropped.
 #[derive(Debug)]
 pub(crate) struct Admitted {
     connections: Arc<Connections>,
@@ -50,9 +50,9 @@ impl Connections {
         Self { limit, open: Mutex::new(HashMap::new()) }
     }
 
-    /// Admits a connection of this address. A client that has as many as it may loses the one that has waited for it the
-    /// longest, in a head, in a body or between requests, so that half-sent requests do not keep others from the same
-    /// address out. `None` if all of them are being answered.
+    /// Admits a connection of this address. At its limit a client loses the connection that has waited for it the longest,
+    /// in a head, in a body or between requests, so that half-sent requests do not block others from the same address.
+    /// Returns `None` if all connections are serving requests.
     pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Admitted> {
         let client = client_key(address);
         let connection = Arc::new(Connection::new());
@@ -68,7 +68,7 @@ impl Connections {
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, Vec<Arc<Connection>>>> {
-        // A panic while it was held leaves at worst one connection uncounted.
+        // A panic while the lock was held leaves at most one connection uncounted.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -94,13 +94,13 @@ impl Connection {
         }
     }
 
-    /// A request began; `transfer` follows its body.
-    pub(crate) fn begin(&self, transfer: Option<Arc<Transfer>>) {
+    /// Starts a request whose body has this progress.
+    pub(crate) fn begin(&self, upload: Option<Arc<UploadProgress>>) {
         self.requests.fetch_add(1, Ordering::Release);
-        *self.state() = State::Serving { transfer };
+        *self.state() = State::Serving { upload };
     }
 
-    /// The answer was handed over.
+    /// Ends a request after its response was sent.
     pub(crate) fn end(&self) {
         *self.state() = State::Waiting { since: Instant::now() };
     }
@@ -109,23 +109,23 @@ impl Connection {
         matches!(*self.state(), State::Serving { .. })
     }
 
-    /// How many requests began on it so far.
+    /// Returns the number of requests that started so far.
     pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Acquire)
     }
 
-    /// Ends when the connection gives its place to a newer one.
+    /// Waits until a newer connection replaces this one.
     pub(crate) async fn replaced(&self) {
         self.replaced.cancelled().await;
     }
 
-    /// Since when nothing came from a client that it is the turn of.
+    /// Returns the time since which the connection has waited for its client, if it does.
     fn waiting_since(&self) -> Option<Instant> {
         match &*self.state() {
             State::Waiting { since } => Some(*since),
-            State::Serving { transfer } => {
-                let (moved, stage) = transfer.as_ref()?.last();
-                (stage == Stage::Client).then_some(moved)
+            State::Serving { upload } => {
+                let (last_activity, state) = upload.as_ref()?.last_activity();
+                (state == UploadState::Client).then_some(last_activity)
             }
         }
     }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_connection_that_waited_longest_gives_way() {
+    async fn longest_waiting_connection_is_replaced() {
         let connections = Arc::new(Connections::new(2));
         let first = connections.admit(ip("192.0.2.1")).unwrap();
         tokio::time::advance(std::time::Duration::from_secs(1)).await;
@@ -152,9 +152,9 @@ mod tests {
         let other = connections.admit(ip("192.0.2.2")).unwrap();
         first.connection.begin(None);
         let third = connections.admit(ip("192.0.2.1")).unwrap();
-        assert!(second.connection.replaced.is_cancelled(), "the first one is being answered");
+        assert!(second.connection.replaced.is_cancelled(), "the first one is serving a request");
         third.connection.begin(None);
-        assert!(connections.admit(ip("192.0.2.1")).is_none(), "both are being answered");
+        assert!(connections.admit(ip("192.0.2.1")).is_none(), "both are serving requests");
         first.connection.end();
         let fourth = connections.admit(ip("192.0.2.1")).unwrap();
         assert!(first.connection.replaced.is_cancelled());
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_ipv6_network_counts_as_one_and_0_is_unlimited() {
+    async fn ipv6_network_is_one_client_and_0_is_unlimited() {
         let connections = Arc::new(Connections::new(1));
         let first = connections.admit(ip("2001:db8::1")).unwrap();
         let _second = connections.admit(ip("2001:db8::ffff:2")).unwrap();

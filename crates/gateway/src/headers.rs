@@ -1,4 +1,4 @@
-//! Headers that are of one connection only, and those that tell the upstream about the other side.
+//! Hop-by-hop headers, and headers that inform the upstream about the client.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use http::header::{
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 
-/// What the gateway calls itself.
+/// Name of the gateway in `Server`.
 pub(crate) const NAME: HeaderValue = HeaderValue::from_static("shopfleet-gateway");
 
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -31,38 +31,38 @@ const FORWARDED_PATH: HeaderName = HeaderName::from_static("x-forwarded-path");
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
-/// The two ends of a connection.
+/// Two ends of a connection.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ends {
-    /// Who opened it: a client, or a proxy in front of the gateway.
+pub(crate) struct ConnectionInfo {
+    /// Address that opened it: of a client, or of a proxy in front of the gateway.
     pub(crate) peer: IpAddr,
-    /// The port that the gateway was reached at.
+    /// Port of the gateway.
     pub(crate) port: u16,
 }
 
-/// Who sent a request, and by which way.
+/// Origin of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin {
-    pub(crate) ends: Ends,
-    /// The client's address.
+    pub(crate) connection: ConnectionInfo,
+    /// Address of the client.
     pub(crate) client: IpAddr,
-    /// Whether the peer is a trusted proxy, whose `X-Forwarded-*` count.
-    pub(crate) by_proxy: bool,
+    /// `true` if the peer is a trusted proxy, whose `X-Forwarded-*` are trusted.
+    pub(crate) via_trusted_proxy: bool,
 }
 
-/// Whether a value of `Transfer-Encoding` is one that the gateway decodes: `chunked` and nothing else, as in nginx.
+/// Returns whether the gateway decodes this value of `Transfer-Encoding`: only `chunked`, as in nginx.
 fn is_known_coding(value: &[u8]) -> bool {
     value.trim_ascii().eq_ignore_ascii_case(b"chunked")
 }
 
-/// Whether the body has a transfer coding that the gateway does not decode.
+/// Returns whether the body has a transfer coding that the gateway does not decode.
 pub(crate) fn has_unknown_coding(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let known = codings.next().is_none_or(|value| is_known_coding(value.as_bytes()));
     !known || codings.next().is_some()
 }
 
-/// The same of the beginning of a request as it was received, which need not be one.
+/// Returns the same for the first bytes of a request, which need not be valid.
 pub(crate) fn head_has_unknown_coding(head: &[u8]) -> bool {
     let lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
     let headers = lines.skip(1).take_while(|line| !line.is_empty());
@@ -72,7 +72,7 @@ pub(crate) fn head_has_unknown_coding(head: &[u8]) -> bool {
     !known || codings.next().is_some()
 }
 
-/// The length of a request's head in bytes, as far as the HTTP library keeps it.
+/// Returns the size of a request's head in bytes, as far as the HTTP library retains it.
 pub(crate) fn request_head_length<B>(request: &Request<B>) -> u64 {
     let uri = request.uri();
     let target = uri.path_and_query().map_or_else(|| uri.path().len(), |target| target.as_str().len());
@@ -80,7 +80,7 @@ pub(crate) fn request_head_length<B>(request: &Request<B>) -> u64 {
     length(request.method().as_str().len() + target + 14) + fields_length(request.headers())
 }
 
-/// The length of an answer's head in bytes, with what the HTTP library adds: the date, and how long the body is.
+/// Returns the size of a response's head in bytes, with the date and body length that the HTTP library adds.
 pub(crate) fn response_head_length<B: hyper::body::Body>(response: &Response<B>) -> u64 {
     // `HTTP/1.1 200 `, the reason, and the ends of two lines.
     let reason = response.status().canonical_reason().unwrap_or_default().len();
@@ -106,7 +106,7 @@ fn length(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
-/// Takes out what RFC 9110, section 7.6.1, keeps from being passed on, with all that `Connection` names.
+/// Removes the hop-by-hop headers of RFC 9110, section 7.6.1, and all headers that `Connection` lists.
 pub(crate) fn drop_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
@@ -115,7 +115,7 @@ pub(crate) fn drop_hop_by_hop(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    // Where both say how long the body is, `Transfer-Encoding` holds.
+    // `Transfer-Encoding` takes precedence over `Content-Length`.
     if headers.contains_key(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
@@ -124,22 +124,22 @@ pub(crate) fn drop_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// What the gateway settles itself: `Expect` was answered by reading the body.
+/// Removes `Expect`, which the gateway fulfils itself by reading the body.
 pub(crate) fn drop_expectation(headers: &mut HeaderMap) {
     headers.remove(EXPECT);
 }
 
-/// Whether the client waits for `100 Continue` before it sends the body.
+/// Returns whether the client waits for `100 Continue` before it sends the body.
 pub(crate) fn expects_continue(headers: &HeaderMap) -> bool {
     headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-/// Tells the upstream who asked and for what, as Kong does. What a trusted proxy says of the request is kept, and what
-/// anybody else says of it is replaced; to `X-Forwarded-For` the peer's address is added. `prefix` is what was taken off the
-/// path.
-pub(crate) fn forward(headers: &mut HeaderMap, origin: &Origin, path: &str, prefix: Option<&str>) {
-    let ends = &origin.ends;
-    let peer = ends.peer.to_canonical().to_string();
+/// Sets the headers that describe the original request to the upstream, as Kong does. Values from a trusted proxy are
+/// retained and all others replaced; the peer's address is appended to `X-Forwarded-For`. `prefix` is the stripped part of
+/// the path.
+pub(crate) fn set_forwarded(headers: &mut HeaderMap, origin: &Origin, path: &str, prefix: Option<&str>) {
+    let connection = &origin.connection;
+    let peer = connection.peer.to_canonical().to_string();
     let mut chain: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
     chain.push(&peer);
     let chain = chain.join(", ");
@@ -148,18 +148,19 @@ pub(crate) fn forward(headers: &mut HeaderMap, origin: &Origin, path: &str, pref
         .and_then(|host| host.to_str().ok())
         .and_then(|host| host.parse::<Authority>().ok())
         .map(|host| host.host().to_ascii_lowercase());
-    let said = [
+    let values = [
         (FORWARDED_FOR, Some(chain)),
         (REAL_IP, Some(origin.client.to_string())),
         (FORWARDED_PROTO, Some("http".to_owned())),
         (FORWARDED_HOST, host),
-        (FORWARDED_PORT, Some(ends.port.to_string())),
+        (FORWARDED_PORT, Some(connection.port.to_string())),
         (FORWARDED_PATH, Some(path.to_owned())),
         (FORWARDED_PREFIX, prefix.map(str::to_owned)),
     ];
-    for (name, value) in said {
-        let kept = [FORWARDED_PROTO, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PATH, FORWARDED_PREFIX].contains(&name);
-        if kept && origin.by_proxy && headers.contains_key(&name) {
+    for (name, value) in values {
+        let retained =
+            [FORWARDED_PROTO, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PATH, FORWARDED_PREFIX].contains(&name);
+        if retained && origin.via_trusted_proxy && headers.contains_key(&name) {
             continue;
         }
         match value.and_then(|value| HeaderValue::from_str(&value).ok()) {
@@ -169,7 +170,7 @@ pub(crate) fn forward(headers: &mut HeaderMap, origin: &Origin, path: &str, pref
     }
 }
 
-/// Marks an upstream's answer as passed on.
+/// Adds `Via` to an upstream's response.
 pub(crate) fn add_via(headers: &mut HeaderMap) {
     headers.append(VIA, HeaderValue::from_static("1.1 shopfleet-gateway"));
 }

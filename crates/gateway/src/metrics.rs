@@ -1,12 +1,12 @@
-//! Kong's metrics, under Kong's names.
+//! Metrics of the gateway, under Kong's names.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
 
-use crate::access::Source;
 use crate::plugins::prometheus::Prometheus;
+use crate::response_source::ResponseSource;
 use crate::router::Target;
 
 const KONG_BUCKETS: &[f64] =
@@ -14,12 +14,12 @@ const KONG_BUCKETS: &[f64] =
 const UPSTREAM_BUCKETS: &[f64] =
     &[25.0, 50.0, 80.0, 100.0, 250.0, 400.0, 700.0, 1000.0, 2000.0, 5000.0, 10000.0, 30000.0, 60000.0];
 
-/// What was measured of one request. Bytes are those of head and body.
+/// Measurements of one request. Bytes are those of head and body.
 #[derive(Debug)]
 pub(crate) struct Observation {
     pub(crate) status: u16,
-    pub(crate) source: Source,
-    /// Time that the gateway itself took.
+    pub(crate) source: ResponseSource,
+    /// Time spent in the gateway itself.
     pub(crate) own: Duration,
     pub(crate) upstream: Option<Duration>,
     pub(crate) total: Duration,
@@ -27,7 +27,7 @@ pub(crate) struct Observation {
     pub(crate) sent: u64,
 }
 
-/// The gateway's metrics and the plain counts of its status page.
+/// Metrics, and the plain counts of the status page.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
@@ -41,12 +41,14 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
+    /// Creates and registers the metrics.
+    ///
     /// # Errors
     /// When a metric cannot be registered.
     pub(crate) fn new() -> Result<Self, prometheus::Error> {
-        let place = ["service", "route"];
+        let labels = ["service", "route"];
         let latency = |name: &str, help: &str, buckets: &[f64]| {
-            HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), &place)
+            HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), &labels)
         };
         let metrics = Self {
             registry: Registry::new(),
@@ -94,39 +96,39 @@ impl Metrics {
         self.active.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Requests so far, and those being answered.
+    /// Returns the number of requests so far, and of those in flight.
     pub(crate) fn counts(&self) -> (u64, i64) {
         (self.total.load(Ordering::Relaxed), self.active.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn observe(&self, plugin: &Prometheus, target: &Target, seen: &Observation) {
+    pub(crate) fn observe(&self, plugin: &Prometheus, target: &Target, observation: &Observation) {
         let (service, route) = (target.service.as_str(), target.name.as_str());
-        if plugin.status_codes {
-            let code = seen.status.to_string();
-            self.requests.with_label_values(&[service, route, &code, seen.source.label(), ""]).inc();
+        if plugin.counts_status_codes() {
+            let code = observation.status.to_string();
+            self.requests.with_label_values(&[service, route, &code, observation.source.label(), ""]).inc();
         }
-        if plugin.latency {
-            let place = [service, route];
-            let own = self.kong_latency.with_label_values(&place);
-            own.observe(milliseconds(seen.own));
-            if let Some(upstream) = seen.upstream {
-                let histogram = self.upstream_latency.with_label_values(&place);
+        if plugin.measures_latency() {
+            let labels = [service, route];
+            let own = self.kong_latency.with_label_values(&labels);
+            own.observe(milliseconds(observation.own));
+            if let Some(upstream) = observation.upstream {
+                let histogram = self.upstream_latency.with_label_values(&labels);
                 histogram.observe(milliseconds(upstream));
             }
-            let total = self.request_latency.with_label_values(&place);
-            total.observe(milliseconds(seen.total));
+            let total = self.request_latency.with_label_values(&labels);
+            total.observe(milliseconds(observation.total));
         }
-        if plugin.bandwidth {
-            for (direction, bytes) in [("ingress", seen.received), ("egress", seen.sent)] {
+        if plugin.counts_bandwidth() {
+            for (direction, bytes) in [("ingress", observation.received), ("egress", observation.sent)] {
                 self.bandwidth.with_label_values(&[service, route, direction, ""]).inc_by(bytes);
             }
         }
     }
 
-    /// In Prometheus' text format.
+    /// Encodes the metrics in Prometheus' text format.
     ///
     /// # Errors
-    /// When a metric cannot be written.
+    /// When a metric cannot be encoded.
     pub(crate) fn text(&self) -> Result<String, prometheus::Error> {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
@@ -134,7 +136,7 @@ impl Metrics {
     }
 }
 
-/// Whole milliseconds, as Kong measures.
+/// Returns whole milliseconds, which is what Kong measures.
 fn milliseconds(duration: Duration) -> f64 {
     f64::from(u32::try_from(duration.as_millis()).unwrap_or(u32::MAX))
 }

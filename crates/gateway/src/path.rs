@@ -1,9 +1,9 @@
-//! Paths as Kong sees them: normalised before they are matched and passed on, so that no other spelling of a path
-//! leads anywhere that the file does not name.
+//! Paths as Kong handles them: normalized before they are matched and forwarded, so that no other spelling of a path
+//! reaches an endpoint that the file does not expose.
 
-/// Decodes what needs no encoding, writes the rest of it in capitals, takes out `.`, `..` and empty segments.
-/// `None` if it is no absolute path.
-pub(crate) fn normalise(path: &str) -> Option<String> {
+/// Decodes unreserved characters, writes the other percent codes in capitals, removes `.`, `..` and empty segments.
+/// Returns `None` for a path that is not absolute.
+pub(crate) fn normalize(path: &str) -> Option<String> {
     if !path.starts_with('/') {
         return None;
     }
@@ -58,19 +58,19 @@ fn decode(path: &str) -> String {
     decoded
 }
 
-/// The path that an upstream gets (Kong's `path_handling` v0): the service's own path, then what is left of the request's
-/// after `matched` bytes were taken off, if the route strips. A route's path is a prefix of characters, so what is left may
-/// begin with dots that were part of a longer segment (`/docs/user../ops`): they are not to lead out of the service's path.
-pub(crate) fn upstream(base: &str, path: &str, matched: usize, strip: bool) -> String {
+/// Returns the path of the upstream request (Kong's `path_handling` v0): the service's own path, then the rest of the
+/// request's path after the first `matched_len` bytes if the route strips. A route's path is a prefix of characters, so the
+/// rest may begin with dots of a longer segment (`/docs/user../ops`), which must not escape from the service's path.
+pub(crate) fn upstream_path(base: &str, path: &str, matched_len: usize, strip: bool) -> String {
     let joined = |rest: &str| {
         let base = base.strip_suffix('/').unwrap_or(base);
         if rest.starts_with('/') { format!("{base}{rest}") } else { format!("{base}/{rest}") }
     };
     if !strip {
-        // A base with a path gets no slash of its own for the request's `/`.
+        // A base with a path gets no slash of its own for a request of `/`.
         return if path == "/" && !base.ends_with('/') { base.to_owned() } else { joined(path) };
     }
-    match without_leading_dots(path.get(matched..).unwrap_or_default()) {
+    match without_leading_dots(path.get(matched_len..).unwrap_or_default()) {
         "" if base == "/" => "/".to_owned(),
         "" if path.len() > 1 && path.ends_with('/') => joined("/"),
         "" => base.strip_suffix('/').unwrap_or(base).to_owned(),
@@ -78,8 +78,8 @@ pub(crate) fn upstream(base: &str, path: &str, matched: usize, strip: bool) -> S
     }
 }
 
-/// Removes a first segment of one or two dots (RFC 3986, section 5.2.4, step A). The path was normalised as a whole, so only
-/// the segment that was cut in two can be one.
+/// Removes a first segment of one or two dots (RFC 3986, section 5.2.4, step A). The path was normalized as a whole, so only
+/// the segment that was split can be one.
 fn without_leading_dots(rest: &str) -> &str {
     match rest {
         "." | ".." => "",
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_spelling_of_each_path() {
+    fn normalize_returns_one_spelling_of_each_path() {
         let spellings = [
             ("/", "/"),
             ("/api/users", "/api/users"),
@@ -109,14 +109,14 @@ mod tests {
             ("/a%20b%zz%", "/a%20b%zz%"),
         ];
         for (path, normal) in spellings {
-            assert_eq!(normalise(path).as_deref(), Some(normal), "{path}");
+            assert_eq!(normalize(path).as_deref(), Some(normal), "{path}");
         }
-        assert_eq!(normalise("*"), None);
-        assert_eq!(normalise(""), None);
+        assert_eq!(normalize("*"), None);
+        assert_eq!(normalize(""), None);
     }
 
     #[test]
-    fn joins_as_kong_does() {
+    fn upstream_path_joins_as_kong_does() {
         let docs = "/docs/user".len();
         let cases = [
             ("/", "/api/users/1", 10, false, "/api/users/1"),
@@ -142,31 +142,31 @@ mod tests {
             ("/", "/sandbox/v1", 8, true, "/v1"),
         ];
         for (base, path, matched, strip, expected) in cases {
-            assert_eq!(upstream(base, path, matched, strip), expected, "{base} {path}");
+            assert_eq!(upstream_path(base, path, matched, strip), expected, "{base} {path}");
         }
     }
 
-    /// All paths of up to three pieces of what a path could lead out by.
+    /// Checks all paths of up to three segments that could escape.
     #[test]
-    fn no_spelling_leads_out_of_the_services_path() {
+    fn no_spelling_escapes_from_the_services_path() {
         let segments = ["", ".", "..", "...", "%2e", "%2E%2e", ".%2E", "..%2f..", "ops", "..;", "\\..", "%252e%252e"];
         let mut paths = vec!["/docs/user".to_owned()];
-        let mut looked = 0;
+        let mut checked = 0;
         for _ in 0..3 {
             let longer =
                 |path: &String| segments.map(|segment| [format!("{path}{segment}"), format!("{path}/{segment}")]);
             paths = paths.iter().flat_map(longer).flatten().collect();
             for path in &paths {
-                let normal = normalise(path).unwrap();
+                let normal = normalize(path).unwrap();
                 let Some(matched) = normal.starts_with("/docs/user").then_some("/docs/user".len()) else { continue };
                 for base in ["/docs", "/docs/"] {
-                    let sent = upstream(base, &normal, matched, true);
+                    let sent = upstream_path(base, &normal, matched, true);
                     assert!(sent == "/docs" || sent.starts_with("/docs/"), "{path} leads to {sent}");
-                    assert_eq!(normalise(&sent).as_deref(), Some(sent.as_str()), "{path} leads to {sent}");
+                    assert_eq!(normalize(&sent).as_deref(), Some(sent.as_str()), "{path} leads to {sent}");
                 }
-                looked += 1;
+                checked += 1;
             }
         }
-        assert!(looked > 5_000, "only {looked} paths were looked at");
+        assert!(checked > 5_000, "only {checked} paths were checked");
     }
 }

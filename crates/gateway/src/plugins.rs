@@ -1,5 +1,5 @@
-//! The plugins that are run, in Kong's order: cors (2000), request-size-limiting (951), rate-limiting (910),
-//! request-transformer (801), prometheus (13), correlation-id (1).
+//! Plugins in Kong's order: cors (2000), request-size-limiting (951), rate-limiting (910), request-transformer (801),
+//! prometheus (13), correlation-id (1).
 
 pub(crate) mod correlation_id;
 pub(crate) mod cors;
@@ -17,7 +17,7 @@ use rate_limiting::RateLimiting;
 use request_transformer::RequestTransformer;
 use size_limiting::SizeLimiting;
 
-/// At most one of each plugin: those of one level, or those that apply to a request.
+/// At most one plugin of each kind: those of one level, or those that apply to a request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PluginSet {
     pub(crate) cors: Option<Arc<Cors>>,
@@ -29,19 +29,19 @@ pub(crate) struct PluginSet {
 }
 
 impl PluginSet {
-    /// These plugins, and those of `below` that are not among them: a route's win over a service's, a service's over the
-    /// global ones.
-    pub(crate) fn over(&self, below: &Self) -> Self {
-        fn first<T>(upper: Option<&Arc<T>>, lower: Option<&Arc<T>>) -> Option<Arc<T>> {
-            upper.or(lower).cloned()
+    /// Returns these plugins and those of `outer` that are not among them: a plugin of a route takes precedence over the
+    /// service's, and the service's over the global one.
+    pub(crate) fn merged_over(&self, outer: &Self) -> Self {
+        fn first<T>(inner: Option<&Arc<T>>, outer: Option<&Arc<T>>) -> Option<Arc<T>> {
+            inner.or(outer).cloned()
         }
         Self {
-            cors: first(self.cors.as_ref(), below.cors.as_ref()),
-            size_limiting: first(self.size_limiting.as_ref(), below.size_limiting.as_ref()),
-            rate_limiting: first(self.rate_limiting.as_ref(), below.rate_limiting.as_ref()),
-            request_transformer: first(self.request_transformer.as_ref(), below.request_transformer.as_ref()),
-            prometheus: first(self.prometheus.as_ref(), below.prometheus.as_ref()),
-            correlation_id: first(self.correlation_id.as_ref(), below.correlation_id.as_ref()),
+            cors: first(self.cors.as_ref(), outer.cors.as_ref()),
+            size_limiting: first(self.size_limiting.as_ref(), outer.size_limiting.as_ref()),
+            rate_limiting: first(self.rate_limiting.as_ref(), outer.rate_limiting.as_ref()),
+            request_transformer: first(self.request_transformer.as_ref(), outer.request_transformer.as_ref()),
+            prometheus: first(self.prometheus.as_ref(), outer.prometheus.as_ref()),
+            correlation_id: first(self.correlation_id.as_ref(), outer.correlation_id.as_ref()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What happens to a request, step by step, in the order of Kong's plugins.
+//! Handling of a request, in the order of Kong's plugins.
 
 mod build;
 mod wait;
@@ -15,25 +15,26 @@ use hyper::body::Incoming;
 use trace_context::TRACEPARENT;
 use tracing::{Instrument as _, Span, field};
 
-use crate::access::{Record, Source};
+use crate::access_log::AccessLogEntry;
 use crate::address::{TrustedProxies, client_key};
-use crate::answer::{self, Refusal};
 use crate::body::{RequestBody, ResponseBody};
 use crate::connections::Connection;
-use crate::headers::{self, Ends, Origin};
+use crate::error_response::{self, GatewayError};
+use crate::headers::{self, ConnectionInfo, Origin};
 use crate::metrics::Metrics;
 use crate::path;
 use crate::plugins::PluginSet;
 use crate::plugins::cors::Cors;
-use crate::router::{Hit, Router};
+use crate::response_source::ResponseSource;
+use crate::router::{RouteMatch, Router};
 use crate::server::Handler;
 use crate::upstream::{Addresses, Destination};
 
-/// The gateway as it runs: routes, global plugins, addresses.
+/// Running gateway: routes, global plugins, addresses.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     router: Router,
-    /// For requests that no route takes.
+    /// Plugins of requests without a route.
     global: PluginSet,
     addresses: Addresses,
     rate_limit: bool,
@@ -41,14 +42,14 @@ pub(crate) struct Gateway {
     metrics: Arc<Metrics>,
 }
 
-/// What a request has gathered on its way.
+/// State of one request.
 struct Exchange<'g> {
     plugins: &'g PluginSet,
     origin: Origin,
     id: Option<HeaderValue>,
-    /// Of the rate limit, for whatever answer there will be.
-    limits: HeaderMap,
-    record: Record,
+    /// Headers of the rate limit, for any response.
+    rate_limit_headers: HeaderMap,
+    log_entry: AccessLogEntry,
 }
 
 impl Gateway {
@@ -61,92 +62,92 @@ impl Gateway {
         &self.router
     }
 
-    async fn answer(
+    async fn respond(
         &self,
         request: Request<Incoming>,
-        ends: Ends,
+        info: ConnectionInfo,
         connection: &Arc<Connection>,
     ) -> Response<ResponseBody> {
         let head = headers::request_head_length(&request);
         let (parts, body) = request.into_parts();
         let malformed = malformed(&parts);
-        // What is malformed belongs to no route, as in Kong.
-        let path = path::normalise(parts.uri.path()).filter(|_| malformed.is_none());
-        let found = path.as_deref().and_then(|path| Some((path, self.router.find(&parts.method, path)?)));
-        let target = found.as_ref().map(|(_, hit)| hit.target);
+        // A malformed request has no route, as in Kong.
+        let path = path::normalize(parts.uri.path()).filter(|_| malformed.is_none());
+        let matched = path.as_deref().and_then(|path| Some((path, self.router.find(&parts.method, path)?)));
+        let target = matched.as_ref().map(|(_, route)| route.target);
         let plugins = target.map_or(&self.global, |target| &target.plugins);
-        let limit = plugins.size_limiting.as_ref().map_or(u64::MAX, |size| size.limit);
+        let limit = plugins.size_limiting.as_ref().map_or(u64::MAX, |size| size.limit());
         let body = RequestBody::new(body, limit, headers::expects_continue(&parts.headers));
         let mut exchange = Exchange {
             plugins,
             origin: Origin {
-                ends,
-                client: self.trusted.client(ends.peer, &parts.headers),
-                by_proxy: self.trusted.contains(ends.peer),
+                connection: info,
+                client: self.trusted.client(info.peer, &parts.headers),
+                via_trusted_proxy: self.trusted.contains(info.peer),
             },
             id: None,
-            limits: HeaderMap::new(),
-            record: Record::new(
+            rate_limit_headers: HeaderMap::new(),
+            log_entry: AccessLogEntry::new(
                 parts.method.clone(),
                 target.cloned(),
                 plugins.prometheus.clone(),
                 Arc::clone(&self.metrics),
-                Arc::clone(body.transfer()),
+                Arc::clone(body.progress()),
                 connection,
                 head,
             ),
         };
-        // A trace context that is not passed on is not continued either: the request begins a trace of its own.
+        // A trace context that is not forwarded is not continued either: the request starts a trace of its own.
         let removes = |name| plugins.request_transformer.as_ref().is_some_and(|transformer| transformer.removes(name));
-        let carried = parts.headers.get(TRACEPARENT).filter(|_| !removes(TRACEPARENT));
-        let carried = carried.and_then(|carried| carried.to_str().ok());
-        trace_context::continue_trace(exchange.record.span(), carried);
+        let traceparent = parts.headers.get(TRACEPARENT).filter(|_| !removes(TRACEPARENT));
+        let traceparent = traceparent.and_then(|traceparent| traceparent.to_str().ok());
+        trace_context::continue_trace(exchange.log_entry.span(), traceparent);
         if let Some(correlation) = &plugins.correlation_id {
             let id = correlation.id_of(&parts.headers);
-            exchange.record.identify(id.clone());
+            exchange.log_entry.set_request_id(id.clone());
             exchange.id = Some(id);
         }
         let origin = parts.headers.get(ORIGIN).cloned();
-        let preflight = found.is_some() && Cors::is_preflight(&parts.method, &parts.headers);
-        if let Some(cors) = plugins.cors.as_ref().filter(|cors| cors.answers_preflight())
+        let preflight = matched.is_some() && Cors::is_preflight(&parts.method, &parts.headers);
+        if let Some(cors) = plugins.cors.as_ref().filter(|cors| cors.handles_preflight())
             && preflight
         {
-            let mut response = answer::preflight();
-            cors.preflight(&parts.headers, response.headers_mut());
-            return exchange.finish(response, Source::Exit);
+            let mut response = error_response::preflight();
+            cors.set_preflight_headers(&parts.headers, response.headers_mut());
+            return exchange.finish(response, ResponseSource::Exit);
         }
-        let (mut response, source) = match found {
-            None => (malformed.unwrap_or(Refusal::NoRoute).into_response(), Source::Exit),
-            Some((path, hit)) => match self.pass(&mut exchange, parts, body, path, &hit).await {
-                Ok(response) => (response, Source::Service),
-                Err(refusal) if refusal.is_error() => (refusal.into_response(), Source::Error),
-                Err(refusal) => (refusal.into_response(), Source::Exit),
+        let (mut response, source) = match matched {
+            None => (malformed.unwrap_or(GatewayError::NoRoute).into_response(), ResponseSource::Exit),
+            Some((path, route)) => match self.check_and_forward(&mut exchange, parts, body, path, &route).await {
+                Ok(response) => (response, ResponseSource::Service),
+                Err(error) if error.is_upstream_error() => (error.into_response(), ResponseSource::Error),
+                Err(error) => (error.into_response(), ResponseSource::Exit),
             },
         };
-        for (name, value) in exchange.limits.drain() {
+        for (name, value) in exchange.rate_limit_headers.drain() {
             if let Some(name) = name {
                 response.headers_mut().insert(name, value);
             }
         }
         if let Some(cors) = plugins.cors.as_ref().filter(|_| !preflight) {
-            cors.mark(origin.as_ref(), response.headers_mut());
+            cors.set_headers(origin.as_ref(), response.headers_mut());
         }
         exchange.finish(response, source)
     }
 
-    async fn pass<'g>(
+    async fn check_and_forward<'g>(
         &self,
         exchange: &mut Exchange<'g>,
         parts: Parts,
         body: RequestBody,
         path: &str,
-        hit: &Hit<'_>,
-    ) -> Result<Response<ResponseBody>, Refusal<'g>> {
+        route: &RouteMatch<'_>,
+    ) -> Result<Response<ResponseBody>, GatewayError<'g>> {
         exchange.check_size(&parts.headers, &body)?;
         if self.rate_limit {
             exchange.check_rate()?;
         }
-        self.forward(exchange, parts, body, path, hit).await
+        self.forward(exchange, parts, body, path, route).await
     }
 
     async fn forward<'g>(
@@ -155,28 +156,28 @@ impl Gateway {
         mut parts: Parts,
         body: RequestBody,
         path: &str,
-        hit: &Hit<'_>,
-    ) -> Result<Response<ResponseBody>, Refusal<'g>> {
-        let target = hit.target;
+        route: &RouteMatch<'_>,
+    ) -> Result<Response<ResponseBody>, GatewayError<'g>> {
+        let target = route.target;
         let upstream = &target.upstream;
-        let Destination { authority, request } = self.addresses.of(upstream).ok_or(Refusal::Unavailable)?;
+        let Destination { authority, request } = self.addresses.resolve(upstream).ok_or(GatewayError::Unavailable)?;
         headers::drop_hop_by_hop(&mut parts.headers);
         headers::drop_expectation(&mut parts.headers);
         if let Some(plugin) = &exchange.plugins.request_transformer {
             plugin.transform(&mut parts.headers);
         }
-        let prefix = path.get(..hit.matched);
+        let prefix = path.get(..route.matched_len);
         let prefix = prefix.filter(|prefix| target.strip_path && *prefix != "/");
-        headers::forward(&mut parts.headers, &exchange.origin, parts.uri.path(), prefix);
+        headers::set_forwarded(&mut parts.headers, &exchange.origin, parts.uri.path(), prefix);
         if let (Some(plugin), Some(id)) = (&exchange.plugins.correlation_id, &exchange.id) {
-            plugin.pass_on(id, &mut parts.headers);
+            plugin.forward(id, &mut parts.headers);
         }
         if !target.preserve_host || !parts.headers.contains_key(HOST) {
             let host = HeaderValue::from_str(authority.as_str());
-            let host = host.map_err(|_| Refusal::BadRequest)?;
+            let host = host.map_err(|_| GatewayError::BadRequest)?;
             parts.headers.insert(HOST, host);
         }
-        let mut path = path::upstream(&upstream.path, path, hit.matched, target.strip_path);
+        let mut path = path::upstream_path(&upstream.path, path, route.matched_len, target.strip_path);
         if let Some(query) = parts.uri.query() {
             path.push('?');
             path.push_str(query);
@@ -186,28 +187,28 @@ impl Gateway {
             .authority(authority)
             .path_and_query(path)
             .build()
-            .map_err(|_| Refusal::BadRequest)?;
+            .map_err(|_| GatewayError::BadRequest)?;
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
-        let transfer = Arc::clone(body.transfer());
-        let begun = Instant::now();
-        let span = calling(exchange.record.span(), &parts.method, &target.service);
-        let carried = trace_context::traceparent_of(&span).and_then(|carried| HeaderValue::from_str(&carried).ok());
-        if let Some(carried) = carried {
-            parts.headers.insert(TRACEPARENT, carried);
+        let upload = Arc::clone(body.progress());
+        let started_at = Instant::now();
+        let span = client_span(exchange.log_entry.span(), &parts.method, &target.service);
+        let traceparent = trace_context::traceparent_of(&span);
+        if let Some(traceparent) = traceparent.and_then(|traceparent| HeaderValue::from_str(&traceparent).ok()) {
+            parts.headers.insert(TRACEPARENT, traceparent);
         }
-        let answer = upstream.client.request(Request::from_parts(parts, body));
-        let answered = wait::for_answer(answer, &transfer, &upstream.timeouts).instrument(span.clone()).await;
-        match &answered {
-            Ok(answer) => drop(span.record("http.response.status_code", answer.status().as_u16())),
+        let response = upstream.client.request(Request::from_parts(parts, body));
+        let result = wait::await_response(response, &upload, &upstream.timeouts).instrument(span.clone()).await;
+        match &result {
+            Ok(response) => drop(span.record("http.response.status_code", response.status().as_u16())),
             Err(_) => drop(span.record("otel.status_code", "ERROR")),
         }
         drop(span);
-        exchange.record.waited(begun.elapsed());
-        if let Some((request, well)) = request.zip(wait::is_well(&answered, &transfer)) {
-            request.answered(well);
+        exchange.log_entry.set_upstream_time(started_at.elapsed());
+        if let Some((request, healthy)) = request.zip(wait::is_healthy(&result, &upload)) {
+            request.completed(healthy);
         }
-        let (mut head, body) = answered?.into_parts();
+        let (mut head, body) = result?.into_parts();
         headers::drop_hop_by_hop(&mut head.headers);
         headers::add_via(&mut head.headers);
         head.version = Version::HTTP_11;
@@ -223,23 +224,23 @@ impl Handler for Gateway {
     async fn handle(
         &self,
         request: Request<Incoming>,
-        ends: Ends,
+        info: ConnectionInfo,
         connection: &Arc<Connection>,
     ) -> Response<ResponseBody> {
-        self.answer(request, ends, connection).await
+        self.respond(request, info, connection).await
     }
 
-    fn refuse_head(&self, suggested: StatusCode, head: &[u8]) -> Bytes {
-        let unknown = headers::head_has_unknown_coding(head);
-        let status = if unknown { StatusCode::NOT_IMPLEMENTED } else { suggested };
-        self.raw(status, answer::message_of(status))
+    fn malformed_head_response(&self, suggested: StatusCode, head: &[u8]) -> Bytes {
+        let unknown_coding = headers::head_has_unknown_coding(head);
+        let status = if unknown_coding { StatusCode::NOT_IMPLEMENTED } else { suggested };
+        self.raw(status, error_response::message_of(status))
     }
 
-    fn refuse_connection(&self) -> Bytes {
-        self.raw(StatusCode::SERVICE_UNAVAILABLE, answer::TOO_MANY_CONNECTIONS)
+    fn too_many_connections_response(&self) -> Bytes {
+        self.raw(StatusCode::SERVICE_UNAVAILABLE, error_response::TOO_MANY_CONNECTIONS)
     }
 
-    fn is_proxy(&self, address: IpAddr) -> bool {
+    fn is_trusted_proxy(&self, address: IpAddr) -> bool {
         self.trusted.contains(address)
     }
 }
@@ -247,22 +248,22 @@ impl Handler for Gateway {
 impl Gateway {
     fn raw(&self, status: StatusCode, message: &str) -> Bytes {
         let id = self.global.correlation_id.as_ref().and_then(|plugin| Some((plugin.echoed()?, plugin.generate())));
-        answer::raw(status, message, id.as_ref().map(|(name, id)| (*name, id)))
+        error_response::raw(status, message, id.as_ref().map(|(name, id)| (*name, id)))
     }
 }
 
-/// Why a request is refused for its head alone.
-fn malformed(parts: &Parts) -> Option<Refusal<'static>> {
+/// Returns the error of a malformed head, if it is one.
+fn malformed(parts: &Parts) -> Option<GatewayError<'static>> {
     if headers::has_unknown_coding(&parts.headers) {
-        return Some(Refusal::UnknownCoding);
+        return Some(GatewayError::UnknownCoding);
     }
-    (!http_server::has_valid_host(parts.version, &parts.headers)).then_some(Refusal::BadRequest)
+    (!http_server::has_valid_host(parts.version, &parts.headers)).then_some(GatewayError::BadRequest)
 }
 
-/// The span of a request that is passed on to a service.
-fn calling(within: &Span, method: &Method, service: &str) -> Span {
+/// Creates the span of a request that is forwarded to a service.
+fn client_span(parent: &Span, method: &Method, service: &str) -> Span {
     tracing::info_span!(
-        parent: within,
+        parent: parent,
         "http.client",
         otel.name = format!("{method} {service}"),
         otel.kind = "client",
@@ -275,42 +276,42 @@ fn calling(within: &Span, method: &Method, service: &str) -> Span {
 }
 
 impl<'g> Exchange<'g> {
-    fn check_size(&self, headers: &HeaderMap, body: &RequestBody) -> Result<(), Refusal<'g>> {
+    fn check_size(&self, headers: &HeaderMap, body: &RequestBody) -> Result<(), GatewayError<'g>> {
         let Some(plugin) = &self.plugins.size_limiting else {
             return Ok(());
         };
         let length = hyper::body::Body::size_hint(body).exact();
-        if length.is_some_and(|length| length > plugin.limit) {
-            return Err(Refusal::TooLarge);
+        if length.is_some_and(|length| length > plugin.limit()) {
+            return Err(GatewayError::TooLarge);
         }
-        let said = headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING);
-        if plugin.require_content_length && !said {
-            return Err(Refusal::LengthRequired);
+        let has_length = headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING);
+        if plugin.requires_content_length() && !has_length {
+            return Err(GatewayError::LengthRequired);
         }
         Ok(())
     }
 
-    fn check_rate(&mut self) -> Result<(), Refusal<'g>> {
+    fn check_rate(&mut self) -> Result<(), GatewayError<'g>> {
         let Some(plugin) = &self.plugins.rate_limiting else {
             return Ok(());
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(0, |now| now.as_secs()).cast_signed();
-        let verdict = plugin.check(client_key(self.origin.client), now);
-        self.limits = verdict.headers;
-        if verdict.refused {
-            return Err(Refusal::RateLimited(plugin));
+        let decision = plugin.check(client_key(self.origin.client), now);
+        self.rate_limit_headers = decision.headers;
+        if decision.rejected {
+            return Err(GatewayError::RateLimited(plugin));
         }
         Ok(())
     }
 
-    /// Hands the record over to the body, which writes it when it is sent.
-    fn finish(self, mut response: Response<ResponseBody>, source: Source) -> Response<ResponseBody> {
+    /// Moves the access log entry into the body, which writes it when it was sent.
+    fn finish(self, mut response: Response<ResponseBody>, source: ResponseSource) -> Response<ResponseBody> {
         if let (Some(plugin), Some(id)) = (&self.plugins.correlation_id, &self.id) {
             plugin.echo(id, response.headers_mut());
         }
-        let mut record = self.record;
-        record.answer(response.status(), source, headers::response_head_length(&response));
-        response.map(|body| body.with_record(record))
+        let mut entry = self.log_entry;
+        entry.set_response(response.status(), source, headers::response_head_length(&response));
+        response.map(|body| body.with_log_entry(entry))
     }
 }

@@ -1,5 +1,5 @@
-//! Finds the route of a request, in the order of Kong's `traditional_compatible` router: routes that also ask for a
-//! method first, then regular expressions by their priority, then prefixes, the longest first.
+//! Routing in the order of Kong's `traditional_compatible` router: routes with methods first, then regular expressions by
+//! priority, then prefixes, the longest first.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -10,23 +10,23 @@ use crate::config::RoutePath;
 use crate::plugins::PluginSet;
 use crate::upstream::Upstream;
 
-/// A route as it is run.
+/// Target of a route.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) service: String,
     pub(crate) strip_path: bool,
     pub(crate) preserve_host: bool,
-    /// Those that apply here, of all levels.
+    /// Plugins of all levels that apply to the route.
     pub(crate) plugins: PluginSet,
     pub(crate) upstream: Arc<Upstream>,
 }
 
-/// What one path of a route matches.
+/// Matcher of one path of a route.
 #[derive(Debug)]
 pub(crate) enum Matcher {
     Path(RoutePath),
-    /// A prefix of whole segments.
+    /// Prefix of whole segments.
     Segments(String),
 }
 
@@ -38,17 +38,17 @@ struct Entry {
     target: Arc<Target>,
 }
 
-/// All routes, in the order in which they are tried.
+/// Routes in the order of precedence.
 #[derive(Debug, Default)]
 pub(crate) struct Router {
     entries: Vec<Entry>,
 }
 
-/// A route that fits.
-pub(crate) struct Hit<'r> {
+/// Route that matches a request.
+pub(crate) struct RouteMatch<'r> {
     pub(crate) target: &'r Arc<Target>,
-    /// Bytes of the path that the route's path stands for.
-    pub(crate) matched: usize,
+    /// Number of bytes of the request's path that the route's path matches.
+    pub(crate) matched_len: usize,
 }
 
 impl Router {
@@ -60,19 +60,19 @@ impl Router {
         target: Arc<Target>,
     ) {
         self.entries.push(Entry { matcher, methods, regex_priority, target });
-        // Stable: of equals, the one that the file names first.
+        // The sort is stable: of equal routes, the first in the file takes precedence.
         self.entries.sort_by_key(Entry::rank);
     }
 
-    /// `path` is a normalised one.
-    pub(crate) fn find(&self, method: &Method, path: &str) -> Option<Hit<'_>> {
+    /// Returns the first match of a normalized path.
+    pub(crate) fn find(&self, method: &Method, path: &str) -> Option<RouteMatch<'_>> {
         self.entries.iter().find_map(|entry| {
             let methods = entry.methods.as_ref();
             if methods.is_some_and(|methods| !methods.contains(method)) {
                 return None;
             }
-            let matched = entry.matcher.matches(path)?;
-            Some(Hit { target: &entry.target, matched })
+            let matched_len = entry.matcher.matches(path)?;
+            Some(RouteMatch { target: &entry.target, matched_len })
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Takes connections, bounds them, and ends them in order.
+//! HTTP/1.1 listener with a limit of connections per client, time-outs and an orderly shutdown.
 
 mod stream;
 
@@ -21,44 +21,44 @@ use tokio_util::sync::CancellationToken;
 
 use crate::body::BodyError;
 use crate::connections::{Admitted, Connection, Connections};
-use crate::headers::Ends;
+use crate::headers::ConnectionInfo;
 use stream::{ClientStream, HEAD_TIMEOUT, IDLE_TIMEOUT};
 
-/// The most connections of a listener; further ones wait in the system's queue.
+/// Maximum number of connections of a listener; further ones wait in the backlog of the operating system.
 const MAX_CONNECTIONS: usize = 4096;
-/// A pause after a connection could not be taken: open files may have run out for a moment.
+/// Pause after `accept` failed: a process that ran out of file descriptors (EMFILE) gets some back when connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Answers the requests of a listener.
+/// Handler of the requests of a listener.
 pub(crate) trait Handler: Send + Sync + 'static {
     type Body: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static;
 
-    /// Answers a request; it never fails, since every failure has an answer.
+    /// Handles a request. It is infallible, since every failure has a response.
     fn handle(
         &self,
         request: Request<Incoming>,
-        ends: Ends,
+        info: ConnectionInfo,
         connection: &Arc<Connection>,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
-    /// The whole answer to what is not a request; the HTTP library suggests this status.
-    fn refuse_head(&self, suggested: StatusCode, head: &[u8]) -> Bytes;
+    /// Returns the whole response to a malformed head, for which the HTTP library suggests this status.
+    fn malformed_head_response(&self, suggested: StatusCode, head: &[u8]) -> Bytes;
 
-    /// The whole answer to a connection that is not taken.
-    fn refuse_connection(&self) -> Bytes;
+    /// Returns the whole response to a connection that is rejected.
+    fn too_many_connections_response(&self) -> Bytes;
 
-    /// Whether the address is one of a proxy, which brings the requests of many clients.
-    fn is_proxy(&self, address: std::net::IpAddr) -> bool;
+    /// Returns whether the address is that of a trusted proxy, which forwards the requests of many clients.
+    fn is_trusted_proxy(&self, address: std::net::IpAddr) -> bool;
 }
 
-/// Serves until `shutdown`; then requests in flight have `drain` to finish. A client may have `per_address` connections;
-/// 0 is unlimited.
+/// Serves until `shutdown`; then requests in flight have `drain_timeout` to finish. `per_address` is the limit of
+/// connections of a client; 0 is unlimited.
 pub(crate) async fn run<H: Handler>(
     listener: TcpListener,
     handler: Arc<H>,
     per_address: usize,
     shutdown: CancellationToken,
-    drain: Duration,
+    drain_timeout: Duration,
 ) {
     let graceful = GracefulShutdown::new();
     let (clients, proxies) = (Arc::new(Connections::new(per_address)), Arc::new(Connections::new(0)));
@@ -69,32 +69,32 @@ pub(crate) async fn run<H: Handler>(
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
                 Ok((stream, client)) => {
-                    let place = if handler.is_proxy(client.ip()) { &proxies } else { &clients };
-                    match place.admit(client.ip()) {
+                    let pool = if handler.is_trusted_proxy(client.ip()) { &proxies } else { &clients };
+                    match pool.admit(client.ip()) {
                         Some(admitted) => {
                             connections.spawn(serve(stream, client, Arc::clone(&handler), admitted, &graceful));
                         }
-                        None => turn_away(&stream, &handler.refuse_connection()),
+                        None => reject(&stream, &handler.too_many_connections_response()),
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "The gateway cannot take a connection");
+                    tracing::warn!(%error, "accepting a connection failed, retrying");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
         }
     }
     drop(listener);
-    if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
-        tracing::warn!(seconds = drain.as_secs(), "The gateway cuts off requests that did not finish in time");
+    if tokio::time::timeout(drain_timeout, graceful.shutdown()).await.is_err() {
+        tracing::warn!(seconds = drain_timeout.as_secs(), "requests cancelled that did not finish in time");
     }
     connections.shutdown().await;
 }
 
-/// Says why, as far as the empty buffer of a new connection takes it, and closes.
-fn turn_away(stream: &TcpStream, answer: &[u8]) {
-    if let Err(error) = stream.try_write(answer) {
-        tracing::debug!(%error, "A connection was closed without an answer");
+/// Writes a response into the empty send buffer of a new connection, without waiting.
+fn reject(stream: &TcpStream, response: &[u8]) {
+    if let Err(error) = stream.try_write(response) {
+        tracing::debug!(%error, "connection closed without a response");
     }
 }
 
@@ -106,21 +106,21 @@ fn serve<H: Handler>(
     graceful: &GracefulShutdown,
 ) -> impl Future<Output = ()> + Send + use<H> {
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "A client's connection keeps its delay");
+        tracing::debug!(%error, "setting TCP_NODELAY on a client connection failed");
     }
     let port = stream.local_addr().map_or(0, |address| address.port());
-    let ends = Ends { peer: client.ip(), port };
-    let refusing = Arc::clone(&handler);
-    let refuse = Arc::new(move |status, head: &[u8]| refusing.refuse_head(status, head));
-    let stream = ClientStream::new(stream, Arc::clone(&admitted.connection), refuse);
+    let info = ConnectionInfo { peer: client.ip(), port };
+    let responder = Arc::clone(&handler);
+    let respond = Arc::new(move |status, head: &[u8]| responder.malformed_head_response(status, head));
+    let stream = ClientStream::new(stream, Arc::clone(&admitted.connection), respond);
     let connection = Arc::clone(&admitted.connection);
     let service = service_fn(move |request| {
         let (handler, connection) = (Arc::clone(&handler), Arc::clone(&connection));
-        async move { Ok::<_, Infallible>(handler.handle(request, ends, &connection).await) }
+        async move { Ok::<_, Infallible>(handler.handle(request, info, &connection).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        // With a limit of its own the library reads on after each answer, by which the stream begins to count idle time.
+        // With a time-out of its own the library keeps reading after each response, which starts the idle time of the stream.
         .header_read_timeout(IDLE_TIMEOUT + HEAD_TIMEOUT)
         .serve_connection(stream, service);
     let watched = graceful.watch(connection);
@@ -130,7 +130,7 @@ fn serve<H: Handler>(
             () = admitted.connection.replaced() => return,
         };
         if let Err(error) = ended {
-            tracing::debug!(%error, "A client's connection ended early");
+            tracing::debug!(%error, "client connection ended early");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The pages of Kong's `status_listen`: `/metrics` and `/status`.
+//! Pages of Kong's `status_listen`: `/metrics` and `/status`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,37 +10,42 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::json;
 
-use crate::answer;
 use crate::connections::Connection;
-use crate::headers::{self, Ends};
+use crate::error_response;
+use crate::headers::{self, ConnectionInfo};
 use crate::proxy::Gateway;
 use crate::server::Handler;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
-/// Answers for what the gateway's metrics say.
+/// Handler of the status listener.
 pub(crate) struct StatusPages(pub(crate) Arc<Gateway>);
 
 impl Handler for StatusPages {
     type Body = Full<Bytes>;
 
-    async fn handle(&self, request: Request<Incoming>, _: Ends, connection: &Arc<Connection>) -> Response<Self::Body> {
+    async fn handle(
+        &self,
+        request: Request<Incoming>,
+        _: ConnectionInfo,
+        connection: &Arc<Connection>,
+    ) -> Response<Self::Body> {
         connection.begin(None);
         let response = self.page(request.method(), request.uri().path());
         connection.end();
         response
     }
 
-    fn refuse_head(&self, suggested: StatusCode, _: &[u8]) -> Bytes {
-        answer::raw(suggested, answer::message_of(suggested), None)
+    fn malformed_head_response(&self, suggested: StatusCode, _: &[u8]) -> Bytes {
+        error_response::raw(suggested, error_response::message_of(suggested), None)
     }
 
-    fn refuse_connection(&self) -> Bytes {
-        answer::raw(StatusCode::SERVICE_UNAVAILABLE, answer::TOO_MANY_CONNECTIONS, None)
+    fn too_many_connections_response(&self) -> Bytes {
+        error_response::raw(StatusCode::SERVICE_UNAVAILABLE, error_response::TOO_MANY_CONNECTIONS, None)
     }
 
-    fn is_proxy(&self, _: IpAddr) -> bool {
+    fn is_trusted_proxy(&self, _: IpAddr) -> bool {
         false
     }
 }
@@ -52,7 +57,7 @@ impl StatusPages {
             "/metrics" if found => match self.0.metrics().text() {
                 Ok(text) => (StatusCode::OK, METRICS, text),
                 Err(error) => {
-                    tracing::error!(%error, "The gateway's metrics cannot be written");
+                    tracing::error!(%error, "encoding the metrics failed");
                     let text = json!({ "message": "An unexpected error occurred" }).to_string();
                     (StatusCode::INTERNAL_SERVER_ERROR, JSON, text)
                 }

@@ -1,4 +1,4 @@
-//! The services behind the gateway: where they are, and the connections to them.
+//! Services behind the gateway: their addresses and connection pools.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,19 +13,19 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::body::RequestBody;
 use crate::config::{Service, Timeouts};
-use crate::connect::{Connector, Others};
-use crate::{Discover, Instance, UnderWay};
+use crate::connect::{AlternateInstances, Connector};
+use crate::discovery::{Discover, InFlightRequest, Instance};
 
-/// How long a connection may lie idle: less than servers commonly keep one, so that it is seldom closed in our face.
-const IDLE: Duration = Duration::from_secs(20);
+/// Time that a connection may stay idle: less than most servers allow, so that the server seldom closes it during a request.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_IDLE: usize = 64;
 
-/// One service: its host as the file names it, and a pool of connections that are kept between requests.
+/// Service with its host as in the file, and its connection pool.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     host: String,
     port: u16,
-    /// Put before the path of each request.
+    /// Prefix of the path of each request.
     pub(crate) path: String,
     pub(crate) timeouts: Timeouts,
     pub(crate) client: Client<Connector, RequestBody>,
@@ -33,20 +33,20 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     pub(crate) fn new(service: &Service, discover: Option<Arc<dyn Discover>>) -> Self {
-        let others = discover.map(|discover| Others::new(discover, service.host.clone()));
+        let alternates = discover.map(|discover| AlternateInstances::new(discover, service.host.clone()));
         Self {
             host: service.host.clone(),
             port: service.port,
             path: service.path.clone(),
             timeouts: service.timeouts,
-            client: client(service.timeouts.connect, service.retries, others),
+            client: client(service.timeouts.connect, service.retries, alternates),
         }
     }
 
-    /// One that is no service of the file.
+    /// Creates the upstream of an extra route.
     ///
     /// # Errors
-    /// When `url` is no base URL.
+    /// When `url` is not a valid base URL.
     pub(crate) fn extra(url: &str) -> io::Result<Self> {
         let uri = base_url(url)?;
         let timeouts = Timeouts::default();
@@ -60,16 +60,20 @@ impl Upstream {
     }
 }
 
-fn client(connect_timeout: Duration, retries: u32, others: Option<Others>) -> Client<Connector, RequestBody> {
-    let connector = Connector::new(connect_timeout, retries.saturating_add(1), others);
+fn client(
+    connect_timeout: Duration,
+    retries: u32,
+    alternates: Option<AlternateInstances>,
+) -> Client<Connector, RequestBody> {
+    let connector = Connector::new(connect_timeout, retries.saturating_add(1), alternates);
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE)
+        .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(MAX_IDLE)
         .build(connector)
 }
 
-/// Where hosts of the file really are. Asked for each request, so that what is found anew takes effect at once.
+/// Addresses of the hosts in the file, resolved for each request, so that newly discovered instances are used at once.
 #[derive(Default)]
 pub(crate) struct Addresses {
     fixed: BTreeMap<String, Authority>,
@@ -82,16 +86,18 @@ impl fmt::Debug for Addresses {
     }
 }
 
-/// Where a request goes.
+/// Destination of a request.
 pub(crate) struct Destination {
     pub(crate) authority: Authority,
-    /// Kept until the answer is there, so that the instance counts as busy so long.
-    pub(crate) request: Option<Box<dyn UnderWay>>,
+    /// Handle held until the response arrives, so that the instance counts the request as in flight.
+    pub(crate) request: Option<Box<dyn InFlightRequest>>,
 }
 
 impl Addresses {
+    /// Parses the fixed addresses.
+    ///
     /// # Errors
-    /// When one of the addresses is not of the form `http://host:port`.
+    /// When one of them is not of the form `http://host:port`.
     pub(crate) fn new(overrides: &BTreeMap<String, String>, discover: Option<Arc<dyn Discover>>) -> io::Result<Self> {
         let mut fixed = BTreeMap::new();
         for (host, url) in overrides {
@@ -100,14 +106,14 @@ impl Addresses {
                 Some(authority) if uri.path() == "/" => {
                     fixed.insert(host.clone(), authority.clone());
                 }
-                _ => return Err(no_base_url(url)),
+                _ => return Err(invalid_base_url(url)),
             }
         }
         Ok(Self { fixed, discover })
     }
 
-    /// The host and port to connect to, `None` if the file's own are no address.
-    pub(crate) fn of(&self, upstream: &Arc<Upstream>) -> Option<Destination> {
+    /// Returns the host and port to connect to, `None` if those of the file are not a valid address.
+    pub(crate) fn resolve(&self, upstream: &Arc<Upstream>) -> Option<Destination> {
         if let Some(authority) = self.fixed.get(&upstream.host) {
             return Some(Destination { authority: authority.clone(), request: None });
         }
@@ -125,14 +131,14 @@ impl Addresses {
 }
 
 fn base_url(url: &str) -> io::Result<Uri> {
-    let uri: Uri = url.parse().map_err(|_| no_base_url(url))?;
+    let uri: Uri = url.parse().map_err(|_| invalid_base_url(url))?;
     if uri.scheme_str() == Some("http") && uri.host().is_some() && uri.query().is_none() {
         Ok(uri)
     } else {
-        Err(no_base_url(url))
+        Err(invalid_base_url(url))
     }
 }
 
-fn no_base_url(url: &str) -> io::Error {
+fn invalid_base_url(url: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("`{url}` is not an address such as http://127.0.0.1:3001"))
 }

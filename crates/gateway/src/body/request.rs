@@ -1,4 +1,4 @@
-//! The body of a request on its way to an upstream.
+//! Body of a request on its way to an upstream.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,37 +11,39 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::{BodyError, Stage, Transfer};
+use super::{BodyError, UploadProgress, UploadState};
 
-/// How long the rest of a body that nobody wants is read. A client that still writes when the connection is closed would
-/// not see the answer.
-const LINGER: Duration = Duration::from_secs(5);
+/// Time for reading and discarding the rest of a body. A client that still writes when the connection is closed would not
+/// receive the response.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Counts what flows through, cuts it off at the limit, and reads on for a while if it is dropped before its end.
+/// Body of a request that counts its bytes, ends with an error at the limit, and drains the rest for a while if it is
+/// dropped early.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
-    /// `None` once it was cut off.
+    /// Body of the client; `None` after it was cut off.
     inner: Option<Incoming>,
     limit: u64,
-    transfer: Arc<Transfer>,
-    /// The client waits for `100 Continue`, which reading would cause: until then it sends nothing.
-    held_back: bool,
+    progress: Arc<UploadProgress>,
+    /// `true` while the client waits for `100 Continue`, which the first read sends.
+    awaits_continue: bool,
 }
 
-/// The body is larger than the file allows.
+/// Error of a body that is larger than the file allows.
 #[derive(Debug, thiserror::Error)]
-#[error("the body of the request is too large")]
+#[error("request body too large")]
 struct TooLarge;
 
 impl RequestBody {
-    /// `limit` in bytes; `expects_continue` if the client asked for `100 Continue`.
+    /// Creates a body with a limit in bytes; `expects_continue` if the client waits for `100 Continue`.
     pub(crate) fn new(inner: Incoming, limit: u64, expects_continue: bool) -> Self {
-        let stage = if inner.is_end_stream() { Stage::Done } else { Stage::Client };
-        Self { inner: Some(inner), limit, transfer: Arc::new(Transfer::new(stage)), held_back: expects_continue }
+        let state = if inner.is_end_stream() { UploadState::Done } else { UploadState::Client };
+        let progress = Arc::new(UploadProgress::new(state));
+        Self { inner: Some(inner), limit, progress, awaits_continue: expects_continue }
     }
 
-    pub(crate) fn transfer(&self) -> &Arc<Transfer> {
-        &self.transfer
+    pub(crate) fn progress(&self) -> &Arc<UploadProgress> {
+        &self.progress
     }
 }
 
@@ -54,29 +56,29 @@ impl Body for RequestBody {
         let Some(inner) = &mut this.inner else {
             return Poll::Ready(None);
         };
-        this.held_back = false;
-        if this.transfer.last().1 == Stage::Upstream {
-            this.transfer.enter(Stage::Client);
+        this.awaits_continue = false;
+        if this.progress.last_activity().1 == UploadState::Upstream {
+            this.progress.enter(UploadState::Client);
         }
         let frame = match ready!(Pin::new(&mut *inner).poll_frame(cx)) {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => {
-                this.transfer.break_off();
+                this.progress.set_broken();
                 return Poll::Ready(Some(Err(error.into())));
             }
             None => {
-                this.transfer.enter(Stage::Done);
+                this.progress.enter(UploadState::Done);
                 return Poll::Ready(None);
             }
         };
         let length = frame.data_ref().map_or(0, Bytes::len);
-        let total = this.transfer.add(u64::try_from(length).unwrap_or(u64::MAX));
+        let total = this.progress.add(u64::try_from(length).unwrap_or(u64::MAX));
         if total > this.limit {
-            this.transfer.refuse();
-            linger(this.inner.take());
+            this.progress.set_too_large();
+            drain(this.inner.take());
             return Poll::Ready(Some(Err(TooLarge.into())));
         }
-        this.transfer.enter(if inner.is_end_stream() { Stage::Done } else { Stage::Upstream });
+        this.progress.enter(if inner.is_end_stream() { UploadState::Done } else { UploadState::Upstream });
         Poll::Ready(Some(Ok(frame)))
     }
 
@@ -91,13 +93,13 @@ impl Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        if !self.held_back {
-            linger(self.inner.take());
+        if !self.awaits_continue {
+            drain(self.inner.take());
         }
     }
 }
 
-fn linger(rest: Option<Incoming>) {
+fn drain(rest: Option<Incoming>) {
     let Some(mut rest) = rest.filter(|rest| !rest.is_end_stream()) else {
         return;
     };
@@ -106,7 +108,7 @@ fn linger(rest: Option<Incoming>) {
     };
     runtime.spawn(async move {
         let read = async { while let Some(Ok(_)) = rest.frame().await {} };
-        // Whether it ended or the time did, the connection is done with this body.
-        let _ended = timeout(LINGER, read).await;
+        // On the time-out as well as at the end, the connection is done with this body.
+        let _ended = timeout(DRAIN_TIMEOUT, read).await;
     });
 }

@@ -1,4 +1,4 @@
-//! The body of an answer on its way to the client.
+//! Body of a response on its way to the client.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,44 +11,44 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Sleep, sleep};
 
 use super::BodyError;
-use crate::access::Record;
+use crate::access_log::AccessLogEntry;
 
-/// An answer's body, with the record of its request, which is written when the body ends or is dropped.
+/// Body of a response with the access log entry of its request, which is written when the body is dropped.
 #[derive(Debug)]
 pub(crate) struct ResponseBody {
     source: Source,
-    record: Option<Record>,
+    entry: Option<AccessLogEntry>,
 }
 
 #[derive(Debug)]
 enum Source {
-    Own(Full<Bytes>),
+    Full(Full<Bytes>),
     Upstream {
         body: Incoming,
-        /// How long the next piece may take.
-        patience: Duration,
+        /// Time limit for the next chunk.
+        read_timeout: Duration,
         timer: Option<Pin<Box<Sleep>>>,
     },
 }
 
-/// The upstream stopped in the middle of its answer.
+/// Time-out of an upstream in the middle of its response.
 #[derive(Debug, thiserror::Error)]
-#[error("the upstream sent nothing more in time")]
+#[error("upstream timed out in the middle of its response")]
 struct Stalled;
 
 impl ResponseBody {
-    pub(crate) fn own(text: impl Into<Bytes>) -> Self {
-        Self { source: Source::Own(Full::new(text.into())), record: None }
+    pub(crate) fn full(text: impl Into<Bytes>) -> Self {
+        Self { source: Source::Full(Full::new(text.into())), entry: None }
     }
 
-    pub(crate) fn upstream(body: Incoming, patience: Duration) -> Self {
-        let source = Source::Upstream { body, patience, timer: None };
-        Self { source, record: None }
+    pub(crate) fn upstream(body: Incoming, read_timeout: Duration) -> Self {
+        let source = Source::Upstream { body, read_timeout, timer: None };
+        Self { source, entry: None }
     }
 
-    pub(crate) fn with_record(mut self, mut record: Record) -> Self {
-        record.body_ended(self.is_end_stream());
-        self.record = Some(record);
+    pub(crate) fn with_log_entry(mut self, mut entry: AccessLogEntry) -> Self {
+        entry.set_complete(self.is_end_stream());
+        self.entry = Some(entry);
         self
     }
 }
@@ -60,14 +60,14 @@ impl Body for ResponseBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         let polled = this.source.poll_frame(cx);
-        if let (Some(record), Poll::Ready(frame)) = (&mut this.record, &polled) {
+        if let (Some(entry), Poll::Ready(frame)) = (&mut this.entry, &polled) {
             match frame {
                 Some(Ok(frame)) => {
-                    record.sent(frame.data_ref().map_or(0, Bytes::len));
-                    record.body_ended(this.source.is_end_stream());
+                    entry.add_sent(frame.data_ref().map_or(0, Bytes::len));
+                    entry.set_complete(this.source.is_end_stream());
                 }
                 Some(Err(_)) => {}
-                None => record.body_ended(true),
+                None => entry.set_complete(true),
             }
         }
         polled
@@ -79,7 +79,7 @@ impl Body for ResponseBody {
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
-            Source::Own(body) => body.size_hint(),
+            Source::Full(body) => body.size_hint(),
             Source::Upstream { body, .. } => body.size_hint(),
         }
     }
@@ -88,21 +88,21 @@ impl Body for ResponseBody {
 impl Source {
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Own(body) => body.is_end_stream(),
+            Self::Full(body) => body.is_end_stream(),
             Self::Upstream { body, .. } => body.is_end_stream(),
         }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self {
-            Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
-            Self::Upstream { body, patience, timer } => {
+            Self::Full(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Self::Upstream { body, read_timeout, timer } => {
                 if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
-                    // The next wait begins when the client asks for more.
+                    // The next wait begins when the client is ready for more.
                     *timer = None;
                     return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)));
                 }
-                let timer = timer.get_or_insert_with(|| Box::pin(sleep(*patience)));
+                let timer = timer.get_or_insert_with(|| Box::pin(sleep(*read_timeout)));
                 timer.as_mut().poll(cx).map(|()| Some(Err(Stalled.into())))
             }
         }

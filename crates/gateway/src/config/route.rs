@@ -2,30 +2,18 @@
 
 use http::Method;
 use regex::Regex;
-use saphyr::MarkedYaml;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
 
-use super::{Fields, Problems, plugin};
+use super::protocol::Protocols;
 use crate::plugins::PluginSet;
+use crate::schema::{Flag, Integer, MAX, Text, unsupported};
 
-const KONG_ONLY: &[&str] = &[
-    "created_at",
-    "destinations",
-    "expression",
-    "headers",
-    "hosts",
-    "https_redirect_status_code",
-    "id",
-    "priority",
-    "service",
-    "snis",
-    "sources",
-    "updated_at",
-];
-
-/// A way to a service.
-#[derive(Debug)]
+/// Route to a service.
+#[derive(Debug, Deserialize)]
+#[serde(from = "Entry")]
 pub(crate) struct Route {
-    pub(crate) name: String,
+    pub(crate) name: Spanned<Text>,
     pub(crate) paths: Vec<RoutePath>,
     /// `None` for any method.
     pub(crate) methods: Option<Vec<Method>>,
@@ -35,101 +23,111 @@ pub(crate) struct Route {
     pub(crate) plugins: PluginSet,
 }
 
-/// One of a route's paths.
-#[derive(Clone, Debug)]
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: Spanned<Text>,
+    paths: Vec<RoutePath>,
+    methods: Option<Vec<RouteMethod>>,
+    strip_path: Option<Flag>,
+    preserve_host: Option<Flag>,
+    regex_priority: Option<Integer<{ i32::MIN as i64 }, MAX>>,
+    plugins: Option<PluginSet>,
+    #[serde(rename = "path_handling")]
+    _path_handling: Option<PathHandling>,
+    #[serde(rename = "protocols")]
+    _protocols: Option<Protocols>,
+    // Neither side can observe whether Kong buffers; this gateway always streams bodies.
+    #[serde(rename = "request_buffering")]
+    _request_buffering: Option<Flag>,
+    #[serde(rename = "response_buffering")]
+    _response_buffering: Option<Flag>,
+    #[serde(rename = "tags")]
+    _tags: Option<Vec<String>>,
+}
+
+impl From<Entry> for Route {
+    fn from(entry: Entry) -> Self {
+        Self {
+            name: entry.name,
+            paths: entry.paths,
+            methods: entry.methods.map(|methods| methods.into_iter().map(|method| method.0).collect()),
+            strip_path: entry.strip_path != Some(Flag(false)),
+            preserve_host: entry.preserve_host == Some(Flag(true)),
+            regex_priority: entry.regex_priority.map_or(0, |priority| priority.0),
+            plugins: entry.plugins.unwrap_or_default(),
+        }
+    }
+}
+
+/// Path of a route.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
 pub(crate) enum RoutePath {
-    /// A literal prefix: `/api/users` matches `/api/users/1`, and `/api/usersX` as well.
+    /// Literal prefix: `/api/users` matches `/api/users/1`, and `/api/usersX` as well.
     Prefix(String),
-    /// What follows `~`, anchored at the start.
+    /// Expression after `~`, anchored at the start.
     Regex(Regex),
 }
 
-pub(super) fn read_all(nodes: &[MarkedYaml<'_>], names: &mut Vec<String>, problems: &Problems) -> Vec<Route> {
-    let mut routes = Vec::with_capacity(nodes.len());
-    for node in nodes {
-        let Some(route) = read(node, problems) else {
-            continue;
-        };
-        if names.contains(&route.name) {
-            let text = format!("route `{}` is there twice", route.name);
-            problems.add(node.span.start.line(), text);
+impl TryFrom<String> for RoutePath {
+    type Error = String;
+
+    fn try_from(path: String) -> Result<Self, String> {
+        let expression = path.strip_prefix('~');
+        if !expression.unwrap_or(&path).starts_with('/') {
+            return Err(format!("path `{path}` must begin with `/`, or with `~/` as a regular expression"));
         }
-        names.push(route.name.clone());
-        routes.push(route);
+        if let Some(expression) = expression {
+            // Kong 3.4 evaluates them with this same crate, anchored in the same way.
+            return Regex::new(&format!("^(?:{expression})")).map(Self::Regex).map_err(|error| {
+                let reason = error.to_string();
+                let reason = reason.lines().last().unwrap_or_default();
+                format!("path `{path}` is not a valid regular expression: {reason}")
+            });
+        }
+        let literal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&byte);
+        if path.contains("//") {
+            return Err(format!("path `{path}` must not contain `//`"));
+        }
+        if !path.bytes().all(literal) {
+            return Err(format!("path `{path}` contains a character that is not valid in a path"));
+        }
+        Ok(Self::Prefix(path))
     }
-    routes
 }
 
-fn read(node: &MarkedYaml<'_>, problems: &Problems) -> Option<Route> {
-    let mut fields = Fields::of(node, "a route".to_owned(), problems)?;
-    let name = fields.required_text("name").unwrap_or_default();
-    fields.rename(format!("route `{name}`"));
-    if !fields.has("paths") {
-        fields.missing("paths");
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct RouteMethod(Method);
+
+impl TryFrom<String> for RouteMethod {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let method = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_uppercase()));
+        method.map(Self).ok_or_else(|| format!("`{text}` is not a valid method: write it in capitals"))
     }
-    let paths = fields.texts("paths").unwrap_or_default();
-    let paths = paths
-        .iter()
-        .filter_map(|(path, line)| {
-            read_path(path).map_err(|why| problems.add(*line, format!("path `{path}` of {} {why}", fields.what()))).ok()
-        })
-        .collect();
-    let methods = fields.texts("methods").map(|methods| {
-        methods
-            .iter()
-            .filter_map(|(method, line)| {
-                let known = method.bytes().all(|byte| byte.is_ascii_uppercase());
-                let parsed = known.then(|| method.parse().ok()).flatten();
-                if parsed.is_none() {
-                    let what = fields.what();
-                    problems.add(*line, format!("method `{method}` of {what} is none"));
-                }
-                parsed
-            })
-            .collect()
-    });
-    if fields.one_of("path_handling", &["v0", "v1"]) == Some("v1") {
-        fields.not_honoured("path_handling", "v1");
-    }
-    fields.protocols();
-    // Whether Kong buffers cannot be seen by either side; here bodies are streamed at all times.
-    fields.boolean("request_buffering");
-    fields.boolean("response_buffering");
-    fields.texts("tags");
-    let route = Route {
-        paths,
-        methods,
-        strip_path: fields.boolean("strip_path").unwrap_or(true),
-        preserve_host: fields.boolean("preserve_host").unwrap_or(false),
-        regex_priority: fields.integer("regex_priority", i64::from(i32::MIN)..=i64::from(i32::MAX)).unwrap_or(0),
-        plugins: plugin::read_all(fields.items("plugins"), problems),
-        name,
-    };
-    fields.finish(KONG_ONLY);
-    Some(route)
 }
 
-fn read_path(path: &str) -> Result<RoutePath, String> {
-    if let Some(expression) = path.strip_prefix('~') {
-        if !expression.starts_with('/') {
-            return Err("must begin with `/`, or with `~/` as a regular expression".to_owned());
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum KongPathHandling {
+    V0,
+    V1,
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "KongPathHandling")]
+struct PathHandling;
+
+impl TryFrom<KongPathHandling> for PathHandling {
+    type Error = String;
+
+    fn try_from(handling: KongPathHandling) -> Result<Self, String> {
+        match handling {
+            KongPathHandling::V0 => Ok(Self),
+            KongPathHandling::V1 => Err(unsupported("`v1`")),
         }
-        // Kong 3.4 evaluates them with this same crate, anchored in the same way.
-        return Regex::new(&format!("^(?:{expression})")).map(RoutePath::Regex).map_err(|error| {
-            let reason = error.to_string();
-            let reason = reason.lines().last().unwrap_or_default();
-            format!("is not a regular expression: {reason}")
-        });
     }
-    let literal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&byte);
-    if !path.starts_with('/') {
-        return Err("must begin with `/`, or with `~/` as a regular expression".to_owned());
-    }
-    if path.contains("//") {
-        return Err("must not hold `//`".to_owned());
-    }
-    if !path.bytes().all(literal) {
-        return Err("holds a character that is not one of a path".to_owned());
-    }
-    Ok(RoutePath::Prefix(path.to_owned()))
 }

@@ -1,4 +1,4 @@
-//! A connection to an upstream, which knows whether it leads where it was asked to.
+//! Connection to an upstream that knows whether it leads to an alternate instance.
 
 use std::io;
 use std::pin::Pin;
@@ -9,21 +9,21 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// A connection. The pool keeps it by the address that was asked for: one that leads to another instance is used for one
-/// request only, since later ones are meant for the instance at that address.
+/// Connection to an upstream. The pool stores it under the requested address, so a connection to an alternate instance
+/// serves one request only: later ones are meant for the instance at that address.
 #[derive(Debug)]
 pub(crate) struct Stream {
     io: TokioIo<TcpStream>,
-    elsewhere: bool,
+    to_alternate: bool,
 }
 
-/// Marks the answers of an instance that was asked in another one's place.
+/// Marker of responses that came from an alternate instance.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Elsewhere;
+pub(crate) struct FromAlternate;
 
 impl Stream {
-    pub(super) fn new(stream: TcpStream, elsewhere: bool) -> Self {
-        Self { io: TokioIo::new(stream), elsewhere }
+    pub(super) fn new(stream: TcpStream, to_alternate: bool) -> Self {
+        Self { io: TokioIo::new(stream), to_alternate }
     }
 
     fn io(self: Pin<&mut Self>) -> Pin<&mut TokioIo<TcpStream>> {
@@ -34,11 +34,11 @@ impl Stream {
 impl Connection for Stream {
     fn connected(&self) -> Connected {
         let connected = self.io.connected();
-        if !self.elsewhere {
+        if !self.to_alternate {
             return connected;
         }
         connected.poison();
-        connected.extra(Elsewhere)
+        connected.extra(FromAlternate)
     }
 }
 

@@ -10,11 +10,11 @@ fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
 
 fn origin() -> Origin {
     let client = "192.0.2.7".parse().unwrap();
-    Origin { ends: Ends { peer: client, port: 8000 }, client, by_proxy: false }
+    Origin { connection: ConnectionInfo { peer: client, port: 8000 }, client, via_trusted_proxy: false }
 }
 
 #[test]
-fn what_belongs_to_one_connection_is_dropped() {
+fn hop_by_hop_headers_are_removed() {
     let mut headers = headers(&[
         ("connection", "close, X-Secret"),
         ("connection", "x-other"),
@@ -36,7 +36,7 @@ fn what_belongs_to_one_connection_is_dropped() {
 }
 
 #[test]
-fn a_client_cannot_speak_for_the_gateway() {
+fn client_cannot_forge_forwarded_headers() {
     let mut headers = headers(&[
         ("host", "Shop.Example:8000"),
         ("x-forwarded-for", "203.0.113.1"),
@@ -48,7 +48,7 @@ fn a_client_cannot_speak_for_the_gateway() {
         ("x-forwarded-prefix", "/evil"),
         ("x-real-ip", "203.0.113.1"),
     ]);
-    forward(&mut headers, &origin(), "/api/users", None);
+    set_forwarded(&mut headers, &origin(), "/api/users", None);
     assert_eq!(headers["x-forwarded-for"], "203.0.113.1, 203.0.113.2, 192.0.2.7");
     assert_eq!(headers["x-forwarded-proto"], "http");
     assert_eq!(headers["x-forwarded-host"], "shop.example");
@@ -59,23 +59,23 @@ fn a_client_cannot_speak_for_the_gateway() {
 }
 
 #[test]
-fn the_prefix_that_was_taken_off_is_told() {
+fn stripped_prefix_is_forwarded() {
     let mut headers = HeaderMap::new();
-    forward(&mut headers, &origin(), "/docs/user/", Some("/docs/user"));
+    set_forwarded(&mut headers, &origin(), "/docs/user/", Some("/docs/user"));
     assert_eq!(headers["x-forwarded-prefix"], "/docs/user");
 }
 
 #[test]
-fn a_trusted_proxy_speaks_for_its_client() {
+fn headers_of_a_trusted_proxy_are_retained() {
     let mut headers = headers(&[
         ("host", "shop.example"),
         ("x-forwarded-for", "203.0.113.1"),
         ("x-forwarded-proto", "https"),
         ("x-forwarded-host", "www.shop.example"),
     ]);
-    let ends = Ends { peer: "::ffff:10.0.0.1".parse().unwrap(), port: 8000 };
-    let origin = Origin { ends, client: "203.0.113.1".parse().unwrap(), by_proxy: true };
-    forward(&mut headers, &origin, "/api/users", None);
+    let connection = ConnectionInfo { peer: "::ffff:10.0.0.1".parse().unwrap(), port: 8000 };
+    let origin = Origin { connection, client: "203.0.113.1".parse().unwrap(), via_trusted_proxy: true };
+    set_forwarded(&mut headers, &origin, "/api/users", None);
     assert_eq!(headers["x-forwarded-for"], "203.0.113.1, 10.0.0.1");
     assert_eq!(headers["x-real-ip"], "203.0.113.1");
     assert_eq!(headers["x-forwarded-proto"], "https");
@@ -84,7 +84,7 @@ fn a_trusted_proxy_speaks_for_its_client() {
 }
 
 #[test]
-fn one_transfer_coding_is_known() {
+fn chunked_is_the_only_known_transfer_coding() {
     let cases: [(&[&'static str], bool); 8] = [
         (&[], false),
         (&["chunked"], false),
@@ -112,7 +112,7 @@ fn one_transfer_coding_is_known() {
 }
 
 #[test]
-fn heads_are_as_long_as_they_are_sent() {
+fn head_length_is_the_length_sent() {
     let head = "POST /a?b=c HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n";
     let request = Request::post("/a?b=c").header(HOST, "x").header(CONTENT_LENGTH, "2").body(()).unwrap();
     assert_eq!(request_head_length(&request), length(head.len()));

@@ -1,17 +1,19 @@
-//! `correlation-id`: an id for each request, taken over from the client or made, passed on and echoed.
+//! `correlation-id`: id of a request, taken from the client or generated, forwarded to the upstream and echoed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::config::Fields;
+use crate::schema::{Flag, Header, unsupported};
 
-/// The longest id that is taken over; a longer one is replaced.
+/// Maximum length of a client's id; a longer one is replaced.
 const MAX_LENGTH: usize = 128;
 
-/// The plugin's settings.
-#[derive(Debug)]
+/// Settings of the plugin.
+#[derive(Debug, Deserialize)]
+#[serde(from = "Config")]
 pub(crate) struct CorrelationId {
     header: HeaderName,
     generator: Generator,
@@ -21,35 +23,67 @@ pub(crate) struct CorrelationId {
 #[derive(Debug)]
 enum Generator {
     Uuid,
-    /// One UUID of this process and a running number.
+    /// UUID of the process and a sequence number.
     Counter {
         process: Uuid,
         next: AtomicU64,
     },
 }
 
-impl CorrelationId {
-    pub(crate) fn read(mut fields: Fields<'_>) -> Self {
-        let header = fields.text("header_name");
-        let header = header.as_deref().unwrap_or("Kong-Request-ID");
-        let header = HeaderName::from_bytes(header.as_bytes()).unwrap_or_else(|_| {
-            fields.wrong("header_name", "must be the name of a header");
-            HeaderName::from_static("kong-request-id")
-        });
-        let generator = match fields.one_of("generator", &["uuid", "uuid#counter", "tracker"]) {
-            Some("uuid") => Generator::Uuid,
-            Some("tracker") => {
-                fields.not_honoured("generator", "tracker");
-                Generator::Uuid
-            }
-            _ => Generator::Counter { process: Uuid::now_v7(), next: AtomicU64::new(1) },
-        };
-        let echo = fields.boolean("echo_downstream").unwrap_or(false);
-        fields.finish(&[]);
-        Self { header, generator, echo }
-    }
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    header_name: Option<Header>,
+    generator: Option<GeneratorName>,
+    echo_downstream: Option<Flag>,
+}
 
-    /// The id of a request: the client's own if it is one (1 to 128 visible ASCII characters), else a new one.
+#[derive(Deserialize)]
+enum KongGenerator {
+    #[serde(rename = "uuid")]
+    Uuid,
+    #[serde(rename = "uuid#counter")]
+    Counter,
+    #[serde(rename = "tracker")]
+    Tracker,
+}
+
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(try_from = "KongGenerator")]
+enum GeneratorName {
+    Uuid,
+    Counter,
+}
+
+impl TryFrom<KongGenerator> for GeneratorName {
+    type Error = String;
+
+    fn try_from(generator: KongGenerator) -> Result<Self, String> {
+        match generator {
+            KongGenerator::Uuid => Ok(Self::Uuid),
+            KongGenerator::Counter => Ok(Self::Counter),
+            KongGenerator::Tracker => Err(unsupported("`tracker`")),
+        }
+    }
+}
+
+impl From<Config> for CorrelationId {
+    fn from(config: Config) -> Self {
+        Self {
+            header: config.header_name.map_or(HeaderName::from_static("kong-request-id"), |header| header.name),
+            generator: match config.generator {
+                Some(GeneratorName::Uuid) => Generator::Uuid,
+                Some(GeneratorName::Counter) | None => {
+                    Generator::Counter { process: Uuid::now_v7(), next: AtomicU64::new(1) }
+                }
+            },
+            echo: config.echo_downstream == Some(Flag(true)),
+        }
+    }
+}
+
+impl CorrelationId {
+    /// Returns the client's id if it is valid (1 to 128 visible ASCII characters), else a new one.
     pub(crate) fn id_of(&self, request: &HeaderMap) -> HeaderValue {
         let own = request.get(&self.header).filter(|value| {
             let bytes = value.as_bytes();
@@ -58,20 +92,20 @@ impl CorrelationId {
         own.cloned().unwrap_or_else(|| self.generate())
     }
 
-    /// Puts the id on a request, in place of what the client sent.
-    pub(crate) fn pass_on(&self, id: &HeaderValue, request: &mut HeaderMap) {
+    /// Sets the id of a forwarded request, replacing the client's.
+    pub(crate) fn forward(&self, id: &HeaderValue, request: &mut HeaderMap) {
         request.insert(self.header.clone(), id.clone());
     }
 
-    /// The header of the answer, if the file says that it has one.
+    /// Returns the header of the response, if ids are echoed.
     pub(crate) fn echoed(&self) -> Option<&HeaderName> {
         self.echo.then_some(&self.header)
     }
 
-    /// Puts the id on an answer, whoever gives it, if the file says so.
-    pub(crate) fn echo(&self, id: &HeaderValue, answer: &mut HeaderMap) {
+    /// Sets the id of a response of either the upstream or the gateway, if ids are echoed.
+    pub(crate) fn echo(&self, id: &HeaderValue, response: &mut HeaderMap) {
         if self.echo {
-            answer.insert(self.header.clone(), id.clone());
+            response.insert(self.header.clone(), id.clone());
         }
     }
 
@@ -101,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_over_an_id_that_is_one() {
+    fn valid_id_is_kept() {
         let plugin = plugin(Generator::Uuid);
         for id in ["a", "0190-abc.def_/+=:@", &"x".repeat(128)] {
             assert_eq!(plugin.id_of(&request(id.as_bytes())), id);
@@ -109,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn replaces_an_id_that_is_none() {
+    fn invalid_id_is_replaced() {
         let plugin = plugin(Generator::Uuid);
         let long = "x".repeat(129);
         for id in [&b""[..], b"a b", b"a\tb", "\u{e4}".as_bytes(), long.as_bytes()] {
@@ -120,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_by_process() {
+    fn counter_is_one_per_process() {
         let process = Uuid::now_v7();
         let plugin = plugin(Generator::Counter { process, next: AtomicU64::new(1) });
         assert_eq!(plugin.id_of(&HeaderMap::new()), format!("{process}#1"));

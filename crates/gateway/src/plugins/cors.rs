@@ -1,4 +1,4 @@
-//! `cors`: answers preflight requests and names the origins that a browser may let read the others.
+//! `cors`: responds to preflight requests and names the origins that may read the other responses.
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
@@ -6,125 +6,141 @@ use http::header::{
     ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue, Method};
+use serde::Deserialize;
 
-use crate::config::Fields;
+use crate::schema::{Flag, Header, Integer, MAX};
 
 mod origin;
 
 use origin::Origins;
 
-const METHODS: &[&str] = &["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+const METHODS: [&str; 9] = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+const DEFAULT_METHODS: HeaderValue = HeaderValue::from_static("GET,HEAD,PUT,PATCH,POST,DELETE,OPTIONS,TRACE,CONNECT");
 
-/// The plugin's settings.
-#[derive(Debug)]
+/// Settings of the plugin.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Cors {
-    origins: Origins,
-    methods: HeaderValue,
-    /// `None`: the headers asked for are the ones allowed.
-    headers: Option<HeaderValue>,
-    exposed: Option<HeaderValue>,
-    credentials: bool,
-    max_age: Option<HeaderValue>,
-    preflight_continue: bool,
+    origins: Option<Origins>,
+    methods: Option<Methods>,
+    /// Allowed headers; all that the request asks for if the list is absent or empty.
+    headers: Option<Headers>,
+    exposed_headers: Option<Headers>,
+    credentials: Option<Flag>,
+    max_age: Option<Integer<0, MAX>>,
+    preflight_continue: Option<Flag>,
+}
+
+/// Methods as one header value.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Vec<AllowedMethod>")]
+struct Methods(HeaderValue);
+
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct AllowedMethod(String);
+
+impl TryFrom<String> for AllowedMethod {
+    type Error = String;
+
+    fn try_from(method: String) -> Result<Self, String> {
+        if METHODS.contains(&method.as_str()) {
+            Ok(Self(method))
+        } else {
+            Err(format!("unknown method `{method}`, expected one of {}", METHODS.join(", ")))
+        }
+    }
+}
+
+impl TryFrom<Vec<AllowedMethod>> for Methods {
+    type Error = http::header::InvalidHeaderValue;
+
+    fn try_from(methods: Vec<AllowedMethod>) -> Result<Self, Self::Error> {
+        let methods: Vec<String> = methods.into_iter().map(|method| method.0).collect();
+        HeaderValue::from_str(&methods.join(",")).map(Self)
+    }
+}
+
+/// Names of headers as one header value; `None` for an empty list.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Vec<Header>")]
+struct Headers(Option<HeaderValue>);
+
+impl TryFrom<Vec<Header>> for Headers {
+    type Error = http::header::InvalidHeaderValue;
+
+    fn try_from(headers: Vec<Header>) -> Result<Self, Self::Error> {
+        let names: Vec<String> = headers.into_iter().map(|header| header.text).collect();
+        if names.is_empty() {
+            Ok(Self(None))
+        } else {
+            HeaderValue::from_str(&names.join(",")).map(|names| Self(Some(names)))
+        }
+    }
 }
 
 impl Cors {
-    pub(crate) fn read(mut fields: Fields<'_>) -> Self {
-        let origins = Origins::read(&mut fields);
-        let methods = fields.texts("methods").map_or_else(
-            || METHODS.join(","),
-            |methods| {
-                let methods: Vec<String> = methods.into_iter().map(|(text, _)| text).collect();
-                if methods.iter().any(|text| !METHODS.contains(&text.as_str())) {
-                    let must = format!("must hold only methods of {}", METHODS.join(", "));
-                    fields.wrong("methods", &must);
-                }
-                methods.join(",")
-            },
-        );
-        let cors = Self {
-            origins,
-            methods: HeaderValue::from_str(&methods).unwrap_or(HeaderValue::from_static("")),
-            headers: names(&mut fields, "headers"),
-            exposed: names(&mut fields, "exposed_headers"),
-            credentials: fields.boolean("credentials").unwrap_or(false),
-            max_age: fields.integer("max_age", 0..=i64::from(i32::MAX)).map(HeaderValue::from),
-            preflight_continue: fields.boolean("preflight_continue").unwrap_or(false),
-        };
-        fields.finish(&[]);
-        cors
-    }
-
-    /// Whether this is a browser's question before the request proper.
+    /// Returns whether the request is a browser's preflight of another request.
     pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
         *method == Method::OPTIONS
             && headers.contains_key(ORIGIN)
             && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
     }
 
-    /// Whether preflight requests are answered here rather than passed on.
-    pub(crate) fn answers_preflight(&self) -> bool {
-        !self.preflight_continue
+    /// Returns whether the gateway responds to preflight requests instead of forwarding them.
+    pub(crate) fn handles_preflight(&self) -> bool {
+        self.preflight_continue != Some(Flag(true))
     }
 
-    /// The headers of the answer to a preflight request.
-    pub(crate) fn preflight(&self, request: &HeaderMap, answer: &mut HeaderMap) {
-        self.name_origin(request.get(ORIGIN), answer);
-        let headers = self.headers.as_ref().or_else(|| request.get(ACCESS_CONTROL_REQUEST_HEADERS));
+    /// Sets the headers of the response to a preflight request.
+    pub(crate) fn set_preflight_headers(&self, request: &HeaderMap, response: &mut HeaderMap) {
+        self.set_origin(request.get(ORIGIN), response);
+        let headers = self.headers.as_ref().and_then(|headers| headers.0.as_ref());
+        let headers = headers.or_else(|| request.get(ACCESS_CONTROL_REQUEST_HEADERS));
         if let Some(headers) = headers {
-            answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, headers.clone());
+            response.insert(ACCESS_CONTROL_ALLOW_HEADERS, headers.clone());
         }
-        answer.insert(ACCESS_CONTROL_ALLOW_METHODS, self.methods.clone());
-        if let Some(max_age) = &self.max_age {
-            answer.insert(ACCESS_CONTROL_MAX_AGE, max_age.clone());
-        }
-    }
-
-    /// The headers of any other answer, also of one that the gateway gives itself.
-    pub(crate) fn mark(&self, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
-        self.name_origin(origin, answer);
-        if let Some(exposed) = &self.exposed {
-            answer.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
+        response.insert(
+            ACCESS_CONTROL_ALLOW_METHODS,
+            self.methods.as_ref().map_or(DEFAULT_METHODS, |methods| methods.0.clone()),
+        );
+        if let Some(max_age) = self.max_age {
+            response.insert(ACCESS_CONTROL_MAX_AGE, max_age.0.into());
         }
     }
 
-    fn name_origin(&self, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
-        answer.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
-        answer.remove(ACCESS_CONTROL_ALLOW_CREDENTIALS);
+    /// Sets the headers of any other response of either the upstream or the gateway.
+    pub(crate) fn set_headers(&self, origin: Option<&HeaderValue>, response: &mut HeaderMap) {
+        self.set_origin(origin, response);
+        if let Some(exposed) = self.exposed_headers.as_ref().and_then(|headers| headers.0.as_ref()) {
+            response.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed.clone());
+        }
+    }
+
+    fn set_origin(&self, origin: Option<&HeaderValue>, response: &mut HeaderMap) {
+        response.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
+        response.remove(ACCESS_CONTROL_ALLOW_CREDENTIALS);
         let text = origin.and_then(|origin| origin.to_str().ok());
-        let Some(listed) = self.origins.listed() else {
-            // Any origin. With credentials a browser takes no `*`, so the one that asks is named.
-            answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-            if let Some(origin) = origin.filter(|_| self.credentials) {
-                answer.append(VARY, HeaderValue::from_static("Origin"));
-                answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-                answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        let credentials = self.credentials == Some(Flag(true));
+        let Some(listed) = self.origins.as_ref().and_then(Origins::listed) else {
+            // Any origin. With credentials a browser rejects `*`, so the origin of the request is named.
+            response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            if let Some(origin) = origin.filter(|_| credentials) {
+                response.append(VARY, HeaderValue::from_static("Origin"));
+                response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+                response.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
             }
             return;
         };
-        // Also where the origin is not listed: a cache must not give this answer to another one.
-        answer.append(VARY, HeaderValue::from_static("Origin"));
+        // Also for an origin that is not listed: a cache must not return this response to another origin.
+        response.append(VARY, HeaderValue::from_static("Origin"));
         if let Some(allowed) = listed.allowed(text) {
-            answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+            response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
         }
-        if self.credentials {
-            answer.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        if credentials {
+            response.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
     }
-}
-
-/// A list of header names as one header value; `None` if it is empty or left out.
-fn names(fields: &mut Fields<'_>, field: &str) -> Option<HeaderValue> {
-    let names: Vec<String> = fields.texts(field)?.into_iter().map(|(name, _)| name).collect();
-    if names.is_empty() {
-        return None;
-    }
-    let token = |name: &String| http::HeaderName::from_bytes(name.as_bytes()).is_ok();
-    if !names.iter().all(token) {
-        fields.wrong(field, "must hold names of headers only");
-        return None;
-    }
-    HeaderValue::from_str(&names.join(",")).ok()
 }
 
 #[cfg(test)]

@@ -1,27 +1,33 @@
-//! `prometheus`: which of Kong's metrics are kept. They are read on the status listener.
+//! `prometheus`: selection of Kong's metrics, which the status listener exposes.
 
-use crate::config::Fields;
+use serde::Deserialize;
 
-/// The plugin's settings; all off by default, as in Kong.
-#[derive(Clone, Copy, Debug, Default)]
+use crate::schema::Flag;
+
+/// Settings of the plugin; all metrics are off by default, as in Kong.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Prometheus {
-    pub(crate) status_codes: bool,
-    pub(crate) latency: bool,
-    pub(crate) bandwidth: bool,
+    status_code_metrics: Option<Flag>,
+    latency_metrics: Option<Flag>,
+    bandwidth_metrics: Option<Flag>,
+    // A file that is accepted here has neither consumers nor balanced upstreams, so these two have no effect.
+    #[serde(rename = "per_consumer")]
+    _per_consumer: Option<Flag>,
+    #[serde(rename = "upstream_health_metrics")]
+    _upstream_health_metrics: Option<Flag>,
 }
 
 impl Prometheus {
-    pub(crate) fn read(mut fields: Fields<'_>) -> Self {
-        // There are no consumers and no balanced upstreams in a file that is accepted here, so these two say nothing.
-        fields.boolean("per_consumer");
-        fields.boolean("upstream_health_metrics");
-        let mut metric = |name| fields.boolean(name).unwrap_or(false);
-        let plugin = Self {
-            status_codes: metric("status_code_metrics"),
-            latency: metric("latency_metrics"),
-            bandwidth: metric("bandwidth_metrics"),
-        };
-        fields.finish(&[]);
-        plugin
+    pub(crate) fn counts_status_codes(self) -> bool {
+        self.status_code_metrics == Some(Flag(true))
+    }
+
+    pub(crate) fn measures_latency(self) -> bool {
+        self.latency_metrics == Some(Flag(true))
+    }
+
+    pub(crate) fn counts_bandwidth(self) -> bool {
+        self.bandwidth_metrics == Some(Flag(true))
     }
 }

@@ -1,9 +1,9 @@
-//! `rate-limiting`: fixed windows by the clock, a counter a client address.
+//! `rate-limiting`: fixed windows by the clock, with one counter per client address.
 //!
-//! Each place in the file where the plugin stands counts for itself, so that routes do not use up each other's limits.
+//! Each occurrence of the plugin in the file has its own counters, so that routes do not use up each other's limits.
 
+mod config;
 mod counters;
-mod settings;
 mod window;
 
 use std::net::IpAddr;
@@ -11,6 +11,9 @@ use std::net::IpAddr;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use serde::Deserialize;
+
+use config::Config;
 use counters::Counters;
 use window::Period;
 
@@ -18,10 +21,11 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
-/// One place where the plugin stands, with its counters.
-#[derive(Debug)]
+/// Occurrence of the plugin, with its counters.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Config")]
 pub(crate) struct RateLimiting {
-    /// From the shortest period to the longest.
+    /// Limits from the shortest period to the longest.
     limits: Vec<Limit>,
     hide_headers: bool,
     error_code: StatusCode,
@@ -35,38 +39,37 @@ struct Limit {
     requests: u64,
 }
 
-/// What the limits say to a request.
+/// Decision on a request.
 #[derive(Debug)]
-pub(crate) struct Verdict {
-    /// For the answer, whoever gives it.
+pub(crate) struct Decision {
+    /// Headers of the response of either the upstream or the gateway.
     pub(crate) headers: HeaderMap,
-    pub(crate) refused: bool,
+    pub(crate) rejected: bool,
 }
 
 impl RateLimiting {
-    pub(crate) fn refusal(&self) -> (StatusCode, &str) {
+    pub(crate) fn rejection(&self) -> (StatusCode, &str) {
         (self.error_code, &self.error_message)
     }
 
-    /// Counts a request of `client` at `now` (seconds since 1970) unless one of its limits is used up.
-    pub(crate) fn check(&self, client: IpAddr, now: i64) -> Verdict {
+    /// Counts a request of `client` at `now` (seconds since 1970) unless one of its limits is exhausted.
+    pub(crate) fn check(&self, client: IpAddr, now: i64) -> Decision {
         let starts: Vec<i64> = self.limits.iter().map(|limit| limit.period.start(now)).collect();
-        let full = |used: &[u64]| {
-            let exceeded = |(limit, used): (&Limit, &u64)| *used >= limit.requests;
-            self.limits.iter().zip(used).rposition(exceeded)
+        let exceeded = |used: &[u64]| {
+            self.limits.iter().zip(used).rposition(|(limit, used): (&Limit, &u64)| *used >= limit.requests)
         };
-        let (used, stop) = self.counters.count(client, &starts, full);
-        let headers = if self.hide_headers { HeaderMap::new() } else { self.headers(&starts, &used, stop, now) };
-        Verdict { headers, refused: stop.is_some() }
+        let (used, exceeded) = self.counters.count(client, &starts, exceeded);
+        let headers = if self.hide_headers { HeaderMap::new() } else { self.headers(&starts, &used, exceeded, now) };
+        Decision { headers, rejected: exceeded.is_some() }
     }
 
-    /// `used` counts the requests before this one. The three short headers speak of the window with the least left, of
-    /// several the longest.
-    fn headers(&self, starts: &[i64], used: &[u64], stop: Option<usize>, now: i64) -> HeaderMap {
+    /// Returns the headers, where `used` counts the earlier requests. The three short headers describe the window with the
+    /// fewest remaining requests, and the longest of several.
+    fn headers(&self, starts: &[i64], used: &[u64], exceeded: Option<usize>, now: i64) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let mut tightest: Option<(u64, usize)> = None;
         for (index, (limit, used)) in self.limits.iter().zip(used).enumerate() {
-            let counted = u64::from(stop.is_none() || stop == Some(index));
+            let counted = u64::from(exceeded.is_none() || exceeded == Some(index));
             let remaining = limit.requests.saturating_sub(used.saturating_add(counted));
             if tightest.is_none_or(|(least, _)| remaining <= least) {
                 tightest = Some((remaining, index));
@@ -83,7 +86,7 @@ impl RateLimiting {
         headers.insert(LIMIT, limit.requests.into());
         headers.insert(REMAINING, remaining.into());
         headers.insert(RESET, HeaderValue::from(reset));
-        if stop.is_some() {
+        if exceeded.is_some() {
             headers.insert(RETRY_AFTER, HeaderValue::from(reset));
         }
         headers

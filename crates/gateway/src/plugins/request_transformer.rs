@@ -1,92 +1,104 @@
-//! `request-transformer`: removes headers from a request before it is passed on. Of the plugin's five operations the
-//! local gateway implements `remove.headers`; the others are refused when the file is read.
+//! `request-transformer`: removes headers from a request before it is forwarded. The gateway supports `remove.headers`;
+//! an entry of any other operation is an error in the file.
 
+use http::HeaderMap;
 use http::header::HOST;
-use http::{HeaderMap, HeaderName};
+use serde::Deserialize;
 
-use crate::config::Fields;
+use crate::schema::{Header, Unsupported, unsupported};
 
-/// The fields of each operation in Kong 3.4.2 (`kong/plugins/request-transformer/schema.lua`).
-const TARGETS: [&str; 3] = ["body", "headers", "querystring"];
-
-/// The plugin's settings.
-#[derive(Debug)]
+/// Settings of the plugin, with the fields of Kong 3.4.2 (`kong/plugins/request-transformer/schema.lua`).
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct RequestTransformer {
-    removed_headers: Vec<HeaderName>,
+    remove: Option<Remove>,
+    #[serde(rename = "rename")]
+    _rename: Option<Entries>,
+    #[serde(rename = "replace")]
+    _replace: Option<ReplaceEntries>,
+    #[serde(rename = "add")]
+    _add: Option<Entries>,
+    #[serde(rename = "append")]
+    _append: Option<Entries>,
+    #[serde(rename = "http_method")]
+    _http_method: Option<Unsupported>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Remove {
+    headers: Option<Vec<RemovedHeader>>,
+    #[serde(rename = "body")]
+    _body: Option<NoEntries>,
+    #[serde(rename = "querystring")]
+    _querystring: Option<NoEntries>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entries {
+    #[serde(rename = "headers")]
+    _headers: Option<NoEntries>,
+    #[serde(rename = "body")]
+    _body: Option<NoEntries>,
+    #[serde(rename = "querystring")]
+    _querystring: Option<NoEntries>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReplaceEntries {
+    #[serde(rename = "headers")]
+    _headers: Option<NoEntries>,
+    #[serde(rename = "body")]
+    _body: Option<NoEntries>,
+    #[serde(rename = "querystring")]
+    _querystring: Option<NoEntries>,
+    #[serde(rename = "uri")]
+    _uri: Option<Unsupported>,
+}
+
+/// Empty list, which is Kong's default.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+struct NoEntries;
+
+impl TryFrom<Vec<String>> for NoEntries {
+    type Error = String;
+
+    fn try_from(entries: Vec<String>) -> Result<Self, String> {
+        entries.first().map_or(Ok(Self), |entry| Err(unsupported(format_args!("entry `{entry}`"))))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Header")]
+struct RemovedHeader(Header);
+
+impl TryFrom<Header> for RemovedHeader {
+    type Error = &'static str;
+
+    fn try_from(header: Header) -> Result<Self, Self::Error> {
+        if header.name == HOST { Err("Kong never removes `Host`; remove it from the list") } else { Ok(Self(header)) }
+    }
 }
 
 impl RequestTransformer {
-    pub(crate) fn read(mut fields: Fields<'_>) -> Self {
-        if let Some(method) = fields.text("http_method") {
-            fields.not_honoured("http_method", &method);
-        }
-        let mut removed_headers = Vec::new();
-        if let Some(mut remove) = fields.object("remove") {
-            removed_headers = header_names(&mut remove);
-            for target in ["body", "querystring"] {
-                refuse_entries(&mut remove, target, false);
-            }
-            remove.finish(&[]);
-        }
-        for operation in ["rename", "replace", "add", "append"] {
-            let Some(mut entries) = fields.object(operation) else {
-                continue;
-            };
-            for target in TARGETS {
-                refuse_entries(&mut entries, target, true);
-            }
-            if operation == "replace"
-                && let Some(uri) = entries.text("uri")
-            {
-                entries.not_honoured("uri", &uri);
-            }
-            entries.finish(&[]);
-        }
-        fields.finish(&[]);
-        Self { removed_headers }
-    }
-
-    /// Whether this header is removed.
+    /// Returns whether this header is removed.
     pub(crate) fn removes(&self, name: &str) -> bool {
-        self.removed_headers.iter().any(|removed| removed.as_str().eq_ignore_ascii_case(name))
+        self.removed_headers().any(|removed| removed.name.as_str().eq_ignore_ascii_case(name))
     }
 
     /// Removes the headers, each with all of its values.
     pub(crate) fn transform(&self, headers: &mut HeaderMap) {
-        for name in &self.removed_headers {
-            headers.remove(name);
+        for header in self.removed_headers() {
+            headers.remove(&header.name);
         }
     }
-}
 
-/// The names in `remove.headers`. Kong never removes `Host`, so naming it is refused instead of being ignored.
-fn header_names(remove: &mut Fields<'_>) -> Vec<HeaderName> {
-    let mut names = Vec::new();
-    for (text, _) in remove.texts("headers").unwrap_or_default() {
-        match HeaderName::from_bytes(text.as_bytes()) {
-            Ok(name) if name == HOST => remove.wrong("headers", "names `Host`, which Kong never removes"),
-            Ok(name) => names.push(name),
-            Err(_) => remove.wrong("headers", &format!("has `{text}`, which is not the name of a header")),
-        }
+    fn removed_headers(&self) -> impl Iterator<Item = &Header> {
+        self.remove.iter().filter_map(|remove| remove.headers.as_ref()).flatten().map(|removed| &removed.0)
     }
-    names
-}
-
-/// Reports entries of an operation that the local gateway does not implement. An empty list, Kong's default, is accepted.
-/// `pairs`: Kong refuses an entry without a colon.
-fn refuse_entries(operation: &mut Fields<'_>, target: &str, pairs: bool) {
-    let entries = operation.texts(target).unwrap_or_default();
-    let Some((first, _)) = entries.first() else {
-        return;
-    };
-    match entries.iter().find(|(entry, _)| pairs && !is_pair(entry)) {
-        Some((entry, _)) => operation.wrong(target, &format!("has `{entry}`, which is not of the form name:value")),
-        None => operation.not_honoured(target, first),
-    }
-}
-
-fn is_pair(entry: &str) -> bool {
-    entry.split_once(':').is_some_and(|(name, value)| !name.is_empty() && !value.is_empty())
 }
 
 #[cfg(test)]
@@ -96,8 +108,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_values_of_a_header_are_removed_whatever_its_case() {
-        let plugin = RequestTransformer { removed_headers: vec![HeaderName::from_static("x-request-timeout-ms")] };
+    fn removed_header_loses_all_values_in_any_case() {
+        let plugin: RequestTransformer = serde_saphyr::from_str("remove: {headers: [X-Request-Timeout-Ms]}").unwrap();
         let mut headers = HeaderMap::new();
         headers.append("X-Request-Timeout-Ms", HeaderValue::from_static("0"));
         headers.append("x-request-timeout-ms", HeaderValue::from_static("1"));

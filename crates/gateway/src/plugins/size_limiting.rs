@@ -1,28 +1,40 @@
-//! `request-size-limiting`: the largest body of a request.
+//! `request-size-limiting`: maximum size of a request body.
 
-use crate::config::Fields;
+use serde::Deserialize;
 
-const DEFAULT_SIZE: i64 = 128;
+use crate::schema::{Flag, Integer, MAX};
 
-/// The plugin's settings.
-#[derive(Clone, Copy, Debug)]
+const DEFAULT_SIZE: u64 = 128;
+
+/// Settings of the plugin.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct SizeLimiting {
-    /// In bytes.
-    pub(crate) limit: u64,
-    pub(crate) require_content_length: bool,
+    allowed_payload_size: Option<Integer<0, MAX>>,
+    size_unit: Option<SizeUnit>,
+    require_content_length: Option<Flag>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SizeUnit {
+    Megabytes,
+    Kilobytes,
+    Bytes,
 }
 
 impl SizeLimiting {
-    pub(crate) fn read(mut fields: Fields<'_>) -> Self {
-        let size =
-            fields.integer("allowed_payload_size", 0..=i64::from(i32::MAX)).unwrap_or(DEFAULT_SIZE).unsigned_abs();
-        let unit: u64 = match fields.one_of("size_unit", &["megabytes", "kilobytes", "bytes"]) {
-            Some("bytes") => 1,
-            Some("kilobytes") => 1 << 10,
-            _ => 1 << 20,
-        };
-        let require_content_length = fields.boolean("require_content_length").unwrap_or(false);
-        fields.finish(&[]);
-        Self { limit: size.saturating_mul(unit), require_content_length }
+    /// Returns the limit in bytes.
+    pub(crate) fn limit(self) -> u64 {
+        let size = self.allowed_payload_size.map_or(DEFAULT_SIZE, |size| size.0.unsigned_abs());
+        size.saturating_mul(match self.size_unit {
+            Some(SizeUnit::Bytes) => 1,
+            Some(SizeUnit::Kilobytes) => 1 << 10,
+            Some(SizeUnit::Megabytes) | None => 1 << 20,
+        })
+    }
+
+    pub(crate) fn requires_content_length(self) -> bool {
+        self.require_content_length == Some(Flag(true))
     }
 }

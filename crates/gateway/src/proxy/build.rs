@@ -1,33 +1,35 @@
-//! Makes the running gateway of a file and of what stands beside it.
+//! Construction of a gateway from its file and options.
 
 use std::io;
 use std::sync::Arc;
 
 use super::Gateway;
-use crate::Options;
 use crate::address::TrustedProxies;
 use crate::config::GatewayConfig;
 use crate::metrics::Metrics;
+use crate::options::Options;
 use crate::router::{Matcher, Router, Target};
 use crate::upstream::{Addresses, Upstream};
 
 impl Gateway {
+    /// Builds the gateway.
+    ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidInput`] when an address in `options` is none.
+    /// [`io::ErrorKind::InvalidInput`] when an address in `options` is not valid.
     pub(crate) fn build(config: GatewayConfig, options: &Options) -> io::Result<Self> {
         let addresses = Addresses::new(&options.upstreams, options.discover.clone())?;
         let mut router = Router::default();
         let GatewayConfig { services, plugins } = config;
         for service in services {
-            let found = options.discover.clone().filter(|_| !options.upstreams.contains_key(&service.host));
-            let upstream = Arc::new(Upstream::new(&service, found));
+            let discover = options.discover.clone().filter(|_| !options.upstreams.contains_key(&service.host));
+            let upstream = Arc::new(Upstream::new(&service, discover));
             for route in service.routes {
                 let target = Arc::new(Target {
-                    name: route.name,
-                    service: service.name.clone(),
+                    name: route.name.value.0,
+                    service: service.name.value.0.clone(),
                     strip_path: route.strip_path,
                     preserve_host: route.preserve_host,
-                    plugins: route.plugins.over(&service.plugins).over(&plugins),
+                    plugins: route.plugins.merged_over(&service.plugins).merged_over(&plugins),
                     upstream: Arc::clone(&upstream),
                 });
                 for path in route.paths {

@@ -1,4 +1,4 @@
-//! Waits for an upstream's answer, no longer than the file allows.
+//! Wait for an upstream's response, within the time-outs of the file.
 
 use std::error::Error;
 use std::future::Future;
@@ -9,71 +9,78 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use tokio::time::sleep_until;
 
-use crate::answer::Refusal;
-use crate::body::{Stage, Transfer};
+use crate::body::{UploadProgress, UploadState};
 use crate::config::Timeouts;
-use crate::connect::{ConnectError, Elsewhere};
+use crate::connect::{ConnectError, FromAlternate};
+use crate::error_response::GatewayError;
 
-/// How long a client may pause in the middle of a body, as in nginx.
-const CLIENT_PAUSE: Duration = Duration::from_mins(1);
+/// Time that a client may pause in the middle of a body, as in nginx.
+const CLIENT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Each step of the request's body begins the wait anew; once it was all sent, the wait for the answer begins.
-pub(super) async fn for_answer(
-    answer: impl Future<Output = Result<Response<Incoming>, legacy::Error>>,
-    transfer: &Transfer,
+/// Waits for the response. Each activity of the request's body restarts the wait with the time-out of the new state.
+pub(super) async fn await_response(
+    response: impl Future<Output = Result<Response<Incoming>, legacy::Error>>,
+    upload: &UploadProgress,
     timeouts: &Timeouts,
-) -> Result<Response<Incoming>, Refusal<'static>> {
-    let mut answer = std::pin::pin!(answer);
+) -> Result<Response<Incoming>, GatewayError<'static>> {
+    let mut response = std::pin::pin!(response);
     loop {
-        let moves = transfer.moves();
-        let (moved, stage) = transfer.last();
-        let patience = match stage {
-            Stage::Client => CLIENT_PAUSE,
-            Stage::Upstream => timeouts.write,
-            Stage::Done => timeouts.read,
+        let changed = upload.changed();
+        let (last_activity, state) = upload.last_activity();
+        let time_limit = match state {
+            UploadState::Client => CLIENT_TIMEOUT,
+            UploadState::Upstream => timeouts.write,
+            UploadState::Done => timeouts.read,
         };
         tokio::select! {
             biased;
-            answer = &mut answer => return answer.map_err(|error| refusal(&error, transfer)),
-            // Another stage has another patience.
-            () = moves => {}
-            () = sleep_until(moved + patience) => {
-                return Err(match stage {
-                    Stage::Client => Refusal::ClientTimeout,
-                    Stage::Upstream | Stage::Done => Refusal::GatewayTimeout,
+            response = &mut response => return response.map_err(|error| error_of(&error, upload)),
+            // Another state has another time limit.
+            () = changed => {}
+            () = sleep_until(last_activity + time_limit) => {
+                return Err(match state {
+                    UploadState::Client => GatewayError::ClientTimeout,
+                    UploadState::Upstream | UploadState::Done => GatewayError::GatewayTimeout,
                 });
             }
         }
     }
 }
 
-/// Whether the instance that was asked is well, as far as its answer tells: what goes wrong before the whole request was
-/// sent may be the client's doing, and one that took no connection was left out already.
-pub(super) fn is_well(answered: &Result<Response<Incoming>, Refusal<'_>>, transfer: &Transfer) -> Option<bool> {
-    match answered {
-        Ok(response) if response.extensions().get::<Elsewhere>().is_some() => None,
+/// Returns whether the instance is healthy, or `None` if the result does not tell: an error before the whole request was
+/// sent may be caused by the client, and an instance that accepted no connection was reported before.
+pub(super) fn is_healthy(
+    result: &Result<Response<Incoming>, GatewayError<'_>>,
+    upload: &UploadProgress,
+) -> Option<bool> {
+    match result {
+        Ok(response) if response.extensions().get::<FromAlternate>().is_some() => None,
         Ok(response) => Some(response.status() != StatusCode::SERVICE_UNAVAILABLE),
-        Err(Refusal::GatewayTimeout | Refusal::BadGateway) if matches!(transfer.last().1, Stage::Done) => Some(false),
+        Err(GatewayError::GatewayTimeout | GatewayError::BadGateway)
+            if matches!(upload.last_activity().1, UploadState::Done) =>
+        {
+            Some(false)
+        }
         Err(_) => None,
     }
 }
 
-fn refusal(error: &legacy::Error, transfer: &Transfer) -> Refusal<'static> {
-    if transfer.is_too_large() {
-        return Refusal::TooLarge;
+fn error_of(error: &legacy::Error, upload: &UploadProgress) -> GatewayError<'static> {
+    if upload.is_too_large() {
+        return GatewayError::TooLarge;
     }
-    if transfer.is_broken() {
-        return Refusal::BadRequest;
+    if upload.is_broken() {
+        return GatewayError::BadRequest;
     }
     let mut cause: Option<&(dyn Error + 'static)> = error.source();
     while let Some(error) = cause {
         match error.downcast_ref::<ConnectError>() {
-            Some(ConnectError::TimedOut) => return Refusal::GatewayTimeout,
+            Some(ConnectError::TimedOut) => return GatewayError::GatewayTimeout,
             Some(ConnectError::Resolve(_) | ConnectError::Refused(_)) => {
-                return Refusal::Unavailable;
+                return GatewayError::Unavailable;
             }
             None => cause = error.source(),
         }
     }
-    Refusal::BadGateway
+    GatewayError::BadGateway
 }

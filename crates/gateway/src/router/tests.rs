@@ -10,11 +10,11 @@ fn name(yaml: &str, method: &Method, path: &str) -> Option<String> {
     };
     let config = GatewayConfig::parse(&yaml).unwrap();
     let gateway = crate::proxy::Gateway::build(config, &options).unwrap();
-    gateway.router().find(method, path).map(|hit| hit.target.name.clone())
+    gateway.router().find(method, path).map(|matched| matched.target.name.clone())
 }
 
 #[tokio::test]
-async fn the_longest_prefix_wins() {
+async fn longest_prefix_takes_precedence() {
     let routes = "  - {name: short, paths: [/api]}\n  - {name: long, paths: [/api/users, /x]}\n";
     let find = |path| name(routes, &Method::GET, path);
     assert_eq!(find("/api/users/1").as_deref(), Some("long"));
@@ -25,7 +25,7 @@ async fn the_longest_prefix_wins() {
 }
 
 #[tokio::test]
-async fn expressions_come_before_prefixes_by_priority() {
+async fn expressions_precede_prefixes_by_priority() {
     let routes = "  - {name: prefix, paths: [/api/users/me]}\n  - {name: any, paths: ['~/api/.*']}\n  \
                   - {name: number, paths: ['~/api/users/\\d+$'], regex_priority: 1}\n";
     let find = |path| name(routes, &Method::GET, path);
@@ -35,7 +35,7 @@ async fn expressions_come_before_prefixes_by_priority() {
 }
 
 #[tokio::test]
-async fn a_route_that_asks_for_a_method_comes_first() {
+async fn route_with_methods_takes_precedence() {
     let routes = "  - {name: long, paths: [/api/users]}\n  - {name: posts, paths: [/api], methods: [POST]}\n";
     assert_eq!(name(routes, &Method::GET, "/api/users").as_deref(), Some("long"));
     assert_eq!(name(routes, &Method::POST, "/api/users").as_deref(), Some("posts"));
@@ -43,7 +43,7 @@ async fn a_route_that_asks_for_a_method_comes_first() {
 }
 
 #[tokio::test]
-async fn an_extra_route_takes_whole_segments() {
+async fn extra_route_matches_whole_segments() {
     let routes = "  - {name: api, paths: [/api]}\n";
     assert_eq!(name(routes, &Method::GET, "/sandbox").as_deref(), Some("sandbox"));
     assert_eq!(name(routes, &Method::GET, "/sandbox/v1").as_deref(), Some("sandbox"));

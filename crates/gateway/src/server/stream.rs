@@ -1,4 +1,5 @@
-//! A client's connection: bounds how long a head may take, and answers a head that cannot be read in the gateway's form.
+//! Stream of a client connection: time-outs of heads and idle connections, and the gateway's own responses to malformed
+//! heads.
 
 use std::future::Future as _;
 use std::io::{self, IoSlice};
@@ -16,44 +17,46 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::connections::Connection;
 
-/// How long the head of a request may take, from its first byte; on a new connection, from its beginning.
+/// Time-out of the head of a request from its first byte, or from the beginning of the connection.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection may lie idle between two requests.
+/// Time that a connection may stay idle between two requests.
 pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// As much of a head as is kept to tell what is wrong with it.
-const KEPT_HEAD: usize = 16 * 1024;
+/// Maximum number of bytes of a head that are stored for the response to a malformed one.
+const STORED_HEAD: usize = 16 * 1024;
 
-/// An answer of the HTTP library has a status line, a length of 0, a date, and the end of the connection.
-const LONGEST_LIBRARY_ANSWER: usize = 256;
+/// Maximum size of a response of the HTTP library itself: a status line, a length of 0, a date, and `connection: close`.
+const MAX_LIBRARY_RESPONSE: usize = 256;
 
-/// Makes the whole answer to a head that was refused with this status.
-pub(super) type Refuse = Arc<dyn Fn(StatusCode, &[u8]) -> Bytes + Send + Sync>;
+/// Function that returns the whole response to a malformed head.
+pub(super) type MalformedHeadResponse = Arc<dyn Fn(StatusCode, &[u8]) -> Bytes + Send + Sync>;
 
-/// The stream of one client's connection.
+/// Stream of one client connection.
 pub(super) struct ClientStream {
     io: TokioIo<TcpStream>,
     connection: Arc<Connection>,
     timer: Pin<Box<Sleep>>,
     phase: Phase,
-    /// The beginning of what came since the last request.
+    /// First bytes received since the last request.
     head: Vec<u8>,
-    /// Requests that had begun when `head` was begun.
+    /// Number of requests that had started when `head` was begun.
     requests: u64,
-    refuse: Refuse,
-    /// What is sent in place of an answer of the HTTP library.
+    respond: MalformedHeadResponse,
+    /// Response that replaces one of the HTTP library.
     replacement: Option<Bytes>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Nothing came since the last request.
+    /// Between two requests.
     Idle,
+    /// In the head of a request.
     Head,
+    /// In a request whose head is complete.
     Serving,
 }
 
 impl ClientStream {
-    pub(super) fn new(stream: TcpStream, connection: Arc<Connection>, refuse: Refuse) -> Self {
+    pub(super) fn new(stream: TcpStream, connection: Arc<Connection>, respond: MalformedHeadResponse) -> Self {
         Self {
             io: TokioIo::new(stream),
             timer: Box::pin(sleep_until(Instant::now() + HEAD_TIMEOUT)),
@@ -61,7 +64,7 @@ impl ClientStream {
             head: Vec::new(),
             requests: connection.requests(),
             connection,
-            refuse,
+            respond,
             replacement: None,
         }
     }
@@ -78,8 +81,8 @@ impl ClientStream {
         }
     }
 
-    /// Forgets the head of a request that began meanwhile.
-    fn catch_up(&mut self) {
+    /// Updates the phase, and clears the head of a request that started meanwhile.
+    fn update_phase(&mut self) {
         let requests = self.connection.requests();
         if requests != self.requests {
             self.requests = requests;
@@ -93,10 +96,10 @@ impl ClientStream {
         }
     }
 
-    /// What is to be sent in place of `buf`, if it is the library's own answer to a head that it could not read: the
-    /// gateway names itself in all of its answers, and in those that it passes on.
+    /// Returns the replacement of `buf` if that is the library's own response to a malformed head: the gateway's own
+    /// responses contain `Server`, and the forwarded ones `Via`.
     fn replacement_of(&self, buf: &[u8]) -> Option<Bytes> {
-        if buf.len() > LONGEST_LIBRARY_ANSWER || !buf.starts_with(b"HTTP/1.1 4") {
+        if buf.len() > MAX_LIBRARY_RESPONSE || !buf.starts_with(b"HTTP/1.1 4") {
             return None;
         }
         let head = std::str::from_utf8(buf).ok()?.strip_suffix("\r\n\r\n")?;
@@ -104,10 +107,10 @@ impl ClientStream {
         let status = line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
         let own = headers.split("\r\n").any(|header| header.starts_with("server:") || header.starts_with("via:"));
         (!own).then_some(())?;
-        Some((self.refuse)(StatusCode::from_u16(status).ok()?, &self.head))
+        Some((self.respond)(StatusCode::from_u16(status).ok()?, &self.head))
     }
 
-    /// Sends the replacement, and then says that the `length` bytes that it stands for were sent.
+    /// Sends the replacement, then reports the `length` bytes that it replaces as sent.
     fn poll_replacement(&mut self, cx: &mut Context<'_>, length: usize) -> Poll<io::Result<usize>> {
         while let Some(replacement) = &mut self.replacement {
             let sent = ready!(Pin::new(&mut self.io).poll_write(cx, replacement))?;
@@ -126,7 +129,7 @@ impl ClientStream {
 impl Read for ClientStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        this.catch_up();
+        this.update_phase();
         let mut bytes = [0; 8 * 1024];
         let room = bytes.len().min(buf.remaining());
         let mut read = tokio::io::ReadBuf::new(&mut bytes[..room]);
@@ -140,7 +143,7 @@ impl Read for ClientStream {
         let read = read.filled();
         if this.phase != Phase::Serving && !read.is_empty() {
             this.enter(Phase::Head);
-            let room = KEPT_HEAD.saturating_sub(this.head.len()).min(read.len());
+            let room = STORED_HEAD.saturating_sub(this.head.len()).min(read.len());
             this.head.extend_from_slice(&read[..room]);
         }
         buf.put_slice(read);

@@ -2,7 +2,7 @@ use reqwest::Response;
 
 use crate::harness::{Running, header, start_fleet, within};
 
-async fn ask(gateway: &Running, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
+async fn send(gateway: &Running, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
     let mut request = gateway.request(method, path);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -11,16 +11,16 @@ async fn ask(gateway: &Running, method: &str, path: &str, headers: &[(&str, &str
 }
 
 #[tokio::test]
-async fn a_preflight_is_answered_by_the_gateway() {
+async fn gateway_responds_to_a_preflight() {
     let gateway = start_fleet(true).await;
-    let question = [
+    let preflight = [
         ("origin", "http://localhost:3000"),
         ("access-control-request-method", "PATCH"),
         ("access-control-request-headers", "authorization, idempotency-key"),
     ];
-    // More often than any limit allows: a preflight is not counted.
+    // More requests than any limit: a preflight is not counted.
     for _ in 0..40 {
-        let response = ask(&gateway, "OPTIONS", "/api/payments", &question).await;
+        let response = send(&gateway, "OPTIONS", "/api/payments", &preflight).await;
         assert_eq!(response.status(), 200);
         assert_eq!(header(&response, "access-control-allow-origin"), Some("http://localhost:3000"));
         assert_eq!(header(&response, "access-control-allow-credentials"), Some("true"));
@@ -37,18 +37,18 @@ async fn a_preflight_is_answered_by_the_gateway() {
 }
 
 #[tokio::test]
-async fn a_preflight_of_an_origin_that_is_not_listed_names_none() {
+async fn preflight_of_an_unlisted_origin_is_not_allowed() {
     let gateway = start_fleet(true).await;
-    let question = [("origin", "http://evil.example"), ("access-control-request-method", "GET")];
-    let response = ask(&gateway, "OPTIONS", "/api/products", &question).await;
+    let preflight = [("origin", "http://evil.example"), ("access-control-request-method", "GET")];
+    let response = send(&gateway, "OPTIONS", "/api/products", &preflight).await;
     assert_eq!(response.status(), 200);
     assert_eq!(header(&response, "access-control-allow-origin"), None);
 }
 
 #[tokio::test]
-async fn an_answer_names_a_listed_origin() {
+async fn response_names_a_listed_origin() {
     let gateway = start_fleet(true).await;
-    let response = ask(&gateway, "GET", "/api/products", &[("origin", "http://localhost:5173")]).await;
+    let response = send(&gateway, "GET", "/api/products", &[("origin", "http://localhost:5173")]).await;
     assert_eq!(header(&response, "access-control-allow-origin"), Some("http://localhost:5173"));
     assert_eq!(header(&response, "access-control-allow-credentials"), Some("true"));
     assert_eq!(header(&response, "vary"), Some("Origin"));
@@ -56,26 +56,26 @@ async fn an_answer_names_a_listed_origin() {
     for name in ["X-Request-ID", "ETag", "Location", "Retry-After", "RateLimit-Remaining"] {
         assert!(exposed.split(',').any(|exposed| exposed == name), "{exposed}");
     }
-    let response = ask(&gateway, "GET", "/api/products", &[("origin", "http://evil.example")]).await;
+    let response = send(&gateway, "GET", "/api/products", &[("origin", "http://evil.example")]).await;
     assert_eq!(response.status(), 200);
     assert_eq!(header(&response, "access-control-allow-origin"), None);
     assert_eq!(header(&response, "vary"), Some("Origin"));
 }
 
 #[tokio::test]
-async fn a_browser_can_read_the_gateways_own_refusals() {
+async fn error_of_the_gateway_is_readable_by_a_browser() {
     let gateway = start_fleet(true).await;
     let origin = [("origin", "http://localhost:3000")];
-    let missing = ask(&gateway, "GET", "/nowhere", &origin).await;
+    let missing = send(&gateway, "GET", "/nowhere", &origin).await;
     assert_eq!(missing.status(), 404);
     assert_eq!(header(&missing, "access-control-allow-origin"), Some("http://localhost:3000"));
-    let question = [origin[0], ("access-control-request-method", "GET")];
-    assert_eq!(ask(&gateway, "OPTIONS", "/nowhere", &question).await.status(), 404);
+    let preflight = [origin[0], ("access-control-request-method", "GET")];
+    assert_eq!(send(&gateway, "OPTIONS", "/nowhere", &preflight).await.status(), 404);
 }
 
 #[tokio::test]
-async fn options_that_is_no_preflight_passes() {
+async fn options_without_preflight_headers_is_forwarded() {
     let gateway = start_fleet(true).await;
-    let response = ask(&gateway, "OPTIONS", "/api/products", &[("origin", "http://localhost:3000")]).await;
+    let response = send(&gateway, "OPTIONS", "/api/products", &[("origin", "http://localhost:3000")]).await;
     assert_eq!(header(&response, "via"), Some("1.1 shopfleet-gateway"));
 }

@@ -1,4 +1,4 @@
-//! Starts gateways and upstreams on free ports, and speaks to them.
+//! Gateways and upstreams on free ports, and clients of them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,10 +15,10 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Far longer than anything here takes; a test that waits so long has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Time limit of every wait, far longer than a passing test takes.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A gateway that runs until it is dropped.
+/// Gateway that runs until it is dropped.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) status: SocketAddr,
@@ -50,17 +50,17 @@ impl Running {
     pub(crate) async fn raw(&self, bytes: &str) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(bytes.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        within(stream.read_to_string(&mut answer)).await.unwrap();
-        answer
+        let mut response = String::new();
+        within(stream.read_to_string(&mut response)).await.unwrap();
+        response
     }
 }
 
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(PATIENCE, future).await.expect("it takes too long")
+    tokio::time::timeout(TIMEOUT, future).await.expect("time limit exceeded")
 }
 
-/// Waits until `check` says something.
+/// Waits until `check` returns a value.
 pub(crate) async fn eventually<T>(mut check: impl AsyncFnMut() -> Option<T>) -> T {
     within(async {
         loop {
@@ -74,7 +74,7 @@ pub(crate) async fn eventually<T>(mut check: impl AsyncFnMut() -> Option<T>) -> 
 }
 
 pub(crate) async fn start(yaml: &str, options: Options) -> Running {
-    crate::log::listen();
+    crate::access_log::capture();
     let config = GatewayConfig::parse(yaml).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let status = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -86,12 +86,12 @@ pub(crate) async fn start(yaml: &str, options: Options) -> Running {
 }
 
 fn client() -> Client {
-    // A second test in this process finds it installed already.
+    // A second test of this process finds the provider installed.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     Client::new()
 }
 
-/// A gateway with one service named `s`, `fields` being what else the file says of it, and `plugins` the global ones.
+/// Starts a gateway with one service named `s`, the further `fields` of that service, and the global `plugins`.
 pub(crate) async fn start_one(upstream: SocketAddr, fields: &str, plugins: &str) -> Running {
     let yaml = format!(
         "_format_version: \"3.0\"\nservices:\n- name: s\n  url: http://{upstream}\n{fields}\nplugins: [{plugins}]\n"
@@ -99,10 +99,10 @@ pub(crate) async fn start_one(upstream: SocketAddr, fields: &str, plugins: &str)
     start(&yaml, Options::default()).await
 }
 
-/// A route to `/` that keeps the path.
+/// Route to `/` that does not strip the path.
 pub(crate) const ALL: &str = "  routes: [{name: all, paths: [/], strip_path: false}]";
 
-/// The repository's own file, in front of one upstream for each of the four services, which echo.
+/// Starts a gateway of the repository's file, with an echo server for each of the four services.
 pub(crate) async fn start_fleet(rate_limit: bool) -> Running {
     let mut upstreams = BTreeMap::new();
     for service in ["user-service", "product-service", "order-service", "payment-service"] {
@@ -120,7 +120,7 @@ pub(crate) async fn serve(router: Router) -> SocketAddr {
     address
 }
 
-/// Answers with what it was asked: service, method, uri, headers, body.
+/// Returns a router that echoes a request: service, method, uri, headers, body.
 pub(crate) fn echo(service: &'static str) -> Router {
     Router::new().fallback(move |request: Request| async move {
         let (parts, body) = request.into_parts();
@@ -143,20 +143,20 @@ pub(crate) fn echo(service: &'static str) -> Router {
     })
 }
 
-/// A server that takes one connection, reads the head of a request and says `answer`. Gives the head back.
-pub(crate) async fn raw_upstream(answer: &'static str) -> (SocketAddr, JoinHandle<String>) {
+/// Starts a server that accepts one connection, reads the head of a request, writes `response` and returns the head.
+pub(crate) async fn raw_upstream(response: &'static str) -> (SocketAddr, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let task = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let head = read_until(&mut stream, "\r\n\r\n").await;
-        stream.write_all(answer.as_bytes()).await.unwrap();
+        stream.write_all(response.as_bytes()).await.unwrap();
         head
     });
     (address, task)
 }
 
-/// Reads until what was read ends with `end`.
+/// Reads until the bytes read end with `end`.
 pub(crate) async fn read_until(stream: &mut TcpStream, end: &str) -> String {
     let mut read = Vec::new();
     while !read.ends_with(end.as_bytes()) {
@@ -169,8 +169,8 @@ pub(crate) async fn read_until(stream: &mut TcpStream, end: &str) -> String {
     String::from_utf8(read).unwrap()
 }
 
-/// A port where nobody listens, and that nobody else is given while the socket is held.
-pub(crate) fn nobody() -> (SocketAddr, TcpSocket) {
+/// Returns an address without a listener, reserved while the socket exists.
+pub(crate) fn unused_address() -> (SocketAddr, TcpSocket) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
     (socket.local_addr().unwrap(), socket)

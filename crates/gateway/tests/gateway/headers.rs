@@ -3,7 +3,7 @@ use serde_json::json;
 use crate::harness::{ALL, echo, header, json_of, raw_upstream, serve, start_fleet, start_one, within};
 
 #[tokio::test]
-async fn headers_of_one_connection_do_not_pass_to_the_upstream() {
+async fn hop_by_hop_headers_do_not_reach_the_upstream() {
     let (address, upstream) = raw_upstream("HTTP/1.1 204 No Content\r\n\r\n").await;
     let gateway = start_one(address, ALL, "").await;
     gateway
@@ -33,7 +33,7 @@ async fn headers_of_one_connection_do_not_pass_to_the_upstream() {
 }
 
 #[tokio::test]
-async fn headers_of_one_connection_do_not_pass_to_the_client() {
+async fn hop_by_hop_headers_do_not_reach_the_client() {
     let (address, _upstream) = raw_upstream(
         "HTTP/1.1 200 OK\r\nConnection: close, X-Mine\r\nX-Mine: 1\r\nX-Yours: 2\r\nKeep-Alive: timeout=5\r\n\
          Proxy-Authenticate: Basic\r\nUpgrade: h2c\r\nTrailer: X-T\r\nContent-Length: 2\r\n\r\nhi",
@@ -50,7 +50,7 @@ async fn headers_of_one_connection_do_not_pass_to_the_client() {
 }
 
 #[tokio::test]
-async fn the_upstream_is_told_who_asked_and_for_what() {
+async fn forwarded_headers_describe_the_original_request() {
     let gateway = start_fleet(true).await;
     let port = gateway.address.port().to_string();
     let request = gateway
@@ -59,8 +59,8 @@ async fn the_upstream_is_told_who_asked_and_for_what() {
         .header("x-forwarded-proto", "https")
         .header("x-forwarded-host", "evil.example")
         .header("x-forwarded-prefix", "/evil");
-    let said = json_of(within(request.send()).await.unwrap()).await;
-    let headers = &said["headers"];
+    let echo = json_of(within(request.send()).await.unwrap()).await;
+    let headers = &echo["headers"];
     assert_eq!(headers["x-forwarded-for"], json!(["203.0.113.9, 127.0.0.1"]));
     assert_eq!(headers["x-real-ip"], json!(["127.0.0.1"]));
     assert_eq!(headers["x-forwarded-proto"], json!(["http"]));
@@ -68,13 +68,13 @@ async fn the_upstream_is_told_who_asked_and_for_what() {
     assert_eq!(headers["x-forwarded-port"], json!([port]));
     assert_eq!(headers["x-forwarded-path"], json!(["/api/users/me"]));
     assert!(headers.get("x-forwarded-prefix").is_none());
-    let said = json_of(gateway.get("/docs/user/x").await).await;
-    assert_eq!(said["headers"]["x-forwarded-prefix"], json!(["/docs/user"]));
-    assert_eq!(said["headers"]["x-forwarded-path"], json!(["/docs/user/x"]));
+    let echo = json_of(gateway.get("/docs/user/x").await).await;
+    assert_eq!(echo["headers"]["x-forwarded-prefix"], json!(["/docs/user"]));
+    assert_eq!(echo["headers"]["x-forwarded-path"], json!(["/docs/user/x"]));
 }
 
 #[tokio::test]
-async fn the_host_is_the_upstreams_unless_the_route_keeps_it() {
+async fn host_is_the_upstreams_unless_the_route_preserves_it() {
     let address = serve(echo("s")).await;
     let routes = "  routes:\n  - {name: keeps, paths: [/keeps], preserve_host: true}\n  - {name: not, paths: [/not]}";
     let gateway = start_one(address, routes, "").await;
@@ -87,24 +87,24 @@ async fn the_host_is_the_upstreams_unless_the_route_keeps_it() {
 }
 
 #[tokio::test]
-async fn credentials_and_conditions_pass() {
+async fn credentials_and_conditions_are_forwarded() {
     let gateway = start_fleet(true).await;
     let sent = [("authorization", "Bearer abc"), ("idempotency-key", "k"), ("if-none-match", "\"1\"")];
     let mut request = gateway.request("PATCH", "/api/products/1/stock").body("{}");
     for (name, value) in sent {
         request = request.header(name, value);
     }
-    let said = json_of(within(request.send()).await.unwrap()).await;
+    let echo = json_of(within(request.send()).await.unwrap()).await;
     for (name, value) in sent {
-        assert_eq!(said["headers"][name], json!([value]));
+        assert_eq!(echo["headers"][name], json!([value]));
     }
-    assert_eq!(said["method"], "PATCH");
-    assert_eq!(said["body"], "{}");
+    assert_eq!(echo["method"], "PATCH");
+    assert_eq!(echo["body"], "{}");
 }
 
-/// What services obey from each other is not passed on from outside, in whatever spelling and however often it is sent.
+/// Checks that internal headers from outside are removed, in any spelling and number.
 #[tokio::test]
-async fn internal_headers_do_not_pass() {
+async fn internal_headers_are_removed() {
     let gateway = start_fleet(false).await;
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let internal = [
@@ -120,11 +120,11 @@ async fn internal_headers_do_not_pass() {
     let internal: String = internal.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     for path in ["/api/users", "/api/products", "/api/orders", "/api/payments", "/api/webhooks/stripe", "/docs/user/"] {
         let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{filler}{internal}\r\n");
-        let answer = gateway.raw(&head).await.to_ascii_lowercase();
-        assert!(answer.starts_with("http/1.1 200 "), "{answer}");
-        assert!(answer.contains("\"x-filler-79\""), "{answer}");
+        let response = gateway.raw(&head).await.to_ascii_lowercase();
+        assert!(response.starts_with("http/1.1 200 "), "{response}");
+        assert!(response.contains("\"x-filler-79\""), "{response}");
         for name in ["x-request-timeout-ms", "tracestate", "baggage", "0af7651916cd43dd8448eb211c80319c"] {
-            assert!(!answer.contains(name), "{path}: {name} in {answer}");
+            assert!(!response.contains(name), "{path}: {name} in {response}");
         }
     }
 }

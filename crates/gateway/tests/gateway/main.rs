@@ -1,18 +1,18 @@
-//! The gateway over real connections, in front of small servers that stand for the services.
+//! Tests of the gateway over real connections, with stub servers as services.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-mod answers;
+mod access_log;
 mod connections;
 mod cors;
 mod harness;
 mod headers;
 mod instances;
-mod log;
 mod malformed;
 mod metrics;
 mod rate_limit;
 mod request_id;
+mod responses;
 mod routing;
 mod shutdown;
 mod size_limit;

@@ -1,20 +1,20 @@
-//! Requests that are none: what they are told, by whom, and how they are counted.
+//! Malformed requests: responses and metrics.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::harness::{eventually, start_fleet, within};
 
-/// The answer is the gateway's own, with a request id.
-fn expect(answer: &str, status: u16, message: &str, request: &str) {
-    assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request:?}: {answer}");
-    assert!(answer.contains("\r\nx-request-id: "), "{request:?}: {answer}");
-    assert!(answer.contains("\r\ncontent-type: application/json; charset=utf-8\r\n"), "{request:?}: {answer}");
-    assert!(answer.ends_with(&format!("{{\"message\":\"{message}\"}}")), "{request:?}: {answer}");
+/// Asserts that the response is the gateway's own, with a request id.
+fn expect(response: &str, status: u16, message: &str, request: &str) {
+    assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{request:?}: {response}");
+    assert!(response.contains("\r\nx-request-id: "), "{request:?}: {response}");
+    assert!(response.contains("\r\ncontent-type: application/json; charset=utf-8\r\n"), "{request:?}: {response}");
+    assert!(response.ends_with(&format!("{{\"message\":\"{message}\"}}")), "{request:?}: {response}");
 }
 
 #[tokio::test]
-async fn one_host_of_the_right_form_is_needed() {
+async fn exactly_one_valid_host_is_required() {
     let gateway = start_fleet(true).await;
     let hosts = [
         "",
@@ -34,15 +34,15 @@ async fn one_host_of_the_right_form_is_needed() {
             expect(&gateway.raw(&request).await, 400, "Bad request", &request);
         }
     }
-    for good in ["Host: a", "host: A.example:8000", "Host: [::1]:8000", "Host: 127.0.0.1"] {
-        let request = format!("GET /api/users HTTP/1.1\r\n{good}\r\nConnection: close\r\n\r\n");
-        let answer = gateway.raw(&request).await;
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{request:?}: {answer}");
+    for valid in ["Host: a", "host: A.example:8000", "Host: [::1]:8000", "Host: 127.0.0.1"] {
+        let request = format!("GET /api/users HTTP/1.1\r\n{valid}\r\nConnection: close\r\n\r\n");
+        let response = gateway.raw(&request).await;
+        assert!(response.starts_with("HTTP/1.1 200 "), "{request:?}: {response}");
     }
 }
 
 #[tokio::test]
-async fn an_unknown_transfer_coding_is_501() {
+async fn unknown_transfer_coding_is_501() {
     let gateway = start_fleet(true).await;
     for coding in ["gzip", "gzip, chunked", "identity", "chunked, gzip", "foo", "chunked\r\nTransfer-Encoding: gzip"] {
         for path in ["/api/orders", "/nowhere"] {
@@ -58,13 +58,13 @@ async fn an_unknown_transfer_coding_is_501() {
     client.write_all(request.as_bytes()).await.unwrap();
     crate::harness::read_until(&mut client, r#""uri":"/api/users"}"#).await;
     client.write_all(b"POST /api/users HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\nx").await.unwrap();
-    let mut answer = String::new();
-    within(client.read_to_string(&mut answer)).await.unwrap();
-    expect(&answer, 501, "Not implemented", "the second request");
+    let mut response = String::new();
+    within(client.read_to_string(&mut response)).await.unwrap();
+    expect(&response, 501, "Not implemented", "the second request");
 }
 
 #[tokio::test]
-async fn what_is_no_head_is_400_in_the_gateways_form() {
+async fn malformed_head_is_400_in_the_gateways_format() {
     let gateway = start_fleet(true).await;
     let long = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "X-Header: 1\r\n".repeat(200));
     let cases = [
@@ -80,9 +80,9 @@ async fn what_is_no_head_is_400_in_the_gateways_form() {
     }
 }
 
-/// Nothing of it is the upstream's doing, or the gateway's.
+/// Checks that such errors are not attributed to the upstream or the gateway.
 #[tokio::test]
-async fn a_client_that_breaks_off_or_sends_a_broken_chunk_is_400() {
+async fn disconnect_or_invalid_chunk_in_a_body_is_400() {
     let gateway = start_fleet(true).await;
     let chunked = "POST /api/orders HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
     for broken in ["zz\r\nhello\r\n", "5\r\nhelloXX5\r\n", "5\r\nhello\r\nq\r\n", "fffffffffffffffffff\r\n"] {
@@ -94,17 +94,17 @@ async fn a_client_that_breaks_off_or_sends_a_broken_chunk_is_400() {
         let mut client = TcpStream::connect(gateway.address).await.unwrap();
         client.write_all(half.as_bytes()).await.unwrap();
         client.shutdown().await.unwrap();
-        let mut answer = String::new();
-        within(client.read_to_string(&mut answer)).await.unwrap();
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{half:?}: {answer}");
+        let mut response = String::new();
+        within(client.read_to_string(&mut response)).await.unwrap();
+        assert!(response.is_empty() || response.starts_with("HTTP/1.1 400 "), "{half:?}: {response}");
     }
     eventually(async || {
         let text = reqwest::get(format!("http://{}/metrics", gateway.status)).await.unwrap().text().await.unwrap();
         let count = |line: &str| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
         let requests: Vec<_> = text.lines().filter(|line| line.starts_with("kong_http_requests_total")).collect();
         assert!(!requests.iter().any(|line| line.contains("code=\"5")), "{requests:?}");
-        let refused = requests.iter().filter(|line| line.contains("code=\"400\"") && line.contains("source=\"kong\""));
-        (refused.map(|line| count(line)).sum::<u64>() == 7).then_some(())
+        let rejected = requests.iter().filter(|line| line.contains("code=\"400\"") && line.contains("source=\"kong\""));
+        (rejected.map(|line| count(line)).sum::<u64>() == 7).then_some(())
     })
     .await;
 }

@@ -9,20 +9,20 @@ async fn metrics(gateway: &Running) -> String {
     response.text().await.unwrap()
 }
 
-/// Waits for a line: a request is measured when its last byte was sent, which the client may see first.
+/// Waits for a line, since a request is measured after its last byte was sent, which the client may receive first.
 async fn wait_for(gateway: &Running, line: &str) {
     eventually(async || metrics(gateway).await.lines().any(|found| found == line).then_some(())).await;
 }
 
 #[tokio::test]
-async fn requests_are_measured_under_kongs_names() {
+async fn metrics_have_kongs_names() {
     let gateway = start_fleet(true).await;
     for _ in 0..2 {
         gateway.get("/api/users/secret-id?token=secret").await.bytes().await.unwrap();
     }
     let body = vec![b'x'; 300_000];
-    let refused = gateway.request("POST", "/api/orders").body(body).send().await.unwrap();
-    assert_eq!(refused.status(), 413);
+    let rejected = gateway.request("POST", "/api/orders").body(body).send().await.unwrap();
+    assert_eq!(rejected.status(), 413);
     gateway.get("/nowhere").await;
     let user = r#"route="user-routes",service="user-service""#;
     let requests = format!("kong_http_requests_total{{code=\"200\",consumer=\"\",{user},source=\"service\"}} 2");
@@ -46,32 +46,32 @@ async fn requests_are_measured_under_kongs_names() {
     assert!(!text.contains("nowhere"), "{text}");
 }
 
-/// Request lines and headers are bytes too, as in Kong.
+/// Checks that request lines and headers are counted, as in Kong.
 #[tokio::test]
 async fn bandwidth_counts_heads() {
     let gateway = start_fleet(true).await;
     let request = "GET /api/orders?a=b HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-    let answer = gateway.raw(request).await;
+    let response = gateway.raw(request).await;
     let body = vec![b'x'; 300_000];
-    let refused = gateway.request("POST", "/api/payments").body(body).send().await.unwrap();
-    assert_eq!(refused.status(), 413);
+    let rejected = gateway.request("POST", "/api/payments").body(body).send().await.unwrap();
+    assert_eq!(rejected.status(), 413);
     let line = |direction, service, route, bytes: usize| {
         format!(
             "kong_bandwidth_bytes{{consumer=\"\",direction=\"{direction}\",route=\"{route}\",service=\"{service}\"}} {bytes}"
         )
     };
     wait_for(&gateway, &line("ingress", "order-service", "order-routes", request.len())).await;
-    // The end of the connection is told beside what the gateway counts.
-    let sent = answer.len() - "connection: close\r\n".len();
+    // The gateway does not count `connection: close`, which the HTTP library adds.
+    let sent = response.len() - "connection: close\r\n".len();
     wait_for(&gateway, &line("egress", "order-service", "order-routes", sent)).await;
     let text = metrics(&gateway).await;
-    let refused = text.lines().filter(|line| line.contains("direction=\"egress\"") && line.contains("payment-routes"));
-    let bytes: Vec<u64> = refused.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+    let rejected = text.lines().filter(|line| line.contains("direction=\"egress\"") && line.contains("payment-routes"));
+    let bytes: Vec<u64> = rejected.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
     assert!(bytes.len() == 1 && bytes[0] > 150, "{bytes:?}");
 }
 
 #[tokio::test]
-async fn the_status_page() {
+async fn status_page_returns_counts() {
     let gateway = start_fleet(true).await;
     gateway.get("/api/users").await;
     let response = reqwest::get(format!("http://{}/status", gateway.status)).await.unwrap();

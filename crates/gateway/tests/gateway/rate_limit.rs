@@ -1,4 +1,4 @@
-//! Windows of a year, so that none ends while a test runs.
+//! Rate limits, with windows of a year so that none ends while a test runs.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ fn limit(year: u32) -> String {
 }
 
 #[tokio::test]
-async fn what_is_too_much_is_429() {
+async fn request_over_the_limit_is_429() {
     let routes = format!("  routes: [{{name: r, paths: [/], plugins: [{}]}}]", limit(2));
     let gateway = start_one(serve(echo("s")).await, &routes, "").await;
     for left in ["1", "0"] {
@@ -18,7 +18,7 @@ async fn what_is_too_much_is_429() {
         assert_eq!(header(&response, "x-ratelimit-remaining-year"), Some(left));
         assert_eq!(header(&response, "retry-after"), None);
     }
-    // A client cannot pass for another.
+    // A client cannot impersonate another.
     let request =
         gateway.request("GET", "/").header("x-forwarded-for", "203.0.113.1").header("x-real-ip", "203.0.113.1");
     let response = within(request.send()).await.unwrap();
@@ -34,7 +34,7 @@ async fn what_is_too_much_is_429() {
 }
 
 #[tokio::test]
-async fn each_route_counts_for_itself() {
+async fn each_route_has_its_own_counters() {
     let route = |name: &str| format!("{{name: {name}, paths: [/{name}], plugins: [{}]}}", limit(1));
     let routes = format!("  routes: [{}, {}]", route("a"), route("b"));
     let gateway = start_one(serve(echo("s")).await, &routes, "").await;
@@ -44,7 +44,7 @@ async fn each_route_counts_for_itself() {
 }
 
 #[tokio::test]
-async fn a_routes_limit_wins_over_the_services_and_that_over_the_global_one() {
+async fn route_limit_overrides_service_and_global_limits() {
     let (service, route) = (limit(20), limit(10));
     let fields = format!(
         "  plugins: [{service}]\n  routes: [{{name: r, paths: [/route], plugins: [{route}]}}, {{name: s, paths: [/service]}}]"
@@ -59,13 +59,13 @@ async fn a_routes_limit_wins_over_the_services_and_that_over_the_global_one() {
     for (path, limit) in [("/route", "10"), ("/service", "20"), ("/global", "30")] {
         let response = gateway.get(path).await;
         assert_eq!(header(&response, "ratelimit-limit"), Some(limit), "{path}");
-        // One verdict, not three.
+        // One decision, not three.
         assert_eq!(response.headers().get_all("ratelimit-limit").iter().count(), 1);
     }
 }
 
 #[tokio::test]
-async fn the_fleets_limits() {
+async fn routes_of_the_repository_have_their_limits() {
     let gateway = start_fleet(true).await;
     let limits = [
         ("/api/users", "100", "1000"),
@@ -94,7 +94,7 @@ async fn the_fleets_limits() {
 }
 
 #[tokio::test]
-async fn limits_can_be_switched_off() {
+async fn limits_can_be_disabled() {
     let gateway = start_fleet(false).await;
     for _ in 0..60 {
         let response = gateway.get("/api/payments").await;
@@ -103,9 +103,9 @@ async fn limits_can_be_switched_off() {
     }
 }
 
-/// Behind a balancer each client has its own limit, and none can pass for another.
+/// Checks that each client behind a load balancer has its own limit and cannot impersonate another.
 #[tokio::test]
-async fn clients_behind_a_trusted_proxy_are_counted_apart() {
+async fn clients_behind_a_trusted_proxy_have_separate_counters() {
     let routes = format!("  routes: [{{name: r, paths: [/], plugins: [{}]}}]", limit(2));
     let address = serve(echo("s")).await;
     let yaml = format!("_format_version: \"3.0\"\nservices:\n- name: s\n  url: http://{address}\n{routes}\n");
@@ -120,15 +120,15 @@ async fn clients_behind_a_trusted_proxy_are_counted_apart() {
             assert_eq!(from(client).await.status(), 200, "{client}");
         }
     }
-    // What stands before the address that the last untrusted hop came from is the client's own word; a further trusted hop,
-    // and another address of the same IPv6 network, change nothing.
+    // Entries before the rightmost untrusted hop are claims of the client; a further trusted hop, and another address of
+    // the same IPv6 network, change nothing.
     for spoofed in ["203.0.113.9, 203.0.113.1", "203.0.113.2, 10.1.2.3", "2001:db8::ffff", "198.51.100.1, 2001:db8::2"]
     {
         assert_eq!(from(spoofed).await.status(), 429, "{spoofed}");
     }
     let response = from("198.51.100.7, 203.0.113.3, 10.1.2.3").await;
     assert_eq!(response.status(), 200);
-    let said = json_of(response).await;
-    assert_eq!(said["headers"]["x-real-ip"], json!(["203.0.113.3"]));
-    assert_eq!(said["headers"]["x-forwarded-for"], json!(["198.51.100.7, 203.0.113.3, 10.1.2.3, 127.0.0.1"]));
+    let echo = json_of(response).await;
+    assert_eq!(echo["headers"]["x-real-ip"], json!(["203.0.113.3"]));
+    assert_eq!(echo["headers"]["x-forwarded-for"], json!(["198.51.100.7, 203.0.113.3, 10.1.2.3, 127.0.0.1"]));
 }

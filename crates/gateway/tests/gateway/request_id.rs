@@ -3,7 +3,7 @@ use serde_json::json;
 use crate::harness::{header, json_of, start_fleet, within};
 
 #[tokio::test]
-async fn an_id_is_made_passed_on_and_echoed() {
+async fn id_is_generated_forwarded_and_echoed() {
     let gateway = start_fleet(true).await;
     let response = gateway.get("/api/users").await;
     let id = header(&response, "x-request-id").unwrap().to_owned();
@@ -14,7 +14,7 @@ async fn an_id_is_made_passed_on_and_echoed() {
 }
 
 #[tokio::test]
-async fn the_clients_own_is_taken_over() {
+async fn id_of_the_client_is_kept() {
     let gateway = start_fleet(true).await;
     let request = gateway.request("GET", "/api/users").header("x-request-id", "my-id.1");
     let response = within(request.send()).await.unwrap();
@@ -23,7 +23,7 @@ async fn the_clients_own_is_taken_over() {
 }
 
 #[tokio::test]
-async fn one_that_is_none_is_replaced() {
+async fn invalid_id_is_replaced() {
     let gateway = start_fleet(true).await;
     for bad in ["x".repeat(129), "a b".to_owned()] {
         let request = gateway.request("GET", "/api/users").header("x-request-id", &bad);
@@ -34,9 +34,9 @@ async fn one_that_is_none_is_replaced() {
     }
 }
 
-/// 404, 413, a preflight, 429 and 503: whoever gives an answer, it can be named.
+/// Checks 404, 413, a preflight and 429.
 #[tokio::test]
-async fn answers_of_the_gateway_carry_one_too() {
+async fn responses_of_the_gateway_have_an_id() {
     let gateway = start_fleet(true).await;
     let own = |method: &str, path: &str, length: usize| {
         gateway.request(method, path).header("x-request-id", "mine").body(vec![b'x'; length])

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::harness::{echo, json_of, serve, start, start_fleet};
 
 #[tokio::test]
-async fn each_path_leads_to_its_service() {
+async fn each_path_is_routed_to_its_service() {
     let gateway = start_fleet(true).await;
     let routes = [
         ("/api/users", "user-service", "/api/users"),
@@ -28,15 +28,15 @@ async fn each_path_leads_to_its_service() {
     for (path, service, uri) in routes {
         let response = gateway.get(path).await;
         assert_eq!(response.status(), 200, "{path}");
-        let said = json_of(response).await;
-        assert_eq!(said["service"], service, "{path}");
-        assert_eq!(said["uri"], uri, "{path}");
-        assert_eq!(said["method"], "GET");
+        let echo = json_of(response).await;
+        assert_eq!(echo["service"], service, "{path}");
+        assert_eq!(echo["uri"], uri, "{path}");
+        assert_eq!(echo["method"], "GET");
     }
 }
 
 #[tokio::test]
-async fn nothing_else_can_be_reached() {
+async fn no_other_path_is_reachable() {
     let gateway = start_fleet(true).await;
     let paths = [
         "/",
@@ -56,15 +56,15 @@ async fn nothing_else_can_be_reached() {
         "*",
     ];
     for path in paths {
-        let answer = gateway.raw(&format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await;
-        assert!(answer.starts_with("HTTP/1.1 404 "), "{path}: {answer}");
-        assert!(answer.ends_with(r#"{"message":"no Route matched with those values"}"#), "{path}: {answer}");
-        assert!(answer.contains("\r\ncontent-type: application/json; charset=utf-8\r\n"), "{path}: {answer}");
+        let response = gateway.raw(&format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await;
+        assert!(response.starts_with("HTTP/1.1 404 "), "{path}: {response}");
+        assert!(response.ends_with(r#"{"message":"no Route matched with those values"}"#), "{path}: {response}");
+        assert!(response.contains("\r\ncontent-type: application/json; charset=utf-8\r\n"), "{path}: {response}");
     }
 }
 
 #[tokio::test]
-async fn a_path_reaches_the_service_in_one_spelling() {
+async fn path_reaches_the_service_in_one_spelling() {
     let gateway = start_fleet(true).await;
     let spellings = [
         ("/api//users/./1", "/api/users/1"),
@@ -77,13 +77,13 @@ async fn a_path_reaches_the_service_in_one_spelling() {
         ("/docs/user../", "/docs/"),
     ];
     for (path, uri) in spellings {
-        let answer = gateway.raw(&format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await;
-        assert!(answer.contains(&format!("\"uri\":\"{uri}\"")), "{path}: {answer}");
+        let response = gateway.raw(&format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await;
+        assert!(response.contains(&format!("\"uri\":\"{uri}\"")), "{path}: {response}");
     }
 }
 
 #[tokio::test]
-async fn an_extra_route_loses_its_prefix() {
+async fn extra_route_strips_its_prefix() {
     let address = serve(echo("sandbox")).await;
     let options = Options {
         extra_routes: vec![ExtraRoute { prefix: "/sandbox".to_owned(), url: format!("http://{address}") }],
@@ -91,9 +91,9 @@ async fn an_extra_route_loses_its_prefix() {
     };
     let gateway = start(gateway::KONG_YML, options).await;
     for (path, uri) in [("/sandbox", "/"), ("/sandbox/", "/"), ("/sandbox/v1/refunds?limit=1", "/v1/refunds?limit=1")] {
-        let said = json_of(gateway.get(path).await).await;
-        assert_eq!(said["uri"], uri);
-        assert_eq!(said["headers"]["x-forwarded-prefix"], json!(["/sandbox"]));
+        let echo = json_of(gateway.get(path).await).await;
+        assert_eq!(echo["uri"], uri);
+        assert_eq!(echo["headers"]["x-forwarded-prefix"], json!(["/sandbox"]));
     }
     let response = gateway.get("/sandbox/").await;
     assert!(response.headers().contains_key("x-request-id"), "the global plugins apply");
@@ -101,20 +101,20 @@ async fn an_extra_route_loses_its_prefix() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_none_is_refused_at_the_start() {
+async fn invalid_address_is_rejected_at_start() {
     for url in ["127.0.0.1:3001", "https://127.0.0.1:3001", "http://127.0.0.1:3001/api", "http://"] {
         let upstreams = BTreeMap::from([("user-service".to_owned(), url.to_owned())]);
         let gateway = start(gateway::KONG_YML, Options { upstreams, ..Options::default() }).await;
-        let error = refusal(gateway).await;
+        let error = start_error(gateway).await;
         assert_eq!(error.to_string(), format!("`{url}` is not an address such as http://127.0.0.1:3001"));
     }
     let extra = ExtraRoute { prefix: "sandbox".to_owned(), url: "http://127.0.0.1:1".to_owned() };
     let options = Options { extra_routes: vec![extra], ..Options::default() };
-    let error = refusal(start(gateway::KONG_YML, options).await).await;
+    let error = start_error(start(gateway::KONG_YML, options).await).await;
     assert_eq!(error.to_string(), "`sandbox` is not a prefix such as /sandbox");
 }
 
-async fn refusal(mut gateway: crate::harness::Running) -> std::io::Error {
+async fn start_error(mut gateway: crate::harness::Running) -> std::io::Error {
     let ended = crate::harness::within(&mut gateway.task).await;
     ended.unwrap().unwrap_err()
 }

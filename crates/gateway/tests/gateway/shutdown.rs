@@ -4,7 +4,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::harness::{ALL, eventually, read_until, start_one, within};
 
 #[tokio::test]
-async fn requests_in_flight_finish_and_no_new_ones_are_taken() {
+async fn requests_in_flight_finish_and_new_connections_are_rejected() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut gateway = start_one(listener.local_addr().unwrap(), ALL, "").await;
     let idle = TcpStream::connect(gateway.address).await.unwrap();
@@ -17,14 +17,14 @@ async fn requests_in_flight_finish_and_no_new_ones_are_taken() {
     eventually(async || TcpStream::connect(gateway.address).await.err()).await;
     assert!(!gateway.task.is_finished());
     upstream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
-    let answer = read_until(&mut client, "ok").await;
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let response = read_until(&mut client, "ok").await;
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
     within(&mut gateway.task).await.unwrap().unwrap();
     drop(idle);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_does_not_end_is_cut_off() {
+async fn unfinished_request_is_cancelled_after_the_drain_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let service = format!("  read_timeout: 3600000\n{ALL}");
     let mut gateway = start_one(listener.local_addr().unwrap(), &service, "").await;

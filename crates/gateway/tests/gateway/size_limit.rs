@@ -17,7 +17,7 @@ async fn post(gateway: &Running, body: impl Into<Body>) -> reqwest::Response {
 }
 
 #[tokio::test]
-async fn a_body_of_the_limit_passes() {
+async fn body_of_the_maximum_size_is_accepted() {
     let gateway = start_fleet(true).await;
     for body in [Body::from(vec![b'x'; LIMIT]), chunked(LIMIT)] {
         let response = post(&gateway, body).await;
@@ -27,7 +27,7 @@ async fn a_body_of_the_limit_passes() {
 }
 
 #[tokio::test]
-async fn a_larger_one_is_413() {
+async fn larger_body_is_413() {
     let gateway = start_fleet(true).await;
     for length in [LIMIT + 1, 4 << 20] {
         for body in [Body::from(vec![b'x'; length]), chunked(length)] {
@@ -40,28 +40,28 @@ async fn a_larger_one_is_413() {
 }
 
 #[tokio::test]
-async fn a_client_that_waits_to_be_asked_is_not_asked_for_too_much() {
+async fn expect_continue_of_a_too_large_body_is_413() {
     let gateway = start_fleet(true).await;
-    let answer = gateway
+    let response = gateway
         .raw("POST /api/orders HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 300000\r\nConnection: close\r\n\r\n")
         .await;
-    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert!(response.starts_with("HTTP/1.1 413 "), "{response}");
 }
 
 #[tokio::test]
-async fn a_client_that_waits_to_be_asked_is_asked() {
+async fn expect_continue_gets_100_continue() {
     let gateway = start_fleet(true).await;
     let head = "POST /api/orders HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n";
     let mut client = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
     tokio::io::AsyncWriteExt::write_all(&mut client, head.as_bytes()).await.unwrap();
     assert_eq!(crate::harness::read_until(&mut client, "\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
     tokio::io::AsyncWriteExt::write_all(&mut client, b"hi").await.unwrap();
-    let answer = crate::harness::read_until(&mut client, "}").await;
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let response = crate::harness::read_until(&mut client, "}").await;
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
 }
 
 #[tokio::test]
-async fn a_length_can_be_asked_for() {
+async fn content_length_can_be_required() {
     let plugin = "{name: request-size-limiting, config: {allowed_payload_size: 10, size_unit: bytes, require_content_length: true}}";
     let gateway = start_one(serve(echo("s")).await, crate::harness::ALL, plugin).await;
     let response = within(gateway.request("POST", "/").body(chunked(5)).send()).await.unwrap();

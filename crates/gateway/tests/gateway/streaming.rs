@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::harness::{ALL, read_until, serve, start_one, within};
 
 #[tokio::test]
-async fn a_body_reaches_the_upstream_while_the_client_still_sends() {
+async fn request_body_is_streamed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let gateway = start_one(listener.local_addr().unwrap(), ALL, "").await;
     let mut client = TcpStream::connect(gateway.address).await.unwrap();
@@ -24,12 +24,12 @@ async fn a_body_reaches_the_upstream_while_the_client_still_sends() {
     client.write_all(b"6\r\nsecond\r\n0\r\n\r\n").await.unwrap();
     read_until(&mut upstream, "6\r\nsecond\r\n0\r\n\r\n").await;
     upstream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
-    let answer = read_until(&mut client, "ok").await;
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let response = read_until(&mut client, "ok").await;
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
 }
 
 #[tokio::test]
-async fn an_answer_reaches_the_client_while_the_upstream_still_sends() {
+async fn response_body_is_streamed() {
     let seen = Arc::new(Notify::new());
     let wait = Arc::clone(&seen);
     let router = Router::new().fallback(move || {
@@ -51,8 +51,8 @@ async fn an_answer_reaches_the_client_while_the_upstream_still_sends() {
     assert_eq!(within(response.chunk()).await.unwrap(), None);
 }
 
-/// Answers each request on a connection with 200 and counts connections.
-async fn counting() -> (SocketAddr, Arc<AtomicUsize>) {
+/// Starts a server that responds with 200 to each request and counts connections.
+async fn counting_upstream() -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let connections = Arc::new(AtomicUsize::new(0));
@@ -76,20 +76,20 @@ async fn counting() -> (SocketAddr, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn connections_to_the_upstream_are_kept() {
-    let (address, connections) = counting().await;
+async fn upstream_connections_are_reused() {
+    let (address, connections) = counting_upstream().await;
     let gateway = start_one(address, ALL, "").await;
     for _ in 0..5 {
-        // Each on a connection of its own at this side.
-        let answer = gateway.raw("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
-        assert!(answer.ends_with("ok"), "{answer}");
+        // Each request has a client connection of its own.
+        let response = gateway.raw("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        assert!(response.ends_with("ok"), "{response}");
     }
     assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
-async fn connections_of_a_client_are_kept() {
-    let (address, _) = counting().await;
+async fn client_connections_are_reused() {
+    let (address, _) = counting_upstream().await;
     let gateway = start_one(address, ALL, "").await;
     let mut client = TcpStream::connect(gateway.address).await.unwrap();
     for path in ["/a", "/b"] {
@@ -99,19 +99,19 @@ async fn connections_of_a_client_are_kept() {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_body_keeps_its_length() {
+async fn response_to_head_keeps_its_content_length() {
     let router = Router::new().fallback(|| async { "12345" });
     let gateway = start_one(serve(router).await, ALL, "").await;
-    let answer = gateway.raw("HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
-    assert!(answer.contains("\r\ncontent-length: 5\r\n"), "{answer}");
-    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+    let response = gateway.raw("HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(response.contains("\r\ncontent-length: 5\r\n"), "{response}");
+    assert!(response.ends_with("\r\n\r\n"), "{response}");
 }
 
 #[tokio::test]
-async fn a_client_of_http_1_0_is_answered() {
+async fn http_1_0_client_is_served() {
     let router = Router::new().fallback(|| async { "12345" });
     let gateway = start_one(serve(router).await, ALL, "").await;
-    let answer = gateway.raw("GET / HTTP/1.0\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.0 200 OK\r\n"), "{answer}");
-    assert!(answer.ends_with("12345"), "{answer}");
+    let response = gateway.raw("GET / HTTP/1.0\r\n\r\n").await;
+    assert!(response.starts_with("HTTP/1.0 200 OK\r\n"), "{response}");
+    assert!(response.ends_with("12345"), "{response}");
 }

@@ -1,12 +1,12 @@
-//! The origins that are let in.
+//! Allowed origins.
 
 use http::{HeaderValue, Uri};
 use regex::Regex;
+use serde::Deserialize;
 
-use crate::config::Fields;
-
-/// All, or a list.
-#[derive(Debug)]
+/// Any origin, or a list.
+#[derive(Debug, Deserialize)]
+#[serde(from = "Vec<Entry>")]
 pub(super) enum Origins {
     Any,
     Listed(Listed),
@@ -16,37 +16,49 @@ pub(super) enum Origins {
 #[derive(Debug)]
 pub(super) struct Listed(Vec<Entry>);
 
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
 enum Entry {
-    /// Scheme, host and port, without a port that is the scheme's own.
+    Any,
+    /// Scheme, host and port; the scheme's default port is omitted.
     Name(String),
-    /// Compared with the host alone if the expression has no colon, else with the whole origin.
-    Expression { regex: Regex, host_only: bool },
+    /// Compared with the host if the expression has no colon, else with the whole origin.
+    Expression {
+        regex: Regex,
+        host_only: bool,
+    },
+}
+
+impl TryFrom<String> for Entry {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:/-".contains(&byte);
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        if text.bytes().all(plain) {
+            return Ok(Self::Name(normalize(&text).0));
+        }
+        let expression = text.trim_start_matches('^').trim_end_matches('$');
+        let regex = Regex::new(&format!("^(?:{expression})$"))
+            .map_err(|_| format!("`{text}` is neither a valid origin nor a valid regular expression"))?;
+        Ok(Self::Expression { regex, host_only: !text.contains(':') })
+    }
+}
+
+impl From<Vec<Entry>> for Origins {
+    fn from(entries: Vec<Entry>) -> Self {
+        if entries.is_empty() || entries.iter().any(|entry| matches!(entry, Entry::Any)) {
+            Self::Any
+        } else {
+            Self::Listed(Listed(entries))
+        }
+    }
 }
 
 impl Origins {
-    pub(super) fn read(fields: &mut Fields<'_>) -> Self {
-        let listed = fields.texts("origins").unwrap_or_default();
-        if listed.is_empty() || listed.iter().any(|(text, _)| text == "*") {
-            return Self::Any;
-        }
-        let mut entries = Vec::with_capacity(listed.len());
-        for (text, _) in listed {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:/-".contains(&byte);
-            if text.bytes().all(plain) {
-                entries.push(Entry::Name(normalised(&text).0));
-                continue;
-            }
-            let expression = text.trim_start_matches('^').trim_end_matches('$');
-            match Regex::new(&format!("^(?:{expression})$")) {
-                Ok(regex) => entries.push(Entry::Expression { regex, host_only: !text.contains(':') }),
-                Err(_) => fields.wrong("origins", &format!("has `{text}`, neither an origin nor a regular expression")),
-            }
-        }
-        Self::Listed(Listed(entries))
-    }
-
-    /// `None` if any origin is let in.
+    /// Returns the list; `None` if any origin is allowed.
     pub(super) fn listed(&self) -> Option<&Listed> {
         match self {
             Self::Any => None,
@@ -56,13 +68,15 @@ impl Origins {
 }
 
 impl Listed {
-    /// What `Access-Control-Allow-Origin` says to this origin. A single one that is listed by name is said to everybody.
+    /// Returns the value of `Access-Control-Allow-Origin` for this origin. A single origin listed by name is returned to
+    /// every client.
     pub(super) fn allowed(&self, origin: Option<&str>) -> Option<HeaderValue> {
         if let [Entry::Name(only)] = self.0.as_slice() {
             return HeaderValue::from_str(only).ok();
         }
-        let (origin, host) = normalised(origin?);
+        let (origin, host) = normalize(origin?);
         let found = self.0.iter().any(|entry| match entry {
+            Entry::Any => true,
             Entry::Name(name) => *name == origin,
             Entry::Expression { regex, host_only } => regex.is_match(if *host_only { &host } else { &origin }),
         });
@@ -70,8 +84,8 @@ impl Listed {
     }
 }
 
-/// The origin without its scheme's own port, and its host.
-fn normalised(origin: &str) -> (String, String) {
+/// Returns the origin without its scheme's default port, and its host.
+fn normalize(origin: &str) -> (String, String) {
     let parts = origin.parse::<Uri>().ok().and_then(|uri| {
         let scheme = uri.scheme_str()?.to_owned();
         let host = uri.host()?.to_owned();

@@ -4,18 +4,19 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-/// Addresses kept in one generation; at most two generations are kept.
+/// Maximum number of addresses in one of the two generations.
 const GENERATION: usize = 10_000;
 
-/// When a generation is full it becomes the old one, and the old one is dropped: an address that was not seen while
-/// so many others were is forgotten, whatever it has used up. Kong's shared memory does the same when it is full.
+/// Counters of one occurrence of the plugin.
 #[derive(Debug, Default)]
-pub(super) struct Counters(Mutex<Generations>);
+pub(super) struct Counters(Mutex<TwoGenerationMap>);
 
+/// Map that evicts in bulk: a full current generation becomes the previous one, which is dropped. An address without
+/// requests while a generation filled loses its counts; Kong's shared memory evicts as well.
 #[derive(Debug, Default)]
-struct Generations {
-    young: HashMap<IpAddr, Vec<Window>>,
-    old: HashMap<IpAddr, Vec<Window>>,
+struct TwoGenerationMap {
+    current: HashMap<IpAddr, Vec<Window>>,
+    previous: HashMap<IpAddr, Vec<Window>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,42 +26,42 @@ struct Window {
 }
 
 impl Counters {
-    /// Counts a request in each of the windows, which began at `starts`, unless `full` names one, given what was used
-    /// before. Answers what was used before, and what `full` said.
+    /// Counts a request in each of the windows, which began at `starts`, unless `exceeded` returns one of them for their
+    /// earlier counts. Returns the earlier counts and the result of `exceeded`.
     pub(super) fn count(
         &self,
         client: IpAddr,
         starts: &[i64],
-        full: impl FnOnce(&[u64]) -> Option<usize>,
+        exceeded: impl FnOnce(&[u64]) -> Option<usize>,
     ) -> (Vec<u64>, Option<usize>) {
-        // A panic while it was held leaves numbers at worst one too low.
-        let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let windows = generations.of(client, starts.len());
+        // A panic while the lock was held leaves counts at most one too low.
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let windows = map.windows_of(client, starts.len());
         for (window, start) in windows.iter_mut().zip(starts) {
             if window.start != *start {
                 *window = Window { start: *start, used: 0 };
             }
         }
         let used: Vec<u64> = windows.iter().map(|window| window.used).collect();
-        let stop = full(&used);
-        if stop.is_none() {
+        let exceeded = exceeded(&used);
+        if exceeded.is_none() {
             for window in windows {
                 window.used = window.used.saturating_add(1);
             }
         }
-        (used, stop)
+        (used, exceeded)
     }
 }
 
-impl Generations {
-    fn of(&mut self, client: IpAddr, windows: usize) -> &mut Vec<Window> {
-        if !self.young.contains_key(&client) && self.young.len() >= GENERATION {
-            self.old = std::mem::take(&mut self.young);
+impl TwoGenerationMap {
+    fn windows_of(&mut self, client: IpAddr, windows: usize) -> &mut Vec<Window> {
+        if !self.current.contains_key(&client) && self.current.len() >= GENERATION {
+            self.previous = std::mem::take(&mut self.current);
         }
-        let old = &mut self.old;
-        self.young
+        let previous = &mut self.previous;
+        self.current
             .entry(client)
-            .or_insert_with(|| old.remove(&client).unwrap_or_else(|| vec![Window::default(); windows]))
+            .or_insert_with(|| previous.remove(&client).unwrap_or_else(|| vec![Window::default(); windows]))
     }
 }
 
@@ -75,14 +76,14 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_the_active_are_kept() {
+    fn map_is_bounded_and_keeps_active_clients() {
         let counters = Counters::default();
         for client in 0..100_000 {
             used(&counters, client);
-            assert_eq!(used(&counters, u32::MAX), u64::from(client), "the active one");
+            assert_eq!(used(&counters, u32::MAX), u64::from(client), "active client");
         }
-        let generations = counters.0.lock().unwrap();
-        assert!(generations.young.len() <= GENERATION);
-        assert!(generations.old.len() <= GENERATION);
+        let map = counters.0.lock().unwrap();
+        assert!(map.current.len() <= GENERATION);
+        assert!(map.previous.len() <= GENERATION);
     }
 }

@@ -1,9 +1,9 @@
-//! The periods of Kong's rate limits, each a window by the clock in UTC.
+//! Periods of Kong's rate limits, each a window by the clock in UTC.
 
 use chrono::{DateTime, Datelike, NaiveDate};
 use http::HeaderName;
 
-/// A period that requests are counted in.
+/// Period of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Period {
     Second,
@@ -15,17 +15,22 @@ pub(super) enum Period {
 }
 
 impl Period {
-    /// From the shortest to the longest, with its field in the file.
-    pub(super) const ALL: [(Self, &'static str); 6] = [
-        (Self::Second, "second"),
-        (Self::Minute, "minute"),
-        (Self::Hour, "hour"),
-        (Self::Day, "day"),
-        (Self::Month, "month"),
-        (Self::Year, "year"),
-    ];
+    /// Periods from the shortest to the longest.
+    pub(super) const ALL: [Self; 6] = [Self::Second, Self::Minute, Self::Hour, Self::Day, Self::Month, Self::Year];
 
-    /// Its length as Kong counts it: a month has 30 days, a year 365.
+    /// Returns the field of the period in the file.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Second => "second",
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Month => "month",
+            Self::Year => "year",
+        }
+    }
+
+    /// Returns the length as Kong counts it: a month has 30 days, a year 365.
     pub(super) fn seconds(self) -> i64 {
         match self {
             Self::Second => 1,
@@ -37,7 +42,7 @@ impl Period {
         }
     }
 
-    /// When the window that holds `now` began, both in seconds since 1970.
+    /// Returns the start of the window that contains `now`, both in seconds since 1970.
     pub(super) fn start(self, now: i64) -> i64 {
         let date = DateTime::from_timestamp(now, 0).unwrap_or_default();
         let first_of = |month| {
@@ -80,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_follow_the_clock() {
+    fn window_starts_by_the_clock() {
         let now = DateTime::parse_from_rfc3339("2024-03-15T10:20:30Z").unwrap().timestamp();
         let starts = [
             (Period::Second, "2024-03-15T10:20:30Z"),

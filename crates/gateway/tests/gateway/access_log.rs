@@ -6,16 +6,16 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{ALL, eventually, nobody, read_until, start_fleet, start_one, within};
+use crate::harness::{ALL, eventually, read_until, start_fleet, start_one, unused_address, within};
 
 thread_local! {
-    /// What this test's gateway logged: a test has a thread, and its runtime has no other.
+    /// Log of this test's gateway: a test has one thread, and its runtime has no other.
     static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Logs of the whole process go to the log of their thread. One subscriber for all, set before anything is logged: a
-/// subscriber of one thread alone may miss what other threads log for the first time at the same moment.
-pub(crate) fn listen() {
+/// Captures logs by thread. One subscriber for the process is set before anything is logged: a subscriber per thread may
+/// miss events that other threads log for the first time at the same moment.
+pub(crate) fn capture() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tracing_subscriber::fmt().json().with_writer(|| Writer).init());
     LOG.with_borrow_mut(Vec::clear);
@@ -34,8 +34,8 @@ impl Write for Writer {
     }
 }
 
-/// Waits until so many requests were logged, and answers all that were.
-async fn logged(requests: usize) -> Vec<Value> {
+/// Waits until this number of requests was logged, and returns all entries.
+async fn entries(requests: usize) -> Vec<Value> {
     eventually(async || {
         let text = LOG.with_borrow(|log| String::from_utf8(log.clone()).unwrap());
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -46,7 +46,7 @@ async fn logged(requests: usize) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn one_line_a_request_without_secrets() {
+async fn each_request_has_one_line_without_secrets() {
     let gateway = start_fleet(true).await;
     let request = gateway
         .request("POST", "/api/users/1234?token=query-secret")
@@ -55,7 +55,7 @@ async fn one_line_a_request_without_secrets() {
         .body("body-secret");
     within(request.send()).await.unwrap().bytes().await.unwrap();
     gateway.get("/nowhere").await.bytes().await.unwrap();
-    let lines = logged(2).await;
+    let lines = entries(2).await;
     assert_eq!(lines.len(), 2);
     let fields = &lines[0]["fields"];
     assert_eq!(lines[0]["level"], "INFO");
@@ -75,17 +75,17 @@ async fn one_line_a_request_without_secrets() {
 }
 
 #[tokio::test]
-async fn a_request_that_fails_has_its_line_too() {
-    let (address, _held) = nobody();
+async fn failed_request_is_logged() {
+    let (address, _held) = unused_address();
     let gateway = start_one(address, ALL, "").await;
     gateway.get("/").await;
-    let lines = logged(1).await;
+    let lines = entries(1).await;
     assert_eq!(lines[0]["fields"]["http.response.status_code"], 503);
     assert_eq!(lines[0]["fields"]["http.response.source"], "error");
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_is_499() {
+async fn disconnected_client_is_499() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let gateway = start_one(listener.local_addr().unwrap(), ALL, "").await;
     let mut client = TcpStream::connect(gateway.address).await.unwrap();
@@ -93,10 +93,10 @@ async fn a_client_that_leaves_is_499() {
     let (mut upstream, _) = within(listener.accept()).await.unwrap();
     read_until(&mut upstream, "\r\n\r\n").await;
     drop(client);
-    let lines = logged(1).await;
+    let lines = entries(1).await;
     assert_eq!(lines[0]["fields"]["http.response.status_code"], 499);
     assert_eq!(lines[0]["fields"]["http.response.complete"], false);
-    // The upstream is let go as well.
+    // The upstream connection is closed as well.
     let mut rest = Vec::new();
     let ended = within(tokio::io::AsyncReadExt::read_to_end(&mut upstream, &mut rest)).await;
     assert!(ended.is_err() || rest.is_empty());

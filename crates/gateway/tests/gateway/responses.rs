@@ -1,11 +1,11 @@
-//! Answers of the gateway itself when an upstream gives none.
+//! Responses of the gateway itself when an upstream fails.
 
 use reqwest::Response;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{ALL, header, json_of, nobody, raw_upstream, read_until, start_one, within};
+use crate::harness::{ALL, header, json_of, raw_upstream, read_until, start_one, unused_address, within};
 
 const ID: &str = "{name: correlation-id, config: {header_name: X-Request-ID, echo_downstream: true}}";
 
@@ -22,8 +22,8 @@ async fn expect_with(has_id: bool, response: Response, status: u16, message: &st
 }
 
 #[tokio::test]
-async fn an_upstream_that_is_down_is_503() {
-    let (address, _held) = nobody();
+async fn unreachable_upstream_is_503() {
+    let (address, _held) = unused_address();
     let gateway = start_one(address, ALL, ID).await;
     expect(gateway.get("/").await, 503, "failure to get a peer from the ring-balancer").await;
     let body = gateway.request("POST", "/").body("x".repeat(100_000));
@@ -31,8 +31,8 @@ async fn an_upstream_that_is_down_is_503() {
 }
 
 #[tokio::test]
-async fn a_name_that_nobody_has_is_503() {
-    // Too long a label: no server needs to be asked.
+async fn unresolvable_upstream_is_503() {
+    // The label is too long, so that no name server is involved.
     let host = "x".repeat(64);
     let yaml = format!(
         "_format_version: \"3.0\"\nservices:\n- {{name: s, url: 'http://{host}.invalid:1', routes: [{{name: all, paths: [/]}}]}}\n"
@@ -42,16 +42,16 @@ async fn a_name_that_nobody_has_is_503() {
 }
 
 #[tokio::test]
-async fn what_is_no_answer_is_502() {
-    for answer in ["", "garbage\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Len"] {
-        let (address, _upstream) = raw_upstream(answer).await;
+async fn invalid_response_is_502() {
+    for response in ["", "garbage\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Len"] {
+        let (address, _upstream) = raw_upstream(response).await;
         let gateway = start_one(address, ALL, ID).await;
         expect(gateway.get("/").await, 502, "An invalid response was received from the upstream server").await;
     }
 }
 
 #[tokio::test]
-async fn no_answer_in_time_is_504() {
+async fn response_timeout_is_504() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let service = format!("  read_timeout: 50\n{ALL}");
     let yaml = format!(
@@ -63,7 +63,7 @@ async fn no_answer_in_time_is_504() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_stops_reading_is_504() {
+async fn upstream_that_stops_reading_is_504() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let service = format!("  write_timeout: 50\n{ALL}");
     let gateway = start_one(listener.local_addr().unwrap(), &service, ID).await;
@@ -72,7 +72,7 @@ async fn an_upstream_that_stops_reading_is_504() {
 }
 
 #[tokio::test]
-async fn an_answer_that_stalls_is_cut_off() {
+async fn stalled_response_is_cut_off() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let service = format!("  read_timeout: 50\n{ALL}");
     let gateway = start_one(listener.local_addr().unwrap(), &service, "").await;
@@ -89,26 +89,26 @@ async fn an_answer_that_stalls_is_cut_off() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_comes_back_is_reached_again() {
-    let (address, socket) = nobody();
+async fn recovered_upstream_is_reached_again() {
+    let (address, socket) = unused_address();
     let gateway = start_one(address, ALL, "").await;
     assert_eq!(gateway.get("/").await.status(), 503);
     let listener = socket.listen(8).unwrap();
     for _ in 0..2 {
-        // Each answer is followed by the end of the connection, which the pool has to notice.
-        let answer = gateway.request("GET", "/").send();
+        // Each response is followed by the end of the connection, which the pool has to notice.
+        let response = gateway.request("GET", "/").send();
         let upstream = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             read_until(&mut stream, "\r\n\r\n").await;
             stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").await.unwrap();
         };
-        let (answer, ()) = within(async { tokio::join!(answer, upstream) }).await;
-        assert_eq!(answer.unwrap().status(), 204);
+        let (response, ()) = within(async { tokio::join!(response, upstream) }).await;
+        assert_eq!(response.unwrap().status(), 204);
     }
 }
 
 #[tokio::test]
-async fn errors_of_the_upstream_pass_as_they_are() {
+async fn upstream_errors_pass_unchanged() {
     let (address, _upstream) = raw_upstream(
         "HTTP/1.1 500 Oops\r\nContent-Type: application/problem+json\r\nContent-Length: 15\r\n\r\n{\"title\":\"Oops\"}",
     )
@@ -121,13 +121,13 @@ async fn errors_of_the_upstream_pass_as_they_are() {
 }
 
 #[tokio::test]
-async fn an_early_answer_reaches_a_client_that_still_sends() {
-    let (address, _held) = nobody();
+async fn early_response_reaches_a_client_that_still_sends() {
+    let (address, _held) = unused_address();
     let gateway = start_one(address, ALL, "").await;
     let mut client = TcpStream::connect(gateway.address).await.unwrap();
     client.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n").await.unwrap();
-    let answer = read_until(&mut client, "}").await;
-    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-    // The rest is still taken, so that the connection is not torn down over the answer.
+    let response = read_until(&mut client, "}").await;
+    assert!(response.starts_with("HTTP/1.1 503 "), "{response}");
+    // The rest is still read, so that the connection is not reset before the response arrives.
     within(client.write_all(&vec![b'x'; 1_000_000])).await.unwrap();
 }

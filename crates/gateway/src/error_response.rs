@@ -1,4 +1,4 @@
-//! Answers that the gateway gives itself, in Kong's form and with Kong's words.
+//! Responses of the gateway itself, in Kong's format and with Kong's messages.
 
 use std::time::SystemTime;
 
@@ -11,34 +11,34 @@ use crate::body::ResponseBody;
 use crate::headers;
 use crate::plugins::rate_limiting::RateLimiting;
 
-/// Why a request is not answered by an upstream.
+/// Error that the gateway responds with instead of an upstream.
 #[derive(Debug)]
-pub(crate) enum Refusal<'p> {
+pub(crate) enum GatewayError<'p> {
     NoRoute,
     BadRequest,
-    /// The body has a transfer coding other than `chunked`.
+    /// Transfer coding of the body other than `chunked`.
     UnknownCoding,
     TooLarge,
     LengthRequired,
     RateLimited(&'p RateLimiting),
-    /// The client stopped in the middle of the body.
+    /// Time-out of the client in the middle of the body.
     ClientTimeout,
-    /// What the upstream said is no answer.
+    /// Invalid response of the upstream.
     BadGateway,
-    /// There is no connection to the upstream; nothing was sent.
+    /// Failed connection to the upstream; nothing was sent.
     Unavailable,
     GatewayTimeout,
 }
 
-impl Refusal<'_> {
-    fn words(&self) -> (StatusCode, &str) {
+impl GatewayError<'_> {
+    fn status_and_message(&self) -> (StatusCode, &str) {
         match self {
             Self::NoRoute => (StatusCode::NOT_FOUND, "no Route matched with those values"),
             Self::BadRequest => (StatusCode::BAD_REQUEST, message_of(StatusCode::BAD_REQUEST)),
             Self::UnknownCoding => (StatusCode::NOT_IMPLEMENTED, message_of(StatusCode::NOT_IMPLEMENTED)),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request size limit exceeded"),
             Self::LengthRequired => (StatusCode::LENGTH_REQUIRED, "A valid Content-Length header is required"),
-            Self::RateLimited(limit) => limit.refusal(),
+            Self::RateLimited(limit) => limit.rejection(),
             Self::ClientTimeout => (StatusCode::REQUEST_TIMEOUT, "Request timeout"),
             Self::BadGateway => (StatusCode::BAD_GATEWAY, "An invalid response was received from the upstream server"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "failure to get a peer from the ring-balancer"),
@@ -46,15 +46,15 @@ impl Refusal<'_> {
         }
     }
 
-    /// Whether it failed on the way to or from the upstream, rather than being refused before.
-    pub(crate) fn is_error(&self) -> bool {
+    /// Returns whether the request failed at the upstream, instead of being rejected before.
+    pub(crate) fn is_upstream_error(&self) -> bool {
         matches!(self, Self::BadGateway | Self::Unavailable | Self::GatewayTimeout)
     }
 
     pub(crate) fn into_response(self) -> Response<ResponseBody> {
-        let (status, message) = self.words();
+        let (status, message) = self.status_and_message();
         let body = serde_json::json!({ "message": message }).to_string();
-        let mut response = Response::new(ResponseBody::own(body));
+        let mut response = Response::new(ResponseBody::full(body));
         *response.status_mut() = status;
         let json = HeaderValue::from_static("application/json; charset=utf-8");
         response.headers_mut().insert(CONTENT_TYPE, json);
@@ -64,10 +64,10 @@ impl Refusal<'_> {
     }
 }
 
-/// What is said where one client has more connections than it may.
+/// Message to a client that has too many connections.
 pub(crate) const TOO_MANY_CONNECTIONS: &str = "Too many connections";
 
-/// What is said of a head that cannot be read, by the status of the answer.
+/// Returns the message for a malformed head, by the status of the response.
 pub(crate) fn message_of(status: StatusCode) -> &'static str {
     match status {
         StatusCode::NOT_IMPLEMENTED => "Not implemented",
@@ -77,7 +77,7 @@ pub(crate) fn message_of(status: StatusCode) -> &'static str {
     }
 }
 
-/// The bytes of an answer that ends the connection, where there is no request that the HTTP library could answer.
+/// Returns the bytes of a response that ends the connection, for lack of a request that the HTTP library could respond to.
 pub(crate) fn raw(status: StatusCode, message: &str, id: Option<(&HeaderName, &HeaderValue)>) -> Bytes {
     let body = serde_json::json!({ "message": message }).to_string();
     let date = DateTime::<Utc>::from(SystemTime::now()).format("%a, %d %b %Y %H:%M:%S GMT");
@@ -91,9 +91,9 @@ pub(crate) fn raw(status: StatusCode, message: &str, id: Option<(&HeaderName, &H
     Bytes::from(head + &body)
 }
 
-/// An empty 200, the answer to a preflight request.
+/// Returns an empty 200, the response to a preflight request.
 pub(crate) fn preflight() -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::own(""));
+    let mut response = Response::new(ResponseBody::full(""));
     response.headers_mut().insert(SERVER, headers::NAME);
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response

@@ -1,4 +1,4 @@
-//! What is known of a request once it is over: one line of log, and the metrics.
+//! Access log and metrics of finished requests.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,88 +6,60 @@ use std::time::{Duration, Instant};
 use http::{HeaderValue, Method};
 use tracing::{Span, field};
 
-use crate::body::Transfer;
+use crate::body::UploadProgress;
 use crate::connections::Connection;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Observation};
 use crate::plugins::prometheus::Prometheus;
+use crate::response_source::ResponseSource;
 use crate::router::Target;
 
-/// Who gave an answer, in Kong's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// The upstream.
-    Service,
-    /// The gateway, before the upstream was asked.
-    Exit,
-    /// The gateway, since the upstream gave no answer.
-    Error,
-}
-
-impl Source {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Service => "service",
-            Self::Exit => "exit",
-            Self::Error => "error",
-        }
-    }
-
-    /// The label `source` of `kong_http_requests_total`.
-    pub(crate) fn label(self) -> &'static str {
-        match self {
-            Self::Service => "service",
-            Self::Exit | Self::Error => "kong",
-        }
-    }
-}
-
-/// Gathers what happens to a request, and writes it down when it is dropped: that is when the last byte of the answer
-/// was sent, or when the client went away.
+/// Entry of the access log. Dropping it writes the entry and the metrics: after the last byte of the response was sent, or
+/// when the client disconnected.
 #[derive(Debug)]
-pub(crate) struct Record {
+pub(crate) struct AccessLogEntry {
     method: Method,
-    begun: Instant,
+    started_at: Instant,
     target: Option<Arc<Target>>,
     prometheus: Option<Arc<Prometheus>>,
     metrics: Arc<Metrics>,
     request_id: Option<HeaderValue>,
-    transfer: Arc<Transfer>,
+    upload: Arc<UploadProgress>,
     connection: Arc<Connection>,
-    upstream: Option<Duration>,
-    answered: Option<Answered>,
-    /// Bytes of the request's head.
+    upstream_time: Option<Duration>,
+    response: Option<ResponseInfo>,
+    /// Size of the request's head in bytes.
     head: u64,
-    /// Bytes of the answer so far, with its head.
+    /// Bytes of the response sent so far, head included.
     sent: u64,
     complete: bool,
     span: Span,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Answered {
-    pub(crate) status: u16,
-    pub(crate) source: Source,
-    /// From the first byte of the request's head to the head of the answer.
-    after: Duration,
+struct ResponseInfo {
+    status: u16,
+    source: ResponseSource,
+    /// Time from the first byte of the request's head to the head of the response.
+    latency: Duration,
 }
 
-/// What nginx writes down for a client that left before it got an answer.
-const CLIENT_LEFT: u16 = 499;
-/// What is written down for a client that left in the middle of a body.
+/// Status that nginx logs for a client that disconnected before the response.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+/// Status of a request whose client disconnected in the middle of the body.
 const BAD_REQUEST: u16 = 400;
 
-impl Record {
+impl AccessLogEntry {
     pub(crate) fn new(
         method: Method,
         target: Option<Arc<Target>>,
         prometheus: Option<Arc<Prometheus>>,
         metrics: Arc<Metrics>,
-        transfer: Arc<Transfer>,
+        upload: Arc<UploadProgress>,
         connection: &Arc<Connection>,
         head: u64,
     ) -> Self {
         metrics.begin();
-        connection.begin(Some(Arc::clone(&transfer)));
+        connection.begin(Some(Arc::clone(&upload)));
         let route = target.as_ref().map_or("-", |target| &target.name);
         let span = tracing::info_span!(
             "http.server",
@@ -103,15 +75,15 @@ impl Record {
         );
         Self {
             method,
-            begun: Instant::now(),
+            started_at: Instant::now(),
             target,
             prometheus,
             metrics,
             request_id: None,
-            transfer,
+            upload,
             connection: Arc::clone(connection),
-            upstream: None,
-            answered: None,
+            upstream_time: None,
+            response: None,
             head,
             sent: 0,
             complete: false,
@@ -119,51 +91,55 @@ impl Record {
         }
     }
 
-    /// The span of the request: it ends with this.
+    /// Returns the span of the request, which ends when the entry is dropped.
     pub(crate) const fn span(&self) -> &Span {
         &self.span
     }
 
-    pub(crate) fn identify(&mut self, id: HeaderValue) {
+    pub(crate) fn set_request_id(&mut self, id: HeaderValue) {
         if let Ok(id) = id.to_str() {
             self.span.record("http.request.id", id);
         }
         self.request_id = Some(id);
     }
 
-    /// How long the upstream was waited for.
-    pub(crate) fn waited(&mut self, upstream: Duration) {
-        self.upstream = Some(upstream);
+    /// Sets the time until the upstream responded.
+    pub(crate) fn set_upstream_time(&mut self, upstream_time: Duration) {
+        self.upstream_time = Some(upstream_time);
     }
 
-    /// `head` is the length of the answer's head in bytes.
-    pub(crate) fn answer(&mut self, status: http::StatusCode, source: Source, head: u64) {
+    /// Sets the response, where `head` is the size of its head in bytes.
+    pub(crate) fn set_response(&mut self, status: http::StatusCode, source: ResponseSource, head: u64) {
         self.sent = self.sent.saturating_add(head);
-        self.answered = Some(Answered { status: status.as_u16(), source, after: self.begun.elapsed() });
+        self.response = Some(ResponseInfo { status: status.as_u16(), source, latency: self.started_at.elapsed() });
     }
 
-    pub(crate) fn sent(&mut self, bytes: usize) {
+    pub(crate) fn add_sent(&mut self, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.sent = self.sent.saturating_add(bytes);
     }
 
-    pub(crate) fn body_ended(&mut self, ended: bool) {
-        self.complete |= ended;
+    pub(crate) fn set_complete(&mut self, complete: bool) {
+        self.complete |= complete;
     }
 }
 
-impl Drop for Record {
+impl Drop for AccessLogEntry {
     fn drop(&mut self) {
-        let duration = self.begun.elapsed();
-        let left = if self.transfer.is_broken() { BAD_REQUEST } else { CLIENT_LEFT };
-        let answered = self.answered.unwrap_or(Answered { status: left, source: Source::Exit, after: duration });
-        let Answered { status, source, .. } = answered;
+        let duration = self.started_at.elapsed();
+        let without_response = if self.upload.is_broken() { BAD_REQUEST } else { CLIENT_CLOSED_REQUEST };
+        let response = self.response.unwrap_or(ResponseInfo {
+            status: without_response,
+            source: ResponseSource::Exit,
+            latency: duration,
+        });
+        let ResponseInfo { status, source, latency } = response;
         let route = self.target.as_ref().map_or("-", |target| &target.name);
         let id = self.request_id.as_ref();
         let id = id.and_then(|id| id.to_str().ok()).unwrap_or("-");
         let method = &self.method;
         let ms = duration.as_millis();
-        // The answer to HEAD, and one without a body, is complete though nobody reads its body.
+        // The response to HEAD is complete although its body is never read.
         let complete = self.complete || self.method == Method::HEAD;
         self.span.record("http.response.status_code", status);
         if status >= 500 {
@@ -186,17 +162,17 @@ impl Drop for Record {
         self.metrics.end();
         self.connection.end();
         if let (Some(target), Some(prometheus)) = (&self.target, &self.prometheus) {
-            let own = answered.after.saturating_sub(self.upstream.unwrap_or_default());
+            let own = latency.saturating_sub(self.upstream_time.unwrap_or_default());
             self.metrics.observe(
                 prometheus,
                 target,
-                &crate::metrics::Observation {
+                &Observation {
                     status,
                     source,
                     own,
-                    upstream: self.upstream,
+                    upstream: self.upstream_time,
                     total: duration,
-                    received: self.head.saturating_add(self.transfer.bytes()),
+                    received: self.head.saturating_add(self.upload.bytes()),
                     sent: self.sent,
                 },
             );
