@@ -17,6 +17,7 @@ use crate::crash;
 use crate::store::{Operations, StoreError};
 
 pub(crate) mod postgres;
+pub(crate) mod sql;
 pub(crate) mod sqlite;
 
 /// How long a key is remembered.

@@ -24,6 +24,7 @@ use crate::telemetry;
 use crate::worker::{Next, Worker, WorkerError};
 
 pub mod postgres;
+pub mod sql;
 pub mod sqlite;
 
 /// Events that a relay claims and publishes at once.

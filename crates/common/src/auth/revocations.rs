@@ -23,6 +23,7 @@ mod events;
 mod feed;
 pub(crate) mod postgres;
 mod reader;
+pub(crate) mod sql;
 pub(crate) mod sqlite;
 
 /// Time that a revocation is kept: the life of an access token (15 minutes) and a reserve for clocks that differ.

@@ -19,8 +19,8 @@ use tokio::sync::{Mutex, Notify};
 
 use super::{BusBackend, BusError, DeadLetter, Message, Subscription};
 use crate::clock::SharedClock;
-use crate::schema;
-use crate::sqlite::{SqliteTx, WriterProbe, begin, check_schema, from_ms, ms, parse_col, pools};
+use crate::database::sqlite_file::migrate_bus;
+use crate::sqlite::{SqliteTx, WriterProbe, begin, from_ms, ms, open_pools, parse_col};
 use crate::store::StoreError;
 
 mod opening;
@@ -32,48 +32,6 @@ use subscription::SqliteSubscription;
 
 /// How long a consumer may hold a message that it does not settle.
 const CLAIM: Duration = Duration::from_secs(60);
-
-const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS bindings (
-    exchange TEXT NOT NULL,
-    event_type TEXT NOT NULL,
-    queue TEXT NOT NULL,
-    PRIMARY KEY (exchange, event_type, queue)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS messages (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    queue TEXT NOT NULL,
-    event_id TEXT NOT NULL,
-    event_type TEXT NOT NULL,
-    exchange TEXT NOT NULL,
-    body BLOB NOT NULL,
-    app_id TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    traceparent TEXT,
-    mandatory INTEGER NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    visible_at INTEGER NOT NULL DEFAULT 0,
-    owner TEXT,
-    claim INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX IF NOT EXISTS messages_in_order ON messages (queue, seq, visible_at);
-CREATE INDEX IF NOT EXISTS messages_owned ON messages (owner) WHERE owner IS NOT NULL;
-CREATE TABLE IF NOT EXISTS dead_letters (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    queue TEXT NOT NULL,
-    event_id TEXT NOT NULL,
-    event_type TEXT NOT NULL,
-    exchange TEXT NOT NULL,
-    body BLOB NOT NULL,
-    app_id TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    traceparent TEXT,
-    mandatory INTEGER NOT NULL,
-    attempts INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    dead_at INTEGER NOT NULL
-);
-";
 
 /// The bus in a SQLite file.
 pub struct SqliteBus {
@@ -109,9 +67,8 @@ impl SqliteBus {
     /// If the file cannot be opened.
     pub async fn open(path: &Path, clock: SharedClock) -> Result<Self, BusError> {
         let _alone = opening::alone(path).await.map_err(|error| BusError::Unavailable(error.into()))?;
-        let (read, write) = pools(path).await?;
-        check_schema(&write, &[(schema::BUS, schema::BUS_VERSION)]).await?;
-        sqlx::raw_sql(SCHEMA).execute(&write).await?;
+        let (read, write) = open_pools(path).await?;
+        migrate_bus(&write).await?;
         let mut tx = begin(&write).await?;
         let owner = Owner::new(path, clock.now()).map_err(|error| BusError::Unavailable(error.into()))?;
         free_claims_of_the_dead(&mut tx, &owner).await?;

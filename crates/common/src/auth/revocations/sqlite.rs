@@ -8,18 +8,6 @@ use super::{RevocationRecord, RevocationStore, RevokedTokens};
 use crate::sqlite::{BEGIN, from_ms, ms, parse_col};
 use crate::store::{Pool, StoreError};
 
-/// The table. A row without a session is about the account's versions.
-pub(crate) const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS access_revocations (
-    user_id TEXT NOT NULL,
-    session_id TEXT NOT NULL DEFAULT '',
-    min_version INTEGER NOT NULL DEFAULT 0,
-    recorded_at INTEGER NOT NULL,
-    PRIMARY KEY (user_id, session_id)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS access_revocations_by_time ON access_revocations (recorded_at);
-";
-
 /// Revocations in a SQLite file.
 pub(crate) struct SqliteRevocations {
     read: Pool<Sqlite>,

@@ -1,0 +1,18 @@
+//! Encodings of values that SQLite has no type for.
+
+use chrono::{DateTime, Utc};
+
+use crate::store::StoreError;
+
+/// Converts a time to its stored form: milliseconds since 1970.
+pub(crate) fn to_millis(time: DateTime<Utc>) -> i64 {
+    time.timestamp_millis()
+}
+
+/// Converts a stored time.
+///
+/// # Errors
+/// If it is out of range.
+pub(crate) fn from_millis(millis: i64) -> Result<DateTime<Utc>, StoreError> {
+    DateTime::from_timestamp_millis(millis).ok_or_else(|| StoreError::Corrupt(format!("{millis} is not a valid time")))
+}
