@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::store::StoreError;
+use crate::database::store::StoreError;
 
 /// Converts a time to its stored form: milliseconds since 1970.
-pub(crate) fn to_millis(time: DateTime<Utc>) -> i64 {
+#[must_use]
+pub fn to_millis(time: DateTime<Utc>) -> i64 {
     time.timestamp_millis()
 }
 
@@ -13,6 +14,6 @@ pub(crate) fn to_millis(time: DateTime<Utc>) -> i64 {
 ///
 /// # Errors
 /// If it is out of range.
-pub(crate) fn from_millis(millis: i64) -> Result<DateTime<Utc>, StoreError> {
+pub fn from_millis(millis: i64) -> Result<DateTime<Utc>, StoreError> {
     DateTime::from_timestamp_millis(millis).ok_or_else(|| StoreError::Corrupt(format!("{millis} is not a valid time")))
 }

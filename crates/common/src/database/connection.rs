@@ -8,9 +8,10 @@ use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Postgres, Sqlite, Transaction};
 
+use super::dialect::Dialect;
 use super::dialect::Kind;
-use super::{Dialect, postgres_pool, sqlite_file};
-use crate::store::StoreError;
+use super::{postgres_pool, sqlite_file};
+use crate::database::store::StoreError;
 
 /// Connection that executes queries. [`Tx`] dereferences to one, so that a function that takes `&mut Connection` works
 /// within a transaction and without one.

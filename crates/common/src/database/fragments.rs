@@ -3,9 +3,11 @@
 //! Transactions follow PostgreSQL's protocol (`READ COMMITTED`, rows locked before they are read to be changed). In SQLite
 //! a transaction that writes has the lock of the whole file from its beginning, so that a lock of rows is empty there.
 
+use super::connection::Tx;
+use super::dialect::Dialect;
 use super::dialect::Kind;
-use super::{Dialect, Fragment, QueryBuilder, Tx, query};
-use crate::store::StoreError;
+use super::query::{Fragment, QueryBuilder, query};
+use crate::database::store::StoreError;
 
 /// Characters that a text has at least to be found by SQLite's trigram index.
 const TRIGRAM: usize = 3;

@@ -4,7 +4,7 @@ use super::connection::Connection;
 use super::query::{Fragment, Query, QueryBuilder};
 use super::row::Row;
 use super::value::{IntoValue, Value};
-use crate::store::StoreError;
+use crate::database::store::StoreError;
 
 /// Column of a list's order. It must not be NULL in any row, and the columns together must be unique.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgPool};
 
 use super::schema;
-use crate::store::StoreError;
+use crate::database::store::StoreError;
 
 /// Most connections of a service: what a server with 100 of them can spare for eight instances.
 const MAX_CONNECTIONS: u32 = 10;

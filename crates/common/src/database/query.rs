@@ -9,11 +9,11 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr as _, SqlStr, Sqlite};
 
 use super::connection::{Connection, DriverRef};
+use super::dialect::{Dialect, Kind};
 use super::row::{Driver, FromColumn, Row};
 use super::statement::Sql;
 use super::value::{IntoValue, Value};
-use super::{Dialect, dialect::Kind};
-use crate::store::StoreError;
+use crate::database::store::StoreError;
 
 /// Query with the values of its parameters `$1`, `$2`, and so on.
 #[must_use = "a query does nothing until it is executed"]

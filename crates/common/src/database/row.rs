@@ -10,7 +10,7 @@ use sqlx::{ColumnIndex, Decode, Row as _, TypeInfo as _, ValueRef as _};
 use uuid::Uuid;
 
 use super::codec::from_millis;
-use crate::store::StoreError;
+use crate::database::store::StoreError;
 
 /// Row of a result.
 #[derive(Debug)]

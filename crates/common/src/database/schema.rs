@@ -11,7 +11,7 @@
 
 use sqlx::migrate::{Migrate, Migrator};
 
-use crate::store::StoreError;
+use crate::database::store::StoreError;
 
 /// The table, in the SQL of every database.
 pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_compatibility (

@@ -8,8 +8,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 
 use super::{schema, writer_probe};
-use crate::private;
-use crate::store::{StoreError, sqlite_code};
+use crate::database::private_files as private;
+use crate::database::store::{StoreError, sqlite_code};
 
 /// Number of connections that read. Each is a thread.
 const READERS: u32 = 3;

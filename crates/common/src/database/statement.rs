@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-use super::Dialect;
+use super::dialect::Dialect;
 use super::dialect::Kind;
 
 /// Statement with fragments that differ between databases. Its text is built once for each kind.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sqlx::SqlitePool;
 use tokio::sync::Mutex;
 
-use crate::store::StoreError;
+use super::store::StoreError;
 
 /// Table that the probe writes.
 pub(crate) const TABLE: &str =
