@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use crate::database::store::{Operations, StoreError};
 
 pub mod postgres;
+pub mod sql;
 pub mod sqlite;
 
 /// The first and the longest pause before an event is tried again that cannot be published for what it is.

@@ -16,8 +16,9 @@ use tokio::sync::{Mutex, Notify};
 
 use super::backend::{BusBackend, Subscription};
 use super::message::{BusError, DeadLetter, Message};
-use crate::database::schema;
-use crate::database::sqlite::{SqliteTx, WriterProbe, begin, check_schema, ms, pools};
+use crate::database::sqlite_file::{SqliteTx, begin, migrate_bus, open_pools};
+use crate::database::to_millis as ms;
+use crate::database::writer_probe::WriterProbe;
 use crate::telemetry::clock::SharedClock;
 
 mod open_lock;
@@ -28,48 +29,6 @@ mod subscription;
 use process_lock::Owner;
 use rows::{message, time};
 use subscription::SqliteSubscription;
-
-const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS bindings (
-    exchange TEXT NOT NULL,
-    event_type TEXT NOT NULL,
-    queue TEXT NOT NULL,
-    PRIMARY KEY (exchange, event_type, queue)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS messages (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    queue TEXT NOT NULL,
-    event_id TEXT NOT NULL,
-    event_type TEXT NOT NULL,
-    exchange TEXT NOT NULL,
-    body BLOB NOT NULL,
-    app_id TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    traceparent TEXT,
-    mandatory INTEGER NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    visible_at INTEGER NOT NULL DEFAULT 0,
-    owner TEXT,
-    claim INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX IF NOT EXISTS messages_in_order ON messages (queue, seq, visible_at);
-CREATE INDEX IF NOT EXISTS messages_owned ON messages (owner) WHERE owner IS NOT NULL;
-CREATE TABLE IF NOT EXISTS dead_letters (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    queue TEXT NOT NULL,
-    event_id TEXT NOT NULL,
-    event_type TEXT NOT NULL,
-    exchange TEXT NOT NULL,
-    body BLOB NOT NULL,
-    app_id TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    traceparent TEXT,
-    mandatory INTEGER NOT NULL,
-    attempts INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    dead_at INTEGER NOT NULL
-);
-";
 
 /// The bus in a SQLite file.
 pub struct SqliteBus {
@@ -105,9 +64,8 @@ impl SqliteBus {
     /// If the file cannot be opened.
     pub async fn open(path: &Path, clock: SharedClock) -> Result<Self, BusError> {
         let _alone = open_lock::alone(path).await.map_err(|error| BusError::Unavailable(error.into()))?;
-        let (read, write) = pools(path).await?;
-        check_schema(&write, &[(schema::BUS, schema::BUS_VERSION)]).await?;
-        sqlx::raw_sql(SCHEMA).execute(&write).await?;
+        let (read, write) = open_pools(path).await?;
+        migrate_bus(&write).await?;
         let mut tx = begin(&write).await?;
         let owner = Owner::new(path, clock.now()).map_err(|error| BusError::Unavailable(error.into()))?;
         free_claims_of_the_dead(&mut tx, &owner).await?;

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use crate::database::sqlite::{from_ms, parse_col};
+use crate::database::from_millis as from_ms;
+use crate::database::store::parse_col;
 use crate::messaging::bus::message::{BusError, Message};
 
 pub(super) fn message(row: &SqliteRow) -> Result<Message, BusError> {

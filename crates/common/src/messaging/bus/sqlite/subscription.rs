@@ -11,7 +11,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::rows::message;
-use crate::database::sqlite::{begin, ms};
+use crate::database::sqlite_file::begin;
+use crate::database::to_millis as ms;
 use crate::messaging::bus::backend::Subscription;
 use crate::messaging::bus::delivery::{Delivery, Settle};
 use crate::messaging::bus::message::{BusError, Message};
