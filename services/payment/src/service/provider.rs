@@ -122,8 +122,8 @@ impl PaymentService {
         }
     }
 
-    /// Cancels an intent of which nobody knows whether it was created. A repeat with the same key returns the created
-    /// intent, or creates the one that is cancelled then. If the key may not be reused, the list of intents is searched.
+    /// Cancels an intent whose creation has an unknown outcome. A repeat with the same key returns the created intent, or
+    /// creates one that is cancelled then. If the key may not be reused, the list of intents is searched.
     async fn resolve_unknown_intent(&self, payment: &Payment) -> ProviderOutcome<SyncResult> {
         let found = if payment.task.requires_lookup(self.store.now()) {
             match self.stripe.find_intent(payment.id, payment.created_at).await {

@@ -1,4 +1,4 @@
-//! Rules that hold for every call: each is tried on all that the OpenAPI document names.
+//! Rules that hold for every endpoint in the OpenAPI document.
 
 use testkit::openapi;
 
@@ -7,14 +7,14 @@ use crate::support::Fleet;
 #[tokio::test]
 async fn single_line_fields_reject_line_breaks_and_invisible_characters() {
     let fleet = Fleet::start().await;
-    let tried = openapi::check_text_fields(&fleet.client, &fleet.url(), &fleet.admin(), &[], &[]).await;
+    let checked = openapi::check_text_fields(&fleet.client, &fleet.url(), &fleet.admin(), &[], &[]).await;
     for field in ["POST /api/payments description", "PUT /api/payments/{id}/confirm provider_transaction_id"] {
-        assert!(tried.iter().any(|one| one == field), "{field} was not tried: {tried:?}");
+        assert!(checked.iter().any(|one| one == field), "{field} was not checked: {checked:?}");
     }
 }
 
 #[tokio::test]
-async fn answers_and_their_documentation_have_the_common_form() {
+async fn responses_and_their_documentation_have_the_common_form() {
     let fleet = Fleet::start().await;
     openapi::check_answers(&fleet.client, &fleet.url(), &fleet.admin(), &[]).await;
 }
@@ -22,7 +22,7 @@ async fn answers_and_their_documentation_have_the_common_form() {
 #[tokio::test]
 async fn metadata_is_bounded_valid_and_finite() {
     let fleet = Fleet::start().await;
-    let mut tried = openapi::check_free_json(&fleet.client, &fleet.url(), &fleet.admin()).await;
-    tried.sort_unstable();
-    assert_eq!(tried, ["POST /api/payments"]);
+    let mut checked = openapi::check_free_json(&fleet.client, &fleet.url(), &fleet.admin()).await;
+    checked.sort_unstable();
+    assert_eq!(checked, ["POST /api/payments"]);
 }

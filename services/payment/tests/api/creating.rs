@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use testkit::eventually;
 use tokio::sync::Notify;
 
-use crate::support::proxy::Disturbance;
-use crate::support::{Fleet, PATIENCE};
+use crate::support::proxy::ProviderFault;
+use crate::support::{Fleet, TIMEOUT};
 
 const CREATE: &str = "POST /v1/payment_intents";
 
@@ -19,7 +19,7 @@ fn with(mut body: Value, field: &str, value: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_payment_is_begun() {
+async fn payment_is_started() {
     let fleet = Fleet::start().await;
     let user = fleet.user();
     let order = fleet.order(user, 10_000);
@@ -28,8 +28,8 @@ async fn a_payment_is_begun() {
     body["currency"] = json!("usd");
     body["description"] = json!("Two lamps");
     body["metadata"] = json!({"cart": 7, "ratio": 1.50, "nested": {"a": [1]}});
-    let answer = fleet.post("/api/payments", &fleet.token(user), body.clone()).await.ok(201);
-    let payment = &answer["payment"];
+    let response = fleet.post("/api/payments", &fleet.token(user), body.clone()).await.ok(201);
+    let payment = &response["payment"];
     let intent = payment["provider_transaction_id"].as_str().unwrap();
     let expected = json!({
         "id": payment["id"], "order_id": order, "user_id": user, "amount": 100.00, "currency": "USD",
@@ -39,14 +39,14 @@ async fn a_payment_is_begun() {
         "processed_at": null, "refunded_at": null,
     });
     assert_eq!(payment, &expected);
-    assert_eq!(answer["requires_action"], true);
-    assert!(answer.get("redirect_url").is_none());
-    let secret = answer["client_secret"].as_str().unwrap();
+    assert_eq!(response["requires_action"], true);
+    assert!(response.get("redirect_url").is_none());
+    let secret = response["client_secret"].as_str().unwrap();
 
-    let made = fleet.intent(intent).await;
-    assert_eq!((&made["amount"], &made["currency"]), (&json!(10_000), &json!("usd")));
-    assert_eq!(made["metadata"], json!({"payment_id": payment["id"], "order_id": order}));
-    assert_eq!(made["payment_method_types"], json!(["card"]));
+    let created = fleet.intent(intent).await;
+    assert_eq!((&created["amount"], &created["currency"]), (&json!(10_000), &json!("usd")));
+    assert_eq!(created["metadata"], json!({"payment_id": payment["id"], "order_id": order}));
+    assert_eq!(created["payment_method_types"], json!(["card"]));
 
     let events = fleet.events(order).await;
     assert_eq!(events.len(), 1);
@@ -54,7 +54,7 @@ async fn a_payment_is_begun() {
     assert_eq!((&events[0].1["status"], &events[0].1["version"]), (&json!("pending"), &json!(1)));
     assert!(!events[0].1.to_string().contains(secret));
     let read = fleet.payment(payment["id"].as_str().unwrap()).await;
-    assert_eq!(&read, payment, "nothing more is shown later");
+    assert_eq!(&read, payment, "a later read returns the same");
 }
 
 #[tokio::test]
@@ -64,20 +64,20 @@ async fn wallets_are_cards_to_the_provider() {
         let user = fleet.user();
         let order = fleet.order(user, 10_000);
         let body = with(Fleet::body(order, user), "method", json!(method));
-        let answer = fleet.post("/api/payments", &fleet.token(user), body).await.ok(201);
-        assert_eq!(answer["payment"]["method"], method);
-        let intent = fleet.intent(answer["payment"]["provider_transaction_id"].as_str().unwrap()).await;
+        let response = fleet.post("/api/payments", &fleet.token(user), body).await.ok(201);
+        assert_eq!(response["payment"]["method"], method);
+        let intent = fleet.intent(response["payment"]["provider_transaction_id"].as_str().unwrap()).await;
         assert_eq!(intent["payment_method_types"], json!(["card"]));
     }
 }
 
 #[tokio::test]
-async fn a_method_that_the_account_lacks_fails_the_payment() {
+async fn unavailable_method_fails_the_payment() {
     let fleet = Fleet::start().await;
     let user = fleet.user();
     let order = fleet.order(user, 10_000);
     let body = with(Fleet::body(order, user), "method", json!("paypal"));
-    fleet.post("/api/payments", &fleet.token(user), body).await.refused(422, "PAYMENT_METHOD_UNAVAILABLE");
+    fleet.post("/api/payments", &fleet.token(user), body).await.problem(422, "PAYMENT_METHOD_UNAVAILABLE");
     let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.ok(200);
     assert_eq!(payments[0]["status"], "failed");
     assert_eq!(payments[0]["failure_reason"], "The payment method is not available");
@@ -86,36 +86,36 @@ async fn a_method_that_the_account_lacks_fails_the_payment() {
 }
 
 #[tokio::test]
-async fn who_may_pay() {
+async fn only_the_owner_admins_and_services_pay() {
     let fleet = Fleet::start().await;
     let (ada, eve) = (fleet.user(), fleet.user());
     let order = fleet.order(ada, 10_000);
     let body = Fleet::body(order, ada);
     let no_token = fleet.send(Method::POST, "/api/payments", None, Some(body.clone())).await;
     assert!(no_token.headers.contains_key("www-authenticate"));
-    no_token.refused(401, "UNAUTHENTICATED");
-    fleet.post("/api/payments", "not-a-token", body.clone()).await.refused(401, "UNAUTHENTICATED");
-    fleet.post("/api/payments", &fleet.token(eve), body.clone()).await.refused(403, "FORBIDDEN");
+    no_token.problem(401, "UNAUTHENTICATED");
+    fleet.post("/api/payments", "not-a-token", body.clone()).await.problem(401, "UNAUTHENTICATED");
+    fleet.post("/api/payments", &fleet.token(eve), body.clone()).await.problem(403, "FORBIDDEN");
     let hers = Fleet::body(order, eve);
-    fleet.post("/api/payments", &fleet.token(eve), hers.clone()).await.refused(404, "ORDER_NOT_FOUND");
-    let refusal = fleet.post("/api/payments", &fleet.admin(), hers).await.refused(400, "VALIDATION_FAILED");
-    assert_eq!(refusal["errors"][0]["field"], "user_id");
+    fleet.post("/api/payments", &fleet.token(eve), hers.clone()).await.problem(404, "ORDER_NOT_FOUND");
+    let problem = fleet.post("/api/payments", &fleet.admin(), hers).await.problem(400, "VALIDATION_FAILED");
+    assert_eq!(problem["errors"][0]["field"], "user_id");
     assert!(fleet.event_kinds(order).await.is_empty());
 
     fleet.post("/api/payments", &fleet.admin(), body.clone()).await.ok(201);
     fleet.post("/api/payments", &fleet.service(), body).await.ok(201);
     let nowhere = OrderId::generate(chrono::DateTime::UNIX_EPOCH);
-    fleet.pay(nowhere, ada).await.refused(404, "ORDER_NOT_FOUND");
+    fleet.pay(nowhere, ada).await.problem(404, "ORDER_NOT_FOUND");
 }
 
 #[tokio::test]
-async fn bad_input_is_refused_with_each_field() {
+async fn invalid_input_is_rejected_with_each_field() {
     let fleet = Fleet::start().await;
     let user = fleet.user();
     let order = fleet.order(user, 10_000);
     let token = fleet.token(user);
-    let refusal = fleet.post("/api/payments", &token, json!({})).await.refused(400, "VALIDATION_FAILED");
-    let fields: Vec<_> = refusal["errors"].as_array().unwrap().iter().map(|error| error["field"].clone()).collect();
+    let problem = fleet.post("/api/payments", &token, json!({})).await.problem(400, "VALIDATION_FAILED");
+    let fields: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| error["field"].clone()).collect();
     assert_eq!(fields, ["order_id", "user_id", "amount", "method", "provider"]);
     for (field, value) in [
         ("order_id", json!("7")),
@@ -132,8 +132,8 @@ async fn bad_input_is_refused_with_each_field() {
         ("metadata", json!({"x": "x".repeat(17 * 1024)})),
     ] {
         let body = with(Fleet::body(order, user), field, value.clone());
-        let refusal = fleet.post("/api/payments", &token, body).await.refused(400, "VALIDATION_FAILED");
-        assert_eq!(refusal["errors"][0]["field"], field, "{value} of {field}: {refusal}");
+        let problem = fleet.post("/api/payments", &token, body).await.problem(400, "VALIDATION_FAILED");
+        assert_eq!(problem["errors"][0]["field"], field, "{value} of {field}: {problem}");
     }
     assert!(fleet.event_kinds(order).await.is_empty());
     let longest = with(Fleet::body(order, user), "description", json!("ß".repeat(500)));
@@ -141,80 +141,80 @@ async fn bad_input_is_refused_with_each_field() {
 }
 
 #[tokio::test]
-async fn the_currency_must_be_the_shops() {
+async fn currency_must_equal_the_shops() {
     let fleet = Fleet::start().await;
     let user = fleet.user();
     let order = fleet.order(user, 10_000);
     let body = with(Fleet::body(order, user), "currency", json!("EUR"));
-    fleet.post("/api/payments", &fleet.token(user), body).await.refused(422, "CURRENCY_MISMATCH");
-    fleet.stub_services.price_in(order, "EUR");
-    fleet.pay(order, user).await.refused(422, "CURRENCY_MISMATCH");
+    fleet.post("/api/payments", &fleet.token(user), body).await.problem(422, "CURRENCY_MISMATCH");
+    fleet.stub_services.set_currency(order, "EUR");
+    fleet.pay(order, user).await.problem(422, "CURRENCY_MISMATCH");
 }
 
 #[tokio::test]
-async fn the_amount_must_be_what_is_owed() {
+async fn amount_must_equal_what_the_order_owes() {
     let fleet = Fleet::start().await;
     let user = fleet.user();
     let order = fleet.order(user, 10_000);
     for amount in [json!(99.99), json!(100.01)] {
         let body = with(Fleet::body(order, user), "amount", amount);
-        let refusal = fleet.post("/api/payments", &fleet.token(user), body).await.refused(409, "AMOUNT_MISMATCH");
-        assert_eq!(refusal["owed"], json!(100.00));
+        let problem = fleet.post("/api/payments", &fleet.token(user), body).await.problem(409, "AMOUNT_MISMATCH");
+        assert_eq!(problem["owed"], json!(100.00));
     }
 }
 
 #[tokio::test]
-async fn an_order_that_is_paid_or_cancelled_takes_no_payment() {
+async fn paid_or_cancelled_order_takes_no_payment() {
     let fleet = Fleet::start().await;
     let (order, user, _) = fleet.paid().await;
-    fleet.pay(order, user).await.refused(409, "ORDER_NOT_PAYABLE");
+    fleet.pay(order, user).await.problem(409, "ORDER_NOT_PAYABLE");
 
     let order = fleet.order(user, 10_000);
     fleet.stub_services.cancel(order);
-    fleet.pay(order, user).await.refused(409, "ORDER_NOT_PAYABLE");
+    fleet.pay(order, user).await.problem(409, "ORDER_NOT_PAYABLE");
 
-    // The cancellation was heard of, although the order service told something older.
+    // The cancellation was consumed, although the order service returns an older status.
     let order = fleet.order(user, 10_000);
     fleet.cancel_order(order).await;
-    fleet.stub_services.revive(order);
-    fleet.pay(order, user).await.refused(409, "ORDER_NOT_PAYABLE");
-    assert!(fleet.proxy.seen(CREATE).len() == 1);
+    fleet.stub_services.set_pending(order);
+    fleet.pay(order, user).await.problem(409, "ORDER_NOT_PAYABLE");
+    assert!(fleet.proxy.calls(CREATE).len() == 1);
 }
 
 #[tokio::test]
-async fn a_payment_that_waits_for_the_customer_is_replaced() {
+async fn payment_that_waits_for_the_customer_is_replaced() {
     let fleet = Fleet::start().await;
-    let (order, user, first) = fleet.opened().await;
+    let (order, user, first) = fleet.started().await;
     let second = fleet.pay(order, user).await.ok(201);
     let first_id = first["payment"]["id"].as_str().unwrap();
     assert_eq!(fleet.payment(first_id).await["status"], "cancelled");
     let intent = fleet.intent(first["payment"]["provider_transaction_id"].as_str().unwrap()).await;
     assert_eq!(intent["status"], "canceled");
     assert_eq!(fleet.event_kinds(order).await, ["payment.created", "payment.cancelled", "payment.created"]);
-    fleet.customer(&second, "pm_card_visa").await.ok(200);
+    fleet.pay_as_customer(&second, "pm_card_visa").await.ok(200);
     fleet.until_status(second["payment"]["id"].as_str().unwrap(), "completed").await;
 }
 
 #[tokio::test]
-async fn a_payment_that_is_being_made_is_not_replaced() {
+async fn payment_in_creation_is_not_replaced() {
     let fleet = Arc::new(Fleet::start().await);
     let user = fleet.user();
     let order = fleet.order(user, 10_000);
     let release = Arc::new(Notify::new());
-    fleet.proxy.disturb(CREATE, Disturbance::Slow(release.clone()));
+    fleet.proxy.inject(CREATE, ProviderFault::Slow(release.clone()));
     let first = tokio::spawn({
         let fleet = fleet.clone();
         async move { fleet.pay(order, user).await }
     });
-    eventually("the provider is asked", PATIENCE, || async { (!fleet.proxy.seen(CREATE).is_empty()).then_some(()) })
+    eventually("the provider is called", TIMEOUT, || async { (!fleet.proxy.calls(CREATE).is_empty()).then_some(()) })
         .await;
-    fleet.pay(order, user).await.refused(409, "PAYMENT_IN_PROGRESS");
+    fleet.pay(order, user).await.problem(409, "PAYMENT_IN_PROGRESS");
     release.notify_one();
     first.await.unwrap().ok(201);
 }
 
 #[tokio::test]
-async fn of_many_payments_at_once_one_is_open() {
+async fn concurrent_payments_leave_one_open() {
     let fleet = Arc::new(Fleet::start().await);
     let user = fleet.user();
     let order = fleet.order(user, 10_000);
@@ -226,7 +226,7 @@ async fn of_many_payments_at_once_one_is_open() {
     while let Some(done) = tasks.join_next().await {
         let reply = done.unwrap();
         if reply.status != 201 {
-            reply.refused(409, "PAYMENT_IN_PROGRESS");
+            reply.problem(409, "PAYMENT_IN_PROGRESS");
         }
     }
     let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.ok(200);
@@ -235,48 +235,48 @@ async fn of_many_payments_at_once_one_is_open() {
 }
 
 #[tokio::test]
-async fn a_payment_that_succeeded_unheard_is_not_replaced() {
+async fn captured_payment_without_a_webhook_is_not_replaced() {
     let fleet = Fleet::start().await;
-    let (order, user, opened) = fleet.opened().await;
-    // Webhooks are refused: their signatures are too old.
+    let (order, user, started) = fleet.started().await;
+    // Webhooks are rejected: their signatures are too old.
     fleet.advance(400);
-    fleet.customer(&opened, "pm_card_visa").await.ok(200);
-    fleet.pay(order, user).await.refused(409, "PAYMENT_IN_PROGRESS");
-    assert_eq!(fleet.payment(opened["payment"]["id"].as_str().unwrap()).await["status"], "completed");
-    fleet.pay(order, user).await.refused(409, "ORDER_NOT_PAYABLE");
+    fleet.pay_as_customer(&started, "pm_card_visa").await.ok(200);
+    fleet.pay(order, user).await.problem(409, "PAYMENT_IN_PROGRESS");
+    assert_eq!(fleet.payment(started["payment"]["id"].as_str().unwrap()).await["status"], "completed");
+    fleet.pay(order, user).await.problem(409, "ORDER_NOT_PAYABLE");
 }
 
 #[tokio::test]
-async fn the_order_service_must_answer() {
+async fn unavailable_order_service_rejects_the_payment() {
     let fleet = Fleet::start().await;
     let user = fleet.user();
     let order = fleet.order(user, 10_000);
-    fleet.stub_services.go_down(true);
-    fleet.pay(order, user).await.refused(503, "SERVICE_UNAVAILABLE");
-    fleet.stub_services.go_down(false);
+    fleet.stub_services.set_unavailable(true);
+    fleet.pay(order, user).await.problem(503, "SERVICE_UNAVAILABLE");
+    fleet.stub_services.set_unavailable(false);
     fleet.pay(order, user).await.ok(201);
 }
 
 #[tokio::test]
-async fn a_provider_that_fails_or_is_away_is_told_and_the_next_try_works() {
+async fn provider_failure_is_reported_and_the_next_attempt_succeeds() {
     let fleet = Fleet::start().await;
-    for (disturbance, status, code) in [
-        (Disturbance::Fault, 502, "PROVIDER_ERROR"),
-        (Disturbance::FaultAfterAll, 502, "PROVIDER_ERROR"),
-        (Disturbance::Down, 503, "PROVIDER_UNAVAILABLE"),
-        (Disturbance::AnswerLost, 503, "PROVIDER_UNAVAILABLE"),
-        (Disturbance::Answer(429, "{}"), 503, "PROVIDER_UNAVAILABLE"),
-        (Disturbance::Answer(401, "{}"), 502, "PROVIDER_ERROR"),
-        (Disturbance::Answer(400, r#"{"error":{"message":"wrong"}}"#), 502, "PROVIDER_ERROR"),
-        (Disturbance::Answer(200, "nonsense"), 503, "PROVIDER_UNAVAILABLE"),
+    for (fault, status, code) in [
+        (ProviderFault::ServerError, 502, "PROVIDER_ERROR"),
+        (ProviderFault::ServerErrorAfterExecution, 502, "PROVIDER_ERROR"),
+        (ProviderFault::Down, 503, "PROVIDER_UNAVAILABLE"),
+        (ProviderFault::ResponseLost, 503, "PROVIDER_UNAVAILABLE"),
+        (ProviderFault::Respond(429, "{}"), 503, "PROVIDER_UNAVAILABLE"),
+        (ProviderFault::Respond(401, "{}"), 502, "PROVIDER_ERROR"),
+        (ProviderFault::Respond(400, r#"{"error":{"message":"wrong"}}"#), 502, "PROVIDER_ERROR"),
+        (ProviderFault::Respond(200, "nonsense"), 503, "PROVIDER_UNAVAILABLE"),
     ] {
         let user = fleet.user();
         let order = fleet.order(user, 10_000);
-        fleet.proxy.disturb(CREATE, disturbance);
-        fleet.pay(order, user).await.refused(status, code);
-        let opened = fleet.pay(order, user).await.ok(201);
-        fleet.customer(&opened, "pm_card_visa").await.ok(200);
-        fleet.until_status(opened["payment"]["id"].as_str().unwrap(), "completed").await;
+        fleet.proxy.inject(CREATE, fault);
+        fleet.pay(order, user).await.problem(status, code);
+        let started = fleet.pay(order, user).await.ok(201);
+        fleet.pay_as_customer(&started, "pm_card_visa").await.ok(200);
+        fleet.until_status(started["payment"]["id"].as_str().unwrap(), "completed").await;
         let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.ok(200);
         let first = payments[0]["status"].as_str().unwrap();
         assert!(["cancelled", "failed"].contains(&first), "{payments}");
@@ -284,22 +284,22 @@ async fn a_provider_that_fails_or_is_away_is_told_and_the_next_try_works() {
 }
 
 #[tokio::test]
-async fn an_order_that_is_cancelled_meanwhile_is_not_paid() {
+async fn order_cancelled_during_the_provider_call_is_not_paid() {
     let fleet = Arc::new(Fleet::start().await);
     let user = fleet.user();
     let order = fleet.order(user, 10_000);
     let release = Arc::new(Notify::new());
-    fleet.proxy.disturb(CREATE, Disturbance::Slow(release.clone()));
+    fleet.proxy.inject(CREATE, ProviderFault::Slow(release.clone()));
     let paying = tokio::spawn({
         let fleet = fleet.clone();
         async move { fleet.pay(order, user).await }
     });
-    eventually("the provider is asked", PATIENCE, || async { (!fleet.proxy.seen(CREATE).is_empty()).then_some(()) })
+    eventually("the provider is called", TIMEOUT, || async { (!fleet.proxy.calls(CREATE).is_empty()).then_some(()) })
         .await;
     fleet.cancel_order(order).await;
     release.notify_one();
-    paying.await.unwrap().refused(409, "ORDER_NOT_PAYABLE");
-    fleet.work().await;
+    paying.await.unwrap().problem(409, "ORDER_NOT_PAYABLE");
+    fleet.reconcile().await;
     let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.ok(200);
     assert_eq!(payments[0]["status"], "cancelled");
     let intent = fleet.intent(payments[0]["provider_transaction_id"].as_str().unwrap()).await;

@@ -1,4 +1,4 @@
-//! The payment service over HTTP, with the Stripe sandbox as its provider and a small order service beside it.
+//! Payment service over HTTP, with the Stripe sandbox as provider and stubs of the other services.
 
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not find ends it")]
 

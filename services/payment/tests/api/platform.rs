@@ -1,4 +1,4 @@
-//! What every service answers.
+//! Endpoints that every service has.
 
 use reqwest::Method;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::Fleet;
 
 #[tokio::test]
-async fn it_is_healthy_and_documented() {
+async fn service_is_healthy_and_documented() {
     let fleet = Fleet::start().await;
     let health = fleet.send(Method::GET, "/health", None, None).await.ok(200);
     assert_eq!((&health["status"], &health["service"]), (&json!("healthy"), &json!("payment-service")));
@@ -26,18 +26,18 @@ async fn it_is_healthy_and_documented() {
 }
 
 #[tokio::test]
-async fn the_outbox_is_shown_to_those_who_may() {
+async fn outbox_is_visible_to_admins_and_services_only() {
     let fleet = Fleet::start().await;
-    let (_, user, _) = fleet.opened().await;
-    fleet.send(Method::GET, "/ops/outbox", None, None).await.refused(401, "UNAUTHENTICATED");
-    fleet.get("/ops/outbox", &fleet.token(user)).await.refused(403, "FORBIDDEN");
+    let (_, user, _) = fleet.started().await;
+    fleet.send(Method::GET, "/ops/outbox", None, None).await.problem(401, "UNAUTHENTICATED");
+    fleet.get("/ops/outbox", &fleet.token(user)).await.problem(403, "FORBIDDEN");
     assert_eq!(fleet.get("/ops/outbox", &fleet.admin()).await.ok(200)["pending"], 1);
     assert_eq!(fleet.get("/ops/outbox", &fleet.service()).await.ok(200)["pending"], 1);
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_told_in_the_one_form() {
+async fn unknown_route_returns_a_problem() {
     let fleet = Fleet::start().await;
-    fleet.get("/api/nothing", &fleet.admin()).await.refused(404, "NOT_FOUND");
-    fleet.send(Method::DELETE, "/api/payments", Some(&fleet.admin()), None).await.refused(405, "METHOD_NOT_ALLOWED");
+    fleet.get("/api/nothing", &fleet.admin()).await.problem(404, "NOT_FOUND");
+    fleet.send(Method::DELETE, "/api/payments", Some(&fleet.admin()), None).await.problem(405, "METHOD_NOT_ALLOWED");
 }

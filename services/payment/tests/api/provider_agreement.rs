@@ -1,4 +1,4 @@
-//! Whatever becomes of a call, in the end the provider's ledger agrees with ours, payment by payment.
+//! Agreement of captured and refunded amounts with the provider, payment by payment, after failed calls.
 
 use std::collections::HashMap;
 
@@ -6,22 +6,22 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::Fleet;
-use crate::support::proxy::Disturbance;
+use crate::support::proxy::ProviderFault;
 
-const DISTURBANCES: [Disturbance; 5] = [
-    Disturbance::Down,
-    Disturbance::AnswerLost,
-    Disturbance::Fault,
-    Disturbance::FaultAfterAll,
-    Disturbance::Answer(409, r#"{"error":{"type":"idempotency_error","message":"in use"}}"#),
+const FAULTS: [ProviderFault; 5] = [
+    ProviderFault::Down,
+    ProviderFault::ResponseLost,
+    ProviderFault::ServerError,
+    ProviderFault::ServerErrorAfterExecution,
+    ProviderFault::Respond(409, r#"{"error":{"type":"idempotency_error","message":"in use"}}"#),
 ];
 
 async fn settle(fleet: &Fleet) {
     for _ in 0..6 {
-        fleet.work().await;
+        fleet.reconcile().await;
         fleet.advance(40);
     }
-    fleet.work().await;
+    fleet.reconcile().await;
 }
 
 async fn assert_agreement(fleet: &Fleet, orders: &[contracts::OrderId]) {
@@ -29,9 +29,9 @@ async fn assert_agreement(fleet: &Fleet, orders: &[contracts::OrderId]) {
     for order in orders {
         let path = format!("/api/payments/order/{order}");
         for payment in fleet.get(&path, &fleet.admin()).await.ok(200).as_array().unwrap() {
-            let taken = payment["processed_at"].is_string();
+            let captured_at_provider = payment["processed_at"].is_string();
             let cents = |value: &Value| value.to_string().parse::<contracts::Money>().unwrap().cents();
-            let captured = if taken { cents(&payment["amount"]) } else { 0 };
+            let captured = if captured_at_provider { cents(&payment["amount"]) } else { 0 };
             let intent = payment["provider_transaction_id"].as_str();
             ours.insert(intent.unwrap_or_default().to_owned(), (captured, cents(&payment["refunded_amount"])));
         }
@@ -58,33 +58,33 @@ async fn assert_agreement(fleet: &Fleet, orders: &[contracts::OrderId]) {
 }
 
 #[tokio::test]
-async fn after_any_disturbance() {
+async fn amounts_agree_with_the_provider_after_any_failure() {
     let fleet = Fleet::start().await;
     let mut orders = Vec::new();
-    for disturbance in DISTURBANCES {
-        // Begun, replaced, paid, refunded in part, cancelled; one call of each kind goes wrong.
+    for fault in FAULTS {
+        // Started, replaced, paid, partially refunded, cancelled; one call of each kind fails.
         let user = fleet.user();
         let order = fleet.order(user, 10_000);
         orders.push(order);
-        fleet.proxy.disturb("POST /v1/payment_intents", disturbance.clone());
+        fleet.proxy.inject("POST /v1/payment_intents", fault.clone());
         assert!(fleet.pay(order, user).await.status >= 500);
-        fleet.proxy.disturb("POST /v1/payment_intents/", disturbance.clone());
-        let mut opened = fleet.pay(order, user).await;
+        fleet.proxy.inject("POST /v1/payment_intents/", fault.clone());
+        let mut started = fleet.pay(order, user).await;
         for _ in 0..3 {
-            if opened.status != 201 {
-                opened = fleet.pay(order, user).await;
+            if started.status != 201 {
+                started = fleet.pay(order, user).await;
             }
         }
-        let opened = opened.ok(201);
-        fleet.customer(&opened, "pm_card_visa").await.ok(200);
-        let id = opened["payment"]["id"].as_str().unwrap();
+        let started = started.ok(201);
+        fleet.pay_as_customer(&started, "pm_card_visa").await.ok(200);
+        let id = started["payment"]["id"].as_str().unwrap();
         fleet.until_status(id, "completed").await;
-        fleet.proxy.disturb("POST /v1/refunds", disturbance.clone());
+        fleet.proxy.inject("POST /v1/refunds", fault.clone());
         fleet.refund(id, Some(json!({"amount": 20}))).await.ok(200);
         fleet.cancel_order(order).await;
-        fleet.proxy.disturb("POST /v1/refunds", disturbance.clone());
-        fleet.proxy.disturb("GET /v1/refunds", disturbance);
-        fleet.work().await;
+        fleet.proxy.inject("POST /v1/refunds", fault.clone());
+        fleet.proxy.inject("GET /v1/refunds", fault);
+        fleet.reconcile().await;
     }
     settle(&fleet).await;
     assert_agreement(&fleet, &orders).await;

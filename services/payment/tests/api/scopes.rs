@@ -1,4 +1,4 @@
-//! The scope that each route requires of a service token.
+//! Scopes that routes require of service tokens.
 
 use contracts::Scope;
 use reqwest::Method;
@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::support::Fleet;
 
-/// The routes of this service's own that check tokens: method, path, and the scope that lets a service pass; `None` where
-/// no service may pass.
+/// Returns the authenticated routes of this service: method, path, and the scope required of a service token; `None`
+/// where services are rejected.
 fn routes(payment: &str, order: &str, refund: &str) -> Vec<(Method, String, Option<Scope>)> {
     vec![
         (Method::POST, "/api/payments".to_owned(), Some(Scope::PaymentsCreate)),
@@ -32,7 +32,7 @@ async fn each_route_requires_its_scope_of_a_service() {
         let body = (*method != Method::GET).then(|| json!({}));
         let code = if scope.is_some() { "INSUFFICIENT_SCOPE" } else { "FORBIDDEN" };
         let without = fleet.keys.service_token_with(&others);
-        fleet.send(method.clone(), path, Some(&without), body.clone()).await.refused(403, code);
+        fleet.send(method.clone(), path, Some(&without), body.clone()).await.problem(403, code);
         if let Some(scope) = scope {
             let with = fleet.keys.service_token_with(&[*scope]);
             let reply = fleet.send(method.clone(), path, Some(&with), body).await;
@@ -52,14 +52,14 @@ async fn every_documented_route_with_a_token_is_in_the_table() {
             let own = path.starts_with("/api/") || path == "/ops/audit";
             if own && operation["security"].is_array() {
                 let method = method.to_uppercase().parse::<Method>().unwrap();
-                assert!(known.contains(&(method.clone(), path.clone())), "{method} {path} is not tried");
+                assert!(known.contains(&(method.clone(), path.clone())), "{method} {path} is not covered");
             }
         }
     }
 }
 
 #[tokio::test]
-async fn a_service_pays_for_a_customer_without_the_right_to_read_orders() {
+async fn service_without_the_scope_to_read_orders_pays_for_a_customer() {
     let fleet = Fleet::start().await;
     let user = fleet.user();
     let order = fleet.order(user, 10_000);

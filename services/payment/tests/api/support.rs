@@ -1,4 +1,4 @@
-//! A payment service in this process, with its stub_services.
+//! Payment service in this process, with stubs of its neighbours.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,9 +33,9 @@ use stub_services::StubServices;
 
 const SECRET_KEY: &str = "sk_test_secret";
 const WEBHOOK_SECRET: &str = "whsec_current";
-/// Signed with until the secret was changed.
+/// Webhook secret before the rotation.
 pub(crate) const OLD_WEBHOOK_SECRET: &str = "whsec_old";
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) struct Fleet {
     directory: tempfile::TempDir,
@@ -47,11 +47,11 @@ pub(crate) struct Fleet {
     sandbox_url: String,
     _sandbox: tokio_util::sync::DropGuard,
     address: SocketAddr,
-    by_itself: bool,
+    automatic: bool,
     running: Option<Running>,
 }
 
-/// The service as if it were a process of its own: it can be killed.
+/// Running service on its own runtime, so that it can be killed.
 struct Running {
     runtime: Runtime,
     workers: Vec<Arc<dyn Worker>>,
@@ -65,16 +65,16 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// The body of a reply with this status.
+    /// Returns the body of a reply with this status.
     #[track_caller]
     pub(crate) fn ok(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.body);
         self.body
     }
 
-    /// That it is this refusal, in the one form.
+    /// Returns the body of this error in the common form.
     #[track_caller]
-    pub(crate) fn refused(self, status: u16, code: &str) -> Value {
+    pub(crate) fn problem(self, status: u16, code: &str) -> Value {
         assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
         assert_eq!(self.headers["content-type"], "application/problem+json");
         if status == 503 || status == 502 && self.headers.contains_key("retry-after") {
@@ -85,17 +85,17 @@ impl Reply {
 }
 
 impl Fleet {
-    /// A fleet whose reconciler only works when it is told to, and whose clock stands still.
+    /// Starts a service whose reconciler runs only on demand, with a manual clock.
     pub(crate) async fn start() -> Self {
         Self::start_with(false).await
     }
 
-    /// A fleet that works by itself; only its clock stands still.
-    pub(crate) async fn start_by_itself() -> Self {
+    /// Starts a service with running workers and a manual clock.
+    pub(crate) async fn start_automatic() -> Self {
         Self::start_with(true).await
     }
 
-    async fn start_with(by_itself: bool) -> Self {
+    async fn start_with(automatic: bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keys = Arc::new(TestKeys::new());
         let clock = ManualClock::at(SystemClock.now());
@@ -115,7 +115,7 @@ impl Fleet {
             sandbox_url,
             _sandbox: sandbox,
             address,
-            by_itself,
+            automatic,
             running: None,
         };
         fleet.run(listener).await;
@@ -138,11 +138,11 @@ impl Fleet {
             ("CLIENT_SECRET", "secret".to_owned()),
         ]);
         let config = Config::from_env(&env).unwrap();
-        let (clock, by_itself) = (self.clock.shared(), self.by_itself);
+        let (clock, automatic) = (self.clock.shared(), self.automatic);
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let start = async move {
             let mut service = app::build(config, clock).await.unwrap();
-            let workers = if by_itself { Vec::new() } else { std::mem::take(&mut service.workers) };
+            let workers = if automatic { Vec::new() } else { std::mem::take(&mut service.workers) };
             let bus = service.platform.bus.clone();
             listener.set_nonblocking(true).unwrap();
             let listener = TcpListener::from_std(listener).unwrap();
@@ -153,20 +153,20 @@ impl Fleet {
         self.running = Some(Running { runtime, workers, bus });
     }
 
-    /// Ends the service at once, whatever it does, and starts it again on the same data, at the same address.
-    pub(crate) async fn kill_and_start(&mut self) {
+    /// Kills the service and restarts it on the same data at the same address.
+    pub(crate) async fn kill_and_restart(&mut self) {
         let running = self.running.take().unwrap();
         drop(running.workers);
         running.runtime.shutdown_background();
-        let listener = eventually("the address is free again", PATIENCE, || async {
+        let listener = eventually("the address is free again", TIMEOUT, || async {
             std::net::TcpListener::bind(self.address).ok()
         })
         .await;
         self.run(listener).await;
     }
 
-    /// Lets the reconciler do all that is due; answers when something falls due next.
-    pub(crate) async fn work(&self) -> Option<DateTime<Utc>> {
+    /// Runs all due tasks, and returns the time at which the next one falls due.
+    pub(crate) async fn reconcile(&self) -> Option<DateTime<Utc>> {
         let running = self.running.as_ref().unwrap();
         let reconciler = running.workers.iter().find(|worker| worker.name() == "payment-reconciler").unwrap();
         loop {
@@ -179,10 +179,10 @@ impl Fleet {
         }
     }
 
-    /// Lets the reconciler do what is due, where it does not do so by itself.
-    pub(crate) async fn work_if_told(&self) {
-        if !self.by_itself {
-            self.work().await;
+    /// Runs all due tasks, unless the workers run.
+    pub(crate) async fn reconcile_unless_automatic(&self) {
+        if !self.automatic {
+            self.reconcile().await;
         }
     }
 
@@ -190,9 +190,9 @@ impl Fleet {
         self.clock.advance(chrono::Duration::seconds(seconds));
     }
 
-    /// An order of this person's in the order service.
+    /// Places an order of this user in the stub of the order service.
     pub(crate) fn order(&self, user: UserId, cents: i64) -> OrderId {
-        self.stub_services.place(user, Money::from_cents(cents))
+        self.stub_services.place_order(user, Money::from_cents(cents))
     }
 
     pub(crate) fn user(&self) -> UserId {
@@ -234,34 +234,34 @@ impl Fleet {
         self.send(Method::POST, path, Some(token), Some(body)).await
     }
 
-    /// `POST` with an idempotency key.
+    /// Sends a `POST` with an idempotency key.
     pub(crate) async fn post_keyed(&self, path: &str, token: &str, key: &str, body: &Value) -> Reply {
         let request = self.client.post(format!("http://{}{path}", self.address)).bearer_auth(token);
         reply(request.header("idempotency-key", key).json(body).send().await.unwrap()).await
     }
 
-    /// What a client sends to pay an order of 100.00.
+    /// Returns the request body that pays an order of 100.00.
     pub(crate) fn body(order: OrderId, user: UserId) -> Value {
         json!({"order_id": order, "user_id": user, "amount": 100, "method": "card", "provider": "stripe"})
     }
 
-    /// An order of 100.00 of a new person's, and the answer that begins its payment.
-    pub(crate) async fn opened(&self) -> (OrderId, UserId, Value) {
+    /// Places an order of 100.00 of a new user and starts its payment.
+    pub(crate) async fn started(&self) -> (OrderId, UserId, Value) {
         let user = self.user();
         let order = self.order(user, 10_000);
         (order, user, self.pay(order, user).await.ok(201))
     }
 
-    /// Begins the payment of an order of 100.00.
+    /// Starts the payment of an order of 100.00.
     pub(crate) async fn pay(&self, order: OrderId, user: UserId) -> Reply {
         self.post("/api/payments", &self.token(user), Self::body(order, user)).await
     }
 
-    /// An order of 100.00 that was paid by this card, and the payment's id.
+    /// Places an order of 100.00 and pays it with this card; returns the payment's id too.
     pub(crate) async fn paid_by(&self, card: &str) -> (OrderId, UserId, String) {
-        let (order, user, opened) = self.opened().await;
-        self.customer(&opened, card).await.ok(200);
-        let id = opened["payment"]["id"].as_str().unwrap().to_owned();
+        let (order, user, started) = self.started().await;
+        self.pay_as_customer(&started, card).await.ok(200);
+        let id = started["payment"]["id"].as_str().unwrap().to_owned();
         self.until_status(&id, "completed").await;
         (order, user, id)
     }
@@ -279,15 +279,15 @@ impl Fleet {
         self.send(Method::POST, &format!("/api/payments/{id}/refund"), Some(&self.admin()), body).await
     }
 
-    /// The payment, as an admin sees it.
+    /// Fetches a payment as an admin.
     pub(crate) async fn payment(&self, id: &str) -> Value {
         self.get(&format!("/api/payments/{id}"), &self.admin()).await.ok(200)
     }
 
     pub(crate) async fn until(&self, id: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let holds = &holds;
-        eventually(what, PATIENCE, || async {
-            self.work_if_told().await;
+        eventually(what, TIMEOUT, || async {
+            self.reconcile_unless_automatic().await;
             Some(self.payment(id).await).filter(holds)
         })
         .await
@@ -297,17 +297,17 @@ impl Fleet {
         self.until(id, status, |payment| payment["status"] == status).await
     }
 
-    /// What the customer's browser does with the client secret.
-    pub(crate) async fn customer(&self, opened: &Value, card: &str) -> Reply {
-        let intent = opened["payment"]["provider_transaction_id"].as_str().unwrap();
-        let secret = opened["client_secret"].as_str().unwrap();
+    /// Confirms the intent with the client secret, as the customer's browser does.
+    pub(crate) async fn pay_as_customer(&self, started: &Value, card: &str) -> Reply {
+        let intent = started["payment"]["provider_transaction_id"].as_str().unwrap();
+        let secret = started["client_secret"].as_str().unwrap();
         let form = [("payment_method", card), ("client_secret", secret)];
         let url = format!("{}/v1/payment_intents/{intent}/confirm", self.sandbox_url);
         let request = self.client.post(url).bearer_auth("pk_test_browser").form(&form);
         reply(request.send().await.unwrap()).await
     }
 
-    /// A call to the provider with the account's own key, not by the payment service.
+    /// Calls the provider directly with the account's key.
     pub(crate) async fn stripe(&self, method: Method, path: &str, form: &[(&str, &str)]) -> Value {
         let request =
             self.client.request(method.clone(), format!("{}{path}", self.sandbox_url)).bearer_auth(SECRET_KEY);
@@ -319,7 +319,7 @@ impl Fleet {
         self.stripe(Method::GET, &format!("/v1/payment_intents/{id}"), &[]).await
     }
 
-    /// A webhook as the provider would sign it.
+    /// Sends a webhook signed like the provider's.
     pub(crate) async fn webhook(&self, kind: &str, object: Value) -> Reply {
         let body =
             json!({"id": "evt_made_up", "object": "event", "type": kind, "data": {"object": object}}).to_string();
@@ -344,14 +344,14 @@ impl Fleet {
         reply(request.send().await.unwrap()).await
     }
 
-    /// The order service tells everybody that the order was cancelled, and the payment service has heard it.
+    /// Cancels an order, and waits until the payment service has consumed the event.
     pub(crate) async fn cancel_order(&self, order: OrderId) {
         self.stub_services.cancel(order);
-        stub_services::tell_cancelled(&self.running.as_ref().unwrap().bus, order, self.clock.now()).await;
-        let heard = "SELECT 1 FROM orders WHERE order_id = ? AND cancelled_at IS NOT NULL";
-        eventually("the cancellation is heard", PATIENCE, || async {
+        stub_services::publish_cancelled(&self.running.as_ref().unwrap().bus, order, self.clock.now()).await;
+        let consumed = "SELECT 1 FROM orders WHERE order_id = ? AND cancelled_at IS NOT NULL";
+        eventually("the cancellation is consumed", TIMEOUT, || async {
             let db = self.database().await;
-            sqlx::query(heard).bind(order.to_string()).fetch_optional(&db).await.unwrap()
+            sqlx::query(consumed).bind(order.to_string()).fetch_optional(&db).await.unwrap()
         })
         .await;
     }
@@ -360,16 +360,16 @@ impl Fleet {
         stub_services::database(&self.directory.path().join("payment.db")).await
     }
 
-    /// The events of an order's payments so far: kind and data.
+    /// Returns the events of an order's payments so far: kind and data.
     pub(crate) async fn events(&self, order: OrderId) -> Vec<(String, Value)> {
-        // Written and not yet published, or published and, since no order service runs here, not yet heard.
+        // Stored and not yet published, or published and, since no order service runs here, not yet consumed.
         let written = "SELECT id, event_type, data FROM outbox ORDER BY seq";
         let published = "SELECT event_id, event_type, json_extract(CAST(body AS TEXT), '$.data') FROM messages
              WHERE exchange = 'payment.events' ORDER BY seq";
         let rows = |db: sqlx::SqlitePool, select: &'static str| async move {
             sqlx::query_as::<_, (String, String, String)>(select).fetch_all(&db).await.unwrap()
         };
-        // In this order: what is published in between is in both then, and in none otherwise.
+        // In this order, an event published in between is in both lists, never in none.
         let written = rows(self.database().await, written).await;
         let bus = stub_services::database(&self.directory.path().join("bus.db")).await;
         let mut all = rows(bus, published).await;

@@ -29,7 +29,7 @@ pub struct NewPayment {
 pub enum StartOutcome {
     /// The payment was created; its intent is to be created under the lease.
     Started(Payment),
-    /// This open payment has to be cancelled at the provider first, under the lease.
+    /// An open payment has to be cancelled at the provider first, under the lease.
     ReplaceExisting(Payment),
 }
 

@@ -1,4 +1,4 @@
-//! A line to the provider that can be disturbed.
+//! Proxy to the provider with injected faults.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -11,67 +11,67 @@ use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-/// What happens to a call.
+/// Fault of a call.
 #[derive(Clone)]
-pub(crate) enum Disturbance {
-    /// It is not carried out, and no answer comes.
+pub(crate) enum ProviderFault {
+    /// Not carried out, no response.
     Down,
-    /// It is carried out, and the answer is lost.
-    AnswerLost,
-    /// It is not carried out, and a fault is answered.
-    Fault,
-    /// It is carried out, and a fault is answered.
-    FaultAfterAll,
-    /// It is carried out, and the answer comes when this is notified.
+    /// Carried out, response lost.
+    ResponseLost,
+    /// Not carried out, server error.
+    ServerError,
+    /// Carried out, server error.
+    ServerErrorAfterExecution,
+    /// Carried out, response delayed until the notification.
     Slow(Arc<Notify>),
-    /// This is answered.
-    Answer(u16, &'static str),
+    /// Not carried out, this response.
+    Respond(u16, &'static str),
 }
 
-/// A call and its idempotency key.
-type Seen = (String, Option<String>);
+/// Call with its idempotency key.
+type Call = (String, Option<String>);
 
 #[derive(Clone)]
 pub(crate) struct Proxy {
     pub(crate) url: String,
     upstream: String,
     client: reqwest::Client,
-    next: Arc<Mutex<VecDeque<(&'static str, Disturbance)>>>,
-    always: Arc<Mutex<Option<Disturbance>>>,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    next: Arc<Mutex<VecDeque<(&'static str, ProviderFault)>>>,
+    always: Arc<Mutex<Option<ProviderFault>>>,
+    calls: Arc<Mutex<Vec<Call>>>,
 }
 
 impl Proxy {
     pub(crate) async fn start(upstream: String, client: reqwest::Client) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (next, always, seen) = (Arc::default(), Arc::default(), Arc::default());
-        let proxy = Self { url, upstream, client, next, always, seen };
+        let (next, always, calls) = (Arc::default(), Arc::default(), Arc::default());
+        let proxy = Self { url, upstream, client, next, always, calls };
         let router = Router::new().fallback(pass).with_state(proxy.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         proxy
     }
 
-    /// Disturbs the next call whose method and path begin so.
-    pub(crate) fn disturb(&self, call: &'static str, disturbance: Disturbance) {
-        self.next.lock().unwrap().push_back((call, disturbance));
+    /// Injects a fault into the next call whose method and path start with `call`.
+    pub(crate) fn inject(&self, call: &'static str, fault: ProviderFault) {
+        self.next.lock().unwrap().push_back((call, fault));
     }
 
-    /// Disturbs all calls, or none.
-    pub(crate) fn disturb_all(&self, disturbance: Option<Disturbance>) {
-        *self.always.lock().unwrap() = disturbance;
+    /// Injects a fault into all calls, or none.
+    pub(crate) fn inject_always(&self, fault: Option<ProviderFault>) {
+        *self.always.lock().unwrap() = fault;
     }
 
-    /// The calls so far that begin so, with their idempotency keys.
-    pub(crate) fn seen(&self, call: &str) -> Vec<Option<String>> {
-        let seen = self.seen.lock().unwrap();
-        seen.iter().filter(|(seen, _)| seen.starts_with(call)).map(|(_, key)| key.clone()).collect()
+    /// Returns the idempotency keys of the calls so far that start with `call`.
+    pub(crate) fn calls(&self, call: &str) -> Vec<Option<String>> {
+        let calls = self.calls.lock().unwrap();
+        calls.iter().filter(|(name, _)| name.starts_with(call)).map(|(_, key)| key.clone()).collect()
     }
 
-    fn disturbance(&self, call: &str) -> Option<Disturbance> {
+    fn fault(&self, call: &str) -> Option<ProviderFault> {
         let mut next = self.next.lock().unwrap();
         let at = next.iter().position(|(prefix, _)| call.starts_with(prefix));
-        let one = at.and_then(|at| next.remove(at)).map(|(_, disturbance)| disturbance);
+        let one = at.and_then(|at| next.remove(at)).map(|(_, fault)| fault);
         one.or_else(|| self.always.lock().unwrap().clone())
     }
 
@@ -85,42 +85,42 @@ impl Proxy {
                 forwarded = forwarded.header(name, value);
             }
         }
-        let answer = forwarded.send().await.unwrap();
-        (answer.status(), answer.bytes().await.unwrap())
+        let response = forwarded.send().await.unwrap();
+        (response.status(), response.bytes().await.unwrap())
     }
 }
 
 async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
     let call = format!("{} {}", request.method(), request.uri().path());
     let key = request.headers().get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
-    proxy.seen.lock().unwrap().push((call.clone(), key));
-    match proxy.disturbance(&call) {
+    proxy.calls.lock().unwrap().push((call.clone(), key));
+    match proxy.fault(&call) {
         None => proxy.forward(request).await.into_response(),
-        Some(Disturbance::Down) => lost(),
-        Some(Disturbance::AnswerLost) => {
+        Some(ProviderFault::Down) => lost(),
+        Some(ProviderFault::ResponseLost) => {
             proxy.forward(request).await;
             lost()
         }
-        Some(Disturbance::Fault) => fault(),
-        Some(Disturbance::FaultAfterAll) => {
+        Some(ProviderFault::ServerError) => server_error(),
+        Some(ProviderFault::ServerErrorAfterExecution) => {
             proxy.forward(request).await;
-            fault()
+            server_error()
         }
-        Some(Disturbance::Slow(released)) => {
-            let answer = proxy.forward(request).await;
+        Some(ProviderFault::Slow(released)) => {
+            let response = proxy.forward(request).await;
             released.notified().await;
-            answer.into_response()
+            response.into_response()
         }
-        Some(Disturbance::Answer(status, body)) => (StatusCode::from_u16(status).unwrap(), body).into_response(),
+        Some(ProviderFault::Respond(status, body)) => (StatusCode::from_u16(status).unwrap(), body).into_response(),
     }
 }
 
-/// The connection breaks in the middle of the answer.
+/// Returns a response whose connection breaks.
 fn lost() -> Response {
     let broken = futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("broken")) });
     Body::from_stream(broken).into_response()
 }
 
-fn fault() -> Response {
+fn server_error() -> Response {
     (StatusCode::INTERNAL_SERVER_ERROR, r#"{"error":{"type":"api_error","message":"fault"}}"#).into_response()
 }

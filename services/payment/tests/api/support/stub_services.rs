@@ -1,4 +1,4 @@
-//! The order service and the user service, as far as the payment service asks them.
+//! Stubs of the order service and the user service.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -26,8 +26,8 @@ use tokio::net::TcpListener;
 pub(crate) struct StubServices {
     pub(crate) url: String,
     orders: Arc<Mutex<HashMap<OrderId, Order>>>,
-    down: Arc<AtomicBool>,
-    blind: Arc<AtomicBool>,
+    unavailable: Arc<AtomicBool>,
+    payments_hidden: Arc<AtomicBool>,
     keys: Arc<TestKeys>,
     payments: PathBuf,
 }
@@ -50,8 +50,8 @@ impl StubServices {
     pub(crate) async fn start(keys: Arc<TestKeys>, payments: PathBuf) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (orders, down, blind) = (Arc::default(), Arc::default(), Arc::default());
-        let stub_services = Self { url, orders, down, blind, keys, payments };
+        let (orders, unavailable, payments_hidden) = (Arc::default(), Arc::default(), Arc::default());
+        let stub_services = Self { url, orders, unavailable, payments_hidden, keys, payments };
         let router = Router::new()
             .route("/api/orders/{id}", get(order))
             .route("/.well-known/jwks.json", get(jwks))
@@ -61,7 +61,7 @@ impl StubServices {
         stub_services
     }
 
-    pub(crate) fn place(&self, user: UserId, total: Money) -> OrderId {
+    pub(crate) fn place_order(&self, user: UserId, total: Money) -> OrderId {
         let id = OrderId::generate(SystemClock.now());
         self.orders.lock().unwrap().insert(id, Order { user, total, status: "pending", currency: "USD" });
         id
@@ -71,28 +71,28 @@ impl StubServices {
         self.orders.lock().unwrap().get_mut(&order).unwrap().status = "cancelled";
     }
 
-    /// As if the order service had not yet heard of the cancellation that it told.
-    pub(crate) fn revive(&self, order: OrderId) {
+    /// Returns the order to pending, as an outdated order service would.
+    pub(crate) fn set_pending(&self, order: OrderId) {
         self.orders.lock().unwrap().get_mut(&order).unwrap().status = "pending";
     }
 
-    pub(crate) fn price_in(&self, order: OrderId, currency: &'static str) {
+    pub(crate) fn set_currency(&self, order: OrderId, currency: &'static str) {
         self.orders.lock().unwrap().get_mut(&order).unwrap().currency = currency;
     }
 
-    /// The order service does not answer.
-    pub(crate) fn go_down(&self, down: bool) {
-        self.down.store(down, Ordering::SeqCst);
+    /// Makes the order service unavailable.
+    pub(crate) fn set_unavailable(&self, unavailable: bool) {
+        self.unavailable.store(unavailable, Ordering::SeqCst);
     }
 
-    /// The order service does not hear of payments.
-    pub(crate) fn go_blind(&self) {
-        self.blind.store(true, Ordering::SeqCst);
+    /// Makes the order service omit payments from orders.
+    pub(crate) fn hide_payments(&self) {
+        self.payments_hidden.store(true, Ordering::SeqCst);
     }
 }
 
 async fn order(State(stub_services): State<StubServices>, caller: Caller, UrlPath(id): UrlPath<OrderId>) -> Response {
-    if stub_services.down.load(Ordering::SeqCst) {
+    if stub_services.unavailable.load(Ordering::SeqCst) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let order = stub_services.orders.lock().unwrap().get(&id).cloned();
@@ -100,7 +100,7 @@ async fn order(State(stub_services): State<StubServices>, caller: Caller, UrlPat
         return StatusCode::NOT_FOUND.into_response();
     };
     let mut payments = Vec::new();
-    if !stub_services.blind.load(Ordering::SeqCst) {
+    if !stub_services.payments_hidden.load(Ordering::SeqCst) {
         let db = database(&stub_services.payments).await;
         let ids = sqlx::query_scalar("SELECT id FROM payments WHERE order_id = ? AND state = 'completed'");
         payments = ids.bind(id.to_string()).fetch_all(&db).await.unwrap();
@@ -123,14 +123,14 @@ async fn token(State(stub_services): State<StubServices>) -> Json<Value> {
     Json(json!({"access_token": token, "token_type": "Bearer", "expires_in": 3600}))
 }
 
-/// The file of the payment service, to look into.
+/// Opens the payment service's database file read-only.
 pub(crate) async fn database(path: &Path) -> sqlx::SqlitePool {
     let options = SqliteConnectOptions::new().filename(path).read_only(true);
     SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap()
 }
 
-/// What the order service publishes when an order is cancelled.
-pub(crate) async fn tell_cancelled(bus: &Bus, order: OrderId, now: DateTime<Utc>) {
+/// Publishes the event of a cancelled order.
+pub(crate) async fn publish_cancelled(bus: &Bus, order: OrderId, now: DateTime<Utc>) {
     let cancelled = OrderCancelled { order_id: order, reason: None, items: Vec::new(), timestamp: now };
     let event = Event::OrderCancelled(cancelled);
     let message = carrying(&event, "order-service", now);
