@@ -1,32 +1,32 @@
-//! Where the sandbox takes the time from.
+//! Clock of the sandbox.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A moment: milliseconds since 1970, UTC.
+/// Point in time: milliseconds since 1970, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Millis(pub i64);
 
 impl Millis {
-    /// Whole seconds since 1970, as Stripe writes times.
+    /// Returns whole seconds since 1970, the format of times in Stripe's API.
     #[must_use]
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(1000)
     }
 
-    /// This moment and `duration` more; the end of time where that does not fit.
+    /// Adds a duration, saturating at the maximum.
     #[must_use]
     pub fn plus(self, duration: std::time::Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 }
 
-/// Tells the time, so that a test can set it.
+/// Source of the current time, which a test can replace.
 pub trait Clock: Send + Sync + 'static {
-    /// The time now.
+    /// Returns the current time.
     fn now(&self) -> Millis;
 }
 
-/// The machine's clock.
+/// System clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

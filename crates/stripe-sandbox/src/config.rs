@@ -1,4 +1,4 @@
-//! What the sandbox is started with.
+//! Configuration of the sandbox.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,36 +8,36 @@ use url::Url;
 
 use crate::error::Error;
 
-/// Settings of the sandbox: the account that it plays.
+/// Configuration of the sandbox and of the account that it simulates.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The file of the ledger; it and its directory are made where they do not exist.
+    /// File of the ledger; it and its directory are created if absent.
     pub database: PathBuf,
-    /// The account's secret key (`sk_test_…`).
+    /// Secret key of the account (`sk_test_…`).
     pub secret_key: SecretString,
-    /// The key that webhooks are signed with (`whsec_…`).
+    /// Signing secret of webhooks (`whsec_…`).
     pub webhook_secret: SecretString,
-    /// Where webhooks go. Nobody needs to listen there yet: they are repeated. Without it none are sent.
+    /// URL that receives webhooks. It may be unavailable at first, since deliveries are retried. `None` sends no webhooks.
     pub webhook_url: Option<String>,
-    /// The payment method types that the account has, in Stripe's names, such as `card` and `paypal`.
+    /// Payment method types of the account, by Stripe's names, such as `card` and `paypal`.
     pub payment_method_types: Vec<String>,
-    /// Where a browser reaches this server, for the addresses in `next_action`.
+    /// URL of this server for browsers, used in `next_action`.
     pub public_url: String,
 }
 
-/// When a webhook that was not taken is sent again.
+/// Retry schedule of webhooks.
 #[derive(Clone, Copy, Debug)]
 pub struct RetrySchedule {
-    /// The wait after the first failure; it doubles with each further one.
+    /// Delay after the first failure; it doubles with each further one.
     pub first: Duration,
-    /// The longest wait.
+    /// Maximum delay.
     pub longest: Duration,
-    /// How long after the event the sandbox gives up.
+    /// Time after the event when the sandbox stops retrying.
     pub give_up_after: Duration,
 }
 
 impl Default for RetrySchedule {
-    /// 1, 2, 4 … 60 s, for the three days that Stripe repeats webhooks.
+    /// Returns delays of 1, 2, 4 … 60 s, for three days as at Stripe.
     fn default() -> Self {
         Self {
             first: Duration::from_secs(1),
@@ -48,14 +48,14 @@ impl Default for RetrySchedule {
 }
 
 impl RetrySchedule {
-    /// The wait after the `failures`-th failure in a row, counted from 1.
+    /// Returns the delay after this number of consecutive failures.
     pub(crate) fn delay(&self, failures: u32) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
         self.first.saturating_mul(1 << doublings).min(self.longest)
     }
 }
 
-/// The types that Stripe knows and a payment intent can have.
+/// Payment method types that Stripe supports for payment intents.
 const KNOWN_TYPES: &[&str] = &[
     "acss_debit",
     "affirm",
@@ -93,36 +93,36 @@ const KNOWN_TYPES: &[&str] = &[
 ];
 
 impl Config {
-    /// Refuses what cannot work, before anything is opened.
+    /// Rejects invalid settings before anything is opened.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let wrong = |text: String| Err(Error::Config(text));
+        let invalid = |text: String| Err(Error::Config(text));
         let key = self.secret_key.expose_secret();
         if key.is_empty() || key.starts_with("pk_") {
-            return wrong("the sandbox's secret key must be set, and not to a publishable one".into());
+            return invalid("the secret key of the sandbox must be set and must not be a publishable key".into());
         }
         if self.webhook_secret.expose_secret().is_empty() {
-            return wrong("the sandbox's webhook secret must be set".into());
+            return invalid("the webhook secret of the sandbox must be set".into());
         }
         for (name, address) in [("webhook URL", self.webhook_url.as_ref()), ("public URL", Some(&self.public_url))] {
             if address.is_some_and(|address| !is_http(address)) {
-                return wrong(format!(
-                    "the sandbox's {name} must be an http or https address, such as http://127.0.0.1:3010"
+                return invalid(format!(
+                    "the {name} of the sandbox must be an http or https URL such as http://127.0.0.1:3010"
                 ));
             }
         }
         if self.payment_method_types.is_empty() {
-            return wrong("the sandbox needs at least one payment method type, such as card".into());
+            return invalid("the sandbox requires at least one payment method type such as card".into());
         }
         for kind in &self.payment_method_types {
             if !KNOWN_TYPES.contains(&kind.as_str()) {
-                return wrong(format!("{kind} is no payment method type of Stripe's, such as card"));
+                return invalid(format!("{kind} is not a valid payment method type of Stripe such as card"));
             }
         }
         Ok(())
     }
 }
 
-/// Whether `text` is an address that a browser or a client can follow over HTTP.
+/// Returns whether the text is an absolute HTTP or HTTPS URL.
 pub(crate) fn is_http(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
@@ -143,17 +143,17 @@ mod tests {
     }
 
     #[test]
-    fn waits_double_up_to_the_longest() {
+    fn delay_doubles_up_to_the_maximum() {
         let schedule = RetrySchedule::default();
-        let waits: Vec<u64> = (1..=9).map(|n| schedule.delay(n).as_secs()).collect();
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        let delays: Vec<u64> = (1..=9).map(|n| schedule.delay(n).as_secs()).collect();
+        assert_eq!(delays, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         assert_eq!(schedule.delay(u32::MAX).as_secs(), 60);
     }
 
     #[test]
-    fn settings_that_cannot_work_are_refused() {
+    fn invalid_settings_are_rejected() {
         assert!(config().check().is_ok());
-        let wrong: [fn(&mut Config); 6] = [
+        let invalid: [fn(&mut Config); 6] = [
             |c| c.secret_key = "".into(),
             |c| c.secret_key = "pk_test_1".into(),
             |c| c.webhook_secret = "".into(),
@@ -161,7 +161,7 @@ mod tests {
             |c| c.payment_method_types = vec![],
             |c| c.payment_method_types = vec!["cowrie".into()],
         ];
-        for change in wrong {
+        for change in invalid {
             let mut config = config();
             change(&mut config);
             assert!(matches!(config.check(), Err(Error::Config(_))));

@@ -1,36 +1,36 @@
-//! Why the sandbox could not run.
+//! Errors of the sandbox as a whole.
 
-/// What stops the sandbox as a whole. What goes wrong with one request is answered in Stripe's form instead.
+/// Error that stops the sandbox. Errors of single requests are responses in Stripe's format instead.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A setting cannot be used; the text says which and why.
+    /// Invalid setting, with the reason.
     #[error("{0}")]
     Config(String),
-    /// The ledger could not be opened or read.
-    #[error("the sandbox's ledger cannot be used")]
+    /// Failed access to the ledger.
+    #[error("ledger not accessible")]
     Database(#[from] sqlx::Error),
-    /// The ledger's tables could not be made or brought up to date.
-    #[error("the sandbox's ledger cannot be brought up to date")]
+    /// Failed migration of the ledger.
+    #[error("ledger migration failed")]
     Migration(#[from] sqlx::migrate::MigrateError),
-    /// The ledger's tables were changed in a way that this binary is too old for.
+    /// Ledger with a schema that this binary is too old for.
     #[error(
-        "the sandbox's ledger needs version {least} of the program or a newer one, and this one knows version {known}: \
-         start a newer version, or begin with a new data directory"
+        "the ledger requires schema version {least}, but this program supports only version {known}: \
+         start a newer program, or use a new data directory"
     )]
     Incompatible {
-        /// The version of the ledger that this binary knows.
+        /// Newest schema version that this binary supports.
         known: i64,
-        /// The oldest version that may use the ledger.
+        /// Oldest schema version that may use the ledger.
         least: i64,
     },
-    /// The directory of the ledger could not be made, or the listener failed.
-    #[error("the sandbox cannot serve")]
+    /// Failure of the ledger's directory or the listener.
+    #[error("sandbox not able to serve")]
     Io(#[from] std::io::Error),
-    /// The client that sends webhooks could not be built.
-    #[error("the sandbox cannot send webhooks")]
+    /// Failed construction of the client that sends webhooks.
+    #[error("webhook client not available")]
     Client(#[from] reqwest::Error),
-    /// A worker ended although nobody asked it to.
-    #[error("a worker of the sandbox ended early")]
+    /// Worker that ended before shutdown.
+    #[error("worker ended unexpectedly")]
     Worker(#[from] tokio::task::JoinError),
 }

@@ -1,12 +1,11 @@
-//! What stands between HTTP and the rules: who calls, what was sent, how it is answered, once for each key.
+//! HTTP layer: authentication, form parameters, responses, idempotency and fault injection.
 
-pub(crate) mod answer;
 pub(crate) mod auth;
 pub(crate) mod execute;
-pub(crate) mod in_flight;
+pub(crate) mod fault_layer;
 pub(crate) mod list;
-pub(crate) mod misbehave;
 pub(crate) mod params;
 pub(crate) mod parse;
 pub(crate) mod request;
-pub(crate) mod trace;
+pub(crate) mod response;
+pub(crate) mod telemetry;

@@ -1,30 +1,33 @@
-//! A local server that speaks the part of Stripe's API that the fleet uses, with a ledger of its own on disk.
+//! Local server with the part of Stripe's API that the fleet uses, and a ledger of its own on disk.
 //!
-//! Requests, answers, errors, idempotency and webhooks have Stripe's documented shapes (API version
-//! [`API_VERSION`]), so that a program which works with this server works with Stripe. Money never moves: test
-//! payment methods such as `pm_card_visa` decide what happens.
+//! Requests, responses, errors, idempotency and webhooks have Stripe's documented formats (API version [`API_VERSION`]), so
+//! that a program which works with this server works with Stripe. No money moves: test payment methods such as
+//! `pm_card_visa` determine the outcome.
 
-// The objects of the API have some fifty fields, each a step of the `json!` macro.
+// Objects of the API have about fifty fields, each a recursion of the `json!` macro.
 #![recursion_limit = "256"]
 
-mod behaviour;
 mod clock;
 mod config;
 mod error;
+mod faults;
 mod http;
 mod ids;
+mod in_flight;
 mod model;
+mod operations;
 mod routes;
-mod rules;
 mod sandbox;
+mod state;
 mod store;
+mod transaction;
 mod webhooks;
 
-pub use behaviour::Behaviour;
 pub use clock::{Clock, Millis, SystemClock};
 pub use config::{Config, RetrySchedule};
 pub use error::Error;
+pub use faults::FaultRates;
 pub use sandbox::{Sandbox, serve};
 
-/// The version of Stripe's API whose shapes are used.
+/// Version of Stripe's API whose formats are used.
 pub const API_VERSION: &str = "2026-08-26.dahlia";

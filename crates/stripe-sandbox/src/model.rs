@@ -1,4 +1,4 @@
-//! The objects of the ledger, and how Stripe shows them.
+//! Objects of the ledger, with their JSON in Stripe's format.
 
 pub(crate) mod charge;
 pub(crate) mod currency;

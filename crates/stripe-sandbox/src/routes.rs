@@ -1,4 +1,4 @@
-//! The endpoints, one file each.
+//! Router of the API.
 
 use std::time::Duration;
 
@@ -10,28 +10,19 @@ use axum::routing::{get, post, put};
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use tower_http::timeout::TimeoutLayer;
 
-use crate::http::answer::ApiError;
-use crate::http::{misbehave, trace};
-use crate::sandbox::App;
+use crate::http::response::ApiError;
+use crate::http::{fault_layer, telemetry};
+use crate::operations::{
+    cancel_payment_intent, confirm_payment_intent, create_payment_intent, create_refund, faults, get_payment_intent,
+    get_refund, health, list_events, list_payment_intents, list_refunds, three_d_secure,
+};
+use crate::state::AppState;
 
-mod behaviour;
-mod cancel_payment_intent;
-mod confirm_payment_intent;
-mod create_payment_intent;
-mod create_refund;
-mod get_payment_intent;
-mod get_refund;
-mod health;
-mod list_events;
-mod list_payment_intents;
-mod list_refunds;
-mod three_d_secure;
-
-/// Time in which a request is received and answered.
+/// Time limit for receiving and handling a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// All endpoints.
-pub(crate) fn router(app: App) -> Router {
+/// Returns the router of all endpoints.
+pub(crate) fn router(app: AppState) -> Router {
     Router::new()
         .route("/v1/payment_intents", post(create_payment_intent::handle).get(list_payment_intents::handle))
         .route("/v1/payment_intents/{id}", get(get_payment_intent::handle))
@@ -40,33 +31,33 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/refunds", post(create_refund::handle).get(list_refunds::handle))
         .route("/v1/refunds/{id}", get(get_refund::handle))
         .route("/v1/events", get(list_events::handle))
-        // Within the next layer, which goes on when the client does not.
+        // Inside the next layer, which continues when the client disconnects.
         .route_layer(time_limit())
-        // Above: what Stripe has too, and what goes wrong when it is to.
-        .route_layer(middleware::from_fn_with_state(app.clone(), misbehave::layer))
-        .route("/sandbox/behaviour", put(behaviour::put).get(behaviour::get))
+        // Endpoints above exist at Stripe too; faults are injected into these only.
+        .route_layer(middleware::from_fn_with_state(app.clone(), fault_layer::layer))
+        .route("/sandbox/behaviour", put(faults::put).get(faults::get))
         .route("/sandbox/3ds/{id}", get(three_d_secure::page).post(three_d_secure::complete))
         .route("/health", get(health::handle))
         .fallback(unrecognized)
         .method_not_allowed_fallback(unrecognized)
         .layer(time_limit())
-        // Outermost: an id and Stripe's headers are on every answer, refusals and preflights too.
+        // Outermost, so that every response has a request id and Stripe's headers, including errors and preflights.
         .layer(cors())
-        .layer(middleware::from_fn(trace::layer))
+        .layer(middleware::from_fn(telemetry::layer))
         .with_state(app)
 }
 
-/// Ends a request whose body does not arrive.
+/// Cancels a request whose body does not arrive.
 fn time_limit() -> TimeoutLayer {
     TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT)
 }
 
-/// Any page may call, as at Stripe: what a browser may do hangs on the client secret, not on where it comes from.
+/// Allows any origin, as at Stripe: a browser is authorized by the client secret, not by its origin.
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods(Any)
-        // Not `*`, which by the Fetch standard does not include `Authorization`.
+        // `*` does not include `Authorization` by the Fetch standard.
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([HeaderName::from_static("request-id"), HeaderName::from_static("idempotent-replayed")])
 }

@@ -1,4 +1,4 @@
-//! The ledger on disk: one SQLite file, one writer.
+//! Ledger on disk: one SQLite file with a single writer.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,10 +18,10 @@ pub(crate) mod pages;
 pub(crate) mod refunds;
 
 const READERS: u32 = 4;
-/// How long a write waits for another process that has the file, such as a backup.
-const BUSY: Duration = Duration::from_secs(10);
+/// Time that a write waits for another process that locks the file, such as a backup.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The ledger: what writes waits for the one writing connection, reads go on beside it.
+/// Ledger with one connection for writes and a pool for concurrent reads.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     writer: SqlitePool,
@@ -29,7 +29,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the file, makes it where there is none, and brings its tables up to date.
+    /// Opens or creates the file, and migrates it.
     pub(crate) async fn open(file: &Path) -> Result<Self, Error> {
         if let Some(directory) = file.parent().filter(|directory| !directory.as_os_str().is_empty()) {
             tokio::fs::create_dir_all(directory).await?;
@@ -40,7 +40,7 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(BUSY);
+            .busy_timeout(BUSY_TIMEOUT);
         // After a commit or rollback that failed (a full disk, an I/O error, no memory) SQLite may have ended the
         // transaction by itself while sqlx 0.9.0 still counts it: such a connection is replaced.
         let writer = SqlitePoolOptions::new().max_connections(1).after_release(|connection, _| {
@@ -56,20 +56,20 @@ impl Store {
         Ok(Self { writer, reader })
     }
 
-    /// Begins to write; nobody else writes until it is committed or dropped.
+    /// Begins a write transaction, which excludes others until it is committed or dropped.
     pub(crate) async fn write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
         self.writer.begin_with("BEGIN IMMEDIATE").await
     }
 
-    /// Closes all connections, so that the file is whole without its write-ahead log.
+    /// Closes all connections, so that the file is complete without its write-ahead log.
     pub(crate) async fn close(&self) {
         self.reader.close().await;
         self.writer.close().await;
     }
 }
 
-/// Brings the tables up to date. A ledger with newer tables is used as it is, unless a migration that contracts put a
-/// version above the newest one here into `schema_compatibility`.
+/// Migrates the ledger. A ledger with a newer schema is used unchanged, unless a contracting migration set a version above
+/// the newest one here in `schema_compatibility`.
 async fn migrate(writer: &SqlitePool) -> Result<(), Error> {
     sqlx::raw_sql(
         "CREATE TABLE IF NOT EXISTS schema_compatibility (component TEXT PRIMARY KEY, least_version BIGINT NOT NULL)",
@@ -87,7 +87,7 @@ async fn migrate(writer: &SqlitePool) -> Result<(), Error> {
     Ok(())
 }
 
-/// A write that must change one row did: else what was read before no longer holds.
-fn one_row(changed: u64) -> Result<(), sqlx::Error> {
+/// Checks that a write changed exactly one row; otherwise an earlier read is outdated.
+fn expect_one_row(changed: u64) -> Result<(), sqlx::Error> {
     if changed == 1 { Ok(()) } else { Err(sqlx::Error::RowNotFound) }
 }

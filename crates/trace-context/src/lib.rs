@@ -1,5 +1,14 @@
-//! The trace that a piece of work belongs to, carried over what is not a call of a function: HTTP, messages, rows
-//! (W3C trace context, <https://www.w3.org/TR/trace-context/>).
+//! Propagation of traces across process boundaries: HTTP, messages, rows (W3C trace context,
+//! <https://www.w3.org/TR/trace-context/>).
+//!
+//! ```
+//! let span = tracing::info_span!("consume");
+//! trace_context::continue_trace(&span, Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
+//! let header = trace_context::traceparent_of(&span);
+//! # assert_eq!(header, None, "no trace layer is installed");
+//! ```
+//!
+//! The crate does not depend on `common`, so that the gateway and the sandbox can use it.
 
 use std::collections::HashMap;
 
@@ -10,16 +19,16 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-/// The header, the property of a message, and the column that carry it.
+/// Name of the header, message property and column that contain the trace context.
 pub const TRACEPARENT: &str = "traceparent";
 
-/// The `traceparent` of the current span, if it belongs to a trace.
+/// Returns the `traceparent` of the current span, if it belongs to a trace.
 #[must_use]
 pub fn traceparent() -> Option<String> {
     traceparent_of(&Span::current())
 }
 
-/// The `traceparent` of this span, if it belongs to a trace.
+/// Returns the `traceparent` of a span, if it belongs to a trace.
 #[must_use]
 pub fn traceparent_of(span: &Span) -> Option<String> {
     let context = span.context();
@@ -31,7 +40,7 @@ pub fn traceparent_of(span: &Span) -> Option<String> {
     carrier.remove(TRACEPARENT)
 }
 
-/// The trace id of the current span as it stands in logs, if it belongs to a trace.
+/// Returns the trace id of the current span in the format of logs, if it belongs to a trace.
 #[must_use]
 pub fn trace_id() -> Option<String> {
     let context = Span::current().context();
@@ -40,15 +49,15 @@ pub fn trace_id() -> Option<String> {
     span.is_valid().then(|| span.trace_id().to_string())
 }
 
-/// Makes `span` a child of the span that `traceparent` names; one that is not valid is ignored.
+/// Makes a span a child of the span in `traceparent`. An invalid value is ignored.
 pub fn continue_trace(span: &Span, traceparent: Option<&str>) {
-    if let Some(context) = traceparent.and_then(parsed) {
-        // Fails only where no trace layer is installed: then there is no trace to continue.
+    if let Some(context) = traceparent.and_then(parse) {
+        // Fails only without a trace layer, when there is no trace to continue.
         let _ = span.set_parent(context);
     }
 }
 
-fn parsed(traceparent: &str) -> Option<Context> {
+fn parse(traceparent: &str) -> Option<Context> {
     let carrier = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
     let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
     context.span().span_context().is_valid().then_some(context)
@@ -64,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trace_goes_on_through_its_traceparent() {
+    fn trace_continues_from_its_traceparent() {
         let provider = SdkTracerProvider::builder().build();
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
         let _guard = tracing_subscriber::registry().with(layer).set_default();
@@ -78,15 +87,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_traceparent_is_ignored() {
+    fn invalid_traceparent_is_ignored() {
         let provider = SdkTracerProvider::builder().build();
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
         let _guard = tracing_subscriber::registry().with(layer).set_default();
-        for wrong in ["", "00", "00-00000000000000000000000000000000-b7ad6b7169203331-01", "\u{e9}"] {
-            assert!(parsed(wrong).is_none(), "{wrong}");
+        for invalid in ["", "00", "00-00000000000000000000000000000000-b7ad6b7169203331-01", "\u{e9}"] {
+            assert!(parse(invalid).is_none(), "{invalid}");
         }
         let span = tracing::info_span!("consume");
         continue_trace(&span, Some("nonsense"));
-        assert!(traceparent_of(&span).is_some(), "it has a trace of its own");
+        assert!(traceparent_of(&span).is_some(), "the span has a trace of its own");
     }
 }

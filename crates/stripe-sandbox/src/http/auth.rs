@@ -1,4 +1,4 @@
-//! Who calls: the account, by its secret key, or a browser, by any publishable one.
+//! Authentication: of the account by its secret key, or of a browser by any publishable key.
 
 use axum::http::{HeaderMap, header};
 use base64::Engine;
@@ -7,25 +7,25 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::http::answer::ApiError;
+use crate::http::response::ApiError;
 
-/// Who makes a request.
+/// Authenticated caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// The account itself.
+    /// Account itself.
     Account,
-    /// A browser with a publishable key: it may only do what an intent's client secret allows.
+    /// Browser with a publishable key, limited to intents whose client secret it sends.
     Browser,
 }
 
-const MISSING: &str = "You did not provide an API key. You need to provide your API key in the Authorization header, \
+const MISSING_KEY: &str = "You did not provide an API key. You need to provide your API key in the Authorization header, \
     using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication \
     for details, or we can help at https://support.stripe.com/.";
 
-/// Tells the caller from the `Authorization` header: a bearer, or the user name of HTTP Basic.
+/// Returns the caller by the `Authorization` header: a bearer token, or the user name of HTTP Basic.
 pub(crate) fn caller(headers: &HeaderMap, secret_key: &SecretString) -> Result<Caller, ApiError> {
-    let key = presented_key(headers).ok_or_else(|| ApiError::unauthorized(MISSING))?;
-    if same(&key, secret_key.expose_secret()) {
+    let key = presented_key(headers).ok_or_else(|| ApiError::unauthorized(MISSING_KEY))?;
+    if secrets_equal(&key, secret_key.expose_secret()) {
         Ok(Caller::Account)
     } else if key.starts_with("pk_test_") {
         Ok(Caller::Browser)
@@ -34,7 +34,7 @@ pub(crate) fn caller(headers: &HeaderMap, secret_key: &SecretString) -> Result<C
     }
 }
 
-/// The refusal of a browser that asks for what only the account may.
+/// Returns the error of a browser that calls an endpoint of the account.
 pub(crate) fn secret_key_required() -> ApiError {
     ApiError::unauthorized(
         "This API call cannot be made with a publishable API key. Please use a secret API key. You can find a list of \
@@ -43,8 +43,8 @@ pub(crate) fn secret_key_required() -> ApiError {
     .code("secret_key_required")
 }
 
-/// Compares two secrets in a time that tells nothing about them, not even their lengths.
-pub(crate) fn same(a: &str, b: &str) -> bool {
+/// Compares two secrets in constant time, independent also of their lengths.
+pub(crate) fn secrets_equal(a: &str, b: &str) -> bool {
     Sha256::digest(a).ct_eq(&Sha256::digest(b)).into()
 }
 
@@ -62,12 +62,12 @@ fn presented_key(headers: &HeaderMap) -> Option<String> {
     (!key.is_empty()).then_some(key)
 }
 
-/// The caller's own key as Stripe repeats it: what kind it is and its end, so that a person can tell which it was.
+/// Returns the caller's own key as Stripe quotes it: the kind and the last characters identify it.
 fn masked(key: &str) -> String {
-    let shown = |text: &str| text.chars().filter(char::is_ascii_graphic).collect::<String>();
+    let printable = |text: &str| text.chars().filter(char::is_ascii_graphic).collect::<String>();
     match key.strip_prefix("sk_test_") {
         Some(rest) if rest.is_ascii() && rest.len() > 12 => {
-            format!("sk_test_{}{}", "*".repeat(rest.len() - 4), shown(&rest[rest.len() - 4..]))
+            format!("sk_test_{}{}", "*".repeat(rest.len() - 4), printable(&rest[rest.len() - 4..]))
         }
         _ => "*".repeat(key.chars().count().min(32)),
     }
@@ -77,30 +77,30 @@ fn masked(key: &str) -> String {
 mod tests {
     use super::*;
 
-    fn tell(value: &str) -> Result<Caller, ApiError> {
+    fn authenticate(value: &str) -> Result<Caller, ApiError> {
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, value.parse().unwrap());
         caller(&headers, &SecretString::from("sk_test_abcdefghijklmnop"))
     }
 
     #[test]
-    fn bearer_and_basic_are_the_account() {
-        assert_eq!(tell("Bearer sk_test_abcdefghijklmnop").unwrap(), Caller::Account);
+    fn bearer_and_basic_authenticate_the_account() {
+        assert_eq!(authenticate("Bearer sk_test_abcdefghijklmnop").unwrap(), Caller::Account);
         let basic = STANDARD.encode("sk_test_abcdefghijklmnop:");
-        assert_eq!(tell(&format!("Basic {basic}")).unwrap(), Caller::Account);
+        assert_eq!(authenticate(&format!("Basic {basic}")).unwrap(), Caller::Account);
     }
 
     #[test]
-    fn any_publishable_key_is_a_browser() {
-        assert_eq!(tell("Bearer pk_test_1").unwrap(), Caller::Browser);
+    fn publishable_key_authenticates_a_browser() {
+        assert_eq!(authenticate("Bearer pk_test_1").unwrap(), Caller::Browser);
     }
 
     #[test]
-    fn others_are_refused_and_their_key_is_not_repeated() {
-        let error = tell("Bearer sk_test_abcdefghijklmnoq").unwrap_err();
+    fn other_keys_are_rejected_and_masked() {
+        let error = authenticate("Bearer sk_test_abcdefghijklmnoq").unwrap_err();
         assert_eq!(error.object.message, "Invalid API Key provided: sk_test_************mnoq");
         for value in ["Bearer ", "Digest x", "Basic !!", "x"] {
-            assert_eq!(tell(value).unwrap_err().object.message, MISSING);
+            assert_eq!(authenticate(value).unwrap_err().object.message, MISSING_KEY);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Carries out what changes the ledger: once for each idempotency key, effect and answer in one transaction
+//! Execution of mutating requests: once per idempotency key, with effect and response in one transaction
 //! (<https://docs.stripe.com/api/idempotent_requests>).
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -6,95 +6,99 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::http::answer::{Answer, ApiError};
-use crate::http::request::Call;
-use crate::rules::work::{Cause, Work};
-use crate::sandbox::App;
-use crate::store::keys::{self, Kept};
+use crate::http::request::ApiRequest;
+use crate::http::response::{ApiError, ApiResponse};
+use crate::state::AppState;
+use crate::store::keys::{self, StoredResponse};
+use crate::transaction::{LedgerTx, RequestOrigin};
 
-/// Something that changes the ledger. Its parameters were found good before.
+/// Operation that changes the ledger, with validated parameters.
 pub(crate) trait Operation: Send {
-    /// Does it. What it wrote is kept if it answers, and undone if it refuses.
-    fn run(self, work: &mut Work) -> impl Future<Output = Result<Answer, ApiError>> + Send;
+    /// Executes the operation. Its writes are committed with a response and rolled back on an error.
+    fn run(self, tx: &mut LedgerTx) -> impl Future<Output = Result<ApiResponse, ApiError>> + Send;
 }
 
-/// Carries out `operation`, or repeats what its key got before.
-pub(crate) async fn execute(app: &App, call: &Call, operation: impl Operation) -> Result<Response, ApiError> {
-    let held = match &call.idempotency_key {
-        Some(key) => Some(app.in_flight.hold(key).ok_or_else(|| in_use(key))?),
+/// Executes the operation, or returns the response stored under its key.
+pub(crate) async fn execute(
+    app: &AppState,
+    request: &ApiRequest,
+    operation: impl Operation,
+) -> Result<Response, ApiError> {
+    let guard = match &request.idempotency_key {
+        Some(key) => Some(app.in_flight.try_acquire(key).ok_or_else(|| in_use(key))?),
         None => None,
     };
-    let mut work = Work::begin(app, cause(call)).await?;
-    let now = work.now;
-    if let Some(key) = &call.idempotency_key
-        && let Some(kept) = keys::find(work.conn(), key, now).await?
+    let mut tx = LedgerTx::begin(app, origin(request)).await?;
+    let now = tx.now;
+    if let Some(key) = &request.idempotency_key
+        && let Some(stored) = keys::find(tx.conn(), key, now).await?
     {
-        return replay(call, key, kept);
+        return replay(request, key, stored);
     }
-    let result = operation.run(&mut work).await;
-    let answer = match result {
-        Ok(answer) => {
-            keep(&mut work, call, answer.status, &answer.body).await?;
-            work.commit(app).await?;
-            Ok(answer.into_response())
+    let result = operation.run(&mut tx).await;
+    let response = match result {
+        Ok(response) => {
+            store(&mut tx, request, response.status, &response.body).await?;
+            tx.commit(app).await?;
+            Ok(response.into_response())
         }
-        Err(refusal) => {
-            work.undo().await?;
-            if refusal.executed && call.idempotency_key.is_some() {
-                let mut work = Work::begin(app, cause(call)).await?;
-                keep(&mut work, call, refusal.status, &refusal.object.body()).await?;
-                work.commit(app).await?;
+        Err(error) => {
+            tx.rollback().await?;
+            if error.executed && request.idempotency_key.is_some() {
+                let mut tx = LedgerTx::begin(app, origin(request)).await?;
+                store(&mut tx, request, error.status, &error.object.body()).await?;
+                tx.commit(app).await?;
             }
-            Err(refusal)
+            Err(error)
         }
     };
-    drop(held);
-    answer
+    drop(guard);
+    response
 }
 
-fn cause(call: &Call) -> Cause {
-    Cause { request: Some(call.id.0.clone()), idempotency_key: call.idempotency_key.clone() }
+fn origin(request: &ApiRequest) -> RequestOrigin {
+    RequestOrigin { request: Some(request.id.0.clone()), idempotency_key: request.idempotency_key.clone() }
 }
 
-async fn keep(work: &mut Work, call: &Call, status: StatusCode, body: &Value) -> Result<(), ApiError> {
-    let Some(key) = &call.idempotency_key else {
+async fn store(tx: &mut LedgerTx, request: &ApiRequest, status: StatusCode, body: &Value) -> Result<(), ApiError> {
+    let Some(key) = &request.idempotency_key else {
         return Ok(());
     };
-    let kept = Kept {
-        path: call.path.clone(),
-        fingerprint: fingerprint(call),
+    let stored = StoredResponse {
+        path: request.path.clone(),
+        fingerprint: fingerprint(request),
         status: status.as_u16(),
         body: body.to_string(),
     };
-    let now = work.now;
-    Ok(keys::insert(work.conn(), key, &kept, now).await?)
+    let now = tx.now;
+    Ok(keys::insert(tx.conn(), key, &stored, now).await?)
 }
 
-fn replay(call: &Call, key: &str, kept: Kept) -> Result<Response, ApiError> {
+fn replay(request: &ApiRequest, key: &str, stored: StoredResponse) -> Result<Response, ApiError> {
     let hint = format!("Try using a key other than '{key}' if you meant to execute a different request.");
-    if kept.path != call.path {
+    if stored.path != request.path {
         return Err(ApiError::idempotency(format!(
             "Keys for idempotent requests can only be used for the same endpoint they were first used for ('{}' vs '{}'). {hint}",
-            call.path, kept.path
+            request.path, stored.path
         )));
     }
-    if kept.fingerprint != fingerprint(call) {
+    if stored.fingerprint != fingerprint(request) {
         return Err(ApiError::idempotency(format!(
             "Keys for idempotent requests can only be used with the same parameters they were first used with. {hint}"
         )));
     }
-    let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true")),
     ];
-    Ok((status, headers, kept.body).into_response())
+    Ok((status, headers, stored.body).into_response())
 }
 
-/// Tells requests under one key apart, without keeping what was sent.
-fn fingerprint(call: &Call) -> String {
-    let sent = serde_json::json!([format!("{:?}", call.caller), call.params.0]);
-    Sha256::digest(sent.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
+/// Returns a fingerprint that distinguishes requests under one key without storing their parameters.
+fn fingerprint(request: &ApiRequest) -> String {
+    let content = serde_json::json!([format!("{:?}", request.caller), request.params.0]);
+    Sha256::digest(content.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn in_use(key: &str) -> ApiError {

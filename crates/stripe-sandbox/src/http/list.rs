@@ -1,29 +1,29 @@
-//! Lists in Stripe's form: `limit`, `starting_after`, `ending_before`, `created`, and `has_more`.
+//! Lists in Stripe's format: `limit`, `starting_after`, `ending_before`, `created`, and `has_more`.
 
 use serde_json::{Value, json};
 use sqlx::FromRow;
 use sqlx::sqlite::SqliteRow;
 
-use crate::http::answer::ApiError;
 use crate::http::params::Params;
 use crate::http::parse::Param;
-use crate::sandbox::App;
-use crate::store::pages::{self, Filter, Listed, Start};
+use crate::http::response::ApiError;
+use crate::state::AppState;
+use crate::store::pages::{self, Filter, ListTable, PageStart};
 
 const DEFAULT_LIMIT: i64 = 10;
-const LARGEST_LIMIT: i64 = 100;
+const MAX_LIMIT: i64 = 100;
 
-/// The parameters that every list takes.
+/// Parameters of every list.
 pub(crate) const PARAMS: [&str; 4] = ["limit", "starting_after", "ending_before", "created"];
 
-/// One page of `listed`: its rows as Stripe's list object, each made by `show`.
+/// Returns one page of a table as Stripe's list object, with rows converted by `to_json`.
 pub(crate) async fn list<T>(
-    app: &App,
-    listed: Listed,
+    app: &AppState,
+    table: ListTable,
     params: &Params,
     mut filters: Vec<Filter>,
     url: &str,
-    show: impl Fn(&T) -> Result<Value, ApiError>,
+    to_json: impl Fn(&T) -> Result<Value, ApiError>,
 ) -> Result<Value, ApiError>
 where
     T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
@@ -33,9 +33,9 @@ where
     filters.extend(created(params)?);
     let mut conn = app.store.reader.acquire().await?;
     let start = match (after, before) {
-        (None, None) => Start::Newest,
-        (Some(id), None) => Start::After(place(&mut conn, listed, id, "starting_after").await?),
-        (None, Some(id)) => Start::Before(place(&mut conn, listed, id, "ending_before").await?),
+        (None, None) => PageStart::Newest,
+        (Some(id), None) => PageStart::After(position(&mut conn, table, id, "starting_after").await?),
+        (None, Some(id)) => PageStart::Before(position(&mut conn, table, id, "ending_before").await?),
         (Some(_), Some(_)) => {
             return Err(ApiError::invalid(
                 "You may only specify one of these parameters: starting_after, ending_before.",
@@ -43,25 +43,25 @@ where
             .code("parameters_exclusive"));
         }
     };
-    let (rows, has_more) = pages::page::<T>(&mut conn, listed, filters, start, limit).await?;
-    let data = rows.iter().map(show).collect::<Result<Vec<_>, _>>()?;
+    let (rows, has_more) = pages::page::<T>(&mut conn, table, filters, start, limit).await?;
+    let data = rows.iter().map(to_json).collect::<Result<Vec<_>, _>>()?;
     Ok(json!({ "object": "list", "data": data, "has_more": has_more, "url": url }))
 }
 
-async fn place(conn: &mut sqlx::SqliteConnection, listed: Listed, id: &str, param: &str) -> Result<i64, ApiError> {
-    pages::place(conn, listed, id).await?.ok_or_else(|| ApiError::missing(listed.noun, id, param))
+async fn position(conn: &mut sqlx::SqliteConnection, table: ListTable, id: &str, param: &str) -> Result<i64, ApiError> {
+    pages::position(conn, table, id).await?.ok_or_else(|| ApiError::missing(table.noun, id, param))
 }
 
 fn limit(params: &Params) -> Result<usize, ApiError> {
     let limit = params.integer_from("limit", 1)?.unwrap_or(DEFAULT_LIMIT);
-    if limit > LARGEST_LIMIT {
-        let message = format!("This value must be less than or equal to {LARGEST_LIMIT} (it currently is '{limit}').");
+    if limit > MAX_LIMIT {
+        let message = format!("This value must be less than or equal to {MAX_LIMIT} (it currently is '{limit}').");
         return Err(ApiError::invalid(message).code("parameter_invalid_integer").param("limit"));
     }
     Ok(usize::try_from(limit).unwrap_or(1))
 }
 
-/// `created=…` or `created[gte]=…` and its like, in seconds.
+/// Parses `created=…`, or `created[gte]=…` and the other operators, in seconds.
 fn created(params: &Params) -> Result<Vec<Filter>, ApiError> {
     match params.0.get("created") {
         None => Ok(Vec::new()),

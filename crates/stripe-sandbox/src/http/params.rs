@@ -1,21 +1,21 @@
-//! Reading parameters, with Stripe's words for what is wrong with them.
+//! Validated access to parameters, with Stripe's error messages.
 
 use std::collections::BTreeMap;
 
-use crate::http::answer::ApiError;
 use crate::http::parse::{Param, Tree};
+use crate::http::response::ApiError;
 
 const METADATA_KEYS: usize = 50;
 const METADATA_KEY_CHARS: usize = 40;
 const METADATA_VALUE_CHARS: usize = 500;
 
-/// The parameters of one request, from its query and its body.
+/// Parameters of one request, from its query and its body.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Params(pub(crate) Tree);
 
 impl Params {
-    /// Refuses a parameter that is in none of these: `known` are read, `ignored` change nothing here, and
-    /// `unsupported` mean something at Stripe that this server does not do.
+    /// Rejects parameters other than these: `known` ones are read, `ignored` ones have no effect here, and `unsupported` ones
+    /// have a meaning at Stripe that this server does not implement.
     pub(crate) fn only(&self, known: &[&str], ignored: &[&str], unsupported: &[&str]) -> Result<(), ApiError> {
         for name in self.0.keys().map(String::as_str) {
             if unsupported.contains(&name) {
@@ -30,7 +30,7 @@ impl Params {
         Ok(())
     }
 
-    /// A text; an empty one is refused, since Stripe takes it for an attempt to unset the parameter.
+    /// Returns a string. An empty one is rejected, since it unsets the parameter at Stripe.
     pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, ApiError> {
         match self.0.get(name) {
             None => Ok(None),
@@ -45,12 +45,12 @@ impl Params {
         }
     }
 
-    /// A text that must be there.
+    /// Returns a required string.
     pub(crate) fn required(&self, name: &str) -> Result<&str, ApiError> {
         self.text(name)?.ok_or_else(|| missing(name))
     }
 
-    /// A whole number.
+    /// Returns an integer.
     pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, ApiError> {
         let Some(text) = self.text(name)? else {
             return Ok(None);
@@ -60,11 +60,11 @@ impl Params {
         })
     }
 
-    /// A whole number that is at least `least`.
-    pub(crate) fn integer_from(&self, name: &str, least: i64) -> Result<Option<i64>, ApiError> {
+    /// Returns an integer of at least `min`.
+    pub(crate) fn integer_from(&self, name: &str, min: i64) -> Result<Option<i64>, ApiError> {
         match self.integer(name)? {
-            Some(value) if value < least => {
-                Err(ApiError::invalid(format!("This value must be greater than or equal to {least}."))
+            Some(value) if value < min => {
+                Err(ApiError::invalid(format!("This value must be greater than or equal to {min}."))
                     .code("parameter_invalid_integer")
                     .param(name))
             }
@@ -72,12 +72,12 @@ impl Params {
         }
     }
 
-    /// `true` or `false`; false where it is missing.
+    /// Returns a boolean; `false` if it is absent.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, ApiError> {
         flag(name, self.text(name)?)
     }
 
-    /// One of `choices`.
+    /// Returns a string that must be one of `choices`.
     pub(crate) fn choice(&self, name: &str, choices: &[&str]) -> Result<Option<&str>, ApiError> {
         match self.text(name)? {
             Some(value) if !choices.contains(&value) => {
@@ -87,20 +87,20 @@ impl Params {
         }
     }
 
-    /// A list of texts, written `name[]=…` or `name[0]=…`.
+    /// Returns a list of strings, written `name[]=…` or `name[0]=…`.
     pub(crate) fn list(&self, name: &str) -> Result<Option<Vec<String>>, ApiError> {
-        let wrong = || ApiError::invalid(format!("Invalid array: {name}")).param(name);
+        let invalid = || ApiError::invalid(format!("Invalid array: {name}")).param(name);
         match self.0.get(name) {
             None => Ok(None),
             Some(Param::Value(value)) if value.is_empty() => Err(empty(name)),
-            Some(Param::Value(_)) => Err(wrong()),
+            Some(Param::Value(_)) => Err(invalid()),
             Some(Param::Map(entries)) => {
                 let mut indexed = Vec::with_capacity(entries.len());
                 for (index, value) in entries {
-                    let index: u32 = index.parse().map_err(|_| wrong())?;
+                    let index: u32 = index.parse().map_err(|_| invalid())?;
                     match value {
                         Param::Value(value) => indexed.push((index, value.clone())),
-                        Param::Map(_) => return Err(wrong()),
+                        Param::Map(_) => return Err(invalid()),
                     }
                 }
                 indexed.sort();
@@ -109,7 +109,7 @@ impl Params {
         }
     }
 
-    /// What stands in the brackets of `name`.
+    /// Returns the parameters in the brackets of `name`.
     pub(crate) fn inner(&self, name: &str) -> Result<Option<Self>, ApiError> {
         match self.0.get(name) {
             None => Ok(None),
@@ -118,7 +118,7 @@ impl Params {
         }
     }
 
-    /// Stripe's metadata: up to 50 keys of 40 characters, values of 500; an empty value leaves the key out.
+    /// Returns the metadata: up to 50 keys of 40 characters, with values of 500. An empty value omits the key.
     pub(crate) fn metadata(&self) -> Result<BTreeMap<String, String>, ApiError> {
         let inner = match self.0.get("metadata") {
             None => return Ok(BTreeMap::new()),
@@ -174,7 +174,7 @@ fn empty(name: &str) -> ApiError {
     ApiError::invalid(message).code("parameter_invalid_empty").param(name)
 }
 
-/// The refusal of a request that lacks `name`.
+/// Returns the error of a missing parameter.
 pub(crate) fn missing(name: &str) -> ApiError {
     ApiError::invalid(format!("Missing required param: {name}.")).code("parameter_missing").param(name)
 }
@@ -195,18 +195,18 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_whole_and_bounded() {
+    fn integer_is_validated() {
         assert_eq!(params("amount=12").integer_from("amount", 1).unwrap(), Some(12));
-        for wrong in ["amount=1.5", "amount=x", "amount=0", "amount=99999999999999999999"] {
-            let code = code(params(wrong).integer_from("amount", 1));
-            assert_eq!(code, Some("parameter_invalid_integer"), "{wrong}");
+        for invalid in ["amount=1.5", "amount=x", "amount=0", "amount=99999999999999999999"] {
+            let code = code(params(invalid).integer_from("amount", 1));
+            assert_eq!(code, Some("parameter_invalid_integer"), "{invalid}");
         }
         assert_eq!(code(params("amount=").integer("amount")), Some("parameter_invalid_empty"));
         assert_eq!(code(params("").required("amount")), Some("parameter_missing"));
     }
 
     #[test]
-    fn lists_keep_the_order_of_their_indexes() {
+    fn list_is_sorted_by_index() {
         let two = Some(vec!["card".to_owned(), "paypal".to_owned()]);
         assert_eq!(params("t[]=card&t[]=paypal").list("t").unwrap(), two);
         assert_eq!(params("t[10]=paypal&t[2]=card").list("t").unwrap(), two);
@@ -215,19 +215,19 @@ mod tests {
     }
 
     #[test]
-    fn metadata_keeps_stripes_limits() {
-        let kept = params("metadata[a]=1&metadata[b]=").metadata().unwrap();
-        assert_eq!(kept, BTreeMap::from([("a".to_owned(), "1".to_owned())]));
+    fn metadata_has_stripes_limits() {
+        let metadata = params("metadata[a]=1&metadata[b]=").metadata().unwrap();
+        assert_eq!(metadata, BTreeMap::from([("a".to_owned(), "1".to_owned())]));
         let long_key = format!("metadata[{}]=1", "k".repeat(41));
         let long_value = format!("metadata[k]={}", "v".repeat(501));
         let many: String = (0..51).map(|n| format!("metadata[k{n}]=1&")).collect();
-        for wrong in [long_key, long_value, many, "metadata=1".into(), "metadata[a][b]=1".into()] {
-            assert!(params(&wrong).metadata().is_err());
+        for invalid in [long_key, long_value, many, "metadata=1".into(), "metadata[a][b]=1".into()] {
+            assert!(params(&invalid).metadata().is_err());
         }
     }
 
     #[test]
-    fn unknown_and_unsupported_parameters_are_told_apart() {
+    fn unknown_and_unsupported_parameters_have_different_errors() {
         let given = params("amount=1&expand[]=x&shipping[name]=y&capture=1");
         assert!(given.only(&["amount", "capture"], &["shipping"], &[]).is_ok());
         assert_eq!(code(given.only(&["amount"], &["shipping"], &[])), Some("parameter_unknown"));

@@ -1,15 +1,15 @@
-//! Forms in Stripe's bracket syntax: `metadata[order_id]=1`, `payment_method_types[]=card`, `list[0]=a`.
+//! Parser of forms in Stripe's bracket syntax: `metadata[order_id]=1`, `payment_method_types[]=card`, `list[0]=a`.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::http::answer::ApiError;
+use crate::http::response::ApiError;
 
-/// How deep brackets may nest; Stripe's own parameters need four.
-const DEEPEST: usize = 6;
+/// Maximum depth of nested brackets; Stripe's own parameters need four.
+const MAX_DEPTH: usize = 6;
 
-/// A value or, for brackets, what stands in them. A list is a map whose keys are its indexes.
+/// Value, or the parameters in brackets. A list is a map with its indexes as keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Param {
@@ -17,7 +17,7 @@ pub(crate) enum Param {
     Map(Tree),
 }
 
-/// Parameters by name, in order of their names.
+/// Parameters by name.
 pub(crate) type Tree = BTreeMap<String, Param>;
 
 /// Adds the parameters of `encoded` (a query or a form body) to `tree`; a later one replaces an earlier one.
@@ -29,7 +29,7 @@ pub(crate) fn add(tree: &mut Tree, encoded: &[u8]) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// `a[b][]` as `a`, `b` and the empty string; nothing where the brackets do not match.
+/// Splits `a[b][]` into `a`, `b` and the empty string; returns `None` if the brackets do not match.
 fn path(name: &str) -> Option<Vec<&str>> {
     let (first, mut rest) = name.split_at(name.find('[').unwrap_or(name.len()));
     let mut path = vec![first];
@@ -38,7 +38,7 @@ fn path(name: &str) -> Option<Vec<&str>> {
         path.push(part);
         rest = after;
     }
-    (!first.is_empty() && path.len() <= DEEPEST).then_some(path)
+    (!first.is_empty() && path.len() <= MAX_DEPTH).then_some(path)
 }
 
 fn insert(tree: &mut Tree, path: &[&str], value: String) {
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn brackets_become_maps_and_lists() {
+    fn brackets_are_parsed_as_maps_and_lists() {
         assert_eq!(
             parsed("amount=1&metadata[order_id]=a%20b&metadata%5Bx%5D=+&t[]=card&t[]=paypal&a[0]=z"),
             serde_json::json!({
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_do_not_close_or_nest_too_deep_are_refused() {
+    fn unbalanced_and_too_deep_brackets_are_rejected() {
         for name in ["a[b", "a[b]c", "[a]", "=1", "a[b][c][d][e][f][g]"] {
             let mut tree = Tree::new();
             assert!(add(&mut tree, format!("{name}=1").as_bytes()).is_err(), "{name}");
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_two_wins_whatever_its_form() {
+    fn last_parameter_of_a_name_takes_precedence() {
         assert_eq!(parsed("a=1&a[b]=2"), serde_json::json!({"a": {"b": "2"}}));
         assert_eq!(parsed("a[b]=2&a=1"), serde_json::json!({"a": "1"}));
     }

@@ -1,33 +1,33 @@
-//! One call of the API: who made it, with which parameters, under which idempotency key.
+//! Extractors of API requests: caller, parameters and idempotency key.
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
-use crate::http::answer::ApiError;
 use crate::http::auth::{self, Caller};
 use crate::http::params::Params;
 use crate::http::parse::{self, Tree};
-use crate::http::trace::RequestId;
-use crate::sandbox::App;
+use crate::http::response::ApiError;
+use crate::http::telemetry::RequestId;
+use crate::state::AppState;
 
-/// The largest body that is read, in bytes.
-const LARGEST_BODY: usize = 256 * 1024;
-/// The longest idempotency key (<https://docs.stripe.com/api/idempotent_requests>).
-const LONGEST_KEY: usize = 255;
+/// Maximum size of a body in bytes.
+const MAX_BODY: usize = 256 * 1024;
+/// Maximum length of an idempotency key (<https://docs.stripe.com/api/idempotent_requests>).
+const MAX_KEY: usize = 255;
 
-/// A call by the account or by a browser; the handler must check the client secret of a browser.
+/// Request by the account or by a browser, whose client secret the handler must check.
 #[derive(Debug)]
-pub(crate) struct AnyCall(pub(crate) Call);
+pub(crate) struct AnyCaller(pub(crate) ApiRequest);
 
-/// A call that only the account may make.
+/// Request by the account; one by a browser is rejected.
 #[derive(Debug)]
-pub(crate) struct AccountCall(pub(crate) Call);
+pub(crate) struct AccountOnly(pub(crate) ApiRequest);
 
-/// What was sent.
+/// Request to the API.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct ApiRequest {
     pub(crate) caller: Caller,
     pub(crate) path: String,
     pub(crate) params: Params,
@@ -35,10 +35,10 @@ pub(crate) struct Call {
     pub(crate) id: RequestId,
 }
 
-impl FromRequest<App> for AnyCall {
+impl FromRequest<AppState> for AnyCaller {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, app: &AppState) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let caller = auth::caller(&parts.headers, &app.settings.secret_key)?;
         let mut tree = Tree::new();
@@ -49,7 +49,7 @@ impl FromRequest<App> for AnyCall {
             parse::add(&mut tree, &body)?;
         }
         let idempotency_key = if parts.method == Method::POST { key(&parts.headers)? } else { None };
-        Ok(Self(Call {
+        Ok(Self(ApiRequest {
             caller,
             path: parts.uri.path().to_owned(),
             params: Params(tree),
@@ -59,23 +59,23 @@ impl FromRequest<App> for AnyCall {
     }
 }
 
-impl FromRequest<App> for AccountCall {
+impl FromRequest<AppState> for AccountOnly {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
-        // The key is looked at before the body, so that a stranger cannot make the sandbox read one.
+    async fn from_request(request: Request, app: &AppState) -> Result<Self, ApiError> {
+        // The key is checked before the body is read, so that only authenticated callers can send a body.
         if auth::caller(request.headers(), &app.settings.secret_key)? == Caller::Browser {
             return Err(auth::secret_key_required());
         }
-        AnyCall::from_request(request, app).await.map(|AnyCall(call)| Self(call))
+        AnyCaller::from_request(request, app).await.map(|AnyCaller(request)| Self(request))
     }
 }
 
 async fn read(body: Body) -> Result<Bytes, ApiError> {
-    match Limited::new(body, LARGEST_BODY).collect().await {
+    match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
-            Err(ApiError::invalid(format!("The request body must be at most {LARGEST_BODY} bytes"))
+            Err(ApiError::invalid(format!("The request body must be at most {MAX_BODY} bytes"))
                 .status(StatusCode::PAYLOAD_TOO_LARGE))
         }
         Err(_) => Err(ApiError::invalid("The request body is incomplete")),
@@ -99,9 +99,7 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
         return Ok(None);
     };
     match value.to_str() {
-        Ok(key) if !key.is_empty() && key.len() <= LONGEST_KEY => Ok(Some(key.to_owned())),
-        _ => {
-            Err(ApiError::idempotency(format!("Idempotency keys must be 1 to {LONGEST_KEY} printable characters long")))
-        }
+        Ok(key) if !key.is_empty() && key.len() <= MAX_KEY => Ok(Some(key.to_owned())),
+        _ => Err(ApiError::idempotency(format!("Idempotency keys must be 1 to {MAX_KEY} printable characters long"))),
     }
 }

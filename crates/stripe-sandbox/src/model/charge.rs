@@ -1,4 +1,4 @@
-//! A charge: one attempt to take money, good or bad.
+//! Charge: a successful or failed attempt to collect a payment.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use crate::model::json_text::JsonText;
 use crate::model::method::{Method, billing_details};
 
-/// `succeeded` is what can be refunded.
+/// Status of a charge. Only a successful one can be refunded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(rename_all = "snake_case")]
 pub(crate) enum ChargeStatus {
@@ -16,7 +16,7 @@ pub(crate) enum ChargeStatus {
     Failed,
 }
 
-/// A row of `charges`.
+/// Row of `charges`.
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct Charge {
     pub(crate) id: String,
@@ -24,7 +24,7 @@ pub(crate) struct Charge {
     pub(crate) payment_intent: String,
     pub(crate) payment_method: String,
     pub(crate) amount: i64,
-    /// Refunds that have not failed.
+    /// Sum of the refunds that have not failed.
     pub(crate) amount_refunded: i64,
     pub(crate) currency: String,
     pub(crate) status: ChargeStatus,
@@ -35,7 +35,7 @@ pub(crate) struct Charge {
 }
 
 impl Charge {
-    /// Stripe's charge object; `method` is the one that was charged.
+    /// Returns Stripe's charge object with the details of the charged payment method.
     pub(crate) fn to_json(&self, method: &Method) -> Value {
         let paid = self.status == ChargeStatus::Succeeded;
         let outcome = if paid {

@@ -1,6 +1,6 @@
-//! The currencies that Stripe takes, and how it writes amounts in its messages.
+//! Currencies of Stripe, and the format of amounts in its messages.
 
-/// Lower case, as Stripe keeps them (<https://docs.stripe.com/currencies>).
+/// Currencies in lower case (<https://docs.stripe.com/currencies>).
 const CURRENCIES: &[&str] = &[
     "usd", "aed", "afn", "all", "amd", "ang", "aoa", "ars", "aud", "awg", "azn", "bam", "bbd", "bdt", "bgn", "bif",
     "bmd", "bnd", "bob", "brl", "bsd", "bwp", "byn", "bzd", "cad", "cdf", "chf", "clp", "cny", "cop", "crc", "cve",
@@ -13,22 +13,22 @@ const CURRENCIES: &[&str] = &[
     "xcd", "xof", "xpf", "yer", "zar", "zmw",
 ];
 
-/// Those whose smallest unit is the whole.
+/// Currencies without decimals.
 const WITHOUT_DECIMALS: &[&str] =
     &["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"];
 
-/// The currency in lower case, if Stripe takes it.
+/// Returns the currency in lower case if Stripe supports it.
 pub(crate) fn parse(text: &str) -> Option<String> {
     let lower = text.to_ascii_lowercase();
     CURRENCIES.contains(&lower.as_str()).then_some(lower)
 }
 
-/// All of them, as Stripe lists them in a message.
+/// Returns the list of all currencies for a message.
 pub(crate) fn all() -> String {
     CURRENCIES.join(", ")
 }
 
-/// `amount` in the currency's smallest unit for a person to read, such as `$12.34` or `12.34 CHF`.
+/// Formats an amount in the currency's smallest unit, such as `$12.34` or `12.34 CHF`.
 pub(crate) fn format(amount: i64, currency: &str) -> String {
     let number = if WITHOUT_DECIMALS.contains(&currency) {
         amount.to_string()
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_written_with_the_decimals_of_their_currency() {
+    fn amount_has_the_decimals_of_its_currency() {
         assert_eq!(format(1234, "usd"), "$12.34");
         assert_eq!(format(5, "eur"), "€0.05");
         assert_eq!(format(1234, "jpy"), "¥1234");
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn currencies_are_kept_in_lower_case() {
+    fn currency_is_parsed_to_lower_case() {
         assert_eq!(parse("USD").as_deref(), Some("usd"));
         assert_eq!(parse("xyz"), None);
     }

@@ -1,11 +1,11 @@
-//! An event: what happened, as webhooks tell it.
+//! Event that webhooks report.
 
 use serde_json::{Value, json};
 use sqlx::FromRow;
 
 use crate::API_VERSION;
 
-/// The kinds of event that this server sends.
+/// Kind of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
     IntentSucceeded,
@@ -17,7 +17,7 @@ pub(crate) enum EventKind {
 }
 
 impl EventKind {
-    /// Stripe's name of the kind.
+    /// Returns Stripe's name of the kind.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::IntentSucceeded => "payment_intent.succeeded",
@@ -30,7 +30,7 @@ impl EventKind {
     }
 }
 
-/// A row of `events`, with the number of its webhooks that have not arrived.
+/// Row of `events`, with the number of its pending webhooks.
 #[derive(Debug, FromRow)]
 pub(crate) struct Event {
     pub(crate) body: String,
@@ -38,7 +38,7 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// Stripe's event object, with what is pending now.
+    /// Returns Stripe's event object, with the current number of pending webhooks.
     pub(crate) fn to_json(&self) -> Result<Value, serde_json::Error> {
         let mut object: Value = serde_json::from_str(&self.body)?;
         object["pending_webhooks"] = json!(self.pending_webhooks);
@@ -46,7 +46,7 @@ impl Event {
     }
 }
 
-/// The event as it is sent. `request` is the id of the API request that caused it and its idempotency key.
+/// Returns the event as it is sent. `request` is the id and idempotency key of the API request that caused it.
 pub(crate) fn body(
     id: &str,
     kind: EventKind,

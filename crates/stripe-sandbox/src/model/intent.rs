@@ -1,4 +1,4 @@
-//! A payment intent: one wish to take money, and its states.
+//! Payment intent and its statuses.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,24 @@ use sqlx::FromRow;
 
 use crate::model::json_text::JsonText;
 
-/// Where an intent stands (<https://docs.stripe.com/payments/paymentintents/lifecycle>).
+/// Status of an intent (<https://docs.stripe.com/payments/paymentintents/lifecycle>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(rename_all = "snake_case")]
 pub(crate) enum IntentStatus {
-    /// It has no payment method, or the last one was declined.
+    /// No payment method, or the last one was declined.
     RequiresPaymentMethod,
-    /// It has a payment method that nobody charged yet.
+    /// Payment method that is not charged yet.
     RequiresConfirmation,
-    /// The customer must do something on a page.
+    /// Pending action of the customer on a page.
     RequiresAction,
-    /// The money was taken.
+    /// Successful charge.
     Succeeded,
-    /// It was given up; no money can be taken any more.
+    /// Cancelled; no further charge is possible.
     Canceled,
 }
 
 impl IntentStatus {
-    /// The status in Stripe's words.
+    /// Returns Stripe's name of the status.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::RequiresPaymentMethod => "requires_payment_method",
@@ -35,13 +35,13 @@ impl IntentStatus {
         }
     }
 
-    /// Whether the intent can still be confirmed or cancelled.
+    /// Returns whether the intent can still be confirmed or cancelled.
     pub(crate) const fn is_open(self) -> bool {
         !matches!(self, Self::Succeeded | Self::Canceled)
     }
 }
 
-/// A row of `payment_intents`.
+/// Row of `payment_intents`.
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct Intent {
     pub(crate) id: String,
@@ -54,9 +54,9 @@ pub(crate) struct Intent {
     pub(crate) description: Option<String>,
     pub(crate) receipt_email: Option<String>,
     pub(crate) metadata: JsonText<BTreeMap<String, String>>,
-    /// The types are the account's own, not named by the caller.
+    /// `true` if the types are those of the account instead of the request's.
     pub(crate) automatic_methods: bool,
-    /// `always` or `never`; of meaning where the methods are automatic.
+    /// `always` or `never`, for automatic methods.
     pub(crate) allow_redirects: String,
     pub(crate) payment_method_types: JsonText<Vec<String>>,
     pub(crate) payment_method: Option<String>,
@@ -67,8 +67,8 @@ pub(crate) struct Intent {
     pub(crate) cancellation_reason: Option<String>,
 }
 
-/// What a browser with a publishable key gets to see of an intent.
-const SHOWN_TO_BROWSERS: &[&str] = &[
+/// Fields of an intent that a browser with a publishable key may read.
+const BROWSER_FIELDS: &[&str] = &[
     "id",
     "object",
     "amount",
@@ -96,7 +96,7 @@ const SHOWN_TO_BROWSERS: &[&str] = &[
 ];
 
 impl Intent {
-    /// Stripe's payment intent object; `public_url` is where the pages of this server are.
+    /// Returns Stripe's payment intent object; `public_url` is the URL of this server's pages.
     pub(crate) fn to_json(&self, public_url: &str) -> Value {
         let next_action = (self.status == IntentStatus::RequiresAction).then(|| {
             json!({
@@ -156,11 +156,11 @@ impl Intent {
         })
     }
 
-    /// What a browser may see: no metadata, no charge.
+    /// Returns the fields that a browser may read, without metadata and charge.
     pub(crate) fn to_browser_json(&self, public_url: &str) -> Value {
         let mut object = self.to_json(public_url);
         if let Value::Object(fields) = &mut object {
-            fields.retain(|name, _| SHOWN_TO_BROWSERS.contains(&name.as_str()));
+            fields.retain(|name, _| BROWSER_FIELDS.contains(&name.as_str()));
         }
         object
     }

@@ -1,4 +1,4 @@
-//! A column that holds JSON as text.
+//! Column with JSON as text.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -7,7 +7,7 @@ use sqlx::error::BoxDynError;
 use sqlx::sqlite::{SqliteTypeInfo, SqliteValueRef};
 use sqlx::{Database, Decode, Encode, Sqlite, Type};
 
-/// `T`, kept as JSON.
+/// Value stored as JSON.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct JsonText<T>(pub(crate) T);
 

@@ -1,4 +1,4 @@
-//! A payment method: a test method that a caller used, under an id of its own.
+//! Payment method: a test method under an id of its own.
 
 use serde_json::{Value, json};
 use sqlx::FromRow;
@@ -6,7 +6,7 @@ use sqlx::FromRow;
 use crate::ids;
 use crate::model::test_methods::{self, Outcome, REDIRECT, RefundOutcome, TestMethod};
 
-/// A row of `payment_methods`.
+/// Row of `payment_methods`.
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct Method {
     pub(crate) id: String,
@@ -16,27 +16,27 @@ pub(crate) struct Method {
 }
 
 impl Method {
-    /// A method that behaves as `test` does.
+    /// Creates a payment method from a test method.
     pub(crate) fn of_test(test: &TestMethod, created: i64) -> Self {
         Self { id: ids::new("pm"), created, token: test.token.to_owned(), r#type: test.kind.to_owned() }
     }
 
-    /// A method of a type that sends the customer to a page.
+    /// Creates a payment method of a type that redirects the customer to a page.
     pub(crate) fn redirect(kind: &str, created: i64) -> Self {
         Self { id: ids::new("pm"), created, token: REDIRECT.to_owned(), r#type: kind.to_owned() }
     }
 
-    /// What happens when it is charged. A token that an older ledger has and this version lacks needs a page.
+    /// Returns the outcome of a charge. An unknown token of an older ledger requires an action.
     pub(crate) fn outcome(&self) -> Outcome {
-        test_methods::behaviour(&self.token).map_or(Outcome::NeedsAction, |test| test.outcome)
+        test_methods::by_token(&self.token).map_or(Outcome::NeedsAction, |test| test.outcome)
     }
 
-    /// What becomes of a refund to it.
+    /// Returns the outcome of a refund.
     pub(crate) fn refund_outcome(&self) -> RefundOutcome {
-        test_methods::behaviour(&self.token).map_or(RefundOutcome::Succeeds, |test| test.refund)
+        test_methods::by_token(&self.token).map_or(RefundOutcome::Succeeds, |test| test.refund)
     }
 
-    /// Stripe's payment method object.
+    /// Returns Stripe's payment method object.
     pub(crate) fn to_json(&self) -> Value {
         let mut object = json!({
             "id": self.id,
@@ -61,7 +61,7 @@ impl Method {
         object
     }
 
-    /// `payment_method_details` of a charge.
+    /// Returns `payment_method_details` of a charge.
     pub(crate) fn details(&self) -> Value {
         let mut details = json!({ "type": self.r#type });
         details[self.r#type.as_str()] = self.type_details(json!({
@@ -77,14 +77,14 @@ impl Method {
     }
 
     fn brand(&self) -> &'static str {
-        test_methods::behaviour(&self.token).map_or("", |test| test.brand)
+        test_methods::by_token(&self.token).map_or("", |test| test.brand)
     }
 
     fn last4(&self) -> &'static str {
-        test_methods::behaviour(&self.token).map_or("", |test| test.last4)
+        test_methods::by_token(&self.token).map_or("", |test| test.last4)
     }
 
-    /// What Stripe tells about a card, with `more`; of other types it tells next to nothing here.
+    /// Returns the details of a card, extended by `more`; other types have none here.
     fn type_details(&self, more: Value) -> Value {
         if self.r#type != "card" {
             return json!({});
@@ -106,7 +106,7 @@ impl Method {
     }
 }
 
-/// Stripe's billing details of a customer who gave none.
+/// Returns empty billing details.
 pub(crate) fn billing_details() -> Value {
     json!({
         "address": {

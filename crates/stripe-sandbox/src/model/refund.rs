@@ -1,4 +1,4 @@
-//! A refund: money of one charge that goes back.
+//! Refund of a charge.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use sqlx::FromRow;
 
 use crate::model::json_text::JsonText;
 
-/// Where a refund stands. One that has not failed counts against what can still be refunded.
+/// Status of a refund. One that has not failed reduces the refundable amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(rename_all = "snake_case")]
 pub(crate) enum RefundStatus {
@@ -16,7 +16,7 @@ pub(crate) enum RefundStatus {
     Failed,
 }
 
-/// A row of `refunds`.
+/// Row of `refunds`.
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct Refund {
     pub(crate) id: String,
@@ -31,12 +31,12 @@ pub(crate) struct Refund {
     pub(crate) metadata: JsonText<BTreeMap<String, String>>,
     pub(crate) settle_at: Option<i64>,
     pub(crate) settle_as: Option<RefundStatus>,
-    /// The trace of the request that made it.
+    /// Trace of the request that created the refund.
     pub(crate) traceparent: Option<String>,
 }
 
 impl Refund {
-    /// Stripe's refund object.
+    /// Returns Stripe's refund object.
     pub(crate) fn to_json(&self) -> Value {
         let mut object = json!({
             "id": self.id,

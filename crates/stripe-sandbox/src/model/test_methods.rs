@@ -1,17 +1,17 @@
-//! Stripe's test payment methods (<https://docs.stripe.com/testing>) and what each does.
+//! Stripe's test payment methods (<https://docs.stripe.com/testing>) and their outcomes.
 
-/// What happens when a method is charged.
+/// Outcome of a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The money is taken at once.
+    /// Immediate success.
     Succeeds,
-    /// The issuer says no.
+    /// Decline by the issuer.
     Declined(Decline),
-    /// The customer must do something on a page first; then the money is taken.
+    /// Success after an action of the customer on a page.
     NeedsAction,
 }
 
-/// Why a card is declined.
+/// Reason of a decline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Decline {
     pub(crate) code: &'static str,
@@ -19,22 +19,22 @@ pub(crate) struct Decline {
     pub(crate) message: &'static str,
 }
 
-/// As most cards are declined.
+/// Most common decline.
 pub(crate) const GENERIC_DECLINE: Decline =
     Decline { code: "card_declined", decline_code: Some("generic_decline"), message: "Your card was declined." };
 
-/// What becomes of a refund to a method.
+/// Outcome of a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RefundOutcome {
-    /// It has succeeded when it is made.
+    /// Immediate success.
     Succeeds,
-    /// It is pending first and succeeds later.
+    /// Pending at first, success later.
     SucceedsLater,
-    /// It has succeeded when it is made, and fails later.
+    /// Success at first, failure later.
     FailsLater,
 }
 
-/// How a payment method behaves.
+/// Test method and its outcomes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TestMethod {
     pub(crate) token: &'static str,
@@ -45,7 +45,7 @@ pub(crate) struct TestMethod {
     pub(crate) refund: RefundOutcome,
 }
 
-/// The token of methods that a page decides about, such as PayPal given as `payment_method_data`.
+/// Token of payment methods with a page, such as PayPal in `payment_method_data`.
 pub(crate) const REDIRECT: &str = "redirect";
 
 const fn card(token: &'static str, brand: &'static str, last4: &'static str, outcome: Outcome) -> TestMethod {
@@ -62,7 +62,12 @@ const fn declined(
     card(token, "visa", last4, Outcome::Declined(decline))
 }
 
-const fn refused(token: &'static str, last4: &'static str, code: &'static str, text: &'static str) -> TestMethod {
+const fn declined_with_code(
+    token: &'static str,
+    last4: &'static str,
+    code: &'static str,
+    text: &'static str,
+) -> TestMethod {
     let decline = Decline { code, decline_code: None, message: text };
     card(token, "visa", last4, Outcome::Declined(decline))
 }
@@ -102,9 +107,14 @@ const METHODS: &[TestMethod] = &[
         "card_velocity_exceeded",
         "Your card was declined for making repeated attempts too frequently or exceeding its amount limit.",
     ),
-    refused("pm_card_chargeDeclinedExpiredCard", "0069", "expired_card", "Your card has expired."),
-    refused("pm_card_chargeDeclinedIncorrectCvc", "0127", "incorrect_cvc", "Your card's security code is incorrect."),
-    refused(
+    declined_with_code("pm_card_chargeDeclinedExpiredCard", "0069", "expired_card", "Your card has expired."),
+    declined_with_code(
+        "pm_card_chargeDeclinedIncorrectCvc",
+        "0127",
+        "incorrect_cvc",
+        "Your card's security code is incorrect.",
+    ),
+    declined_with_code(
         "pm_card_chargeDeclinedProcessingError",
         "0119",
         "processing_error",
@@ -130,19 +140,19 @@ const METHODS: &[TestMethod] = &[
     },
 ];
 
-/// The behaviour behind `token`, as the ledger keeps it.
-pub(crate) fn behaviour(token: &str) -> Option<&'static TestMethod> {
+/// Returns the test method of a token in the ledger.
+pub(crate) fn by_token(token: &str) -> Option<&'static TestMethod> {
     METHODS.iter().find(|method| method.token == token)
 }
 
-/// The test method that a caller names. Declines are also known with their brand: `pm_card_visa_chargeDeclined…`.
-pub(crate) fn named(name: &str) -> Option<&'static TestMethod> {
+/// Returns the test method of a name in a request. Declines have aliases with a brand: `pm_card_visa_chargeDeclined…`.
+pub(crate) fn by_name(name: &str) -> Option<&'static TestMethod> {
     if name == REDIRECT {
         return None;
     }
-    behaviour(name).or_else(|| {
+    by_token(name).or_else(|| {
         let rest = name.strip_prefix("pm_card_visa_chargeDeclined")?;
-        behaviour(&format!("pm_card_chargeDeclined{rest}"))
+        by_token(&format!("pm_card_chargeDeclined{rest}"))
     })
 }
 
@@ -151,15 +161,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn declines_are_known_with_and_without_their_brand() {
-        let plain = named("pm_card_chargeDeclined").unwrap();
-        assert_eq!(named("pm_card_visa_chargeDeclined").unwrap().token, plain.token);
-        assert!(named("pm_card_unknown").is_none());
-        assert!(named(REDIRECT).is_none());
+    fn decline_has_an_alias_with_its_brand() {
+        let plain = by_name("pm_card_chargeDeclined").unwrap();
+        assert_eq!(by_name("pm_card_visa_chargeDeclined").unwrap().token, plain.token);
+        assert!(by_name("pm_card_unknown").is_none());
+        assert!(by_name(REDIRECT).is_none());
     }
 
     #[test]
-    fn no_token_stands_twice() {
+    fn tokens_are_unique() {
         for method in METHODS {
             assert_eq!(METHODS.iter().filter(|other| other.token == method.token).count(), 1);
         }

@@ -5,28 +5,28 @@ use sqlx::SqliteConnection;
 use crate::model::charge::Charge;
 use crate::model::intent::Intent;
 
-/// The charge with this id.
+/// Finds a charge by id.
 pub(crate) async fn find(conn: &mut SqliteConnection, id: &str) -> Result<Option<Charge>, sqlx::Error> {
     sqlx::query_as("SELECT * FROM charges WHERE id = ?").bind(id).fetch_optional(conn).await
 }
 
-/// The last charge of an intent, if there was one.
-pub(crate) async fn of(conn: &mut SqliteConnection, intent: &Intent) -> Result<Option<Charge>, sqlx::Error> {
+/// Finds the last charge of an intent.
+pub(crate) async fn find_latest(conn: &mut SqliteConnection, intent: &Intent) -> Result<Option<Charge>, sqlx::Error> {
     match &intent.latest_charge {
         Some(id) => find(conn, id).await,
         None => Ok(None),
     }
 }
 
-/// The charge that took the intent's money, if one did.
-pub(crate) async fn successful(conn: &mut SqliteConnection, intent: &str) -> Result<Option<Charge>, sqlx::Error> {
+/// Finds the successful charge of an intent.
+pub(crate) async fn find_successful(conn: &mut SqliteConnection, intent: &str) -> Result<Option<Charge>, sqlx::Error> {
     sqlx::query_as("SELECT * FROM charges WHERE payment_intent = ? AND status = 'succeeded'")
         .bind(intent)
         .fetch_optional(conn)
         .await
 }
 
-/// Adds a new charge.
+/// Inserts a charge.
 pub(crate) async fn insert(conn: &mut SqliteConnection, charge: &Charge) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO charges (id, created, payment_intent, payment_method, amount, currency, status, failure_code,
@@ -49,12 +49,12 @@ pub(crate) async fn insert(conn: &mut SqliteConnection, charge: &Charge) -> Resu
     Ok(())
 }
 
-/// Counts `amount` more as refunded, or less where it is negative. The table refuses more than was taken.
+/// Adds an amount, which may be negative, to the refunded amount. A constraint rejects more than the charged amount.
 pub(crate) async fn add_refunded(conn: &mut SqliteConnection, id: &str, amount: i64) -> Result<(), sqlx::Error> {
     let changed = sqlx::query("UPDATE charges SET amount_refunded = amount_refunded + ? WHERE id = ?")
         .bind(amount)
         .bind(id)
         .execute(conn)
         .await?;
-    super::one_row(changed.rows_affected())
+    super::expect_one_row(changed.rows_affected())
 }

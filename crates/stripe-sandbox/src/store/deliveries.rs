@@ -1,37 +1,37 @@
-//! Webhooks to be delivered: a row each, so that a restart forgets none.
+//! Webhook deliveries in the ledger, which survive a restart.
 
 use sqlx::{FromRow, SqliteConnection};
 
 use crate::clock::Millis;
 
-/// A webhook that is due.
+/// Delivery that is due.
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct Delivery {
     pub(crate) id: i64,
-    /// The event's id.
+    /// Id of the event.
     pub(crate) event: String,
-    /// The event as it is sent.
+    /// Event as it is sent.
     pub(crate) body: String,
-    /// How often it was tried and not taken.
+    /// Number of failed attempts.
     pub(crate) attempts: u32,
-    /// When it was first to be sent, in milliseconds.
+    /// Time of the first attempt in milliseconds.
     pub(crate) first_at: i64,
-    /// The trace that it belongs to.
+    /// Trace of the request that caused the event.
     pub(crate) traceparent: Option<String>,
 }
 
-/// What comes of an attempt.
+/// Outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// It was taken.
+pub(crate) enum DeliveryOutcome {
+    /// Accepted by the receiver.
     Delivered,
-    /// It is tried again then.
-    Again(Millis),
-    /// It was tried for long enough.
+    /// Retry at this time.
+    Retry(Millis),
+    /// End of the retries.
     Abandoned,
 }
 
-/// Plans to send an event at `at`, in the transaction of what it tells about and as part of the current trace.
+/// Schedules the delivery of an event as part of the current trace.
 pub(crate) async fn insert(conn: &mut SqliteConnection, event: &str, at: Millis) -> Result<(), sqlx::Error> {
     sqlx::query("INSERT INTO deliveries (event, first_at, next_at, traceparent) VALUES (?, ?, ?, ?)")
         .bind(event)
@@ -43,8 +43,12 @@ pub(crate) async fn insert(conn: &mut SqliteConnection, event: &str, at: Millis)
     Ok(())
 }
 
-/// What is due, the longest waiting first, at most `limit`.
-pub(crate) async fn due(conn: &mut SqliteConnection, now: Millis, limit: usize) -> Result<Vec<Delivery>, sqlx::Error> {
+/// Lists due deliveries, the oldest first.
+pub(crate) async fn list_due(
+    conn: &mut SqliteConnection,
+    now: Millis,
+    limit: usize,
+) -> Result<Vec<Delivery>, sqlx::Error> {
     sqlx::query_as(
         "SELECT d.id, d.event, e.body, d.attempts, d.first_at, d.traceparent FROM deliveries d JOIN events e ON e.id = d.event
          WHERE d.state = 'pending' AND d.next_at <= ? ORDER BY d.next_at, d.id LIMIT ?",
@@ -55,8 +59,8 @@ pub(crate) async fn due(conn: &mut SqliteConnection, now: Millis, limit: usize) 
     .await
 }
 
-/// When the first of those that are not due yet will be.
-pub(crate) async fn next_after(conn: &mut SqliteConnection, now: Millis) -> Result<Option<Millis>, sqlx::Error> {
+/// Returns the time of the next delivery that is not due yet.
+pub(crate) async fn next_due_after(conn: &mut SqliteConnection, now: Millis) -> Result<Option<Millis>, sqlx::Error> {
     let at: Option<i64> =
         sqlx::query_scalar("SELECT min(next_at) FROM deliveries WHERE state = 'pending' AND next_at > ?")
             .bind(now.0)
@@ -65,12 +69,17 @@ pub(crate) async fn next_after(conn: &mut SqliteConnection, now: Millis) -> Resu
     Ok(at.map(Millis))
 }
 
-/// Records an attempt. One that another process settled meanwhile stays as it is.
-pub(crate) async fn record(conn: &mut SqliteConnection, id: i64, fate: Fate, result: &str) -> Result<(), sqlx::Error> {
-    let (state, next_at) = match fate {
-        Fate::Delivered => ("delivered", None),
-        Fate::Again(at) => ("pending", Some(at.0)),
-        Fate::Abandoned => ("abandoned", None),
+/// Records an attempt, unless another process completed the delivery meanwhile.
+pub(crate) async fn record(
+    conn: &mut SqliteConnection,
+    id: i64,
+    outcome: DeliveryOutcome,
+    result: &str,
+) -> Result<(), sqlx::Error> {
+    let (state, next_at) = match outcome {
+        DeliveryOutcome::Delivered => ("delivered", None),
+        DeliveryOutcome::Retry(at) => ("pending", Some(at.0)),
+        DeliveryOutcome::Abandoned => ("abandoned", None),
     };
     sqlx::query(
         "UPDATE deliveries SET state = ?, attempts = attempts + 1, next_at = coalesce(?, next_at), last_result = ?

@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use crate::model::event::EventKind;
 
-/// Adds an event, in the transaction of what it tells about.
+/// Inserts an event.
 pub(crate) async fn insert(
     conn: &mut SqliteConnection,
     id: &str,

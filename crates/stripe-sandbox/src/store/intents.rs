@@ -4,12 +4,12 @@ use sqlx::SqliteConnection;
 
 use crate::model::intent::Intent;
 
-/// The intent with this id.
+/// Finds an intent by id.
 pub(crate) async fn find(conn: &mut SqliteConnection, id: &str) -> Result<Option<Intent>, sqlx::Error> {
     sqlx::query_as("SELECT * FROM payment_intents WHERE id = ?").bind(id).fetch_optional(conn).await
 }
 
-/// Adds a new intent.
+/// Inserts an intent.
 pub(crate) async fn insert(conn: &mut SqliteConnection, intent: &Intent) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO payment_intents (id, created, amount, currency, status, client_secret, description, receipt_email,
@@ -35,7 +35,7 @@ pub(crate) async fn insert(conn: &mut SqliteConnection, intent: &Intent) -> Resu
     Ok(())
 }
 
-/// Writes what can change in an intent that was open; one that is settled never changes.
+/// Updates the mutable columns of an open intent; a completed one never changes.
 pub(crate) async fn update(conn: &mut SqliteConnection, intent: &Intent) -> Result<(), sqlx::Error> {
     let changed = sqlx::query(
         "UPDATE payment_intents SET status = ?, amount_received = ?, payment_method = ?, return_url = ?,
@@ -53,5 +53,5 @@ pub(crate) async fn update(conn: &mut SqliteConnection, intent: &Intent) -> Resu
     .bind(&intent.id)
     .execute(conn)
     .await?;
-    super::one_row(changed.rows_affected())
+    super::expect_one_row(changed.rows_affected())
 }

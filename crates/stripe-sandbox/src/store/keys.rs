@@ -1,4 +1,4 @@
-//! Idempotency keys and the answers that they got.
+//! Idempotency keys and their stored responses.
 
 use std::time::Duration;
 
@@ -6,20 +6,24 @@ use sqlx::{FromRow, SqliteConnection};
 
 use crate::clock::Millis;
 
-/// How long a key is kept (<https://docs.stripe.com/api/idempotent_requests>).
-const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Retention time of a key (<https://docs.stripe.com/api/idempotent_requests>).
+const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The first answer under a key.
+/// First response under a key.
 #[derive(Clone, Debug, FromRow)]
-pub(crate) struct Kept {
+pub(crate) struct StoredResponse {
     pub(crate) path: String,
     pub(crate) fingerprint: String,
     pub(crate) status: u16,
     pub(crate) body: String,
 }
 
-/// What the key got, unless that is a day ago.
-pub(crate) async fn find(conn: &mut SqliteConnection, key: &str, now: Millis) -> Result<Option<Kept>, sqlx::Error> {
+/// Finds the response of a key within the retention time.
+pub(crate) async fn find(
+    conn: &mut SqliteConnection,
+    key: &str,
+    now: Millis,
+) -> Result<Option<StoredResponse>, sqlx::Error> {
     sqlx::query_as("SELECT path, fingerprint, status, body FROM idempotency_keys WHERE key = ? AND kept_at > ?")
         .bind(key)
         .bind(oldest(now))
@@ -27,11 +31,11 @@ pub(crate) async fn find(conn: &mut SqliteConnection, key: &str, now: Millis) ->
         .await
 }
 
-/// Keeps an answer, in the transaction of its effect, and forgets what is older than a day.
+/// Stores a response, and deletes those beyond the retention time.
 pub(crate) async fn insert(
     conn: &mut SqliteConnection,
     key: &str,
-    kept: &Kept,
+    response: &StoredResponse,
     now: Millis,
 ) -> Result<(), sqlx::Error> {
     sqlx::query("DELETE FROM idempotency_keys WHERE kept_at <= ?").bind(oldest(now)).execute(&mut *conn).await?;
@@ -40,15 +44,15 @@ pub(crate) async fn insert(
     )
     .bind(key)
     .bind(now.0)
-    .bind(&kept.path)
-    .bind(&kept.fingerprint)
-    .bind(kept.status)
-    .bind(&kept.body)
+    .bind(&response.path)
+    .bind(&response.fingerprint)
+    .bind(response.status)
+    .bind(&response.body)
     .execute(conn)
     .await?;
     Ok(())
 }
 
 fn oldest(now: Millis) -> i64 {
-    now.0.saturating_sub(i64::try_from(KEPT.as_millis()).unwrap_or(i64::MAX))
+    now.0.saturating_sub(i64::try_from(RETENTION.as_millis()).unwrap_or(i64::MAX))
 }

@@ -1,27 +1,27 @@
-//! Pages of any table of the ledger, newest first, as Stripe pages (<https://docs.stripe.com/api/pagination>).
+//! Pages of the ledger's tables, newest first (<https://docs.stripe.com/api/pagination>).
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection};
 
-/// A table that can be listed: the columns to read, and what its rows are called in a message.
+/// Table of a list: the columns to read, and the name of a row in messages.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Listed {
+pub(crate) struct ListTable {
     pub(crate) table: &'static str,
     pub(crate) columns: &'static str,
     pub(crate) noun: &'static str,
 }
 
-pub(crate) const INTENTS: Listed = Listed { table: "payment_intents", columns: "*", noun: "payment_intent" };
+pub(crate) const INTENTS: ListTable = ListTable { table: "payment_intents", columns: "*", noun: "payment_intent" };
 
-pub(crate) const REFUNDS: Listed = Listed { table: "refunds", columns: "*", noun: "refund" };
+pub(crate) const REFUNDS: ListTable = ListTable { table: "refunds", columns: "*", noun: "refund" };
 
-pub(crate) const EVENTS: Listed = Listed {
+pub(crate) const EVENTS: ListTable = ListTable {
     table: "events",
     columns: "body, (SELECT count(*) FROM deliveries d WHERE d.event = events.id AND d.state = 'pending') AS pending_webhooks",
     noun: "event",
 };
 
-/// A condition on a column: `column operator value`.
+/// Condition on a column.
 #[derive(Clone, Debug)]
 pub(crate) enum Filter {
     Is(&'static str, String),
@@ -29,18 +29,22 @@ pub(crate) enum Filter {
     Number(&'static str, &'static str, i64),
 }
 
-/// Which page: the rows after (older) or before (newer) the row with this place.
+/// Start of a page: the rows after (older) or before (newer) the row at this position.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Start {
+pub(crate) enum PageStart {
     Newest,
     After(i64),
     Before(i64),
 }
 
-/// The place of the row with this id in its table.
-pub(crate) async fn place(conn: &mut SqliteConnection, listed: Listed, id: &str) -> Result<Option<i64>, sqlx::Error> {
+/// Returns the position of a row in its table.
+pub(crate) async fn position(
+    conn: &mut SqliteConnection,
+    table: ListTable,
+    id: &str,
+) -> Result<Option<i64>, sqlx::Error> {
     QueryBuilder::<Sqlite>::new("SELECT seq FROM ")
-        .push(listed.table)
+        .push(table.table)
         .push(" WHERE id = ")
         .push_bind(id.to_owned())
         .build_query_scalar()
@@ -48,19 +52,19 @@ pub(crate) async fn place(conn: &mut SqliteConnection, listed: Listed, id: &str)
         .await
 }
 
-/// At most `limit` rows, newest first, and whether there are more on the same side.
+/// Returns at most `limit` rows, newest first, and whether more rows follow in the same direction.
 pub(crate) async fn page<T>(
     conn: &mut SqliteConnection,
-    listed: Listed,
+    table: ListTable,
     filters: Vec<Filter>,
-    start: Start,
+    start: PageStart,
     limit: usize,
 ) -> Result<(Vec<T>, bool), sqlx::Error>
 where
     T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
 {
     let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
-    query.push(listed.columns).push(" FROM ").push(listed.table).push(" WHERE true");
+    query.push(table.columns).push(" FROM ").push(table.table).push(" WHERE true");
     for filter in filters {
         match filter {
             Filter::Is(column, value) => {
@@ -80,13 +84,13 @@ where
         }
     }
     let order = match start {
-        Start::Newest => " ORDER BY seq DESC",
-        Start::After(place) => {
-            query.push(" AND seq < ").push_bind(place);
+        PageStart::Newest => " ORDER BY seq DESC",
+        PageStart::After(position) => {
+            query.push(" AND seq < ").push_bind(position);
             " ORDER BY seq DESC"
         }
-        Start::Before(place) => {
-            query.push(" AND seq > ").push_bind(place);
+        PageStart::Before(position) => {
+            query.push(" AND seq > ").push_bind(position);
             " ORDER BY seq"
         }
     };
@@ -95,7 +99,7 @@ where
     let mut rows: Vec<T> = query.build_query_as().fetch_all(conn).await?;
     let has_more = rows.len() > limit;
     rows.truncate(limit);
-    if matches!(start, Start::Before(_)) {
+    if matches!(start, PageStart::Before(_)) {
         rows.reverse();
     }
     Ok((rows, has_more))

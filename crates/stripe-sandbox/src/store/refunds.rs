@@ -5,12 +5,12 @@ use sqlx::SqliteConnection;
 use crate::clock::Millis;
 use crate::model::refund::{Refund, RefundStatus};
 
-/// The refund with this id.
+/// Finds a refund by id.
 pub(crate) async fn find(conn: &mut SqliteConnection, id: &str) -> Result<Option<Refund>, sqlx::Error> {
     sqlx::query_as("SELECT * FROM refunds WHERE id = ?").bind(id).fetch_optional(conn).await
 }
 
-/// Adds a new refund.
+/// Inserts a refund.
 pub(crate) async fn insert(conn: &mut SqliteConnection, refund: &Refund) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO refunds (id, created, charge, payment_intent, amount, currency, status, reason, metadata,
@@ -34,22 +34,22 @@ pub(crate) async fn insert(conn: &mut SqliteConnection, refund: &Refund) -> Resu
     Ok(())
 }
 
-/// Refunds whose fate is to be decided by now, the oldest first.
-pub(crate) async fn to_settle(conn: &mut SqliteConnection, now: Millis) -> Result<Vec<Refund>, sqlx::Error> {
+/// Lists refunds that are due for settlement, the oldest first.
+pub(crate) async fn list_due(conn: &mut SqliteConnection, now: Millis) -> Result<Vec<Refund>, sqlx::Error> {
     sqlx::query_as("SELECT * FROM refunds WHERE settle_at <= ? ORDER BY settle_at, seq LIMIT 100")
         .bind(now.0)
         .fetch_all(conn)
         .await
 }
 
-/// When the next refund is to be settled.
-pub(crate) async fn next_settlement(conn: &mut SqliteConnection) -> Result<Option<Millis>, sqlx::Error> {
+/// Returns the time of the next settlement.
+pub(crate) async fn next_due_at(conn: &mut SqliteConnection) -> Result<Option<Millis>, sqlx::Error> {
     let at: Option<i64> =
         sqlx::query_scalar("SELECT min(settle_at) FROM refunds WHERE settle_at IS NOT NULL").fetch_one(conn).await?;
     Ok(at.map(Millis))
 }
 
-/// Writes a refund's fate.
+/// Records the final status of a refund.
 pub(crate) async fn settle(
     conn: &mut SqliteConnection,
     id: &str,
@@ -65,5 +65,5 @@ pub(crate) async fn settle(
     .bind(id)
     .execute(conn)
     .await?;
-    super::one_row(changed.rows_affected())
+    super::expect_one_row(changed.rows_affected())
 }

@@ -1,4 +1,4 @@
-//! One attempt to deliver one webhook.
+//! Attempt to deliver a webhook.
 
 use std::time::Duration;
 
@@ -8,55 +8,55 @@ use reqwest::{Client, Url};
 use secrecy::SecretString;
 use tracing::{Instrument as _, Span, field};
 
-use crate::behaviour::{part_of, strikes};
 use crate::clock::Millis;
 use crate::config::RetrySchedule;
 use crate::error::Error;
-use crate::rules::work::{Cause, Work};
-use crate::sandbox::App;
-use crate::store::deliveries::{self, Delivery, Fate};
-use crate::webhooks::lie::lie;
+use crate::faults::{random_delay, roll};
+use crate::state::AppState;
+use crate::store::deliveries::{self, Delivery, DeliveryOutcome};
+use crate::transaction::{LedgerTx, RequestOrigin};
 use crate::webhooks::signature::Signer;
+use crate::webhooks::tamper::tamper;
 
-/// How long the receiver may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time-out of the receiver.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where webhooks go, and how they are signed.
+/// Client that signs and sends webhooks.
 #[derive(Debug)]
 pub(crate) struct Sender {
     client: Client,
     url: Url,
     signer: Signer,
-    forger: Signer,
+    forged_signer: Signer,
 }
 
 impl Sender {
-    /// A sender to `url`.
+    /// Creates a sender to a URL.
     pub(crate) fn new(url: &str, secret: &SecretString) -> Result<Self, Error> {
-        // A provider that the process chose before stays; the client needs one even where it speaks plain HTTP.
-        let _chosen_before = rustls::crypto::ring::default_provider().install_default();
+        // A provider installed earlier is kept; the client requires one even for plain HTTP.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
             .user_agent(concat!("stripe-sandbox/", env!("CARGO_PKG_VERSION")))
-            .timeout(PATIENCE)
+            .timeout(TIMEOUT)
             .redirect(Policy::none())
             .no_proxy()
             .build()?;
-        let url = url.parse().map_err(|_| Error::Config("the sandbox's webhook URL is no address".into()))?;
-        let forger = Signer::new(&SecretString::from("whsec_of_somebody_else"))?;
-        Ok(Self { client, url, signer: Signer::new(secret)?, forger })
+        let url = url.parse().map_err(|_| Error::Config("the webhook URL of the sandbox is not valid".into()))?;
+        let forged_signer = Signer::new(&SecretString::from("whsec_of_somebody_else"))?;
+        Ok(Self { client, url, signer: Signer::new(secret)?, forged_signer })
     }
 
-    /// Sends what somebody without the secret would: the event under another id and signed by another key.
-    async fn forge(&self, body: &str, now: Millis) {
+    /// Sends a forged webhook: the event under another id and signed with another secret.
+    async fn send_forged(&self, body: &str, now: Millis) {
         let body = body.replace("\"evt_", "\"evt_forged_");
-        let signature = self.forger.header(now.seconds(), &body);
-        let (taken, result) = self.send_signed(body, signature).await;
-        if taken {
-            tracing::error!(result, "a forged webhook was taken");
+        let signature = self.forged_signer.header(now.seconds(), &body);
+        let (accepted, result) = self.send_signed(body, signature).await;
+        if accepted {
+            tracing::error!(result, "forged webhook accepted");
         }
     }
 
-    /// Sends, signed for this very moment: whether the receiver took it, and what it said.
+    /// Sends an event, signed for the current time. Returns whether the receiver accepted it, and the result.
     async fn send(&self, body: String, now: Millis) -> (bool, String) {
         let signature = self.signer.header(now.seconds(), &body);
         self.send_signed(body, signature).await
@@ -70,35 +70,35 @@ impl Sender {
             .header("stripe-signature", signature)
             .body(body);
         let request = match trace_context::traceparent() {
-            Some(carried) => request.header(trace_context::TRACEPARENT, carried),
+            Some(traceparent) => request.header(trace_context::TRACEPARENT, traceparent),
             None => request,
         };
         match request.send().await {
             Ok(response) => (response.status().is_success(), response.status().as_u16().to_string()),
             Err(error) if error.is_timeout() => (false, "timeout".into()),
-            Err(error) if error.is_connect() => (false, "nobody listens".into()),
-            Err(_) => (false, "the connection broke".into()),
+            Err(error) if error.is_connect() => (false, "connection failed".into()),
+            Err(_) => (false, "connection closed".into()),
         }
     }
 }
 
-/// Tries once and records what came of it.
-pub(crate) async fn attempt(app: &App, sender: &Sender, schedule: &RetrySchedule, delivery: &Delivery) {
-    let (fate, result) = match misbehave(app, delivery) {
-        Some(instead) => instead,
+/// Attempts a delivery once, and records the outcome.
+pub(crate) async fn attempt(app: &AppState, sender: &Sender, schedule: &RetrySchedule, delivery: &Delivery) {
+    let (outcome, result) = match injected_fault(app, delivery) {
+        Some(fault) => fault,
         None => send(app, sender, schedule, delivery).instrument(span(delivery)).await,
     };
-    tracing::debug!(event.id = delivery.event, attempt = delivery.attempts + 1, result, "a webhook was sent");
-    if fate == Fate::Abandoned {
-        tracing::warn!(event.id = delivery.event, result, "a webhook was given up: nobody took it in time");
+    tracing::debug!(event.id = delivery.event, attempt = delivery.attempts + 1, result, "webhook sent");
+    if outcome == DeliveryOutcome::Abandoned {
+        tracing::warn!(event.id = delivery.event, result, "webhook abandoned");
     }
-    if let Err(error) = record(app, delivery.id, fate, &result).await {
-        tracing::error!(%error, event.id = delivery.event, "what came of a webhook could not be recorded; it will be sent again");
+    if let Err(error) = record(app, delivery.id, outcome, &result).await {
+        tracing::error!(%error, event.id = delivery.event, "recording a webhook attempt failed, it will be repeated");
         tokio::time::sleep(schedule.first).await;
     }
 }
 
-/// The span of sending it, within the trace of the request that caused it.
+/// Creates the span of an attempt, in the trace of the request that caused the event.
 fn span(delivery: &Delivery) -> Span {
     let span = tracing::info_span!(
         "webhook",
@@ -114,57 +114,67 @@ fn span(delivery: &Delivery) -> Span {
     span
 }
 
-/// What is done instead of sending, by the rates that are set.
-fn misbehave(app: &App, delivery: &Delivery) -> Option<(Fate, String)> {
-    let behaviour = app.settings.behaviour.get();
+/// Returns the outcome that replaces the first attempt by the current fault rates, if any.
+fn injected_fault(app: &AppState, delivery: &Delivery) -> Option<(DeliveryOutcome, String)> {
+    let rates = app.settings.faults.get();
     if delivery.attempts > 0 {
         return None;
     }
-    if strikes(behaviour.webhook_drop) {
-        return Some((Fate::Abandoned, "dropped on purpose".to_owned()));
+    if roll(rates.webhook_drop) {
+        return Some((DeliveryOutcome::Abandoned, "dropped by fault injection".to_owned()));
     }
-    let later = strikes(behaviour.webhook_delay);
-    let next = || app.clock.now().plus(part_of(behaviour.webhook_delay_ms));
-    later.then(|| (Fate::Again(next()), "delayed on purpose".to_owned()))
+    let delayed = roll(rates.webhook_delay);
+    let next = || app.clock.now().plus(random_delay(rates.webhook_delay_ms));
+    delayed.then(|| (DeliveryOutcome::Retry(next()), "delayed by fault injection".to_owned()))
 }
 
-async fn send(app: &App, sender: &Sender, schedule: &RetrySchedule, delivery: &Delivery) -> (Fate, String) {
-    let behaviour = app.settings.behaviour.get();
-    if strikes(behaviour.webhook_forge) {
-        sender.forge(&delivery.body, app.clock.now()).await;
+async fn send(
+    app: &AppState,
+    sender: &Sender,
+    schedule: &RetrySchedule,
+    delivery: &Delivery,
+) -> (DeliveryOutcome, String) {
+    let rates = app.settings.faults.get();
+    if roll(rates.webhook_forge) {
+        sender.send_forged(&delivery.body, app.clock.now()).await;
     }
-    let body = if strikes(behaviour.webhook_lie) {
-        lie(&delivery.body, rand::random::<u16>().into())
+    let body = if roll(rates.webhook_lie) {
+        tamper(&delivery.body, rand::random::<u16>().into())
     } else {
         delivery.body.clone()
     };
-    if strikes(behaviour.webhook_double) {
+    if roll(rates.webhook_double) {
         let (first, second) = (body.clone(), body);
-        let (_, (taken, result)) =
+        let (_, (accepted, result)) =
             tokio::join!(sender.send(first, app.clock.now()), sender.send(second, app.clock.now()));
-        return (came_of(taken, app, schedule, delivery), result);
+        return (classify_delivery(accepted, app, schedule, delivery), result);
     }
-    let (taken, result) = sender.send(body, app.clock.now()).await;
-    (came_of(taken, app, schedule, delivery), result)
+    let (accepted, result) = sender.send(body, app.clock.now()).await;
+    (classify_delivery(accepted, app, schedule, delivery), result)
 }
 
-fn came_of(taken: bool, app: &App, schedule: &RetrySchedule, delivery: &Delivery) -> Fate {
-    if !taken {
+/// Returns the outcome of an attempt that the receiver accepted or not.
+fn classify_delivery(accepted: bool, app: &AppState, schedule: &RetrySchedule, delivery: &Delivery) -> DeliveryOutcome {
+    if !accepted {
         Span::current().record("otel.status_code", "ERROR");
     }
-    if taken { Fate::Delivered } else { fate(schedule, delivery, app.clock.now()) }
+    if accepted { DeliveryOutcome::Delivered } else { after_failure(schedule, delivery, app.clock.now()) }
 }
 
-/// What becomes of a webhook that was not taken.
-fn fate(schedule: &RetrySchedule, delivery: &Delivery, now: Millis) -> Fate {
+/// Returns the outcome of a failed attempt: a retry until the schedule ends.
+fn after_failure(schedule: &RetrySchedule, delivery: &Delivery, now: Millis) -> DeliveryOutcome {
     let next = now.plus(schedule.delay(delivery.attempts.saturating_add(1)));
-    if next > Millis(delivery.first_at).plus(schedule.give_up_after) { Fate::Abandoned } else { Fate::Again(next) }
+    if next > Millis(delivery.first_at).plus(schedule.give_up_after) {
+        DeliveryOutcome::Abandoned
+    } else {
+        DeliveryOutcome::Retry(next)
+    }
 }
 
-async fn record(app: &App, id: i64, fate: Fate, result: &str) -> Result<(), sqlx::Error> {
-    let mut work = Work::begin(app, Cause::default()).await?;
-    deliveries::record(work.conn(), id, fate, result).await?;
-    work.finish().await
+async fn record(app: &AppState, id: i64, outcome: DeliveryOutcome, result: &str) -> Result<(), sqlx::Error> {
+    let mut tx = LedgerTx::begin(app, RequestOrigin::default()).await?;
+    deliveries::record(tx.conn(), id, outcome, result).await?;
+    tx.commit_silently().await
 }
 
 #[cfg(test)]
@@ -176,13 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn waits_grow_and_end_after_three_days() {
+    fn retry_delays_grow_and_end_after_three_days() {
         let schedule = RetrySchedule::default();
-        let again = |attempts, now| fate(&schedule, &delivery(attempts), Millis(now));
-        assert_eq!(again(0, 2_000), Fate::Again(Millis(3_000)));
-        assert_eq!(again(2, 2_000), Fate::Again(Millis(6_000)));
-        assert_eq!(again(50, 2_000), Fate::Again(Millis(62_000)));
+        let retry = |attempts, now| after_failure(&schedule, &delivery(attempts), Millis(now));
+        assert_eq!(retry(0, 2_000), DeliveryOutcome::Retry(Millis(3_000)));
+        assert_eq!(retry(2, 2_000), DeliveryOutcome::Retry(Millis(6_000)));
+        assert_eq!(retry(50, 2_000), DeliveryOutcome::Retry(Millis(62_000)));
         let three_days = 3 * 24 * 60 * 60 * 1000;
-        assert_eq!(again(50, three_days), Fate::Abandoned);
+        assert_eq!(retry(50, three_days), DeliveryOutcome::Abandoned);
     }
 }

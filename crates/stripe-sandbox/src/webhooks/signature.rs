@@ -1,4 +1,4 @@
-//! The `Stripe-Signature` header (<https://docs.stripe.com/webhooks#verify-manually>).
+//! `Stripe-Signature` header (<https://docs.stripe.com/webhooks#verify-manually>).
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use sha2::Sha256;
 
 use crate::error::Error;
 
-/// Signs with the endpoint's secret.
+/// Signer with the secret of an endpoint.
 #[derive(Clone)]
 pub(crate) struct Signer(Hmac<Sha256>);
 
@@ -19,14 +19,14 @@ impl fmt::Debug for Signer {
 }
 
 impl Signer {
-    /// The whole text of the secret is the key, with its `whsec_`.
+    /// Creates a signer. The key is the whole secret, including `whsec_`.
     pub(crate) fn new(secret: &SecretString) -> Result<Self, Error> {
         Hmac::new_from_slice(secret.expose_secret().as_bytes())
             .map(Self)
-            .map_err(|_| Error::Config("the sandbox's webhook secret cannot be used as a key".into()))
+            .map_err(|_| Error::Config("the webhook secret of the sandbox is not a valid key".into()))
     }
 
-    /// The header for `body` when it is sent at `time` (seconds): `t=…,v1=…`.
+    /// Returns the header for a body sent at this time in seconds: `t=…,v1=…`.
     pub(crate) fn header(&self, time: i64, body: &str) -> String {
         let mut mac = self.0.clone();
         mac.update(format!("{time}.").as_bytes());
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signs_time_and_body() {
+    fn signature_covers_time_and_body() {
         let signer = Signer::new(&SecretString::from("whsec_test")).unwrap();
         let header = signer.header(1_700_000_000, "{\"id\":\"evt_1\"}");
         assert_eq!(header, "t=1700000000,v1=c89214b5b5da833daed6f0b8c5bb6bd58cea9022bd80ccc78230f3942d632925");

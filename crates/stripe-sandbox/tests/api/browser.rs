@@ -1,11 +1,11 @@
-//! A browser with a publishable key and an intent's client secret.
+//! Browser with a publishable key and the client secret of an intent.
 
 use reqwest::Method;
 
 use crate::support::{BROWSER, Setup, id, reply};
 
 #[tokio::test]
-async fn the_client_secret_lets_a_browser_see_and_pay() {
+async fn client_secret_allows_a_browser_to_read_and_confirm() {
     let server = Setup::new().start().await;
     let intent = server.intent(100).await;
     let secret = intent["client_secret"].as_str().unwrap();
@@ -16,17 +16,17 @@ async fn the_client_secret_lets_a_browser_see_and_pay() {
 
     let confirm = format!("{path}/confirm");
     let form = |method: &str| format!("client_secret={secret}&payment_method={method}");
-    let error = server.post_as(BROWSER, &confirm, &form("pm_card_chargeDeclined")).await.refused(402);
+    let error = server.post_as(BROWSER, &confirm, &form("pm_card_chargeDeclined")).await.error(402);
     assert!(error["payment_intent"].get("metadata").is_none());
     let paid = server.post_as(BROWSER, &confirm, &form("pm_card_visa")).await.ok();
     assert_eq!(paid["status"], "succeeded");
     assert!(paid.get("metadata").is_none());
-    let error = server.post_as(BROWSER, &confirm, &form("pm_card_visa")).await.refused(400);
+    let error = server.post_as(BROWSER, &confirm, &form("pm_card_visa")).await.error(400);
     assert!(error["payment_intent"].get("metadata").is_none());
 }
 
 #[tokio::test]
-async fn a_wrong_secret_or_none_is_refused() {
+async fn wrong_or_missing_client_secret_is_rejected() {
     let server = Setup::new().start().await;
     let (intent, other) = (server.intent(100).await, server.intent(100).await);
     let wrong = other["client_secret"].as_str().unwrap();
@@ -37,20 +37,20 @@ async fn a_wrong_secret_or_none_is_refused() {
         server.get(&format!("{path}?client_secret={wrong}")).await,
         server.post_as(BROWSER, &confirm, &format!("payment_method=pm_card_visa&client_secret={wrong}")).await,
     ] {
-        let message = reply.refused(400)["message"].as_str().unwrap().to_owned();
+        let message = reply.error(400)["message"].as_str().unwrap().to_owned();
         assert!(message.starts_with("The client_secret provided does not match"), "{message}");
     }
     for reply in
         [server.get_as(BROWSER, &path).await, server.post_as(BROWSER, &confirm, "payment_method=pm_card_visa").await]
     {
-        assert_eq!(reply.refused(400)["code"], "parameter_missing");
+        assert_eq!(reply.error(400)["code"], "parameter_missing");
     }
-    server.get_as(BROWSER, "/v1/payment_intents/pi_none?client_secret=x").await.refused(404);
+    server.get_as(BROWSER, "/v1/payment_intents/pi_none?client_secret=x").await.error(404);
     assert_eq!(server.read(id(&intent)).await, intent);
 }
 
 #[tokio::test]
-async fn an_automatic_intent_is_paid_from_a_browser_without_a_way_back() {
+async fn browser_confirms_an_automatic_intent_without_return_url() {
     let server = Setup::new().start().await;
     let intent = server.post("/v1/payment_intents", "amount=100&currency=usd").await.ok();
     let secret = intent["client_secret"].as_str().unwrap();
@@ -60,17 +60,17 @@ async fn an_automatic_intent_is_paid_from_a_browser_without_a_way_back() {
 }
 
 #[tokio::test]
-async fn pages_from_anywhere_may_call() {
+async fn any_origin_is_allowed() {
     let server = Setup::new().start().await;
     let preflight = server
         .request(Method::OPTIONS, "/v1/payment_intents/pi_1/confirm")
         .header("origin", "https://shop.example")
         .header("access-control-request-method", "POST")
         .header("access-control-request-headers", "authorization");
-    let answer = reply(preflight).await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.headers["access-control-allow-origin"], "*");
-    assert_eq!(answer.headers["access-control-allow-headers"], "authorization");
-    let refused = reply(server.request(Method::GET, "/v1/events").header("origin", "https://shop.example")).await;
-    assert_eq!(refused.headers["access-control-allow-origin"], "*");
+    let response = reply(preflight).await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.headers["access-control-allow-origin"], "*");
+    assert_eq!(response.headers["access-control-allow-headers"], "authorization");
+    let rejected = reply(server.request(Method::GET, "/v1/events").header("origin", "https://shop.example")).await;
+    assert_eq!(rejected.headers["access-control-allow-origin"], "*");
 }

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: a request is carried out once, however often it is sent.
+//! `Idempotency-Key`: a request is executed once, however often it is sent.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
-use crate::support::{As, SECRET_KEY, SetClock, Setup, id};
+use crate::support::{Credentials, ManualClock, SECRET_KEY, Setup, id};
 
 const CREATE: &str = "amount=100&currency=usd&payment_method_types[]=card";
 
-fn key(key: &str) -> As<'_> {
-    As(SECRET_KEY, Some(key))
+fn key(key: &str) -> Credentials<'_> {
+    Credentials(SECRET_KEY, Some(key))
 }
 
 #[tokio::test]
-async fn a_repeat_gets_the_first_answer() {
+async fn repeated_request_returns_the_first_response() {
     let server = Setup::new().start().await;
     let first = server.post_as(key("k1"), "/v1/payment_intents", CREATE).await;
     assert!(!first.replayed());
@@ -32,28 +32,28 @@ async fn a_repeat_gets_the_first_answer() {
 }
 
 #[tokio::test]
-async fn a_key_belongs_to_its_request() {
+async fn key_is_bound_to_its_request() {
     let server = Setup::new().start().await;
     server.post_as(key("k"), "/v1/payment_intents", CREATE).await.ok();
-    let other = server.post_as(key("k"), "/v1/payment_intents", "amount=101&currency=usd").await.refused(400);
+    let other = server.post_as(key("k"), "/v1/payment_intents", "amount=101&currency=usd").await.error(400);
     assert_eq!(other["type"], "idempotency_error");
     assert!(other["message"].as_str().unwrap().contains("same parameters"));
-    let elsewhere = server.post_as(key("k"), "/v1/refunds", "payment_intent=pi_1").await.refused(400);
+    let elsewhere = server.post_as(key("k"), "/v1/refunds", "payment_intent=pi_1").await.error(400);
     assert_eq!(elsewhere["type"], "idempotency_error");
     assert!(elsewhere["message"].as_str().unwrap().contains("same endpoint"));
 }
 
 #[tokio::test]
-async fn a_key_has_a_length() {
+async fn key_length_is_limited() {
     let server = Setup::new().start().await;
     let long = "k".repeat(256);
-    let error = server.post_as(key(&long), "/v1/payment_intents", CREATE).await.refused(400);
+    let error = server.post_as(key(&long), "/v1/payment_intents", CREATE).await.error(400);
     assert_eq!(error["type"], "idempotency_error");
     server.post_as(key(&long[1..]), "/v1/payment_intents", CREATE).await.ok();
 }
 
 #[tokio::test]
-async fn a_decline_is_kept_with_its_effect() {
+async fn decline_is_stored_with_its_effect() {
     let server = Setup::new().start().await;
     let intent = server.intent(100).await;
     let path = format!("/v1/payment_intents/{}/confirm", id(&intent));
@@ -67,47 +67,47 @@ async fn a_decline_is_kept_with_its_effect() {
 }
 
 #[tokio::test]
-async fn invalid_input_is_not_kept_but_what_the_rules_refuse_is() {
+async fn errors_of_operations_are_stored_and_validation_errors_are_not() {
     let server = Setup::new().start().await;
-    server.post_as(key("k1"), "/v1/payment_intents", "amount=x&currency=usd").await.refused(400);
+    server.post_as(key("k1"), "/v1/payment_intents", "amount=x&currency=usd").await.error(400);
     server.post_as(key("k1"), "/v1/payment_intents", CREATE).await.ok();
     let paid = server.paid(100, "pm_card_visa").await;
     let path = format!("/v1/payment_intents/{}/cancel", id(&paid));
-    server.post_as(key("k2"), &path, "").await.refused(400);
+    server.post_as(key("k2"), &path, "").await.error(400);
     let again = server.post_as(key("k2"), &path, "").await;
     assert!(again.replayed());
-    assert_eq!(again.refused(400)["code"], "payment_intent_unexpected_state");
+    assert_eq!(again.error(400)["code"], "payment_intent_unexpected_state");
 }
 
 #[tokio::test]
-async fn requests_at_once_under_one_key_have_one_effect() {
+async fn concurrent_requests_of_one_key_have_one_effect() {
     let server = Setup::new().start().await;
     let paid = server.paid(1000, "pm_card_visa").await;
     let form = format!("payment_intent={}&amount=10", id(&paid));
-    let tries = (0..10).map(|_| server.post_as(key("k"), "/v1/refunds", &form));
-    let replies = futures::future::join_all(tries).await;
-    let mut answers: Vec<&str> = replies.iter().filter(|r| r.status == 200).map(|r| r.text.as_str()).collect();
-    answers.dedup();
-    assert_eq!(answers.len(), 1);
+    let requests = (0..10).map(|_| server.post_as(key("k"), "/v1/refunds", &form));
+    let replies = futures::future::join_all(requests).await;
+    let mut bodies: Vec<&str> = replies.iter().filter(|r| r.status == 200).map(|r| r.text.as_str()).collect();
+    bodies.dedup();
+    assert_eq!(bodies.len(), 1);
     assert!(replies.iter().all(|reply| matches!(reply.status, 200 | 409)));
     assert_eq!(server.get("/v1/refunds").await.ok()["data"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn a_key_in_flight_is_409() {
+async fn key_in_flight_is_409() {
     let server = Setup::new().start().await;
     server.intent(1).await;
-    // Nobody can write while the file is locked, so the first of two requests is still being carried out.
+    // While the file is locked no write succeeds, so the first of two requests is in flight.
     let mut other = SqliteConnectOptions::new().filename(&server.database).connect().await.unwrap();
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let one = server.post_as(key("k"), "/v1/payment_intents", CREATE);
     let two = server.post_as(key("k"), "/v1/payment_intents", CREATE);
     tokio::pin!(one, two);
-    let (refused, first) = match futures::future::select(one, two).await {
-        futures::future::Either::Left((refused, first)) => (refused, first),
-        futures::future::Either::Right((refused, first)) => (refused, first),
+    let (rejected, first) = match futures::future::select(one, two).await {
+        futures::future::Either::Left((rejected, first)) => (rejected, first),
+        futures::future::Either::Right((rejected, first)) => (rejected, first),
     };
-    let error = refused.refused(409);
+    let error = rejected.error(409);
     assert_eq!((&error["type"], &error["code"]), (&json!("idempotency_error"), &json!("idempotency_key_in_use")));
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
     other.close().await.unwrap();
@@ -118,8 +118,8 @@ async fn a_key_in_flight_is_409() {
 }
 
 #[tokio::test]
-async fn a_key_is_kept_for_a_day() {
-    let clock = SetClock::at(1_800_000_000_000);
+async fn key_is_retained_for_a_day() {
+    let clock = ManualClock::at(1_800_000_000_000);
     let server = Setup::new().clock(clock.clone()).start().await;
     let first = server.post_as(key("k"), "/v1/payment_intents", CREATE).await;
     assert_eq!(first.body["created"], 1_800_000_000);

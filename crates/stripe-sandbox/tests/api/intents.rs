@@ -1,4 +1,4 @@
-//! Making, reading and cancelling payment intents; who may call at all.
+//! Creation, retrieval and cancellation of payment intents, and authentication.
 
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{BROWSER, SECRET_KEY, Setup, id, reply};
 
 #[tokio::test]
-async fn a_new_intent_has_stripes_shape() {
+async fn new_intent_has_stripes_format() {
     let server = Setup::new().start().await;
     let form = "amount=5998&currency=USD&payment_method_types[0]=card&metadata[order_id]=o-1&description=An%20order\
                 &receipt_email=a@example.com&expand[]=latest_charge";
@@ -32,7 +32,7 @@ async fn a_new_intent_has_stripes_shape() {
 }
 
 #[tokio::test]
-async fn without_a_word_the_types_are_the_accounts() {
+async fn payment_method_types_default_to_the_accounts() {
     let server = Setup::new().start().await;
     for form in ["amount=1&currency=usd", "amount=1&currency=usd&automatic_payment_methods[enabled]=true"] {
         let intent = server.post("/v1/payment_intents", form).await.ok();
@@ -45,7 +45,7 @@ async fn without_a_word_the_types_are_the_accounts() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_named() {
+async fn invalid_parameters_are_named() {
     let server = Setup::new().start().await;
     let long = format!("amount=1&currency=usd&metadata[k]={}", "v".repeat(501));
     for (form, code, param) in [
@@ -74,28 +74,28 @@ async fn what_is_wrong_is_named() {
         ("amount=1&currency=usd&payment_method_data[type]=card", None, "payment_method_data"),
         (long.as_str(), None, "metadata[k]"),
     ] {
-        let error = server.post("/v1/payment_intents", form).await.refused(400);
+        let error = server.post("/v1/payment_intents", form).await.error(400);
         assert_eq!(error["type"], "invalid_request_error", "{form}");
         assert_eq!(error["code"].as_str(), code, "{form}");
         assert_eq!(error["param"], param, "{form}");
     }
     let both = "amount=1&currency=usd&payment_method_types[]=card&automatic_payment_methods[enabled]=true";
-    let error = server.post("/v1/payment_intents", both).await.refused(400);
+    let error = server.post("/v1/payment_intents", both).await.error(400);
     assert_eq!(error["code"], "parameters_exclusive");
     assert_eq!(server.get("/v1/payment_intents").await.ok()["data"], json!([]));
 }
 
 #[tokio::test]
-async fn a_type_that_the_account_lacks_is_refused() {
+async fn type_that_the_account_lacks_is_rejected() {
     let server = Setup::new().types(&["card"]).start().await;
     let form = "amount=1&currency=usd&payment_method_types[]=paypal";
-    let error = server.post("/v1/payment_intents", form).await.refused(400);
+    let error = server.post("/v1/payment_intents", form).await.error(400);
     assert_eq!((&error["type"], &error["param"]), (&json!("invalid_request_error"), &json!("payment_method_types")));
     assert!(error["message"].as_str().unwrap().starts_with("The payment method type provided: paypal is invalid."));
 }
 
 #[tokio::test]
-async fn an_open_intent_is_cancelled() {
+async fn open_intent_is_cancelled() {
     let server = Setup::new().start().await;
     let unpaid = server.intent(100).await;
     let form = "amount=1&currency=usd&payment_method=pm_card_visa";
@@ -117,11 +117,11 @@ async fn an_open_intent_is_cancelled() {
 }
 
 #[tokio::test]
-async fn a_settled_intent_is_not_cancelled() {
+async fn completed_intent_is_not_cancelled() {
     let server = Setup::new().start().await;
     let paid = server.paid(100, "pm_card_visa").await;
     let path = format!("/v1/payment_intents/{}/cancel", id(&paid));
-    let error = server.post(&path, "").await.refused(400);
+    let error = server.post(&path, "").await.error(400);
     assert_eq!(error["code"], "payment_intent_unexpected_state");
     assert_eq!(error["payment_intent"], paid);
     assert!(error["message"].as_str().unwrap().starts_with(
@@ -130,33 +130,33 @@ async fn a_settled_intent_is_not_cancelled() {
 
     let other = server.intent(100).await;
     let path = format!("/v1/payment_intents/{}/cancel", id(&other));
-    assert!(server.post(&path, "cancellation_reason=whim").await.refused(400)["code"].is_null());
+    assert!(server.post(&path, "cancellation_reason=whim").await.error(400)["code"].is_null());
     server.post(&path, "").await.ok();
-    let error = server.post(&path, "").await.refused(400);
+    let error = server.post(&path, "").await.error(400);
     assert_eq!(error["payment_intent"]["status"], "canceled");
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_404() {
+async fn unknown_object_is_404() {
     let server = Setup::new().start().await;
     for reply in [
         server.get("/v1/payment_intents/pi_none").await,
         server.post("/v1/payment_intents/pi_none/cancel", "").await,
         server.confirm("pi_none", "pm_card_visa").await,
     ] {
-        let error = reply.refused(404);
+        let error = reply.error(404);
         assert_eq!(error["code"], "resource_missing");
         assert_eq!(error["message"], "No such payment_intent: 'pi_none'");
         assert_eq!(error["param"], "intent");
     }
     for reply in [server.get("/v1/cookies").await, server.post("/v1/events", "").await] {
-        let message = reply.refused(404)["message"].as_str().unwrap().to_owned();
+        let message = reply.error(404)["message"].as_str().unwrap().to_owned();
         assert!(message.starts_with("Unrecognized request URL ("), "{message}");
     }
 }
 
 #[tokio::test]
-async fn only_the_secret_key_opens_the_account() {
+async fn only_the_secret_key_authenticates_the_account() {
     let server = Setup::new().start().await;
     let intent = server.intent(100).await;
     let calls = [
@@ -173,16 +173,16 @@ async fn only_the_secret_key_opens_the_account() {
     for (method, path) in calls {
         let none = reply(server.request(method.clone(), &path)).await;
         assert!(none.headers.contains_key(WWW_AUTHENTICATE));
-        let message = none.refused(401)["message"].as_str().unwrap().to_owned();
+        let message = none.error(401)["message"].as_str().unwrap().to_owned();
         assert!(message.starts_with("You did not provide an API key."), "{message}");
         let wrong = server.request(method.clone(), &path).bearer_auth("sk_test_1234567890abcdeX");
-        let error = reply(wrong).await.refused(401);
+        let error = reply(wrong).await.error(401);
         assert_eq!(error["type"], "invalid_request_error");
         assert_eq!(error["message"], "Invalid API Key provided: sk_test_************cdeX");
         let confirm_or_read = path.ends_with("confirm") || (method == Method::GET && path.contains("/pi_"));
         if !confirm_or_read {
             let browser = reply(server.request(method, &path).bearer_auth(BROWSER.0)).await;
-            assert_eq!(browser.refused(401)["code"], "secret_key_required", "{path}");
+            assert_eq!(browser.error(401)["code"], "secret_key_required", "{path}");
         }
     }
     let basic = server.request(Method::GET, "/v1/events").basic_auth(SECRET_KEY, Some(""));
@@ -190,22 +190,22 @@ async fn only_the_secret_key_opens_the_account() {
 }
 
 #[tokio::test]
-async fn bodies_are_forms_of_a_bounded_size() {
+async fn bodies_must_be_forms_of_limited_size() {
     let server = Setup::new().start().await;
     let post =
         || server.request(Method::POST, "/v1/payment_intents").header(AUTHORIZATION, format!("Bearer {SECRET_KEY}"));
     let json = post().header(CONTENT_TYPE, "application/json").body("{\"amount\":1}");
-    let message = reply(json).await.refused(400)["message"].as_str().unwrap().to_owned();
+    let message = reply(json).await.error(400)["message"].as_str().unwrap().to_owned();
     assert!(message.contains("application/x-www-form-urlencoded"), "{message}");
     let large =
         post().header(CONTENT_TYPE, "application/x-www-form-urlencoded").body("a=".to_owned() + &"x".repeat(300_000));
-    reply(large).await.refused(413);
+    reply(large).await.error(413);
     let broken = post().header(CONTENT_TYPE, "application/x-www-form-urlencoded").body("metadata[a=1");
-    reply(broken).await.refused(400);
+    reply(broken).await.error(400);
 }
 
 #[tokio::test]
-async fn health_needs_no_key() {
+async fn health_requires_no_key() {
     let server = Setup::new().start().await;
     let health = reply(server.request(Method::GET, "/health")).await.ok();
     assert_eq!(health["status"], "healthy");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Server, SetClock, Setup, id};
+use crate::support::{ManualClock, Server, Setup, id};
 
 fn ids(list: &Value) -> Vec<String> {
     list["data"].as_array().unwrap().iter().map(|object| id(object).to_owned()).collect()
@@ -18,7 +18,7 @@ async fn intents(server: &Server, count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn pages_show_each_row_once_in_both_directions() {
+async fn pages_contain_each_row_once_in_both_directions() {
     let server = Setup::new().start().await;
     let made = intents(&server, 7).await;
     let (mut seen, mut after) = (Vec::new(), String::new());
@@ -39,7 +39,7 @@ async fn pages_show_each_row_once_in_both_directions() {
 }
 
 #[tokio::test]
-async fn ten_rows_are_the_default_and_a_hundred_the_most() {
+async fn limit_defaults_to_10_and_is_at_most_100() {
     let server = Setup::new().start().await;
     let made = intents(&server, 11).await;
     let page = server.get("/v1/payment_intents").await.ok();
@@ -47,7 +47,7 @@ async fn ten_rows_are_the_default_and_a_hundred_the_most() {
     assert_eq!(ids(&server.get("/v1/payment_intents?limit=100").await.ok()), made);
     for path in ["/v1/payment_intents", "/v1/refunds", "/v1/events"] {
         for wrong in ["limit=0", "limit=101", "limit=x"] {
-            let error = server.get(&format!("{path}?{wrong}")).await.refused(400);
+            let error = server.get(&format!("{path}?{wrong}")).await.error(400);
             assert_eq!(
                 (&error["code"], &error["param"]),
                 (&json!("parameter_invalid_integer"), &json!("limit")),
@@ -55,19 +55,19 @@ async fn ten_rows_are_the_default_and_a_hundred_the_most() {
             );
         }
         for param in ["starting_after", "ending_before"] {
-            let error = server.get(&format!("{path}?{param}=nothing")).await.refused(400);
+            let error = server.get(&format!("{path}?{param}=nothing")).await.error(400);
             assert_eq!((&error["code"], &error["param"]), (&json!("resource_missing"), &json!(param)), "{path}");
         }
-        let error = server.get(&format!("{path}?starting_after=a&ending_before=b")).await.refused(400);
+        let error = server.get(&format!("{path}?starting_after=a&ending_before=b")).await.error(400);
         assert_eq!(error["code"], "parameters_exclusive");
-        let error = server.get(&format!("{path}?colour=red")).await.refused(400);
+        let error = server.get(&format!("{path}?colour=red")).await.error(400);
         assert_eq!(error["code"], "parameter_unknown");
     }
 }
 
 #[tokio::test]
 async fn lists_are_filtered_by_time() {
-    let clock = SetClock::at(1_800_000_000_000);
+    let clock = ManualClock::at(1_800_000_000_000);
     let server = Setup::new().clock(clock.clone()).start().await;
     let old = server.intent(1).await;
     clock.advance(std::time::Duration::from_secs(10));
@@ -77,8 +77,8 @@ async fn lists_are_filtered_by_time() {
     assert_eq!(found("created[gte]=1800000000&created[lt]=1800000010").await, [id(&old)]);
     assert_eq!(found("created=1800000010").await, [id(&new)]);
     assert_eq!(found("created[lte]=1799999999").await, [""; 0]);
-    server.get("/v1/payment_intents?created[around]=1").await.refused(400);
-    server.get("/v1/payment_intents?created=noon").await.refused(400);
+    server.get("/v1/payment_intents?created[around]=1").await.error(400);
+    server.get("/v1/payment_intents?created=noon").await.error(400);
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn refunds_are_listed_by_intent_and_charge() {
 }
 
 #[tokio::test]
-async fn events_are_listed_by_type_with_what_caused_them() {
+async fn events_are_listed_by_type_with_their_request() {
     let server = Setup::new().start().await;
     let paid = server.paid(100, "pm_card_visa").await;
     let canceled = server.intent(100).await;

@@ -1,10 +1,10 @@
-//! The sandbox over real TCP, as the fleet and a browser call it.
+//! Tests of the sandbox over TCP, as the fleet and a browser call it.
 
-#![expect(clippy::unwrap_used, reason = "what a test needs and does not find ends it")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-mod behaviour;
 mod browser;
 mod confirm;
+mod faults;
 mod idempotency;
 mod intents;
 mod lists;

@@ -1,4 +1,4 @@
-//! Giving money back: never more than was taken.
+//! Refunds, which never exceed the charge.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ async fn refund(server: &Server, intent: &Value, amount: i64) -> Value {
 }
 
 #[tokio::test]
-async fn a_refund_has_stripes_shape() {
+async fn refund_has_stripes_format() {
     let server = Setup::new().start().await;
     let paid = server.paid(1000, "pm_card_visa").await;
     let form = format!(
@@ -31,47 +31,47 @@ async fn a_refund_has_stripes_shape() {
 }
 
 #[tokio::test]
-async fn what_is_left_is_the_default() {
+async fn remaining_amount_is_the_default() {
     let server = Setup::new().start().await;
     let paid = server.paid(1000, "pm_card_visa").await;
     refund(&server, &paid, 400).await;
     let by_charge = format!("charge={}", paid["latest_charge"].as_str().unwrap());
     assert_eq!(server.post("/v1/refunds", &by_charge).await.ok()["amount"], 600);
-    let error = server.post("/v1/refunds", &by_charge).await.refused(400);
+    let error = server.post("/v1/refunds", &by_charge).await.error(400);
     assert_eq!(error["code"], "charge_already_refunded");
 }
 
 #[tokio::test]
-async fn more_than_was_taken_is_refused() {
+async fn refund_beyond_the_charge_is_rejected() {
     let server = Setup::new().start().await;
     let paid = server.paid(1000, "pm_card_visa").await;
     let too_much = |amount: i64| format!("payment_intent={}&amount={amount}", id(&paid));
-    let error = server.post("/v1/refunds", &too_much(1001)).await.refused(400);
+    let error = server.post("/v1/refunds", &too_much(1001)).await.error(400);
     assert_eq!(error["message"], "Refund amount ($10.01) is greater than charge amount ($10.00)");
     refund(&server, &paid, 1).await;
-    let error = server.post("/v1/refunds", &too_much(1000)).await.refused(400);
+    let error = server.post("/v1/refunds", &too_much(1000)).await.error(400);
     assert_eq!(error["message"], "Refund amount ($10.00) is greater than unrefunded amount on charge ($9.99)");
     assert_eq!(error["param"], "amount");
 }
 
 #[tokio::test]
-async fn what_cannot_be_refunded_is_told() {
+async fn invalid_refunds_are_rejected() {
     let server = Setup::new().start().await;
     let unpaid = server.intent(1000).await;
     let declined = server.intent(1000).await;
-    let error = server.confirm(id(&declined), "pm_card_chargeDeclined").await.refused(402);
+    let error = server.confirm(id(&declined), "pm_card_chargeDeclined").await.error(402);
     let failed_charge = error["charge"].as_str().unwrap();
     for form in [
         format!("payment_intent={}", id(&unpaid)),
         format!("payment_intent={}", id(&declined)),
         format!("charge={failed_charge}"),
     ] {
-        let message = server.post("/v1/refunds", &form).await.refused(400)["message"].as_str().unwrap().to_owned();
+        let message = server.post("/v1/refunds", &form).await.error(400)["message"].as_str().unwrap().to_owned();
         assert!(message.ends_with("does not have a successful charge to refund."), "{message}");
     }
     let (one, two) = (server.paid(10, "pm_card_visa").await, server.paid(10, "pm_card_visa").await);
     let mixed = format!("payment_intent={}&charge={}", id(&one), two["latest_charge"].as_str().unwrap());
-    assert_eq!(server.post("/v1/refunds", &mixed).await.refused(400)["param"], "charge");
+    assert_eq!(server.post("/v1/refunds", &mixed).await.error(400)["param"], "charge");
     for (form, code, param) in [
         (String::new(), Some("parameter_missing"), None),
         ("payment_intent=pi_none".into(), Some("resource_missing"), Some("payment_intent")),
@@ -80,15 +80,15 @@ async fn what_cannot_be_refunded_is_told() {
         (format!("payment_intent={}&reason=whim", id(&one)), None, Some("reason")),
         (format!("payment_intent={}&colour=red", id(&one)), Some("parameter_unknown"), Some("colour")),
     ] {
-        let error = server.post("/v1/refunds", &form).await.refused(400);
+        let error = server.post("/v1/refunds", &form).await.error(400);
         assert_eq!((error["code"].as_str(), error["param"].as_str()), (code, param), "{form}");
     }
-    assert_eq!(server.get("/v1/refunds/re_none").await.refused(404)["message"], "No such refund: 're_none'");
+    assert_eq!(server.get("/v1/refunds/re_none").await.error(404)["message"], "No such refund: 're_none'");
     assert_eq!(server.get("/v1/refunds").await.ok()["data"], json!([]));
 }
 
 #[tokio::test]
-async fn concurrent_refunds_never_exceed_what_was_taken() {
+async fn concurrent_refunds_never_exceed_the_charge() {
     let server = Setup::new().start().await;
     let paid = server.paid(1000, "pm_card_visa").await;
     let form = format!("payment_intent={}&amount=300", id(&paid));
@@ -105,12 +105,12 @@ async fn concurrent_refunds_never_exceed_what_was_taken() {
 }
 
 #[tokio::test]
-async fn a_refund_can_succeed_late() {
+async fn pending_refund_succeeds_later() {
     let server = Setup::new().start().await;
     let paid = server.paid(1000, "pm_card_pendingRefund").await;
     let pending = refund(&server, &paid, 1000).await;
     assert_eq!(pending["status"], "pending");
-    let error = server.post("/v1/refunds", &format!("payment_intent={}", id(&paid))).await.refused(400);
+    let error = server.post("/v1/refunds", &format!("payment_intent={}", id(&paid))).await.error(400);
     assert_eq!(error["code"], "charge_already_refunded");
     let path = format!("/v1/refunds/{}", id(&pending));
     let settled = eventually("the refund", || async {
@@ -126,7 +126,7 @@ async fn a_refund_can_succeed_late() {
 }
 
 #[tokio::test]
-async fn a_refund_that_fails_late_gives_its_amount_back() {
+async fn refund_that_fails_later_restores_its_amount() {
     let server = Setup::new().start().await;
     let paid = server.paid(1000, "pm_card_refundFail").await;
     let made = refund(&server, &paid, 700).await;

@@ -1,14 +1,14 @@
-//! A sandbox that is started again on the same ledger.
+//! Restart of a sandbox on the same ledger.
 
 use crate::support::receiver::Receiver;
-use crate::support::{As, SECRET_KEY, Setup, eventually, id};
+use crate::support::{Credentials, SECRET_KEY, Setup, eventually, id};
 
 #[tokio::test]
-async fn the_ledger_and_its_keys_outlive_the_process() {
+async fn ledger_and_idempotency_keys_survive_a_restart() {
     let server = Setup::new().start().await;
     let paid = server.paid(100, "pm_card_visa").await;
     let form = format!("payment_intent={}&amount=30", id(&paid));
-    let keyed = As(SECRET_KEY, Some("refund-1"));
+    let keyed = Credentials(SECRET_KEY, Some("refund-1"));
     let refund = server.post_as(keyed, "/v1/refunds", &form).await;
     let server = server.stop().await.start().await;
     assert_eq!(server.read(id(&paid)).await, paid);
@@ -19,19 +19,19 @@ async fn the_ledger_and_its_keys_outlive_the_process() {
 }
 
 #[tokio::test]
-async fn webhooks_that_were_not_taken_are_sent_after_the_restart() {
+async fn pending_webhooks_are_sent_after_a_restart() {
     let receiver = Receiver::start().await;
-    receiver.refuse_first(u32::MAX);
+    receiver.reject_first(u32::MAX);
     let server = Setup::new().webhooks_to(&receiver.url).start().await;
     let paid = server.paid(100, "pm_card_visa").await;
-    let refused = receiver.first("payment_intent.succeeded").await;
+    let rejected = receiver.first("payment_intent.succeeded").await;
     let setup = server.stop().await;
-    receiver.refuse_first(0);
+    receiver.reject_first(0);
     let before = receiver.received().len();
     let server = setup.webhooks_to(&receiver.url).start().await;
     let received = receiver.wait("the webhook", |all| all.len() > before).await;
-    let taken = received.last().unwrap();
-    assert_eq!((id(&taken.event), id(taken.object())), (id(&refused.event), id(&paid)));
+    let accepted = received.last().unwrap();
+    assert_eq!((id(&accepted.event), id(accepted.object())), (id(&rejected.event), id(&paid)));
     eventually("nothing pending", || async {
         let events = server.get("/v1/events").await.ok();
         (events["data"][0]["pending_webhooks"] == 0).then_some(())
@@ -40,7 +40,7 @@ async fn webhooks_that_were_not_taken_are_sent_after_the_restart() {
 }
 
 #[tokio::test]
-async fn a_waiting_intent_leads_to_the_new_address() {
+async fn next_action_has_the_new_address_after_a_restart() {
     let server = Setup::new().start().await;
     let intent = server.intent(100).await;
     server.confirm(id(&intent), "pm_card_authenticationRequired").await.ok();
@@ -50,13 +50,13 @@ async fn a_waiting_intent_leads_to_the_new_address() {
 }
 
 #[tokio::test]
-async fn what_was_answered_outlives_an_abrupt_end() {
+async fn committed_changes_survive_an_abort() {
     let receiver = Receiver::start().await;
-    receiver.refuse_first(u32::MAX);
+    receiver.reject_first(u32::MAX);
     let server = Setup::new().webhooks_to(&receiver.url).start().await;
     let paid = server.paid(100, "pm_card_visa").await;
-    let setup = server.break_off().await;
-    receiver.refuse_first(0);
+    let setup = server.abort().await;
+    receiver.reject_first(0);
     let server = setup.webhooks_to(&receiver.url).start().await;
     assert_eq!(server.read(id(&paid)).await, paid);
     eventually("the webhook", || async {
@@ -67,7 +67,7 @@ async fn what_was_answered_outlives_an_abrupt_end() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_hangs_does_not_keep_it_from_ending() {
+async fn hanging_receiver_does_not_block_shutdown() {
     let receiver = Receiver::start().await;
     receiver.hang_on("payment_intent.succeeded");
     let server = Setup::new().webhooks_to(&receiver.url).start().await;

@@ -1,4 +1,4 @@
-//! A sandbox on a free port, and how the tests talk to it.
+//! Sandbox on a free port, and a client of it.
 
 pub(crate) mod receiver;
 
@@ -19,11 +19,11 @@ pub(crate) const SECRET_KEY: &str = "sk_test_1234567890abcdef";
 pub(crate) const PUBLISHABLE_KEY: &str = "pk_test_anything";
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_test";
 
-/// A clock that stands until a test moves it.
+/// Clock that only a test advances.
 #[derive(Clone, Debug)]
-pub(crate) struct SetClock(Arc<AtomicI64>);
+pub(crate) struct ManualClock(Arc<AtomicI64>);
 
-impl SetClock {
+impl ManualClock {
     pub(crate) fn at(millis: i64) -> Self {
         Self(Arc::new(AtomicI64::new(millis)))
     }
@@ -33,18 +33,18 @@ impl SetClock {
     }
 }
 
-impl Clock for SetClock {
+impl Clock for ManualClock {
     fn now(&self) -> Millis {
         Millis(self.0.load(Ordering::SeqCst))
     }
 }
 
-/// A sandbox to be started.
+/// Configuration of a sandbox.
 pub(crate) struct Setup {
     directory: Arc<TempDir>,
     webhook_url: Option<String>,
     types: Vec<String>,
-    clock: Option<SetClock>,
+    clock: Option<ManualClock>,
     retries: RetrySchedule,
 }
 
@@ -73,7 +73,7 @@ impl Setup {
         self
     }
 
-    pub(crate) fn clock(mut self, clock: SetClock) -> Self {
+    pub(crate) fn clock(mut self, clock: ManualClock) -> Self {
         self.clock = Some(clock);
         self
     }
@@ -106,7 +106,7 @@ impl Setup {
     }
 }
 
-/// A sandbox that serves.
+/// Running sandbox.
 pub(crate) struct Server {
     pub(crate) base: String,
     pub(crate) database: PathBuf,
@@ -116,7 +116,7 @@ pub(crate) struct Server {
     client: reqwest::Client,
 }
 
-/// An answer.
+/// Response of the sandbox.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -131,8 +131,8 @@ impl Reply {
         self.body
     }
 
-    /// The error object of a refusal.
-    pub(crate) fn refused(self, status: u16) -> Value {
+    /// Returns the error object of a response with this status.
+    pub(crate) fn error(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
         self.body["error"].clone()
     }
@@ -142,19 +142,19 @@ impl Reply {
     }
 }
 
-/// A call with a key, and perhaps an idempotency key.
+/// API key and optional idempotency key of a request.
 #[derive(Clone, Copy)]
-pub(crate) struct As<'a>(pub(crate) &'a str, pub(crate) Option<&'a str>);
+pub(crate) struct Credentials<'a>(pub(crate) &'a str, pub(crate) Option<&'a str>);
 
-pub(crate) const ACCOUNT: As<'static> = As(SECRET_KEY, None);
-pub(crate) const BROWSER: As<'static> = As(PUBLISHABLE_KEY, None);
+pub(crate) const ACCOUNT: Credentials<'static> = Credentials(SECRET_KEY, None);
+pub(crate) const BROWSER: Credentials<'static> = Credentials(PUBLISHABLE_KEY, None);
 
 impl Server {
     pub(crate) async fn post(&self, path: &str, form: &str) -> Reply {
         self.post_as(ACCOUNT, path, form).await
     }
 
-    pub(crate) async fn post_as(&self, caller: As<'_>, path: &str, form: &str) -> Reply {
+    pub(crate) async fn post_as(&self, caller: Credentials<'_>, path: &str, form: &str) -> Reply {
         let mut request = self
             .client
             .post(format!("{}{path}", self.base))
@@ -171,22 +171,22 @@ impl Server {
         self.get_as(ACCOUNT, path).await
     }
 
-    pub(crate) async fn get_as(&self, caller: As<'_>, path: &str) -> Reply {
+    pub(crate) async fn get_as(&self, caller: Credentials<'_>, path: &str) -> Reply {
         reply(self.request(reqwest::Method::GET, path).bearer_auth(caller.0)).await
     }
 
-    /// A request without a key.
+    /// Creates a request without a key.
     pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base))
     }
 
-    /// An intent over `amount` cents for cards.
+    /// Creates an intent over an amount in cents for cards.
     pub(crate) async fn intent(&self, amount: i64) -> Value {
         let form = format!("amount={amount}&currency=usd&payment_method_types[]=card&metadata[order]=o1");
         self.post("/v1/payment_intents", &form).await.ok()
     }
 
-    /// An intent that `method` has paid.
+    /// Creates an intent that was paid by a method.
     pub(crate) async fn paid(&self, amount: i64, method: &str) -> Value {
         let intent = self.intent(amount).await;
         self.confirm(id(&intent), method).await.ok()
@@ -201,29 +201,29 @@ impl Server {
         self.get(&format!("/v1/payment_intents/{intent}")).await.ok()
     }
 
-    /// Ends it as SIGTERM would, and gives what is needed to start again on the same ledger.
+    /// Shuts the sandbox down as SIGTERM does, and returns the configuration for a restart on the same ledger.
     pub(crate) async fn stop(self) -> Setup {
         self.stop.cancel();
         self.task.await.unwrap().unwrap();
         Setup { directory: self.directory, ..Setup::new() }
     }
 
-    /// Breaks it off in the middle of what it does, and gives what is needed to start again.
-    pub(crate) async fn break_off(self) -> Setup {
+    /// Aborts the sandbox without a shutdown, and returns the configuration for a restart.
+    pub(crate) async fn abort(self) -> Setup {
         self.task.abort();
         assert!(self.task.await.unwrap_err().is_cancelled());
         Setup { directory: self.directory, ..Setup::new() }
     }
 }
 
-/// The id of an object.
+/// Returns the id of an object.
 pub(crate) fn id(object: &Value) -> &str {
     object["id"].as_str().unwrap()
 }
 
-/// A client that follows no redirects.
+/// Creates a client that follows no redirects.
 pub(crate) fn client() -> reqwest::Client {
-    let _chosen_before = rustls::crypto::ring::default_provider().install_default();
+    let _installed = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
@@ -235,14 +235,14 @@ pub(crate) async fn reply(request: reqwest::RequestBuilder) -> Reply {
     Reply { status, headers, text, body }
 }
 
-/// Waits until `probe` finds something, for a minute at the most.
+/// Waits until `probe` returns a value, for a minute at most.
 pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut probe: impl FnMut() -> F) -> T {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(found) = probe().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        assert!(Instant::now() < deadline, "timed out waiting for {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

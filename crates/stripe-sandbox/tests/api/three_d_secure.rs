@@ -1,4 +1,4 @@
-//! The page where a customer approves a payment, or does not.
+//! Page where a customer approves or rejects a payment.
 
 use reqwest::Method;
 use reqwest::header::LOCATION;
@@ -26,7 +26,7 @@ async fn choose(server: &Server, page: &str, outcome: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn approval_takes_the_money() {
+async fn approval_charges_the_intent() {
     let server = Setup::new().start().await;
     let (intent, page) = waiting(&server, "").await;
     let shown = reply(server.request(Method::GET, &page)).await;
@@ -42,7 +42,7 @@ async fn approval_takes_the_money() {
 }
 
 #[tokio::test]
-async fn a_failed_authentication_asks_for_another_method() {
+async fn failed_authentication_requires_another_method() {
     let server = Setup::new().start().await;
     let (intent, page) = waiting(&server, "").await;
     assert_eq!(choose(&server, &page, "fail").await.status, 200);
@@ -56,7 +56,7 @@ async fn a_failed_authentication_asks_for_another_method() {
 }
 
 #[tokio::test]
-async fn the_customer_is_sent_back_to_the_shop() {
+async fn customer_is_redirected_to_the_return_url() {
     let server = Setup::new().start().await;
     for (outcome, status) in [("approve", "succeeded"), ("fail", "failed")] {
         let (intent, page) = waiting(&server, "&return_url=https%3A%2F%2Fshop.example%2Fdone%3Forder%3D1").await;
@@ -72,7 +72,7 @@ async fn the_customer_is_sent_back_to_the_shop() {
 }
 
 #[tokio::test]
-async fn another_method_can_be_tried_instead() {
+async fn intent_can_be_confirmed_with_another_method() {
     let server = Setup::new().start().await;
     let (intent, page) = waiting(&server, "").await;
     assert_eq!(server.confirm(id(&intent), "pm_card_visa").await.ok()["status"], "succeeded");
@@ -80,7 +80,7 @@ async fn another_method_can_be_tried_instead() {
 }
 
 #[tokio::test]
-async fn what_is_unknown_is_refused() {
+async fn unknown_intent_or_outcome_is_rejected() {
     let server = Setup::new().start().await;
     assert_eq!(reply(server.request(Method::GET, "/sandbox/3ds/pi_none")).await.status, 404);
     assert_eq!(choose(&server, "/sandbox/3ds/pi_none", "approve").await.status, 404);

@@ -1,4 +1,4 @@
-//! Webhooks: what is sent, how it is signed, and that it is sent until it is taken.
+//! Webhooks: content, signature and retries.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use stripe_sandbox::RetrySchedule;
 use tokio::net::TcpListener;
 
 use crate::support::receiver::Receiver;
-use crate::support::{As, SECRET_KEY, SetClock, Setup, eventually, id};
+use crate::support::{Credentials, ManualClock, SECRET_KEY, Setup, eventually, id};
 
 #[tokio::test]
-async fn what_happens_is_told_with_its_object() {
+async fn events_contain_their_object() {
     let receiver = Receiver::start().await;
     let server = Setup::new().webhooks_to(&receiver.url).start().await;
     let intent = server.intent(500).await;
     let path = format!("/v1/payment_intents/{}/confirm", id(&intent));
-    server.post(&path, "payment_method=pm_card_chargeDeclined").await.refused(402);
+    server.post(&path, "payment_method=pm_card_chargeDeclined").await.error(402);
     let failed = receiver.first("payment_intent.payment_failed").await;
     assert_eq!(failed.object()["last_payment_error"]["decline_code"], "generic_decline");
     assert_eq!(failed.object()["metadata"], json!({"order": "o1"}));
 
-    let as_keyed = As(SECRET_KEY, Some("confirm-1"));
+    let as_keyed = Credentials(SECRET_KEY, Some("confirm-1"));
     let paid = server.post_as(as_keyed, &path, "payment_method=pm_card_visa").await.ok();
     let succeeded = receiver.first("payment_intent.succeeded").await;
     assert_eq!(succeeded.object(), &paid);
@@ -53,10 +53,10 @@ async fn what_happens_is_told_with_its_object() {
 }
 
 #[tokio::test]
-async fn a_webhook_is_repeated_until_it_is_taken_and_signed_anew() {
-    let clock = SetClock::at(1_800_000_000_000);
+async fn webhook_is_retried_until_accepted_with_a_new_signature() {
+    let clock = ManualClock::at(1_800_000_000_000);
     let receiver = Receiver::start().await;
-    receiver.refuse_first(2);
+    receiver.reject_first(2);
     let server = Setup::new().webhooks_to(&receiver.url).clock(clock.clone()).start().await;
     server.paid(100, "pm_card_visa").await;
     for attempts in 1..=3 {
@@ -82,7 +82,7 @@ async fn a_webhook_is_repeated_until_it_is_taken_and_signed_anew() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_hangs_on_one_event_gets_the_others() {
+async fn hanging_delivery_does_not_block_others() {
     let receiver = Receiver::start().await;
     receiver.hang_on("payment_intent.canceled");
     let server = Setup::new().webhooks_to(&receiver.url).start().await;
@@ -102,7 +102,7 @@ async fn a_receiver_that_hangs_on_one_event_gets_the_others() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_comes_late_gets_everything() {
+async fn receiver_that_starts_later_gets_all_events() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -123,9 +123,9 @@ async fn a_receiver_that_comes_late_gets_everything() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_nobody_takes_is_given_up() {
+async fn rejected_webhook_is_abandoned() {
     let receiver = Receiver::start().await;
-    receiver.refuse_first(u32::MAX);
+    receiver.reject_first(u32::MAX);
     let retries = RetrySchedule {
         first: Duration::from_millis(1),
         longest: Duration::from_millis(1),
@@ -133,7 +133,7 @@ async fn a_webhook_that_nobody_takes_is_given_up() {
     };
     let server = Setup::new().webhooks_to(&receiver.url).retries(retries).start().await;
     server.paid(100, "pm_card_visa").await;
-    eventually("the sandbox to give up", || async {
+    eventually("the end of the retries", || async {
         let events = server.get("/v1/events").await.ok();
         (events["data"][0]["pending_webhooks"] == 0).then_some(())
     })

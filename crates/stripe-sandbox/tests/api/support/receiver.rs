@@ -1,4 +1,4 @@
-//! A receiver of webhooks on a free port.
+//! Receiver of webhooks on a free port.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::{WEBHOOK_SECRET, eventually};
 
-/// What came.
+/// Received webhook.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     pub(crate) signature: String,
@@ -32,7 +32,7 @@ impl Received {
         &self.event["data"]["object"]
     }
 
-    /// The time in the signature, which must be right.
+    /// Verifies the signature, and returns its time.
     pub(crate) fn signed_at(&self) -> i64 {
         let (time, digest) = self.signature.strip_prefix("t=").unwrap().split_once(",v1=").unwrap();
         let mut mac = Hmac::<Sha256>::new_from_slice(WEBHOOK_SECRET.as_bytes()).unwrap();
@@ -46,15 +46,15 @@ impl Received {
 #[derive(Default)]
 struct Inner {
     received: Mutex<Vec<Received>>,
-    /// How often each event is refused before it is taken.
+    /// Number of rejections by event.
     failures: Mutex<HashMap<String, u32>>,
-    refuse_first: Mutex<u32>,
-    /// The kind of event whose handler hangs.
+    reject_first: Mutex<u32>,
+    /// Kind of event whose handler hangs.
     hangs_on: Mutex<Option<String>>,
     release: Notify,
 }
 
-/// A receiver that keeps what came.
+/// Receiver that records webhooks.
 #[derive(Clone)]
 pub(crate) struct Receiver {
     pub(crate) url: String,
@@ -74,12 +74,12 @@ impl Receiver {
         Self { url, inner }
     }
 
-    /// Refuses each event that often before it takes it.
-    pub(crate) fn refuse_first(&self, times: u32) {
-        *self.inner.refuse_first.lock().unwrap() = times;
+    /// Rejects each event this number of times before it is accepted.
+    pub(crate) fn reject_first(&self, times: u32) {
+        *self.inner.reject_first.lock().unwrap() = times;
     }
 
-    /// Never answers events of this kind.
+    /// Never responds to events of this kind.
     pub(crate) fn hang_on(&self, kind: &str) {
         *self.inner.hangs_on.lock().unwrap() = Some(kind.to_owned());
     }
@@ -113,10 +113,10 @@ async fn receive(State(inner): State<Arc<Inner>>, headers: HeaderMap, text: Stri
     if hangs {
         inner.release.notified().await;
     }
-    let refuse_first = *inner.refuse_first.lock().unwrap();
+    let reject_first = *inner.reject_first.lock().unwrap();
     let mut failures = inner.failures.lock().unwrap();
     let failed = failures.entry(id).or_default();
-    if *failed < refuse_first {
+    if *failed < reject_first {
         *failed += 1;
         return StatusCode::INTERNAL_SERVER_ERROR;
     }

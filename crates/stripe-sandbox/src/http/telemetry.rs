@@ -1,5 +1,4 @@
-//! An id for each request, Stripe's headers on each answer, a span within the trace of whoever asks, and one line of the
-//! log at debug.
+//! Request id, Stripe's response headers, a span in the trace of the client, and one log line at debug level.
 
 use std::time::Instant;
 
@@ -11,12 +10,12 @@ use tracing::{Instrument as _, Span, field};
 
 use crate::{API_VERSION, ids};
 
-/// `req_…`, as it stands in the `Request-Id` header and in the events that the request causes.
+/// Request id (`req_…`) in the `Request-Id` header and in the events that the request causes.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(pub(crate) String);
 
 impl RequestId {
-    /// A new id.
+    /// Generates an id.
     pub(crate) fn generate() -> Self {
         Self(ids::new("req"))
     }
@@ -35,14 +34,15 @@ fn span(request: &Request) -> Span {
         http.route = route,
         http.response.status_code = field::Empty,
     );
-    let carried = request.headers().get(trace_context::TRACEPARENT).and_then(|carried| carried.to_str().ok());
-    trace_context::continue_trace(&span, carried);
+    let traceparent =
+        request.headers().get(trace_context::TRACEPARENT).and_then(|traceparent| traceparent.to_str().ok());
+    trace_context::continue_trace(&span, traceparent);
     span
 }
 
-/// Neither the query nor any header is logged: they can hold client secrets and keys.
+/// Wraps a request in its telemetry. Neither the query nor headers are logged: they can contain client secrets and keys.
 pub(crate) async fn layer(mut request: Request, next: Next) -> Response {
-    let began = Instant::now();
+    let started_at = Instant::now();
     let id = RequestId::generate();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let key = request.headers().get("idempotency-key").cloned();
@@ -67,8 +67,8 @@ pub(crate) async fn layer(mut request: Request, next: Next) -> Response {
         http.method = %method,
         http.path = path,
         http.status = response.status().as_u16(),
-        duration_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
-        "the sandbox answered a request"
+        duration_us = u64::try_from(started_at.elapsed().as_micros()).unwrap_or(u64::MAX),
+        "request handled"
     );
     response
 }

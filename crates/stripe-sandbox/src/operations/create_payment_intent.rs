@@ -1,29 +1,42 @@
-//! Making a payment intent.
+//! `POST /v1/payment_intents` (<https://docs.stripe.com/api/payment_intents/create>)
 
 use std::collections::BTreeMap;
 
-use crate::http::answer::{Answer, ApiError};
+use axum::extract::State;
+use axum::response::Response;
+
 use crate::http::auth::Caller;
-use crate::http::execute::Operation;
+use crate::http::execute::{Operation, execute};
 use crate::http::params::{self, Params};
+use crate::http::request::AccountOnly;
+use crate::http::response::{ApiError, ApiResponse};
 use crate::ids;
 use crate::model::currency;
 use crate::model::intent::{Intent, IntentStatus};
 use crate::model::json_text::JsonText;
-use crate::rules::method_choice::{self, MethodChoice};
-use crate::rules::work::Work;
-use crate::rules::{charge, state};
-use crate::sandbox::Settings;
+use crate::operations::method_choice::{self, MethodChoice};
+use crate::operations::{charge, intent_checks};
+use crate::state::{AppState, Settings};
 use crate::store::{intents, methods};
+use crate::transaction::LedgerTx;
 
-/// The least amount: Stripe's own is about 50 cents, this account may take less.
-const LEAST_AMOUNT: i64 = 1;
-/// The largest amount: eight digits, as at Stripe.
-const LARGEST_AMOUNT: i64 = 99_999_999;
+/// Minimum amount; at Stripe it is about 50 cents.
+const MIN_AMOUNT: i64 = 1;
+/// Maximum amount: eight digits, as at Stripe.
+const MAX_AMOUNT: i64 = 99_999_999;
 
-/// `POST /v1/payment_intents`.
+/// Creates an intent, and confirms it at once if `confirm` is set.
+pub(crate) async fn handle(
+    State(app): State<AppState>,
+    AccountOnly(request): AccountOnly,
+) -> Result<Response, ApiError> {
+    let operation = Create::parse(&request.params, &app.settings)?;
+    execute(&app, &request, operation).await
+}
+
+/// Creation of an intent.
 #[derive(Debug)]
-pub(crate) struct Create {
+struct Create {
     amount: i64,
     currency: String,
     description: Option<String>,
@@ -38,10 +51,10 @@ pub(crate) struct Create {
 }
 
 impl Create {
-    /// Reads the parameters.
-    pub(crate) fn parse(params: &Params, settings: &Settings) -> Result<Self, ApiError> {
+    /// Parses the parameters.
+    fn parse(params: &Params, settings: &Settings) -> Result<Self, ApiError> {
         params.only(KNOWN, IGNORED, UNSUPPORTED)?;
-        let amount = params.integer_from("amount", LEAST_AMOUNT)?;
+        let amount = params.integer_from("amount", MIN_AMOUNT)?;
         let amount = amount.ok_or_else(|| params::missing("amount"))?;
         let currency = params.required("currency")?;
         let Some(currency) = currency::parse(currency) else {
@@ -51,9 +64,9 @@ impl Create {
             ))
             .param("currency"));
         };
-        if amount > LARGEST_AMOUNT {
-            let most = currency::format(LARGEST_AMOUNT, &currency);
-            return Err(ApiError::invalid(format!("Amount must be no more than {most}"))
+        if amount > MAX_AMOUNT {
+            let max = currency::format(MAX_AMOUNT, &currency);
+            return Err(ApiError::invalid(format!("Amount must be no more than {max}"))
                 .code("amount_too_large")
                 .param("amount"));
         }
@@ -70,7 +83,7 @@ impl Create {
         }
         let method = MethodChoice::parse(params)?;
         if confirm && method.is_none() {
-            return Err(state::lacks_method());
+            return Err(intent_checks::missing_method());
         }
         let redirects = params.inner("automatic_payment_methods")?.unwrap_or_default();
         let allow_redirects = redirects.choice("allow_redirects", &["always", "never"])?;
@@ -116,30 +129,30 @@ impl Create {
 }
 
 impl Operation for Create {
-    async fn run(self, work: &mut Work) -> Result<Answer, ApiError> {
+    async fn run(self, tx: &mut LedgerTx) -> Result<ApiResponse, ApiError> {
         let (confirm, choice) = (self.confirm, self.method.clone());
-        let mut intent = self.intent(work.now.seconds());
+        let mut intent = self.intent(tx.now.seconds());
         let Some(choice) = choice else {
-            intents::insert(work.conn(), &intent).await?;
-            return Ok(Answer::ok(intent.to_json(&work.settings.public_url)));
+            intents::insert(tx.conn(), &intent).await?;
+            return Ok(ApiResponse::ok(intent.to_json(&tx.settings.public_url)));
         };
-        let method = choice.resolve(work).await?;
+        let method = choice.resolve(tx).await?;
         method_choice::check_type(&intent, &method)?;
         if confirm {
             method_choice::check_return_url(&intent, &method, Caller::Account)?;
         }
-        methods::keep(work.conn(), &method).await?;
+        methods::insert_if_absent(tx.conn(), &method).await?;
         intent.payment_method = Some(method.id.clone());
         intent.status = IntentStatus::RequiresConfirmation;
-        intents::insert(work.conn(), &intent).await?;
+        intents::insert(tx.conn(), &intent).await?;
         if confirm {
-            return Ok(charge::attempt(work, intent, &method, Caller::Account).await?);
+            return Ok(charge::attempt(tx, intent, &method, Caller::Account).await?);
         }
-        Ok(Answer::ok(intent.to_json(&work.settings.public_url)))
+        Ok(ApiResponse::ok(intent.to_json(&tx.settings.public_url)))
     }
 }
 
-/// The types that the intent takes, and whether they are the account's own. Without any word about them they are.
+/// Returns whether the payment method types are those of the account, which is the default, and the types.
 fn method_types(params: &Params, settings: &Settings) -> Result<(bool, Vec<String>), ApiError> {
     let named = params.list("payment_method_types")?;
     let automatic = params.inner("automatic_payment_methods")?;

@@ -1,26 +1,26 @@
-//! Which payment method a caller means, and whether the intent takes it.
+//! Payment method of a request, and its checks against the intent.
 
 use crate::config;
-use crate::http::answer::ApiError;
 use crate::http::auth::Caller;
 use crate::http::params::{self, Params};
+use crate::http::response::ApiError;
 use crate::model::intent::Intent;
 use crate::model::method::Method;
 use crate::model::test_methods::{self, REDIRECT};
-use crate::rules::work::Work;
 use crate::store::methods;
+use crate::transaction::LedgerTx;
 
-/// A payment method as it is sent.
+/// Payment method as it is sent.
 #[derive(Clone, Debug)]
 pub(crate) enum MethodChoice {
-    /// `payment_method`: a test method or one that the ledger knows.
+    /// `payment_method`: a test method or one in the ledger.
     Named(String),
-    /// `payment_method_data[type]`: a type that sends the customer to a page.
+    /// `payment_method_data[type]`: a type that redirects the customer to a page.
     OfType(String),
 }
 
 impl MethodChoice {
-    /// Reads `payment_method` or `payment_method_data`.
+    /// Parses `payment_method` or `payment_method_data`.
     pub(crate) fn parse(params: &Params) -> Result<Option<Self>, ApiError> {
         let named = params.text("payment_method")?;
         let Some(data) = params.inner("payment_method_data")? else {
@@ -43,14 +43,14 @@ impl MethodChoice {
         Ok(Some(Self::OfType(kind.to_owned())))
     }
 
-    /// Finds the method. A new one is not in the ledger yet.
-    pub(crate) async fn resolve(&self, work: &mut Work) -> Result<Method, ApiError> {
-        let created = work.now.seconds();
+    /// Returns the payment method. A new one is not in the ledger yet.
+    pub(crate) async fn resolve(&self, tx: &mut LedgerTx) -> Result<Method, ApiError> {
+        let created = tx.now.seconds();
         match self {
             Self::OfType(kind) => Ok(Method::redirect(kind, created)),
-            Self::Named(name) => match test_methods::named(name) {
+            Self::Named(name) => match test_methods::by_name(name) {
                 Some(test) => Ok(Method::of_test(test, created)),
-                None => methods::find(work.conn(), name)
+                None => methods::find(tx.conn(), name)
                     .await?
                     .ok_or_else(|| ApiError::missing("PaymentMethod", name, "payment_method")),
             },
@@ -58,7 +58,7 @@ impl MethodChoice {
     }
 }
 
-/// Refuses a method of a type that the intent does not take.
+/// Rejects a payment method of a type that the intent does not allow.
 pub(crate) fn check_type(intent: &Intent, method: &Method) -> Result<(), ApiError> {
     let types = &intent.payment_method_types.0;
     if types.contains(&method.r#type) {
@@ -73,8 +73,8 @@ pub(crate) fn check_type(intent: &Intent, method: &Method) -> Result<(), ApiErro
     .param("payment_method"))
 }
 
-/// A method that leads to a page needs the way back. So does a confirmation by the account of an intent whose
-/// automatic methods may do so; a browser's own library shows the page without leaving.
+/// Requires a return URL for a payment method that redirects, and for a confirmation by the account of an intent whose
+/// automatic methods may redirect. A browser library shows the page without leaving the shop.
 pub(crate) fn check_return_url(intent: &Intent, method: &Method, caller: Caller) -> Result<(), ApiError> {
     if intent.return_url.is_some() {
         return Ok(());
@@ -101,7 +101,7 @@ pub(crate) fn check_return_url(intent: &Intent, method: &Method, caller: Caller)
     Ok(())
 }
 
-/// `return_url`, an address that a browser can be sent to.
+/// Parses `return_url`, an absolute HTTP URL.
 pub(crate) fn return_url(params: &Params) -> Result<Option<String>, ApiError> {
     match params.text("return_url")? {
         Some(address) if !config::is_http(address) => {

@@ -1,11 +1,15 @@
-//! Giving money back.
+//! `POST /v1/refunds` (<https://docs.stripe.com/api/refunds/create>)
 
 use std::collections::BTreeMap;
 
-use crate::behaviour::strikes;
-use crate::http::answer::{Answer, ApiError};
-use crate::http::execute::Operation;
+use axum::extract::State;
+use axum::response::Response;
+
+use crate::faults::roll;
+use crate::http::execute::{Operation, execute};
 use crate::http::params::Params;
+use crate::http::request::AccountOnly;
+use crate::http::response::{ApiError, ApiResponse};
 use crate::ids;
 use crate::model::charge::{Charge, ChargeStatus};
 use crate::model::currency;
@@ -13,15 +17,25 @@ use crate::model::event::EventKind;
 use crate::model::json_text::JsonText;
 use crate::model::refund::{Refund, RefundStatus};
 use crate::model::test_methods::RefundOutcome;
-use crate::rules::work::Work;
+use crate::state::AppState;
 use crate::store::{charges, intents, methods, refunds};
+use crate::transaction::LedgerTx;
 
 const REASONS: &[&str] = &["duplicate", "fraudulent", "requested_by_customer"];
 const UNSUPPORTED: &[&str] = &["currency", "customer", "origin", "refund_application_fee", "reverse_transfer"];
 
-/// `POST /v1/refunds`.
+/// Refunds all or a part of a charge.
+pub(crate) async fn handle(
+    State(app): State<AppState>,
+    AccountOnly(request): AccountOnly,
+) -> Result<Response, ApiError> {
+    let operation = CreateRefund::parse(&request.params)?;
+    execute(&app, &request, operation).await
+}
+
+/// Creation of a refund.
 #[derive(Debug)]
-pub(crate) struct CreateRefund {
+struct CreateRefund {
     intent: Option<String>,
     charge: Option<String>,
     amount: Option<i64>,
@@ -30,8 +44,8 @@ pub(crate) struct CreateRefund {
 }
 
 impl CreateRefund {
-    /// Reads the parameters.
-    pub(crate) fn parse(params: &Params) -> Result<Self, ApiError> {
+    /// Parses the parameters.
+    fn parse(params: &Params) -> Result<Self, ApiError> {
         let known = ["payment_intent", "charge", "amount", "reason", "metadata"];
         params.only(&known, &["instructions_email"], UNSUPPORTED)?;
         let intent = params.text("payment_intent")?.map(str::to_owned);
@@ -51,21 +65,21 @@ impl CreateRefund {
         })
     }
 
-    async fn charge(&self, work: &mut Work) -> Result<Charge, ApiError> {
+    async fn charge(&self, tx: &mut LedgerTx) -> Result<Charge, ApiError> {
         let of_intent = match &self.intent {
             None => None,
             Some(id) => {
-                if intents::find(work.conn(), id).await?.is_none() {
+                if intents::find(tx.conn(), id).await?.is_none() {
                     return Err(ApiError::missing("payment_intent", id, "payment_intent"));
                 }
-                let charge = charges::successful(work.conn(), id).await?;
+                let charge = charges::find_successful(tx.conn(), id).await?;
                 Some(charge.ok_or_else(|| nothing_to_refund(id))?)
             }
         };
         let Some(id) = &self.charge else {
             return of_intent.ok_or_else(|| sqlx::Error::RowNotFound.into());
         };
-        let charge = charges::find(work.conn(), id).await?.ok_or_else(|| ApiError::missing("charge", id, "charge"))?;
+        let charge = charges::find(tx.conn(), id).await?.ok_or_else(|| ApiError::missing("charge", id, "charge"))?;
         if of_intent.is_some_and(|other| other.id != charge.id) {
             let message = format!("Charge {id} does not belong to the PaymentIntent provided.");
             return Err(ApiError::invalid(message).param("charge"));
@@ -78,14 +92,12 @@ impl CreateRefund {
 }
 
 impl Operation for CreateRefund {
-    async fn run(self, work: &mut Work) -> Result<Answer, ApiError> {
-        let mut charge = self.charge(work).await?;
+    async fn run(self, tx: &mut LedgerTx) -> Result<ApiResponse, ApiError> {
+        let mut charge = self.charge(tx).await?;
         let amount = refundable(&charge, self.amount)?;
-        let method = methods::get(work.conn(), &charge.payment_method).await?;
+        let method = methods::get(tx.conn(), &charge.payment_method).await?;
         let outcome = match method.refund_outcome() {
-            RefundOutcome::Succeeds if strikes(work.settings.behaviour.get().refund_fail_late) => {
-                RefundOutcome::FailsLater
-            }
+            RefundOutcome::Succeeds if roll(tx.settings.faults.get().refund_fail_late) => RefundOutcome::FailsLater,
             outcome => outcome,
         };
         let (status, later) = match outcome {
@@ -93,10 +105,10 @@ impl Operation for CreateRefund {
             RefundOutcome::SucceedsLater => (RefundStatus::Pending, Some(RefundStatus::Succeeded)),
             RefundOutcome::FailsLater => (RefundStatus::Succeeded, Some(RefundStatus::Failed)),
         };
-        let settle_at = later.map(|_| work.now.plus(work.settings.settlement_delay).0);
+        let settle_at = later.map(|_| tx.now.plus(tx.settings.settlement_delay).0);
         let refund = Refund {
             id: ids::new("re"),
-            created: work.now.seconds(),
+            created: tx.now.seconds(),
             charge: charge.id.clone(),
             payment_intent: charge.payment_intent.clone(),
             amount,
@@ -109,31 +121,31 @@ impl Operation for CreateRefund {
             settle_as: later,
             traceparent: trace_context::traceparent(),
         };
-        refunds::insert(work.conn(), &refund).await?;
-        charges::add_refunded(work.conn(), &charge.id, amount).await?;
+        refunds::insert(tx.conn(), &refund).await?;
+        charges::add_refunded(tx.conn(), &charge.id, amount).await?;
         charge.amount_refunded += amount;
         let object = refund.to_json();
         if status == RefundStatus::Succeeded {
-            work.emit(EventKind::ChargeRefunded, &charge.to_json(&method)).await?;
-            work.emit(EventKind::RefundUpdated, &object).await?;
+            tx.emit(EventKind::ChargeRefunded, &charge.to_json(&method)).await?;
+            tx.emit(EventKind::RefundUpdated, &object).await?;
         }
-        Ok(Answer::ok(object))
+        Ok(ApiResponse::ok(object))
     }
 }
 
-/// What is asked for, or all that is left; more than what is left is refused. Pending refunds count.
-fn refundable(charge: &Charge, asked: Option<i64>) -> Result<i64, ApiError> {
+/// Returns the requested amount, or by default all that is left; more than that is an error. Pending refunds count.
+fn refundable(charge: &Charge, requested: Option<i64>) -> Result<i64, ApiError> {
     let left = charge.amount - charge.amount_refunded;
     if left <= 0 {
         return Err(ApiError::invalid(format!("Charge {} has already been refunded.", charge.id))
             .code("charge_already_refunded")
             .executed());
     }
-    let amount = asked.unwrap_or(left);
+    let amount = requested.unwrap_or(left);
     if amount > left {
-        let what = if charge.amount_refunded == 0 { "charge amount" } else { "unrefunded amount on charge" };
+        let limit = if charge.amount_refunded == 0 { "charge amount" } else { "unrefunded amount on charge" };
         let message = format!(
-            "Refund amount ({}) is greater than {what} ({})",
+            "Refund amount ({}) is greater than {limit} ({})",
             currency::format(amount, &charge.currency),
             currency::format(left, &charge.currency)
         );

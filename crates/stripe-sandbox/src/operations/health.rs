@@ -3,7 +3,7 @@
 use axum::Json;
 use serde_json::{Value, json};
 
-/// The process answers.
+/// Returns the health of the process.
 pub(crate) async fn handle() -> Json<Value> {
     Json(json!({ "status": "healthy", "service": "stripe-sandbox" }))
 }

@@ -2,21 +2,21 @@
 
 use axum::extract::{Path, State};
 
-use crate::http::answer::{Answer, ApiError};
-use crate::http::request::AccountCall;
-use crate::sandbox::App;
+use crate::http::request::AccountOnly;
+use crate::http::response::{ApiError, ApiResponse};
+use crate::state::AppState;
 use crate::store::refunds;
 
-/// Shows a refund.
+/// Returns a refund.
 pub(crate) async fn handle(
-    State(app): State<App>,
+    State(app): State<AppState>,
     Path(id): Path<String>,
-    AccountCall(call): AccountCall,
-) -> Result<Answer, ApiError> {
-    call.params.only(&[], &[], &[])?;
+    AccountOnly(request): AccountOnly,
+) -> Result<ApiResponse, ApiError> {
+    request.params.only(&[], &[], &[])?;
     let mut conn = app.store.reader.acquire().await?;
     match refunds::find(&mut conn, &id).await? {
-        Some(refund) => Ok(Answer::ok(refund.to_json())),
+        Some(refund) => Ok(ApiResponse::ok(refund.to_json())),
         None => Err(ApiError::missing("refund", &id, "id")),
     }
 }

@@ -1,16 +1,16 @@
-//! Who may see an intent, and the refusals that its state gives.
+//! Access to an intent, and the errors of its status.
 
-use crate::http::answer::ApiError;
 use crate::http::auth::{self, Caller};
 use crate::http::params;
+use crate::http::response::ApiError;
 use crate::model::intent::{Intent, IntentStatus};
 use serde_json::Value;
 
-/// A browser must send the intent's client secret; whoever sends one must send the right one.
-pub(crate) fn check_client_secret(intent: &Intent, caller: Caller, given: Option<&str>) -> Result<(), ApiError> {
-    match given {
+/// Requires the client secret of a browser; a wrong one is an error for any caller.
+pub(crate) fn check_client_secret(intent: &Intent, caller: Caller, secret: Option<&str>) -> Result<(), ApiError> {
+    match secret {
         None if caller == Caller::Browser => Err(params::missing("client_secret")),
-        Some(given) if !auth::same(given, &intent.client_secret) => Err(ApiError::invalid(
+        Some(secret) if !auth::secrets_equal(secret, &intent.client_secret) => Err(ApiError::invalid(
             "The client_secret provided does not match the client_secret associated with the PaymentIntent.",
         )
         .param("client_secret")),
@@ -18,16 +18,16 @@ pub(crate) fn check_client_secret(intent: &Intent, caller: Caller, given: Option
     }
 }
 
-/// The intent as `caller` may see it.
-pub(crate) fn shown(intent: &Intent, caller: Caller, public_url: &str) -> Value {
+/// Returns the fields of the intent that the caller may read.
+pub(crate) fn visible_json(intent: &Intent, caller: Caller, public_url: &str) -> Value {
     match caller {
         Caller::Account => intent.to_json(public_url),
         Caller::Browser => intent.to_browser_json(public_url),
     }
 }
 
-/// The refusal to confirm an intent that is settled.
-pub(crate) fn cannot_confirm(intent: &Intent, shown: Value) -> ApiError {
+/// Returns the error of confirming a completed intent.
+pub(crate) fn cannot_confirm(intent: &Intent, visible: Value) -> ApiError {
     let message = if intent.status == IntentStatus::Succeeded {
         "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed."
             .into()
@@ -38,22 +38,22 @@ pub(crate) fn cannot_confirm(intent: &Intent, shown: Value) -> ApiError {
             intent.status.as_str()
         )
     };
-    unexpected_state(message, shown)
+    unexpected_state(message, visible)
 }
 
-/// The refusal to cancel an intent that is settled.
-pub(crate) fn cannot_cancel(intent: &Intent, shown: Value) -> ApiError {
+/// Returns the error of cancelling a completed intent.
+pub(crate) fn cannot_cancel(intent: &Intent, visible: Value) -> ApiError {
     let message = format!(
         "You cannot cancel this PaymentIntent because it has a status of {}. Only a PaymentIntent with one of the \
          following statuses may be canceled: requires_payment_method, requires_capture, requires_confirmation, \
          requires_action, processing.",
         intent.status.as_str()
     );
-    unexpected_state(message, shown)
+    unexpected_state(message, visible)
 }
 
-/// The refusal to confirm an intent that has no payment method.
-pub(crate) fn lacks_method() -> ApiError {
+/// Returns the error of confirming an intent without a payment method.
+pub(crate) fn missing_method() -> ApiError {
     ApiError::invalid(
         "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the \
          PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a payment \
@@ -62,6 +62,6 @@ pub(crate) fn lacks_method() -> ApiError {
     .code("payment_intent_unexpected_state")
 }
 
-fn unexpected_state(message: impl Into<String>, shown: Value) -> ApiError {
-    ApiError::invalid(message).code("payment_intent_unexpected_state").payment_intent(shown).executed()
+fn unexpected_state(message: impl Into<String>, visible: Value) -> ApiError {
+    ApiError::invalid(message).code("payment_intent_unexpected_state").payment_intent(visible).executed()
 }

@@ -1,4 +1,4 @@
-//! Answers and refusals in Stripe's form.
+//! Responses and errors in Stripe's format.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -6,27 +6,27 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 
-/// What an operation came to. Its effect and, where a key was sent, its text are kept together.
+/// Response of an operation. Its effect and, under an idempotency key, its body are stored in one transaction.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     pub(crate) status: StatusCode,
     pub(crate) body: Value,
 }
 
-impl Answer {
-    /// 200 with an object.
+impl ApiResponse {
+    /// Returns 200 with an object.
     pub(crate) const fn ok(body: Value) -> Self {
         Self { status: StatusCode::OK, body }
     }
 }
 
-impl IntoResponse for Answer {
+impl IntoResponse for ApiResponse {
     fn into_response(self) -> Response {
         (self.status, Json(self.body)).into_response()
     }
 }
 
-/// Stripe's error object (<https://docs.stripe.com/api/errors>).
+/// Error object of Stripe (<https://docs.stripe.com/api/errors>).
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct ErrorObject {
     pub(crate) r#type: &'static str,
@@ -48,25 +48,25 @@ pub(crate) struct ErrorObject {
 }
 
 impl ErrorObject {
-    /// The object with `code` and the page of Stripe's that explains it.
+    /// Sets the code, and the URL of its documentation.
     pub(crate) fn with_code(mut self, code: &'static str) -> Self {
         self.code = Some(code);
         self.doc_url = Some(format!("https://stripe.com/docs/error-codes/{}", code.replace('_', "-")));
         self
     }
 
-    /// The body of an answer that carries this error.
+    /// Returns the body of a response with this error.
     pub(crate) fn body(&self) -> Value {
         serde_json::json!({ "error": self })
     }
 }
 
-/// A refusal. It changes nothing in the ledger.
+/// Error of a request, which leaves the ledger unchanged.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) object: Box<ErrorObject>,
-    /// Whether the operation had begun: then its key keeps the refusal, as Stripe keeps it.
+    /// `true` if the operation had started: then the error is stored under the idempotency key, as at Stripe.
     pub(crate) executed: bool,
     source: Option<sqlx::Error>,
 }
@@ -77,31 +77,32 @@ impl ApiError {
         Self { status, object: Box::new(object), executed: false, source: None }
     }
 
-    /// 400 `invalid_request_error`.
+    /// Returns 400 `invalid_request_error`.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message)
     }
 
-    /// 401 `invalid_request_error`.
+    /// Returns 401 `invalid_request_error`.
     pub(crate) fn unauthorized(message: impl Into<String>) -> Self {
         Self::invalid(message).status(StatusCode::UNAUTHORIZED)
     }
 
-    /// 400 `idempotency_error`.
+    /// Returns 400 `idempotency_error`.
     pub(crate) fn idempotency(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "idempotency_error", message)
     }
 
-    /// 500 `api_error`, for what was not the sandbox's fault but its intention.
-    pub(crate) fn intended() -> Self {
-        let message = "An error occurred on purpose: see PUT /sandbox/behaviour.";
+    /// Returns 500 `api_error` for an injected fault.
+    pub(crate) fn injected() -> Self {
+        let message = "Injected error: see PUT /sandbox/behaviour.";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "api_error", message)
     }
 
-    /// 404 in a path, 400 in a parameter: `what` is the kind in Stripe's words, such as `payment_intent`.
-    pub(crate) fn missing(what: &str, id: &str, param: &str) -> Self {
+    /// Returns 404 for an id in the path and 400 for one in a parameter. `kind` is Stripe's name of the object, such as
+    /// `payment_intent`.
+    pub(crate) fn missing(kind: &str, id: &str, param: &str) -> Self {
         let status = if matches!(param, "intent" | "id") { StatusCode::NOT_FOUND } else { StatusCode::BAD_REQUEST };
-        Self::invalid(format!("No such {what}: '{id}'")).status(status).code("resource_missing").param(param)
+        Self::invalid(format!("No such {kind}: '{id}'")).status(status).code("resource_missing").param(param)
     }
 
     pub(crate) const fn status(mut self, status: StatusCode) -> Self {
@@ -124,7 +125,7 @@ impl ApiError {
         self
     }
 
-    /// Marks a refusal that the rules gave, after the parameters were found good.
+    /// Marks an error of the operation itself, after the parameters were validated.
     pub(crate) const fn executed(mut self) -> Self {
         self.executed = true;
         self
@@ -133,7 +134,7 @@ impl ApiError {
 
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
-        let message = "An unknown error occurred in the sandbox. Its log says more.";
+        let message = "An internal error occurred in the sandbox; see its log.";
         Self { source: Some(error), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "api_error", message) }
     }
 }
@@ -141,7 +142,7 @@ impl From<sqlx::Error> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         if let Some(error) = &self.source {
-            tracing::error!(%error, "a request failed in the sandbox's ledger");
+            tracing::error!(%error, "ledger access failed");
         }
         let mut response = (self.status, Json(self.object.body())).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
