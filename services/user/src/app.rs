@@ -1,8 +1,7 @@
-//! The composition root: the one file that names adapters.
+//! Composition root, the only file that names adapters.
 
 use std::sync::Arc;
 
-use axum::extract::FromRef;
 use common::auth::TokenVerifier;
 use common::clock::SharedClock;
 use common::http::{self, OpenApiInfo, ops};
@@ -13,101 +12,78 @@ use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
 use common::store::StoreError;
 
-use crate::config::{Client, Config, DatabaseUrl};
-use crate::jobs::Purge;
-use crate::passwords::Passwords;
-use crate::people::{People, Refreshes, turns};
-use crate::store::mongodb::MongoUsers;
-use crate::store::sqlite::{MIGRATIONS, SqliteUsers};
-use crate::store::{ObservedUsers, Users};
-use crate::tokens::{Sessions, Tokens};
-use crate::{NAME, routes};
+use crate::config::{Config, DatabaseUrl};
+use crate::repository::mongodb::MongoUserRepository;
+use crate::repository::sqlite::{MIGRATIONS, SqliteUserRepository};
+use crate::repository::{InstrumentedUserRepository, UserRepository};
+use crate::service::{AccountService, ActiveSessionCheck, ClientCredentials, Passwords, SessionService, TokenIssuer};
+use crate::state::AppState;
+use crate::workers::PurgeWorker;
+use crate::{NAME, routes, service};
 
-/// What handlers work with.
-#[derive(Clone)]
-pub(crate) struct AppState {
-    pub(crate) people: People,
-    pub(crate) tokens: Tokens,
-    pub(crate) clients: Arc<[Client]>,
-    verifier: TokenVerifier,
-}
-
-impl FromRef<AppState> for TokenVerifier {
-    fn from_ref(state: &AppState) -> Self {
-        state.verifier.clone()
-    }
-}
-
-/// Builds the service, and makes the first admin if there is none.
+/// Builds the service, and creates the first admin if none exists.
 ///
 /// # Errors
-/// If its store or the bus cannot be opened.
+/// If the store or the bus cannot be opened.
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
     let platform = Platform::start(&config.platform, clock.clone()).await?;
     let opened = open(&config.database, &platform.metrics).await;
-    let (users, outbox) = opened.map_err(|source| StartError::store(&config.database, source))?;
+    let (repository, outbox) = opened.map_err(|source| StartError::store(&config.database, source))?;
     let passwords = Passwords::new(&platform.metrics, platform.faults.clone())
         .map_err(|source| StartError::other("the password hasher", source))?;
-    let people = People {
-        users: users.clone(),
-        cache: platform.cache.clone(),
-        clock: clock.clone(),
-        passwords,
-        turns: turns(),
-        refreshed: Refreshes::default(),
-    };
+    let accounts = AccountService::new(repository.clone(), platform.cache.clone(), clock.clone(), passwords);
     if let Some(admin) = config.admin {
-        let made = people.first_admin(&admin.email, admin.password).await;
-        made.map_err(|source| StartError::other("the first admin", source))?;
+        let created = service::bootstrap_admin(&accounts, &admin.email, admin.password).await;
+        created.map_err(|source| StartError::other("the first admin", source))?;
+    }
+    if let Err(error) = service::normalize_emails(&accounts).await {
+        tracing::warn!(%error, "normalisation of stored e-mail addresses failed");
     }
 
-    if let Err(error) = people.normalize_emails().await {
-        tracing::warn!(%error, "e-mail addresses of the version before could not be normalised");
-    }
-    for client in config.clients.iter().filter(|client| client.scopes.is_none()) {
-        tracing::warn!(client.id, "CLIENT_CREDENTIALS names no scopes for this client: its tokens hold every scope");
-    }
-    let tokens = Tokens::new(config.signing_key, config.previous_keys, &config.platform.issuer, clock.clone());
-    let sessions = Arc::new(Sessions { users: users.clone(), clock: clock.clone() });
-    let verifier = TokenVerifier::local(tokens.jwks(), &config.platform.issuer, clock.clone());
-    let verifier = verifier.with_session_check(sessions);
-    let state = AppState { people: people.clone(), tokens, clients: config.clients.into(), verifier: verifier.clone() };
+    let issuer = TokenIssuer::new(config.signing_key, config.previous_keys, &config.platform.issuer, clock.clone());
+    let session_check = Arc::new(ActiveSessionCheck { repository: repository.clone(), clock: clock.clone() });
+    let verifier = TokenVerifier::local(issuer.jwks(), &config.platform.issuer, clock.clone());
+    let verifier = verifier.with_session_check(session_check);
+    let sessions = SessionService::new(accounts.clone(), issuer.clone(), clock.clone());
+    let purge = Arc::new(PurgeWorker { accounts: accounts.clone(), sessions: sessions.clone() });
+    let state = AppState {
+        accounts,
+        sessions,
+        clients: ClientCredentials::new(config.clients, issuer.clone()),
+        issuer,
+        clock: clock.clone(),
+        verifier: verifier.clone(),
+    };
 
-    let store = people.clone();
-    let database = move || {
-        let store = store.clone();
-        async move { store.users.ping().await }
+    let ping = move || {
+        let repository = repository.clone();
+        async move { repository.ping().await }
     };
-    let health = platform.health(database, &[]);
-    let docs = OpenApiInfo {
-        title: "User service",
-        description: "Accounts, sessions, and the tokens that the whole fleet trusts.",
-    };
-    let router = routes::router(state).merge(ops::router(
-        outbox.clone(),
-        platform.bus.clone(),
-        &[],
-        verifier,
-        clock.clone(),
-        platform.faults.clone(),
-    ));
-    let router = http::finish(router, docs, &platform.http, health);
-    let relay = outbox.relay(platform.bus.clone(), clock, &platform.metrics);
-    Ok(Service { workers: vec![relay, Arc::new(Purge(people))], consumers: Vec::new(), platform, router })
+    let health = platform.health(ping, &[]);
+    let docs =
+        OpenApiInfo { title: "User service", description: "Accounts, sessions, and the access tokens of the fleet." };
+    let (bus, faults) = (platform.bus.clone(), platform.faults.clone());
+    let ops = ops::router(outbox.clone(), bus.clone(), &[], verifier, clock.clone(), faults);
+    let router = http::finish(routes::router(state).merge(ops), docs, &platform.http, health);
+    let relay = outbox.relay(bus, clock, &platform.metrics);
+    Ok(Service { workers: vec![relay, purge], consumers: Vec::new(), platform, router })
 }
 
-/// The store at this address, and the events that wait in it.
-async fn open(address: &DatabaseUrl, metrics: &Metrics) -> Result<(Arc<dyn Users>, Outbox), StoreError> {
+/// Opens the store at an address and the outbox in it.
+async fn open(address: &DatabaseUrl, metrics: &Metrics) -> Result<(Arc<dyn UserRepository>, Outbox), StoreError> {
     match address {
         DatabaseUrl::Sqlite(path) => {
             let db = Sqlite::open(path, NAME, &MIGRATIONS).await?;
-            let (seen, outbox) = (db.observe(metrics), db.outbox());
-            Ok((ObservedUsers::over(Arc::new(SqliteUsers::new(db)), seen.clone()), outbox.measured(&seen)))
+            let operations = db.observe(metrics);
+            let outbox = db.outbox().measured(&operations);
+            let repository = Arc::new(SqliteUserRepository::new(db));
+            Ok((InstrumentedUserRepository::over(repository, operations), outbox))
         }
         DatabaseUrl::MongoDb(url) => {
-            let users = MongoUsers::open(url).await?;
-            let (seen, outbox) = (users.observe(metrics), users.outbox());
-            Ok((ObservedUsers::over(Arc::new(users), seen.clone()), outbox.measured(&seen)))
+            let repository = MongoUserRepository::open(url).await?;
+            let operations = repository.observe(metrics);
+            let outbox = repository.outbox().measured(&operations);
+            Ok((InstrumentedUserRepository::over(Arc::new(repository), operations), outbox))
         }
     }
 }

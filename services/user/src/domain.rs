@@ -1,9 +1,13 @@
-//! The rules of an account, without I/O.
+//! Rules of an account, without I/O: profile, password, sessions and refresh tokens.
 
+mod profile;
+mod refresh_token;
+mod role;
 mod session;
 mod user;
 
-pub use session::{REFRESH_GRACE, RefreshToken, Refreshed, SESSION_LIFE, Session};
-pub use user::{
-    Address, AddressChange, Change, IncompleteAddress, Preferences, Profile, RevocationReason, Theme, User,
-};
+pub use profile::{Address, AddressUpdate, IncompleteAddress, Preferences, Profile, ProfileUpdate, Theme};
+pub use refresh_token::{REFRESH_GRACE_PERIOD, RefreshToken};
+pub use role::AccountRole;
+pub use session::{RefreshOutcome, SESSION_TTL, Session};
+pub use user::{RevocationReason, User};

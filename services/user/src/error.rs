@@ -1,4 +1,4 @@
-//! Why the user service does not do what it is asked, and how that is answered: the one place where it is mapped.
+//! Errors of the user service and their mapping to HTTP responses.
 
 use std::time::Duration;
 
@@ -8,44 +8,46 @@ use common::store::StoreError;
 use contracts::{ErrorCode, FieldError};
 
 use crate::domain::IncompleteAddress;
-use crate::passwords::COME_BACK;
 
-/// Why something was not done.
+/// Time after which a client may retry when the password queue is full.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// Error of a use case.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The store does not do it.
+    /// Failure of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// There is no such user, or it is another person.
+    /// Unknown user, or a user that the caller must not see.
     #[error("User not found")]
     NotFound,
-    /// Somebody else has the e-mail address.
+    /// E-mail address of another account.
     #[error("User already exists")]
     Exists,
-    /// E-mail or password is wrong.
+    /// Wrong e-mail address or password.
     #[error("Invalid credentials")]
     InvalidCredentials,
-    /// The current password is wrong.
-    #[error("The current password is wrong")]
+    /// Wrong current password.
+    #[error("Invalid current password")]
     InvalidPassword,
-    /// An address lacks parts.
+    /// Address with missing parts.
     #[error(transparent)]
     IncompleteAddress(#[from] IncompleteAddress),
-    /// The refresh token is unknown, used, or its session has ended.
+    /// Unknown, used or expired refresh token.
     #[error("Invalid refresh token")]
     InvalidRefreshToken,
-    /// Too many failed logins.
-    #[error("Too many failed logins, come back later")]
+    /// Too many failed logins; the next attempt is allowed after the duration.
+    #[error("Too many failed logins, retry later")]
     Throttled(Duration),
-    /// Too many logins at once.
-    #[error("Too many logins at once, come back later")]
-    TooBusy,
-    /// The last admin cannot be removed.
-    #[error("The last admin can neither be removed nor lose the role")]
+    /// Full queue of password hashes.
+    #[error("Service overloaded, retry later")]
+    Overloaded,
+    /// Removal of the last admin.
+    #[error("The last admin cannot be deleted or demoted")]
     LastAdmin,
-    /// A fault of the program.
-    #[error("a fault")]
-    Fault(#[source] BoxError),
+    /// Internal failure.
+    #[error("internal error")]
+    Internal(#[source] BoxError),
 }
 
 impl From<Error> for ApiError {
@@ -63,9 +65,9 @@ impl From<Error> for ApiError {
             }
             Error::InvalidRefreshToken => Self::new(ErrorCode::InvalidRefreshToken, detail),
             Error::Throttled(after) => Self::new(ErrorCode::TooManyRequests, detail).retry_after(after),
-            Error::TooBusy => Self::new(ErrorCode::ServiceUnavailable, detail).retry_after(COME_BACK),
+            Error::Overloaded => Self::new(ErrorCode::ServiceUnavailable, detail).retry_after(RETRY_AFTER),
             Error::LastAdmin => Self::new(ErrorCode::Conflict, detail),
-            Error::Fault(source) => Self::internal(source),
+            Error::Internal(source) => Self::internal(source),
         }
     }
 }

@@ -1,16 +1,15 @@
-//! The user service: accounts, sessions, and the tokens that the whole fleet trusts.
+//! User service: accounts, sessions, and the access tokens of the fleet.
 
 pub mod app;
 pub mod config;
 pub mod domain;
 mod error;
-mod guesses;
-mod jobs;
-mod passwords;
-mod people;
+mod metrics;
+pub mod repository;
 mod routes;
-pub mod store;
-mod tokens;
+mod service;
+mod state;
+mod workers;
 
-/// The service's name.
+/// Name of the service.
 pub const NAME: &str = "user-service";

@@ -1,4 +1,4 @@
-//! The user service as a process of its own.
+//! Binary of the user service.
 
 use std::process::ExitCode;
 

@@ -1,13 +1,12 @@
-//! The endpoints.
+//! HTTP endpoints of the user service.
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::app::AppState;
+use crate::state::AppState;
 
 mod change_password;
 mod delete_user;
-mod form;
 mod get_user;
 mod jwks;
 mod list_users;
@@ -16,15 +15,14 @@ mod logout;
 mod me;
 mod refresh;
 mod register;
+mod request;
+mod response;
 mod revocations;
 mod set_role;
 mod token;
 mod update_user;
-mod view;
 
-pub(crate) use view::ProfileView;
-
-/// All endpoints of this service's own.
+/// Returns the router of all endpoints.
 pub(crate) fn router(state: AppState) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(register::register))

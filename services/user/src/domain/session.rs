@@ -1,165 +1,57 @@
-//! Sessions and their refresh tokens.
+//! Sessions and the rotation of their refresh tokens.
 
 use std::collections::VecDeque;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use chacha20poly1305::aead::{Aead as _, KeyInit as _};
-use chacha20poly1305::{ChaCha20Poly1305, Nonce};
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::UserId;
-use hkdf::Hkdf;
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-/// How long a session lasts after its last refresh.
-pub const SESSION_LIFE: TimeDelta = TimeDelta::days(30);
-/// Time after the first use of a refresh token in which every further use gets the same successor.
-pub const REFRESH_GRACE: TimeDelta = TimeDelta::seconds(10);
+use super::refresh_token::{REFRESH_GRACE_PERIOD, RefreshToken, SealedSuccessor};
+
+/// Lifetime of a session after its last refresh.
+pub const SESSION_TTL: TimeDelta = TimeDelta::days(30);
 /// Maximum number of used tokens of a session that are stored by their hashes.
 const MAX_USED: usize = 64;
 /// Maximum number of successors of a session that are stored at a time.
 const MAX_SUCCESSORS: usize = 64;
-/// Random bytes that all refresh tokens of a session share.
-const LINEAGE_BYTES: usize = 16;
-/// Random bytes of one refresh token.
-const SECRET_BYTES: usize = 16;
-/// Purpose of the key that seals a successor (HKDF's `info`).
-const SEAL_INFO: &[u8] = b"shopfleet refresh token successor";
 
-/// An opaque refresh token, of which only hashes are stored.
-///
-/// All tokens of a session share their lineage, so that one is recognised as used however often the session was
-/// refreshed since.
-pub struct RefreshToken {
-    /// The account.
-    pub user_id: UserId,
-    /// The session.
-    pub session: Uuid,
-    lineage: [u8; LINEAGE_BYTES],
-    secret: [u8; SECRET_BYTES],
-}
-
-impl RefreshToken {
-    /// Creates a token of a lineage of its own.
-    #[must_use]
-    pub fn generate(user_id: UserId, session: Uuid) -> Self {
-        Self { user_id, session, lineage: rand::random(), secret: rand::random() }
-    }
-
-    /// Reads what a client sent.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (user, rest) = bytes.split_first_chunk::<16>()?;
-        let (session, rest) = rest.split_first_chunk::<16>()?;
-        let (lineage, secret) = rest.split_first_chunk::<LINEAGE_BYTES>()?;
-        let user_id = UserId::from_uuid(Uuid::from_bytes(*user));
-        let session = Uuid::from_bytes(*session);
-        Some(Self { user_id, session, lineage: *lineage, secret: secret.try_into().ok()? })
-    }
-
-    /// Returns the text that the client keeps.
-    #[must_use]
-    pub fn text(&self) -> SecretString {
-        BASE64_URL_SAFE_NO_PAD.encode(self.bytes()).into()
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        [self.user_id.as_uuid().as_bytes().as_slice(), self.session.as_bytes(), &self.lineage, &self.secret].concat()
-    }
-
-    fn successor(&self) -> Self {
-        self.with_secret(rand::random())
-    }
-
-    const fn with_secret(&self, secret: [u8; SECRET_BYTES]) -> Self {
-        Self { user_id: self.user_id, session: self.session, lineage: self.lineage, secret }
-    }
-
-    fn hash(&self) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(self.text().expose_secret()))
-    }
-
-    fn lineage_hash(&self) -> String {
-        BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(self.lineage))
-    }
-
-    /// Returns the cipher whose key derives from this token (RFC 5869). It seals one message only, so the nonce is
-    /// constant.
-    fn cipher(&self) -> Option<ChaCha20Poly1305> {
-        let mut key = [0; 32];
-        Hkdf::<Sha256>::new(None, &self.bytes()).expand(SEAL_INFO, &mut key).ok()?;
-        Some(ChaCha20Poly1305::new(&key.into()))
-    }
-}
-
-/// The successor of a used token, which only the holder of that token can read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Successor {
-    /// Hash of the used token.
-    used: String,
-    /// Time of its first use.
-    at: DateTime<Utc>,
-    /// The successor's secret, sealed by a key that derives from the used token.
-    sealed: String,
-}
-
-impl Successor {
-    fn seal(used: &RefreshToken, next: &RefreshToken, at: DateTime<Utc>) -> Option<Self> {
-        let sealed = used.cipher()?.encrypt(&Nonce::default(), next.secret.as_slice()).ok()?;
-        Some(Self { used: used.hash(), at, sealed: BASE64_URL_SAFE_NO_PAD.encode(sealed) })
-    }
-
-    fn open(&self, used: &RefreshToken) -> Option<RefreshToken> {
-        let sealed = BASE64_URL_SAFE_NO_PAD.decode(&self.sealed).ok()?;
-        let secret = used.cipher()?.decrypt(&Nonce::default(), sealed.as_slice()).ok()?;
-        Some(used.with_secret(secret.try_into().ok()?))
-    }
-
-    fn is_in_grace(&self, now: DateTime<Utc>) -> bool {
-        now - self.at <= REFRESH_GRACE
-    }
-}
-
-/// A session: one sign-in on one device.
+/// Session of a user: one sign-in on one device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// Its id, `sid` in access tokens.
+    /// Id of the session, `sid` in access tokens.
     pub id: Uuid,
-    /// The hash of the refresh token that counts.
+    /// Hash of the valid refresh token.
     current: String,
-    /// The hash of the one before, and when it was used first; read by instances of the version before.
+    /// Hash of the token before the current one and time of its first use; read by instances of the previous version.
     previous: Option<(String, DateTime<Utc>)>,
-    /// The hashes of those that were used before that, the oldest first.
+    /// Hashes of the tokens used before, oldest first.
     #[serde(default)]
     used: VecDeque<String>,
-    /// The hash of what all tokens of the session share; none in a session that the version before wrote last.
+    /// Hash of the part that all tokens of the session share; `None` in a session last written by the previous version.
     #[serde(default)]
     lineage: Option<String>,
-    /// Successors of the tokens that were used a moment ago.
+    /// Successors of recently used tokens.
     #[serde(default)]
-    successors: Vec<Successor>,
-    /// When it ends by itself.
+    successors: Vec<SealedSuccessor>,
+    /// Expiry of the session.
     pub expires_at: DateTime<Utc>,
 }
 
-/// Outcome of using a refresh token.
-pub enum Refreshed {
-    /// The token is current, or was used first a moment ago: its successor, the same each time.
-    Successor(RefreshToken),
-    /// The token was used before: somebody else has it, and the session must end.
+/// Outcome of presenting a refresh token.
+pub enum RefreshOutcome {
+    /// Successor of a token that is current or still in its grace period; the same for each use.
+    Rotated(RefreshToken),
+    /// Reuse of a token after its grace period: the token was stolen, and the session must end.
     Reused,
-    /// The token never was one of this session.
+    /// Token that never belonged to the session.
     Unknown,
 }
 
 impl Session {
-    /// A new one, with its first refresh token.
+    /// Creates a session and its first refresh token.
     #[must_use]
-    pub fn begin(user_id: UserId, now: DateTime<Utc>) -> (Self, RefreshToken) {
+    pub fn start(user_id: UserId, now: DateTime<Utc>) -> (Self, RefreshToken) {
         let id = contracts::EventId::generate(now).as_uuid();
         let token = RefreshToken::generate(user_id, id);
         let session = Self {
@@ -169,56 +61,60 @@ impl Session {
             used: VecDeque::new(),
             lineage: Some(token.lineage_hash()),
             successors: Vec::new(),
-            expires_at: now + SESSION_LIFE,
+            expires_at: now + SESSION_TTL,
         };
         (session, token)
     }
 
-    /// Uses a refresh token: the current one is replaced by its successor.
-    pub fn refresh(&mut self, presented: &RefreshToken, now: DateTime<Utc>) -> Refreshed {
+    /// Exchanges the current refresh token for its successor.
+    pub fn refresh(&mut self, presented: &RefreshToken, now: DateTime<Utc>) -> RefreshOutcome {
         let hash = presented.hash();
         if hash == self.current {
             return self.rotate(presented, hash, now);
         }
-        let successor = self.successors.iter().find(|successor| successor.used == hash && successor.is_in_grace(now));
+        let mut successors = self.successors.iter();
+        let successor = successors.find(|successor| successor.replaces(&hash) && successor.is_in_grace_period(now));
         if let Some(next) = successor.and_then(|successor| successor.open(presented)) {
-            return Refreshed::Successor(next);
+            return RefreshOutcome::Rotated(next);
         }
         match &self.previous {
-            // The version before rotated it, and stored no successor: the one whose answer was lost is replaced.
-            Some((previous, at)) if *previous == hash && now - *at <= REFRESH_GRACE && self.lineage.is_none() => {
+            // Rotated by the previous version, which stores no successor. The client lost the response, so the current
+            // token, which nobody has, is replaced.
+            Some((previous, at))
+                if *previous == hash && now - *at <= REFRESH_GRACE_PERIOD && self.lineage.is_none() =>
+            {
                 let lost = std::mem::take(&mut self.current);
-                self.remember(lost);
+                self.push_used(lost);
                 self.previous = None;
                 self.rotate(presented, hash, now)
             }
-            Some((previous, _)) if *previous == hash => Refreshed::Reused,
-            _ if self.used.contains(&hash) || self.lineage == Some(presented.lineage_hash()) => Refreshed::Reused,
-            _ => Refreshed::Unknown,
+            Some((previous, _)) if *previous == hash => RefreshOutcome::Reused,
+            _ if self.used.contains(&hash) || self.lineage == Some(presented.lineage_hash()) => RefreshOutcome::Reused,
+            _ => RefreshOutcome::Unknown,
         }
     }
 
-    /// Forgets the successors whose grace period is over.
-    pub(super) fn forget_successors(&mut self, now: DateTime<Utc>) {
-        self.successors.retain(|successor| successor.is_in_grace(now));
+    /// Removes the stored successors whose grace period has ended.
+    pub(super) fn remove_expired_successors(&mut self, now: DateTime<Utc>) {
+        self.successors.retain(|successor| successor.is_in_grace_period(now));
     }
 
-    fn rotate(&mut self, used: &RefreshToken, hash: String, now: DateTime<Utc>) -> Refreshed {
+    fn rotate(&mut self, used: &RefreshToken, hash: String, now: DateTime<Utc>) -> RefreshOutcome {
         let next = used.successor();
-        self.forget_successors(now);
+        self.remove_expired_successors(now);
         let surplus = (self.successors.len() + 1).saturating_sub(MAX_SUCCESSORS);
         self.successors.drain(..surplus);
-        self.successors.extend(Successor::seal(used, &next, now));
+        self.successors.extend(SealedSuccessor::seal(used, &next, now));
         if let Some((before, _)) = self.previous.replace((hash, now)) {
-            self.remember(before);
+            self.push_used(before);
         }
         self.lineage = Some(next.lineage_hash());
         self.current = next.hash();
-        self.expires_at = now + SESSION_LIFE;
-        Refreshed::Successor(next)
+        self.expires_at = now + SESSION_TTL;
+        RefreshOutcome::Rotated(next)
     }
 
-    fn remember(&mut self, hash: String) {
+    fn push_used(&mut self, hash: String) {
         if self.used.len() >= MAX_USED {
             self.used.pop_front();
         }
@@ -228,52 +124,42 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     fn at(second: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
     }
 
-    fn begin() -> (Session, RefreshToken) {
-        Session::begin(UserId::generate(at(0)), at(0))
+    fn start() -> (Session, RefreshToken) {
+        Session::start(UserId::generate(at(0)), at(0))
     }
 
-    /// The text of the successor; the name of another outcome.
+    /// Returns the text of the successor, or the name of another outcome.
     fn refresh(session: &mut Session, token: &RefreshToken, second: i64) -> String {
         match session.refresh(token, at(second)) {
-            Refreshed::Successor(next) => next.text().expose_secret().to_owned(),
-            Refreshed::Reused => "reused".to_owned(),
-            Refreshed::Unknown => "unknown".to_owned(),
+            RefreshOutcome::Rotated(next) => next.text().expose_secret().to_owned(),
+            RefreshOutcome::Reused => "reused".to_owned(),
+            RefreshOutcome::Unknown => "unknown".to_owned(),
         }
     }
 
     fn token(text: &str) -> RefreshToken {
-        RefreshToken::parse(text).unwrap_or_else(|| panic!("no successor but `{text}`"))
+        RefreshToken::parse(text).unwrap_or_else(|| panic!("expected a successor, got `{text}`"))
     }
 
     #[test]
-    fn a_token_survives_its_text_and_nothing_else_is_one() {
-        let (_, token) = begin();
-        let text = token.text();
-        let back = RefreshToken::parse(text.expose_secret()).unwrap();
-        assert_eq!((back.user_id, back.session), (token.user_id, token.session));
-        assert_eq!((back.lineage, back.secret), (token.lineage, token.secret));
-        for other in ["", "x", &text.expose_secret()[1..], "a.b.c"] {
-            assert!(RefreshToken::parse(other).is_none(), "{other}");
-        }
-    }
-
-    #[test]
-    fn token_is_rotated_at_its_first_use_and_reuse_is_theft() {
-        let (mut session, first) = begin();
+    fn refresh_token_is_rotated_at_first_use_and_reuse_is_theft() {
+        let (mut session, first) = start();
         let second = refresh(&mut session, &first, 100);
         assert_eq!(refresh(&mut session, &first, 111), "reused");
         assert_ne!(refresh(&mut session, &token(&second), 111), second);
     }
 
     #[test]
-    fn every_use_within_the_grace_period_gets_the_same_successor() {
-        let (mut session, first) = begin();
+    fn refresh_within_the_grace_period_returns_the_same_successor() {
+        let (mut session, first) = start();
         let second = refresh(&mut session, &first, 100);
         let before = session.clone();
         assert_eq!(refresh(&mut session, &first, 101), second);
@@ -286,19 +172,18 @@ mod tests {
     }
 
     #[test]
-    fn successor_is_stored_sealed() {
-        let (mut session, first) = begin();
+    fn successor_is_stored_sealed_for_the_grace_period_only() {
+        let (mut session, first) = start();
         let second = token(&refresh(&mut session, &first, 100));
         let [sealed] = &session.successors[..] else { panic!("{:?}", session.successors) };
-        assert!(!sealed.sealed.contains(&BASE64_URL_SAFE_NO_PAD.encode(second.secret)));
         assert!(sealed.open(&second).is_none(), "another token does not open it");
         refresh(&mut session, &second, 200);
         assert_eq!(session.successors.len(), 1, "only for the grace period");
     }
 
     #[test]
-    fn token_of_any_age_is_recognised_as_used() {
-        let (mut session, first) = begin();
+    fn used_token_of_any_age_is_recognised() {
+        let (mut session, first) = start();
         let mut current = RefreshToken::parse(first.text().expose_secret()).unwrap();
         for second in 0..200 {
             current = token(&refresh(&mut session, &current, second * 60));
@@ -308,8 +193,8 @@ mod tests {
     }
 
     #[test]
-    fn many_refreshes_at_once_store_a_bounded_number_of_successors() {
-        let (mut session, mut current) = begin();
+    fn concurrent_refreshes_store_a_bounded_number_of_successors() {
+        let (mut session, mut current) = start();
         for _ in 0..2 * MAX_SUCCESSORS {
             current = token(&refresh(&mut session, &current, 1));
         }
@@ -317,21 +202,21 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_never_was_one_ends_nothing() {
-        let (mut session, first) = begin();
+    fn unknown_token_leaves_the_session_active() {
+        let (mut session, first) = start();
         let invented = RefreshToken::generate(first.user_id, session.id);
         assert_eq!(refresh(&mut session, &invented, 1), "unknown");
         token(&refresh(&mut session, &first, 1));
     }
 
-    /// A session as the version before stores it, which knows neither lineage nor successors.
+    /// Session as stored by the previous version, without lineage and successors.
     #[test]
-    fn session_of_the_version_before_goes_on() {
-        let (mut session, first) = begin();
+    fn session_of_the_previous_version_continues() {
+        let (mut session, first) = start();
         let lost = token(&refresh(&mut session, &first, 100));
         (session.lineage, session.successors) = (None, Vec::new());
         let again = token(&refresh(&mut session, &first, 105));
-        assert_eq!(refresh(&mut session, &first, 106), again.text().expose_secret(), "the grace period begins anew");
+        assert_eq!(refresh(&mut session, &first, 106), again.text().expose_secret(), "the grace period restarts");
         assert_eq!(refresh(&mut session, &lost, 106), "reused");
         token(&refresh(&mut session, &again, 120));
         assert_eq!(refresh(&mut session, &first, 131), "reused");

@@ -9,27 +9,26 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::form::password;
-use crate::app::AppState;
-use crate::error::Error;
+use super::request::{new_password, requester};
+use crate::state::AppState;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PasswordChange)]
-pub(super) struct Body {
+pub(super) struct ChangePasswordRequest {
     #[schema(required)]
     current_password: Option<String>,
     #[schema(required, min_length = 8, max_length = 128)]
     new_password: Option<String>,
 }
 
-/// Changes one's password; all other sessions end.
+/// Changes the own password and ends all other sessions.
 #[utoipa::path(
     put,
     path = "/api/users/me/password",
     tag = "users",
     security(("bearer" = [])),
-    request_body = Body,
+    request_body = ChangePasswordRequest,
     responses(
         (status = 204, description = "Changed"),
         (status = 400, description = "INVALID_PASSWORD, VALIDATION_FAILED", body = Problem),
@@ -41,26 +40,14 @@ pub(super) struct Body {
 )]
 pub(super) async fn change_password(
     State(app): State<AppState>,
-    SignedInUser(caller, id): SignedInUser,
+    user: SignedInUser,
     ClientAddr(address): ClientAddr,
-    Json(body): Json<Body>,
+    Json(request): Json<ChangePasswordRequest>,
 ) -> Result<StatusCode, ApiError> {
     let mut checks = Checks::new();
-    let current = checks.required("currentPassword", body.current_password).map(SecretString::from);
-    let new = password(&mut checks, "newPassword", body.new_password);
+    let current = checks.required("currentPassword", request.current_password).map(SecretString::from);
+    let new = new_password(&mut checks, "newPassword", request.new_password);
     let (current, new) = checks.finish(current.zip(new))?;
-    let people = &app.people;
-    let hash = people.verify_current_password(id, Some(current), address).await?;
-    let new = people.passwords.hash(new).await?;
-    let kept = caller.session.as_deref().and_then(|session| session.parse().ok());
-    people
-        .change(id, |user, now| {
-            // Somebody else changed it meanwhile: what was given is no longer the current one.
-            if user.password_hash != hash {
-                return Err(Error::InvalidPassword);
-            }
-            Ok(user.set_password(new.clone(), kept, now))
-        })
-        .await?;
+    app.accounts.change_password(requester(&user, address), current, new).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -9,32 +9,31 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::view::reachable;
-use crate::app::AppState;
-use crate::error::Error;
+use super::request::{ensure_visible, requester};
+use crate::state::AppState;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = UserDeletion)]
-pub(super) struct Body {
-    /// Needed to delete one's own account.
+pub(super) struct DeleteUserRequest {
+    /// Required to delete the own account.
     current_password: Option<String>,
 }
 
-/// Deletes a user: what is personal is removed, and the sessions end. Orders keep their own records.
+/// Deletes a user: removes the personal data and ends the sessions. Orders keep their own records.
 #[utoipa::path(
     delete,
     path = "/api/users/{id}",
     tag = "users",
     security(("bearer" = [])),
     params(("id" = UserId, Path)),
-    request_body = Option<Body>,
+    request_body = Option<DeleteUserRequest>,
     responses(
         (status = 204, description = "Deleted"),
         (status = 400, description = "INVALID_PASSWORD, VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "FORBIDDEN: a service changes no account", body = Problem),
-        (status = 404, description = "USER_NOT_FOUND, also for another person", body = Problem),
+        (status = 403, description = "FORBIDDEN: a service cannot change accounts", body = Problem),
+        (status = 404, description = "USER_NOT_FOUND, also for another user's account", body = Problem),
         (status = 409, description = "CONFLICT: the last admin", body = Problem),
         (status = 429, description = "TOO_MANY_REQUESTS, with Retry-After", body = Problem),
         (status = 503, description = "SERVICE_UNAVAILABLE, with Retry-After", body = Problem),
@@ -42,25 +41,13 @@ pub(super) struct Body {
 )]
 pub(super) async fn delete_user(
     State(app): State<AppState>,
-    SignedInUser(caller, own): SignedInUser,
+    user: SignedInUser,
     Path(id): Path<UserId>,
     ClientAddr(address): ClientAddr,
-    OptionalJson(body): OptionalJson<Body>,
+    OptionalJson(request): OptionalJson<DeleteUserRequest>,
 ) -> Result<StatusCode, ApiError> {
-    let id = reachable(&caller, id)?;
-    let mut verified = None;
-    if id == own {
-        let password = body.and_then(|body| body.current_password).map(SecretString::from);
-        verified = Some(app.people.verify_current_password(id, password, address).await?);
-    }
-    app.people
-        .take_away(id, |user, now| {
-            // Changed meanwhile: what was given is no longer the current one.
-            if verified.as_ref().is_some_and(|hash| *hash != user.password_hash) {
-                return Err(Error::InvalidPassword);
-            }
-            Ok(user.delete(now))
-        })
-        .await?;
+    ensure_visible(&user.0, id)?;
+    let password = request.and_then(|request| request.current_password).map(SecretString::from);
+    app.accounts.delete(requester(&user, address), id, password).await?;
     Ok(StatusCode::NO_CONTENT)
 }

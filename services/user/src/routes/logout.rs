@@ -2,19 +2,18 @@
 
 use axum::extract::State;
 use common::auth::SignedInUser;
-use common::effects::Effects;
 use common::http::{ApiError, Json};
 use contracts::Problem;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::AppState;
-use crate::domain::RevocationReason;
+use super::request::session_id;
+use crate::state::AppState;
 
-/// That it is done.
+/// Confirmation of a sign-out.
 #[derive(Serialize, ToSchema)]
 #[schema(as = LoggedOut)]
-pub(super) struct Answer {
+pub(super) struct LogoutResponse {
     message: &'static str,
 }
 
@@ -25,7 +24,7 @@ pub(super) struct Answer {
     tag = "auth",
     security(("bearer" = [])),
     responses(
-        (status = 200, body = Answer),
+        (status = 200, body = LogoutResponse),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "FORBIDDEN: a service has no session", body = Problem),
     )
@@ -33,13 +32,7 @@ pub(super) struct Answer {
 pub(super) async fn logout(
     State(app): State<AppState>,
     SignedInUser(caller, id): SignedInUser,
-) -> Result<Json<Answer>, ApiError> {
-    let session = caller.session.as_deref().and_then(|session| session.parse().ok());
-    app.people
-        .change(id, |user, now| {
-            let end = |session| user.end_session(session, RevocationReason::SignedOut, now);
-            Ok(session.map_or_else(Effects::none, end))
-        })
-        .await?;
-    Ok(Json(Answer { message: "Logout successful" }))
+) -> Result<Json<LogoutResponse>, ApiError> {
+    app.sessions.logout(id, session_id(&caller)).await?;
+    Ok(Json(LogoutResponse { message: "Logout successful" }))
 }

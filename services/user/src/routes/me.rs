@@ -5,37 +5,36 @@ use common::auth::SignedInUser;
 use common::http::{ApiError, ClientAddr, Json};
 use contracts::Problem;
 
-use super::form::ProfileForm;
-use super::update_user::changed;
-use super::view::ProfileView;
-use crate::app::AppState;
+use super::request::{ProfileRequest, requester};
+use crate::service::UserProfile;
+use crate::state::AppState;
 
-/// One's own profile.
+/// Returns the own profile.
 #[utoipa::path(
     get,
     path = "/api/users/me",
     tag = "users",
     security(("bearer" = [])),
     responses(
-        (status = 200, body = ProfileView),
+        (status = 200, body = UserProfile),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "FORBIDDEN: a service has no account", body = Problem),
     )
 )]
-pub(super) async fn get_me(State(app): State<AppState>, person: SignedInUser) -> Result<Json<ProfileView>, ApiError> {
-    Ok(Json(app.people.profile(person.1).await?))
+pub(super) async fn get_me(State(app): State<AppState>, user: SignedInUser) -> Result<Json<UserProfile>, ApiError> {
+    Ok(Json(app.accounts.profile(user.1).await?))
 }
 
-/// Changes one's own profile; what is left out stays. The e-mail address is changed with the current password only; then
-/// all other sessions end.
+/// Updates the own profile; an absent field stays unchanged. A new e-mail address requires the current password and ends
+/// all other sessions.
 #[utoipa::path(
     method(put, patch),
     path = "/api/users/me",
     tag = "users",
     security(("bearer" = [])),
-    request_body = ProfileForm,
+    request_body = ProfileRequest,
     responses(
-        (status = 200, body = ProfileView),
+        (status = 200, body = UserProfile),
         (status = 400, description = "INVALID_PASSWORD, VALIDATION_FAILED, MALFORMED_BODY", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "FORBIDDEN: a service has no account", body = Problem),
@@ -46,9 +45,10 @@ pub(super) async fn get_me(State(app): State<AppState>, person: SignedInUser) ->
 )]
 pub(super) async fn update_me(
     State(app): State<AppState>,
-    person: SignedInUser,
+    user: SignedInUser,
     ClientAddr(address): ClientAddr,
-    Json(form): Json<ProfileForm>,
-) -> Result<Json<ProfileView>, ApiError> {
-    changed(&app, &person, person.1, form, address).await
+    Json(request): Json<ProfileRequest>,
+) -> Result<Json<UserProfile>, ApiError> {
+    let (update, password) = request.into_update(app.clock.now())?;
+    Ok(Json(app.accounts.update_profile(requester(&user, address), user.1, update, password).await?))
 }

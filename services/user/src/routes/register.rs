@@ -2,23 +2,22 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::auth::Role;
 use common::http::{ApiError, Checks, ClientAddr, Json};
 use contracts::Problem;
 
-use super::form::{ProfileForm, password};
-use super::view::SignedIn;
-use crate::app::AppState;
-use crate::domain::{Change, Preferences, Profile};
+use super::request::{ProfileRequest, new_password};
+use super::response::SessionResponse;
+use crate::domain::{Preferences, Profile, ProfileUpdate};
+use crate::state::AppState;
 
-/// Registers a person, who is signed in at once.
+/// Registers a user and signs the user in.
 #[utoipa::path(
     post,
     path = "/api/auth/register",
     tag = "auth",
-    request_body = ProfileForm,
+    request_body = ProfileRequest,
     responses(
-        (status = 201, body = SignedIn),
+        (status = 201, body = SessionResponse),
         (status = 400, description = "VALIDATION_FAILED, MALFORMED_BODY", body = Problem),
         (status = 409, description = "USER_EXISTS", body = Problem),
         (status = 503, description = "SERVICE_UNAVAILABLE, with Retry-After", body = Problem),
@@ -27,32 +26,32 @@ use crate::domain::{Change, Preferences, Profile};
 pub(super) async fn register(
     State(app): State<AppState>,
     ClientAddr(address): ClientAddr,
-    Json(mut form): Json<ProfileForm>,
-) -> Result<(StatusCode, Json<SignedIn>), ApiError> {
+    Json(mut request): Json<ProfileRequest>,
+) -> Result<(StatusCode, Json<SessionResponse>), ApiError> {
     let mut checks = Checks::new();
-    let password = password(&mut checks, "password", form.password.take());
-    let change = form.check(&mut checks, true, app.people.now());
-    let (profile, password) = checks.finish(profile(change).zip(password))?;
-    let signed_in = app.people.register(profile, Role::User, password, Some(address)).await?;
-    let answer = SignedIn::new("User registered successfully", &app.tokens, signed_in)?;
-    Ok((StatusCode::CREATED, Json(answer)))
+    let password = new_password(&mut checks, "password", request.password.take());
+    let profile = new_profile(request.validate(&mut checks, true, app.clock.now()));
+    let (profile, password) = checks.finish(profile.zip(password))?;
+    let signed_in = app.sessions.register(profile, password, address).await?;
+    Ok((StatusCode::CREATED, Json(SessionResponse::new("User registered successfully", signed_in))))
 }
 
-fn profile(change: Change) -> Option<Profile> {
+/// Returns the profile of a new user, `None` if a required field is missing.
+fn new_profile(update: ProfileUpdate) -> Option<Profile> {
     let defaults = Preferences::default();
     Some(Profile {
-        email: change.email?,
+        email: update.email?,
         email_verified: false,
-        first_name: change.first_name?,
-        last_name: change.last_name?,
-        date_of_birth: change.date_of_birth.flatten(),
-        phone_number: change.phone_number.flatten(),
-        // Its parts were required.
-        address: change.address.flatten().and_then(|address| address.apply(None).ok()),
+        first_name: update.first_name?,
+        last_name: update.last_name?,
+        date_of_birth: update.date_of_birth.flatten(),
+        phone_number: update.phone_number.flatten(),
+        // The validation required every part.
+        address: update.address.flatten().and_then(|address| address.apply(None).ok()),
         preferences: Preferences {
-            notifications: change.notifications.unwrap_or(defaults.notifications),
-            newsletter: change.newsletter.unwrap_or(defaults.newsletter),
-            theme: change.theme.unwrap_or(defaults.theme),
+            notifications: update.notifications.unwrap_or(defaults.notifications),
+            newsletter: update.newsletter.unwrap_or(defaults.newsletter),
+            theme: update.theme.unwrap_or(defaults.theme),
         },
     })
 }

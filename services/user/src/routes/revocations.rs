@@ -7,23 +7,24 @@ use contracts::Problem;
 use contracts::calls::RevocationPage;
 use serde::Deserialize;
 
-use crate::app::AppState;
+use crate::state::AppState;
 
 /// Maximum number of revocations in a page.
-const PAGE: u32 = 500;
+const PAGE_SIZE: u32 = 500;
 
 #[derive(Deserialize)]
-pub(super) struct Params {
+pub(super) struct ListRevocationsQuery {
     after: Option<i64>,
 }
 
-/// Lists revoked access after a position of the feed, kept until the last token concerned has run out.
+/// Lists revoked access after a position of the feed. A revocation stays in the feed until the last affected token has
+/// expired.
 #[utoipa::path(
     get,
     path = "/api/auth/revocations",
     tag = "auth",
     security(("bearer" = [])),
-    params(("after" = Option<i64>, Query, description = "Position to continue from; 0 unless given")),
+    params(("after" = Option<i64>, Query, description = "Position to continue from; default 0")),
     responses(
         (status = 200, body = RevocationPage),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
@@ -34,12 +35,12 @@ pub(super) struct Params {
 pub(super) async fn list_revocations(
     State(app): State<AppState>,
     _service: ServiceWith<scope::UsersRead>,
-    Query(params): Query<Params>,
+    Query(query): Query<ListRevocationsQuery>,
 ) -> Result<Json<RevocationPage>, ApiError> {
     let mut checks = Checks::new();
-    let after = checks.integer("after", Some(params.after.unwrap_or(0)), 0..=i64::MAX);
+    let after = checks.integer("after", Some(query.after.unwrap_or(0)), 0..=i64::MAX);
     let after = checks.finish(after)?;
-    let items = app.people.users.revocations(after, PAGE, app.people.now()).await?;
+    let items = app.sessions.list_revocations(after, PAGE_SIZE).await?;
     let next = items.last().map_or(after, |last| last.seq);
     Ok(Json(RevocationPage { items, next }))
 }

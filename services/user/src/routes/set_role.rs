@@ -1,35 +1,35 @@
 //! `PUT /api/users/{id}/role`
 
 use axum::extract::State;
-use common::auth::{AdminOnly, Role};
+use common::auth::AdminOnly;
 use common::http::{ApiError, Checks, Json, Path};
 use contracts::{Problem, UserId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::view::ProfileView;
-use crate::app::AppState;
-use crate::domain::User;
-use crate::error::Error;
+use crate::domain::AccountRole;
+use crate::service::UserProfile;
+use crate::state::AppState;
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = RoleChange)]
-pub(super) struct Body {
-    /// `user` or `admin`.
+pub(super) struct SetRoleRequest {
+    /// New role: `user` or `admin`.
     #[schema(required)]
     role: Option<String>,
 }
 
-/// Gives a user another role; their access tokens of before are refused here at once, in the other services within 5 s.
+/// Changes the role of a user. Earlier access tokens of the user are rejected here immediately, in the other services
+/// within 5 s.
 #[utoipa::path(
     put,
     path = "/api/users/{id}/role",
     tag = "users",
     security(("bearer" = [])),
     params(("id" = UserId, Path)),
-    request_body = Body,
+    request_body = SetRoleRequest,
     responses(
-        (status = 200, body = ProfileView),
+        (status = 200, body = UserProfile),
         (status = 400, description = "VALIDATION_FAILED, MALFORMED_BODY", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "FORBIDDEN", body = Problem),
@@ -41,24 +41,17 @@ pub(super) async fn set_role(
     State(app): State<AppState>,
     _admin: AdminOnly,
     Path(id): Path<UserId>,
-    Json(body): Json<Body>,
-) -> Result<Json<ProfileView>, ApiError> {
+    Json(request): Json<SetRoleRequest>,
+) -> Result<Json<UserProfile>, ApiError> {
     let mut checks = Checks::new();
-    let role = match checks.required("role", body.role).as_deref() {
-        Some("user") => Some(Role::User),
-        Some("admin") => Some(Role::Admin),
+    let role = match checks.required("role", request.role).as_deref() {
+        Some("user") => Some(AccountRole::User),
+        Some("admin") => Some(AccountRole::Admin),
         Some(_) => {
             checks.fail("role", "must be user or admin");
             None
         }
         None => None,
     };
-    let role = checks.finish(role)?;
-    let rule = |user: &mut User, now| Ok(user.set_role(role, now));
-    let changed = match role {
-        Role::Admin => app.people.change(id, rule).await,
-        _ => app.people.take_away(id, rule).await,
-    };
-    let user = changed?;
-    Ok(Json(ProfileView::of(user).ok_or(Error::NotFound)?))
+    Ok(Json(app.accounts.set_role(id, checks.finish(role)?).await?))
 }

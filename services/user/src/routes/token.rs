@@ -8,101 +8,93 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use contracts::ScopeSet;
 use contracts::calls::ServiceTokenAnswer;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
 use utoipa::ToSchema;
 
-use crate::app::AppState;
-use crate::config::Client;
-use crate::tokens::SERVICE_LIFE;
+use crate::state::AppState;
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = TokenRequest)]
-pub(super) struct Body {
-    /// `client_credentials`.
+pub(super) struct TokenRequest {
+    /// Grant type: `client_credentials`.
     grant_type: Option<String>,
-    /// Instead of HTTP Basic.
+    /// Id of the client, instead of HTTP Basic.
     client_id: Option<String>,
-    /// Instead of HTTP Basic.
+    /// Secret of the client, instead of HTTP Basic.
     #[schema(value_type = Option<String>)]
     client_secret: Option<SecretString>,
 }
 
-/// A refusal as RFC 6749, section 5.2, has it.
+/// Error response of RFC 6749, section 5.2.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TokenRefusal)]
-pub(super) struct Refusal {
+pub(super) struct TokenErrorResponse {
     error: &'static str,
 }
 
-/// A token for calls between services, which lasts an hour.
+/// Issues a token for calls between services, valid for an hour.
 #[utoipa::path(
     post,
     path = "/api/auth/token",
     tag = "auth",
-    request_body(content = Body, content_type = "application/x-www-form-urlencoded"),
+    request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, body = ServiceTokenAnswer),
-        (status = 400, description = "unsupported_grant_type, invalid_request", body = Refusal),
-        (status = 401, description = "invalid_client", body = Refusal),
+        (status = 400, description = "unsupported_grant_type, invalid_request", body = TokenErrorResponse),
+        (status = 401, description = "invalid_client", body = TokenErrorResponse),
     )
 )]
 pub(super) async fn token(
     State(app): State<AppState>,
     headers: HeaderMap,
-    body: Result<Form<Body>, FormRejection>,
+    request: Result<Form<TokenRequest>, FormRejection>,
 ) -> Response {
-    let Ok(Form(body)) = body else { return refuse(StatusCode::BAD_REQUEST, "invalid_request") };
-    let sent = match basic(&headers) {
-        Some((id, secret)) => vec![(decoded(&id), decoded(&secret)), (id, secret)],
-        None => {
-            body.client_id.zip(body.client_secret.map(|secret| secret.expose_secret().to_owned())).into_iter().collect()
-        }
-    };
-    let client = sent.iter().find_map(|(id, secret)| known(&app.clients, id, secret));
-    let Some(client) = client else {
-        let mut response = refuse(StatusCode::UNAUTHORIZED, "invalid_client");
+    let Ok(Form(request)) = request else { return reject(StatusCode::BAD_REQUEST, "invalid_request") };
+    let TokenRequest { grant_type, client_id, client_secret } = request;
+    let candidates = credentials(&headers, client_id, client_secret);
+    let Some(client) = candidates.iter().find_map(|(id, secret)| app.clients.authenticate(id, secret)) else {
+        let mut response = reject(StatusCode::UNAUTHORIZED, "invalid_client");
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"shopfleet\""));
         return response;
     };
-    match body.grant_type.as_deref() {
+    match grant_type.as_deref() {
         Some("client_credentials") => {}
-        Some(_) => return refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type"),
-        None => return refuse(StatusCode::BAD_REQUEST, "invalid_request"),
+        Some(_) => return reject(StatusCode::BAD_REQUEST, "unsupported_grant_type"),
+        None => return reject(StatusCode::BAD_REQUEST, "invalid_request"),
     }
-    let answer = ServiceTokenAnswer {
-        access_token: app.tokens.service(&client.id, client.scopes.unwrap_or(ScopeSet::ALL)),
+    let token = app.clients.issue_token(client);
+    let response = ServiceTokenAnswer {
+        access_token: token.access_token,
         token_type: "Bearer".to_owned(),
-        expires_in: SERVICE_LIFE.num_seconds().unsigned_abs(),
+        expires_in: token.expires_in.num_seconds().unsigned_abs(),
     };
-    ([(CACHE_CONTROL, "no-store")], axum::Json(answer)).into_response()
+    ([(CACHE_CONTROL, "no-store")], axum::Json(response)).into_response()
 }
 
-fn refuse(status: StatusCode, error: &'static str) -> Response {
-    (status, [(CACHE_CONTROL, "no-store")], axum::Json(Refusal { error })).into_response()
+fn reject(status: StatusCode, error: &'static str) -> Response {
+    (status, [(CACHE_CONTROL, "no-store")], axum::Json(TokenErrorResponse { error })).into_response()
 }
 
-/// Every client is compared, each in constant time, so that the answer's time tells nothing.
-fn known<'a>(clients: &'a [Client], id: &str, secret: &str) -> Option<&'a Client> {
-    let hash: [u8; 32] = Sha256::digest(secret).into();
-    clients.iter().fold(None, |found, client| {
-        let same = bool::from(client.secret_hash.ct_eq(&hash)) && client.id == id;
-        if same { Some(client) } else { found }
-    })
+/// Returns the possible credentials of a request, as pairs of id and secret.
+///
+/// Both halves of HTTP Basic are form-encoded (RFC 6749, section 2.3.1). Many clients omit the encoding, so the raw form
+/// is a candidate too.
+fn credentials(headers: &HeaderMap, id: Option<String>, secret: Option<SecretString>) -> Vec<(String, String)> {
+    match basic(headers) {
+        Some((id, secret)) => vec![(form_decoded(&id), form_decoded(&secret)), (id, secret)],
+        None => id.zip(secret.map(|secret| secret.expose_secret().to_owned())).into_iter().collect(),
+    }
 }
 
-/// A half of the credentials: form-encoded before the two are joined (RFC 6749, section 2.3.1). Many clients do not do
-/// that, so it is held against the clients as it came, too.
-fn decoded(half: &str) -> String {
+fn form_decoded(half: &str) -> String {
     let pair = format!("x={half}");
     let decoded = url::form_urlencoded::parse(pair.as_bytes()).next();
     decoded.map_or_else(|| half.to_owned(), |(_, value)| value.into_owned())
 }
 
+/// Returns id and secret of HTTP Basic authentication.
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, encoded) = header.split_once(' ')?;

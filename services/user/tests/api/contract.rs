@@ -1,21 +1,17 @@
-//! Rules that hold for every call: each is tried on all that the OpenAPI document names.
+//! Rules of every call, checked on all operations of the OpenAPI document.
 
 use testkit::openapi;
 
-use crate::harness::Shop;
+use crate::support::TestApi;
 
-#[tokio::test]
-async fn single_line_fields_reject_line_breaks_and_invisible_characters() {
-    let Some(shop) = Shop::open().await else { return };
-    let tried =
-        openapi::check_text_fields(shop.http(), shop.url(), &shop.admin().await.token, &[], &["/api/auth/login"]).await;
+pub(crate) async fn single_line_fields_reject_line_breaks_and_invisible_characters(api: TestApi) {
+    let checked =
+        openapi::check_text_fields(api.http(), api.url(), &api.admin().await.token, &[], &["/api/auth/login"]).await;
     for field in ["POST /api/auth/register firstName", "PUT /api/users/{id} address.street"] {
-        assert!(tried.iter().any(|one| one == field), "{field} was not tried: {tried:?}");
+        assert!(checked.iter().any(|one| one == field), "{field} was not checked: {checked:?}");
     }
 }
 
-#[tokio::test]
-async fn answers_and_their_documentation_have_the_common_form() {
-    let Some(shop) = Shop::open().await else { return };
-    openapi::check_answers(shop.http(), shop.url(), &shop.admin().await.token, &["/api/auth/token"]).await;
+pub(crate) async fn responses_match_their_documentation(api: TestApi) {
+    openapi::check_answers(api.http(), api.url(), &api.admin().await.token, &["/api/auth/token"]).await;
 }

@@ -5,37 +5,33 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{ADMIN, Shop, current_password, person};
+use crate::support::{ADMIN, TestApi, current_password, signed_in};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-#[tokio::test]
-async fn two_instances_allow_no_more_guesses_than_one() {
-    let Some(shop) = Shop::open().await else { return };
-    let other = shop.another_instance().await;
-    shop.register("john@example.com").await;
-    let guesses = (0..30).map(|number| {
-        let instance = if number % 2 == 0 { &shop } else { &other };
+pub(crate) async fn instances_share_the_attempt_limit(api: TestApi) {
+    let other = api.another_instance().await;
+    api.register("john@example.com").await;
+    let attempts = (0..30).map(|number| {
+        let instance = if number % 2 == 0 { &api } else { &other };
         instance.login("john@example.com", "password124")
     });
-    let guesses = futures::future::join_all(guesses).await;
-    let tried = guesses.iter().filter(|guess| guess.status == 401).count();
-    assert_eq!(tried, 10);
-    other.login("john@example.com", "password123").await.refused(429, "TOO_MANY_REQUESTS");
+    let attempts = futures::future::join_all(attempts).await;
+    let verified = attempts.iter().filter(|attempt| attempt.status == 401).count();
+    assert_eq!(verified, 10);
+    other.login("john@example.com", "password123").await.expect_error(429, "TOO_MANY_REQUESTS");
 }
 
-#[tokio::test]
-async fn of_two_admins_who_leave_at_once_by_two_instances_one_stays() {
-    let Some(shop) = Shop::open().await else { return };
-    let other = shop.another_instance().await;
-    let (admin, joined) = (shop.admin().await, shop.register("john@example.com").await);
+pub(crate) async fn concurrent_deletion_of_two_admins_leaves_one(api: TestApi) {
+    let other = api.another_instance().await;
+    let (admin, joined) = (api.admin().await, api.register("john@example.com").await);
     let role = format!("/api/users/{}/role", joined.id);
-    shop.put(&role, &admin, &json!({"role": "admin"})).await.expect(200);
-    let joined = person(&other.login("john@example.com", "password123").await.expect(200));
+    api.put(&role, &admin, &json!({"role": "admin"})).await.expect(200);
+    let joined = signed_in(&other.login("john@example.com", "password123").await.expect(200));
     let (one, another) = (format!("/api/users/{}", admin.id), format!("/api/users/{}", joined.id));
     let (of_admin, of_joined) = (json!({"currentPassword": ADMIN.1}), current_password());
     let (one, another) = tokio::join!(
-        shop.call(Method::DELETE, &one, Some(&admin), Some(&of_admin)),
+        api.call(Method::DELETE, &one, Some(&admin), Some(&of_admin)),
         other.call(Method::DELETE, &another, Some(&joined), Some(&of_joined))
     );
     let mut statuses = [one.status, another.status];
@@ -43,44 +39,38 @@ async fn of_two_admins_who_leave_at_once_by_two_instances_one_stays() {
     assert_eq!(statuses, [204, 409]);
 }
 
-#[tokio::test]
-async fn what_ends_by_one_instance_has_ended_for_the_other() {
-    let Some(shop) = Shop::open().await else { return };
-    let other = shop.another_instance().await;
-    let john = shop.register("john@example.com").await;
+pub(crate) async fn session_ended_by_one_instance_is_rejected_by_the_other(api: TestApi) {
+    let other = api.another_instance().await;
+    let john = api.register("john@example.com").await;
     let renewed = other.refresh(&john.refresh_token).await.expect(200);
-    shop.call(Method::POST, "/api/auth/logout", Some(&john), None).await.expect(200);
-    other.get("/api/users/me", &john).await.refused(401, "UNAUTHENTICATED");
+    api.call(Method::POST, "/api/auth/logout", Some(&john), None).await.expect(200);
+    other.get("/api/users/me", &john).await.expect_error(401, "UNAUTHENTICATED");
     let renewed = renewed["refreshToken"].as_str().unwrap();
-    other.refresh(renewed).await.refused(401, "INVALID_REFRESH_TOKEN");
-    shop.refresh(renewed).await.refused(401, "INVALID_REFRESH_TOKEN");
+    other.refresh(renewed).await.expect_error(401, "INVALID_REFRESH_TOKEN");
+    api.refresh(renewed).await.expect_error(401, "INVALID_REFRESH_TOKEN");
 }
 
-/// Two tabs present the same token at once, each to another instance, again and again.
-#[tokio::test]
-async fn two_tabs_that_refresh_at_once_get_the_same_successor() {
-    let Some(shop) = Shop::open().await else { return };
-    let other = shop.another_instance().await;
-    let mut token = shop.register("john@example.com").await.refresh_token;
+/// Two tabs present the same token concurrently, each to another instance, in many rounds.
+pub(crate) async fn concurrent_refreshes_return_the_same_successor(api: TestApi) {
+    let other = api.another_instance().await;
+    let mut token = api.register("john@example.com").await.refresh_token;
     for round in 0..50 {
-        let (one, another, again) = tokio::join!(shop.refresh(&token), other.refresh(&token), shop.refresh(&token));
-        let successors = [one, another, again].map(|answer| answer.expect(200)["refreshToken"].clone());
+        let (one, another, again) = tokio::join!(api.refresh(&token), other.refresh(&token), api.refresh(&token));
+        let successors = [one, another, again].map(|response| response.expect(200)["refreshToken"].clone());
         assert!(successors.iter().all(|successor| *successor == successors[0]), "round {round}: {successors:?}");
         token = successors[0].as_str().unwrap().to_owned();
     }
 }
 
-/// Many devices on both instances: none is told that another came between.
-#[tokio::test]
-async fn sessions_of_one_account_do_not_disturb_each_other_across_instances() {
-    let Some(shop) = Shop::open().await else { return };
-    let other = shop.another_instance().await;
-    let mut sessions = vec![shop.register("john@example.com").await];
+/// Many devices on both instances: no refresh fails with a version conflict.
+pub(crate) async fn sessions_of_one_account_refresh_concurrently_across_instances(api: TestApi) {
+    let other = api.another_instance().await;
+    let mut sessions = vec![api.register("john@example.com").await];
     for _ in 0..7 {
-        sessions.push(person(&shop.login("john@example.com", "password123").await.expect(200)));
+        sessions.push(signed_in(&api.login("john@example.com", "password123").await.expect(200)));
     }
     let renewed = sessions.iter().enumerate().map(|(number, session)| {
-        let instance = if number % 2 == 0 { &shop } else { &other };
+        let instance = if number % 2 == 0 { &api } else { &other };
         instance.refresh(&session.refresh_token)
     });
     for renewed in futures::future::join_all(renewed).await {
@@ -88,22 +78,20 @@ async fn sessions_of_one_account_do_not_disturb_each_other_across_instances() {
     }
 }
 
-/// What is caused by one instance is published by either; then nothing is left of the deleted.
-#[tokio::test]
-async fn events_are_published_and_the_deleted_removed() {
-    let Some(shop) = Shop::open().await else { return };
-    let other = shop.another_instance().await;
-    let john = shop.register("john@example.com").await;
+/// Events of one instance are published by either; then the deleted account is purged.
+pub(crate) async fn events_are_published_and_deleted_accounts_purged(api: TestApi) {
+    let other = api.another_instance().await;
+    let john = api.register("john@example.com").await;
     let path = format!("/api/users/{}", john.id);
     assert_eq!(other.call(Method::DELETE, &path, Some(&john), Some(&current_password())).await.status, 204);
-    let service = shop.service().await;
-    testkit::eventually("all is published", DEADLINE, || async {
-        let state = shop.get("/ops/outbox", &service).await.expect(200);
+    let service = api.service_token().await;
+    testkit::eventually("all events are published", DEADLINE, || async {
+        let state = api.get("/ops/outbox", &service).await.expect(200);
         (state["pending"] == 0).then_some(())
     })
     .await;
-    let removed = || async { (!shop.kept().await.contains(&john.id)).then_some(()) };
-    testkit::eventually("nothing is left of the deleted", DEADLINE, removed).await;
-    other.get("/api/users/me", &john).await.refused(401, "UNAUTHENTICATED");
-    other.refresh(&john.refresh_token).await.refused(401, "INVALID_REFRESH_TOKEN");
+    let removed = || async { (!api.stored_accounts().await.contains(&john.id)).then_some(()) };
+    testkit::eventually("the deleted account is purged", DEADLINE, removed).await;
+    other.get("/api/users/me", &john).await.expect_error(401, "UNAUTHENTICATED");
+    other.refresh(&john.refresh_token).await.expect_error(401, "INVALID_REFRESH_TOKEN");
 }
