@@ -1,15 +1,13 @@
-//! The composition root: the one file that names adapters.
+//! Composition root: the only file that names adapters.
 
 use std::sync::Arc;
 
-use axum::extract::FromRef;
 use common::auth::{Revocations, ServiceTokens, TokenVerifier};
 use common::census::Census;
 use common::client::ServiceClient;
 use common::clock::SharedClock;
 use common::config::DatabaseUrl;
 use common::consumer::Consumer;
-use common::faults::Faults;
 use common::http::{self, OpenApiInfo, ops};
 use common::outbox::Outbox;
 use common::platform::Platform;
@@ -17,79 +15,67 @@ use common::postgres::Postgres;
 use common::service::{Service, StartError};
 use common::sqlite::Sqlite;
 use common::store::Operations;
-use contracts::topology::{PRODUCT_DELETED_USERS, PRODUCT_ORDERS, PRODUCT_REVOCATIONS, Queue};
+use contracts::topology::PRODUCT_REVOCATIONS;
 
-use crate::config::{Config, PEERS};
-use crate::events::{DeletedUserEvents, OrderEvents};
-use crate::jobs::{Expiry, SearchIndexWorker};
-use crate::orders::Orders;
-use crate::routes::actuator::About;
-use crate::shop::Shop;
-use crate::store::{Stores, postgres, sqlite};
-use crate::{NAME, routes, sample};
-
-/// What handlers work with.
-#[derive(Clone)]
-pub(crate) struct AppState {
-    pub(crate) shop: Shop,
-    pub(crate) about: Arc<About>,
-    pub(crate) faults: Faults,
-    verifier: TokenVerifier,
-}
-
-impl FromRef<AppState> for TokenVerifier {
-    fn from_ref(state: &AppState) -> Self {
-        state.verifier.clone()
-    }
-}
-
-/// What it hears.
-const HEARD: &[Queue] = &[PRODUCT_ORDERS, PRODUCT_DELETED_USERS, PRODUCT_REVOCATIONS];
+use crate::clients::OrderClient;
+use crate::config::{Config, UPSTREAM_SERVICES};
+use crate::consumers::{CONSUMED_QUEUES, DeletedUserHandler, OrderEventHandler};
+use crate::metrics::ProductMetrics;
+use crate::repository::{Repositories, postgres, sqlite};
+use crate::service::{CatalogService, InventoryService, ProductCache};
+use crate::state::{AppState, ServiceInfo};
+use crate::workers::{ReservationExpiryWorker, SearchIndexWorker};
+use crate::{NAME, routes, seed_data};
 
 /// Builds the service.
 ///
 /// # Errors
-/// If its store or the bus cannot be opened.
+/// Failure to open the database or the bus, or to create the sample products.
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
     let platform = Platform::start(&config.platform, clock.clone()).await?;
-    let refused = |source| StartError::store(&config.database, source);
-    let (stores, outbox, revocations) = match &config.database {
+    let store_error = |source| StartError::store(&config.database, source);
+    let (repositories, outbox, revocations) = match &config.database {
         DatabaseUrl::Sqlite(path) => {
-            let db = Sqlite::open(path, NAME, &sqlite::MIGRATIONS).await.map_err(refused)?;
-            measured(sqlite::stores(&db), db.outbox(), db.revocations(clock.clone()), &db.observe(&platform.metrics))
+            let db = Sqlite::open(path, NAME, &sqlite::MIGRATIONS).await.map_err(store_error)?;
+            let revocations = db.revocations(clock.clone());
+            instrumented(sqlite::repositories(&db), db.outbox(), revocations, &db.observe(&platform.metrics))
         }
         DatabaseUrl::Postgres(url) => {
-            let db = Postgres::open(url, NAME, &postgres::MIGRATIONS).await.map_err(refused)?;
-            measured(postgres::stores(&db), db.outbox(), db.revocations(clock.clone()), &db.observe(&platform.metrics))
+            let db = Postgres::open(url, NAME, &postgres::MIGRATIONS).await.map_err(store_error)?;
+            let revocations = db.revocations(clock.clone());
+            instrumented(postgres::repositories(&db), db.outbox(), revocations, &db.observe(&platform.metrics))
         }
     };
-    let (cache, ttl) = (platform.cache.clone(), config.reservation_ttl);
-    let shop = Shop::new(stores, cache, clock.clone(), ttl, &platform.metrics);
+    let cache = ProductCache::new(platform.cache.clone());
+    let Repositories { products, inventory, reviews } = repositories;
+    let catalog = CatalogService::new(products.clone(), reviews, cache.clone(), clock.clone());
+    let metrics = ProductMetrics::new(&platform.metrics);
+    let inventory = InventoryService::new(inventory, products, cache, clock.clone(), config.reservation_ttl, metrics);
     if config.sample_data {
-        let begun = shop.begin_with(&sample::products()).await;
-        if begun.map_err(|source| StartError::other("the sample catalogue", source))? {
-            tracing::info!("the catalogue begins with sample products");
+        let seeded = catalog.seed(&seed_data::products()).await;
+        if seeded.map_err(|source| StartError::other("the sample products", source))? {
+            tracing::info!("sample products created");
         }
     }
 
-    shop.index_all().await.map_err(|source| StartError::other("the search texts", source))?;
+    catalog.index_all().await.map_err(|source| StartError::other("the search texts", source))?;
     let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
     let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
     let verifier =
         TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
-    revocations.load().await.map_err(refused)?;
+    revocations.load().await.map_err(store_error)?;
     let verifier = verifier.with_revocations(revocations.clone());
     tokens.observe(&platform.metrics);
     verifier.observe(&platform.metrics);
     let refresher = verifier.refresher();
     let [reader, poller] = revocations.workers(client.clone(), tokens.clone());
-    let store = shop.clone();
+    let pinged = catalog.clone();
     let database = move || {
-        let shop = store.clone();
-        async move { shop.ping().await }
+        let catalog = pinged.clone();
+        async move { catalog.ping().await }
     };
-    let health = platform.health(database, PEERS);
-    let about = About {
+    let health = platform.health(database, UPSTREAM_SERVICES);
+    let info = ServiceInfo {
         service: NAME,
         version: platform.version.clone(),
         environment: platform.environment.clone(),
@@ -97,16 +83,19 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         health: health.clone(),
         metrics: platform.metrics.clone(),
     };
-    let faults = platform.faults.clone();
-    let state = AppState { shop: shop.clone(), about: Arc::new(about), faults, verifier: verifier.clone() };
-    let docs = OpenApiInfo {
-        title: "Product service",
-        description: "The catalogue, its stock and reservations, and what people think of the products.",
+    let state = AppState {
+        catalog: catalog.clone(),
+        inventory: inventory.clone(),
+        info: Arc::new(info),
+        faults: platform.faults.clone(),
+        verifier: verifier.clone(),
     };
+    let docs =
+        OpenApiInfo { title: "Product service", description: "Product catalog, stock, reservations and reviews." };
     let router = routes::router(state).merge(ops::router(
         outbox.clone(),
         platform.bus.clone(),
-        HEARD,
+        CONSUMED_QUEUES,
         verifier,
         clock.clone(),
         platform.faults.clone(),
@@ -114,16 +103,15 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let router = http::finish(router, docs, &platform.http, health);
 
     let relay = outbox.relay(platform.bus.clone(), clock.clone(), &platform.metrics);
-    let search_index = SearchIndexWorker::new(shop.clone());
-    let expiry = Expiry::new(shop.clone(), Orders::new(client, tokens.clone()));
-    let dead_letters = platform.bus.dead_letter_count(HEARD);
-    let census = shop.clone();
-    let census = Census::worker(clock.clone(), move || {
-        let shop = census.clone();
-        async move { shop.count_sold_out().await }
+    let search_index = SearchIndexWorker::new(catalog.clone());
+    let expiry = ReservationExpiryWorker::new(inventory.clone(), OrderClient::new(client, tokens.clone()));
+    let dead_letters = platform.bus.dead_letter_count(CONSUMED_QUEUES);
+    let counted = inventory.clone();
+    let row_counts = Census::worker(clock.clone(), move || {
+        let inventory = counted.clone();
+        async move { inventory.count_out_of_stock().await }
     });
-    let orders = Arc::new(OrderEvents::new(shop.clone()));
-    let deleted_users = Arc::new(DeletedUserEvents::new(shop));
+    let consumer = |handler| Consumer::new(platform.bus.clone(), handler, clock.clone());
     Ok(Service {
         workers: vec![
             relay,
@@ -132,25 +120,25 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
             tokens.renewer(),
             refresher,
             dead_letters,
-            census,
+            row_counts,
             reader,
             poller,
         ],
         consumers: vec![
-            Consumer::new(platform.bus.clone(), orders, clock.clone()),
-            Consumer::new(platform.bus.clone(), deleted_users, clock.clone()),
-            Consumer::new(platform.bus.clone(), revocations.handler(PRODUCT_REVOCATIONS), clock),
+            consumer(Arc::new(OrderEventHandler::new(inventory))),
+            consumer(Arc::new(DeletedUserHandler::new(catalog))),
+            consumer(revocations.handler(PRODUCT_REVOCATIONS)),
         ],
         platform,
         router,
     })
 }
 
-fn measured(
-    stores: Stores,
+fn instrumented(
+    repositories: Repositories,
     outbox: Outbox,
     revocations: Revocations,
     operations: &Operations,
-) -> (Stores, Outbox, Revocations) {
-    (stores.measured(operations), outbox.measured(operations), revocations.measured(operations))
+) -> (Repositories, Outbox, Revocations) {
+    (repositories.instrumented(operations), outbox.measured(operations), revocations.measured(operations))
 }

@@ -1,4 +1,4 @@
-//! The product service's settings.
+//! Configuration of the product service.
 
 use chrono::TimeDelta;
 use common::config::{BackendConfig, ConfigError, DatabaseUrl, Env, PlatformConfig, Settings};
@@ -9,41 +9,41 @@ use url::Url;
 use crate::NAME;
 
 const DEFAULT_PORT: u16 = 3002;
-/// How long a reservation is held for an order that is not heard of, in seconds.
+/// Lifetime of a reservation without an order, in seconds.
 const DEFAULT_RESERVATION_TTL: u32 = 900;
 
-/// The services that this one calls.
-pub(crate) const PEERS: &[ServiceName] = &[ServiceName::User, ServiceName::Order];
+/// Services that the product service calls.
+pub(crate) const UPSTREAM_SERVICES: &[ServiceName] = &[ServiceName::User, ServiceName::Order];
 
-/// All that the product service reads from the environment.
+/// Configuration, read from the environment.
 #[derive(Clone)]
 pub struct Config {
-    /// What every service reads.
+    /// Settings that all services share.
     pub platform: PlatformConfig,
-    /// `DATABASE_URL`: catalogue and stock.
+    /// `DATABASE_URL`: database of catalog, stock and reviews.
     pub database: DatabaseUrl,
-    /// `RESERVATION_TTL`, in seconds: how long a reservation is held for an order that is not heard of.
+    /// `RESERVATION_TTL`: lifetime of a reservation without an order, in seconds.
     pub reservation_ttl: TimeDelta,
-    /// `CURRENCY`: the shop's one currency (ISO 4217), which prices are in.
+    /// `CURRENCY`: currency of all prices (ISO 4217).
     pub currency: String,
-    /// `JWKS_URL`: the keys that tokens are signed with.
+    /// `JWKS_URL`: public keys of access tokens.
     pub jwks_url: Option<Url>,
-    /// `CLIENT_ID`: for calls to other services.
+    /// `CLIENT_ID`: client id for calls to other services.
     pub client_id: String,
-    /// `CLIENT_SECRET`: for calls to other services.
+    /// `CLIENT_SECRET`: client secret for calls to other services.
     pub client_secret: SecretString,
-    /// `SAMPLE_DATA`: whether a catalogue that never had a product begins with a few.
+    /// `SAMPLE_DATA`: creation of sample products in an empty catalog.
     pub sample_data: bool,
 }
 
 impl Config {
-    /// Reads it.
+    /// Reads the configuration from the environment.
     ///
     /// # Errors
-    /// All problems at once: variables that are missing or wrong, or that became others.
+    /// All problems at once: missing, invalid and renamed variables.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let mut settings = Settings::new(env);
-        let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, PEERS);
+        let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, UPSTREAM_SERVICES);
         let reservation_ttl = reservation_ttl(&mut settings);
         let sample_data = settings.or("SAMPLE_DATA", false);
         let config = || {
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_complete_environment_is_read() {
+    fn complete_environment_is_read() {
         let config = read(&[]).unwrap();
         assert_eq!((config.platform.port, config.currency.as_str()), (3002, "USD"));
         assert_eq!((config.reservation_ttl, config.sample_data), (TimeDelta::seconds(900), false));
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_environment_is_told_all_it_lacks() {
+    fn all_missing_variables_are_reported() {
         let error = Config::from_env(&Env::from_pairs([("DB_HOST", "x"), ("DB_NAME", "x")])).err().unwrap();
         let text = error.to_string();
         for (name, _) in COMPLETE {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told() {
+    fn invalid_values_are_reported() {
         for (name, value) in [
             ("CURRENCY", "dollars"),
             ("RESERVATION_TTL", "0"),

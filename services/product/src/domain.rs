@@ -1,19 +1,18 @@
-//! Types and rules, no I/O.
+//! Types and rules without I/O.
 
+mod listing;
 mod page;
 mod product;
 mod reservation;
 mod review;
-mod search;
 mod sku;
 
+pub use listing::{ProductFilter, Sort, SortField, SortOrder};
 pub use page::{Page, PageRequest};
-pub(crate) use product::told;
-pub use product::{Listing, NewImage, NewProduct, ProductChanges, Shelf, Sort, SortField};
-pub use reservation::{NewReservation, Step, add_up, lines_of, on_abandoned, on_cancelled, on_confirmed, on_released};
-pub use review::{NewReview, Review, mean};
-pub use search::{collisions, equality_key, fold, normalize_for_search, to_nfc, to_nfd};
+pub use product::{MAX_STOCK, NewImage, NewProduct, ProductChanges, deactivate, update};
+pub(crate) use product::{created, image_changed, stock_adjusted};
+pub use reservation::{
+    NewReservation, ReservationAction, merge_lines, on_abandoned, on_cancelled, on_confirmed, on_released,
+};
+pub use review::{NewReview, Review, ReviewActor, mean};
 pub(crate) use sku::is_path_segment;
-
-/// The most pieces of a product that are put in stock by hand.
-pub const MAX_STOCK: i64 = 1_000_000_000;

@@ -1,62 +1,62 @@
-//! Why the product service does not do what it is asked, and how that is answered: the one place where it is mapped.
+//! Errors of the product service and their mapping to HTTP responses.
 
-use common::consumer::HandleError;
 use common::http::ApiError;
 use common::store::StoreError;
 use contracts::calls::Shortage;
 use contracts::{ErrorCode, FieldError, ProductId};
 
 use crate::domain::MAX_STOCK;
+use crate::repository::{CONSTRAINT_ONE_REVIEW, CONSTRAINT_SKU};
 
-/// Why something was not done.
+/// Error of a use case.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The store does not do it.
+    /// Database error.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// There is no such product, or it is hidden.
+    /// Unknown or inactive product.
     #[error("Product not found")]
     ProductNotFound,
-    /// An order wants products that there are not.
+    /// Unknown or inactive products of a reservation.
     #[error("Some products not found")]
     ProductsNotFound(Vec<ProductId>),
-    /// Less is left than is wanted.
+    /// Stock below the requested quantity.
     #[error("Insufficient stock")]
     InsufficientStock(Vec<Shortage>),
-    /// There would be more than a shop may have.
-    #[error("The stock would be above {MAX_STOCK}")]
-    TooMuchStock,
-    /// The order has no reservation.
+    /// Stock above [`MAX_STOCK`] after an adjustment.
+    #[error("Stock limit of {MAX_STOCK} exceeded")]
+    StockLimitExceeded,
+    /// Order without a reservation.
     #[error("Reservation not found")]
     ReservationNotFound,
-    /// The reservation was given back.
-    #[error("The reservation of this order was released; another attempt needs another order id")]
+    /// Reservation that was released; it is final.
+    #[error("Reservation already released, use a new order id")]
     ReservationReleased,
-    /// The pieces are sold.
-    #[error("The reservation of this order is committed")]
+    /// Reservation whose stock is sold.
+    #[error("Reservation already committed")]
     ReservationCommitted,
-    /// The order has a reservation of other pieces.
-    #[error("This order has a reservation with other items")]
-    OtherItems,
-    /// There is no such picture.
+    /// Existing reservation of the order with other items.
+    #[error("Reservation exists with different items")]
+    ReservationMismatch,
+    /// Unknown picture.
     #[error("Image not found")]
     ImageNotFound,
-    /// There is no such review.
+    /// Unknown review.
     #[error("Review not found")]
     ReviewNotFound,
-    /// The author's account was deleted.
-    #[error("The account was deleted")]
+    /// Author whose account was deleted.
+    #[error("Account deleted")]
     AuthorDeleted,
-    /// The review is another person's.
-    #[error("A review can only be deleted by its author")]
-    NotTheAuthor,
+    /// Review of another author.
+    #[error("Only the author may delete a review")]
+    NotReviewAuthor,
 }
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let detail = error.to_string();
         match error {
-            Error::Store(error) => stored(error),
+            Error::Store(error) => from_store(error),
             Error::ProductNotFound => Self::new(ErrorCode::ProductNotFound, detail),
             Error::ProductsNotFound(ids) => {
                 Self::new(ErrorCode::ProductNotFound, detail).status(400).with("productIds", ids)
@@ -64,40 +64,27 @@ impl From<Error> for ApiError {
             Error::InsufficientStock(shortages) => {
                 Self::new(ErrorCode::InsufficientStock, detail).with("shortages", shortages)
             }
-            Error::TooMuchStock => {
+            Error::StockLimitExceeded => {
                 let message = format!("must leave a stock of at most {MAX_STOCK}");
                 Self::validation(vec![FieldError { field: "quantity".to_owned(), message }])
             }
             Error::ReservationNotFound => Self::new(ErrorCode::ReservationNotFound, detail),
             Error::ReservationReleased => Self::new(ErrorCode::ReservationReleased, detail),
             Error::ReservationCommitted => Self::new(ErrorCode::ReservationCommitted, detail),
-            Error::OtherItems => Self::new(ErrorCode::Conflict, detail),
+            Error::ReservationMismatch => Self::new(ErrorCode::Conflict, detail),
             Error::ImageNotFound => Self::new(ErrorCode::ImageNotFound, detail),
             Error::ReviewNotFound => Self::new(ErrorCode::ReviewNotFound, detail),
             // A token of a deleted account is no longer valid.
             Error::AuthorDeleted => Self::invalid_token(),
-            Error::NotTheAuthor => Self::new(ErrorCode::Forbidden, detail),
+            Error::NotReviewAuthor => Self::new(ErrorCode::Forbidden, detail),
         }
     }
 }
 
-fn stored(error: StoreError) -> ApiError {
+fn from_store(error: StoreError) -> ApiError {
     match error.unique() {
-        Some(constraint) if constraint.contains("sku") => {
-            ApiError::new(ErrorCode::SkuExists, "A product with this sku exists already")
-        }
-        Some(constraint) if constraint.contains("reviews") => {
-            ApiError::new(ErrorCode::ReviewExists, "You have reviewed this product already")
-        }
+        Some(CONSTRAINT_SKU) => ApiError::new(ErrorCode::SkuExists, "Sku already exists"),
+        Some(CONSTRAINT_ONE_REVIEW) => ApiError::new(ErrorCode::ReviewExists, "Product already reviewed"),
         _ => error.into(),
-    }
-}
-
-impl From<Error> for HandleError {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Store(error) => error.into(),
-            other => Self::Fault(other.into()),
-        }
     }
 }

@@ -1,19 +1,23 @@
-//! The product service: the catalogue, its stock and reservations, and what people think of the products.
+//! Product service: catalog, stock, reservations and reviews.
 //!
-//! [`domain`] has the rules, [`store`] the ports; `Shop` carries out what routes, events and jobs ask for.
+//! Layers, each calling only those below it: `routes`, `consumers` and `workers`; `service` (use cases);
+//! [`repository`] (ports and their SQL adapter), `clients`; [`domain`] (types and rules without I/O). `app` is the
+//! composition root.
 
 pub mod app;
+mod clients;
 pub mod config;
+mod consumers;
 pub mod domain;
 mod error;
-mod events;
-mod figures;
-mod jobs;
-mod orders;
+mod metrics;
+pub mod repository;
 mod routes;
-mod sample;
-mod shop;
-pub mod store;
+mod search_text;
+mod seed_data;
+mod service;
+mod state;
+mod workers;
 
-/// The service's name.
+/// Name of the service.
 pub const NAME: &str = "product-service";

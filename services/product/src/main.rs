@@ -1,4 +1,4 @@
-//! The product service as a process of its own.
+//! Product service as a process of its own.
 
 use std::process::ExitCode;
 

@@ -1,42 +1,45 @@
-//! The endpoints.
+//! HTTP endpoints, one file each.
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::app::AppState;
+use crate::state::AppState;
 
-pub(crate) mod actuator;
+mod actuator_health;
+mod actuator_info;
+mod actuator_prometheus;
 mod add_image;
 mod adjust_stock;
 mod audit_products;
-mod batch;
 mod brands;
 mod categories;
 mod check_stock;
+mod conditional_get;
 mod create_product;
+mod create_reservation;
 mod create_review;
 mod delete_image;
 mod delete_product;
 mod delete_review;
 mod get_product;
 mod get_product_by_sku;
+mod get_products_batch;
 mod get_reservation;
 mod latest_products;
 mod list_products;
 mod list_reviews;
-mod paging;
+mod pagination;
 mod release_reservation;
-mod reserve;
-mod show;
+mod request;
 mod top_rated_products;
 mod update_product;
 
-/// All endpoints of this service's own.
+/// Returns the router of this service's own endpoints.
 pub(crate) fn router(state: AppState) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(list_products::list_products))
         .routes(routes!(create_product::create_product))
-        .routes(routes!(batch::batch))
+        .routes(routes!(get_products_batch::get_products_batch))
         .routes(routes!(categories::categories))
         .routes(routes!(brands::brands))
         .routes(routes!(latest_products::latest_products))
@@ -47,7 +50,7 @@ pub(crate) fn router(state: AppState) -> OpenApiRouter {
         .routes(routes!(delete_product::delete_product))
         .routes(routes!(check_stock::check_stock))
         .routes(routes!(adjust_stock::adjust_stock))
-        .routes(routes!(reserve::reserve))
+        .routes(routes!(create_reservation::create_reservation))
         .routes(routes!(get_reservation::get_reservation))
         .routes(routes!(release_reservation::release_reservation))
         .routes(routes!(add_image::add_image))
@@ -56,8 +59,8 @@ pub(crate) fn router(state: AppState) -> OpenApiRouter {
         .routes(routes!(create_review::create_review))
         .routes(routes!(delete_review::delete_review))
         .routes(routes!(audit_products::audit_products))
-        .routes(routes!(actuator::health))
-        .routes(routes!(actuator::info))
-        .routes(routes!(actuator::prometheus))
+        .routes(routes!(actuator_health::health))
+        .routes(routes!(actuator_info::info))
+        .routes(routes!(actuator_prometheus::prometheus))
         .with_state(state)
 }

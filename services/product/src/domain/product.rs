@@ -1,65 +1,67 @@
-//! Products as they are created, changed and listed.
+//! Products: creation and changes, with the events that they cause.
 
 use chrono::{DateTime, Utc};
-use contracts::Money;
 use contracts::calls::Product;
-use contracts::event::ProductChanged;
+use contracts::event::{ProductChanged, StockUpdated};
+use contracts::{Event, Money};
 
-/// A product that is about to be created.
+/// Largest available stock that an adjustment may leave.
+pub const MAX_STOCK: i64 = 1_000_000_000;
+
+/// Product to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewProduct {
-    /// What it is called.
+    /// Display name.
     pub name: String,
-    /// What it is.
+    /// Description.
     pub description: String,
-    /// For one piece; above zero.
+    /// Unit price, above zero.
     pub price: Money,
-    /// The one category that it is in.
+    /// Category.
     pub category: String,
-    /// Pieces that it begins with.
+    /// Initial stock.
     pub stock_quantity: i64,
-    /// Who makes it.
+    /// Brand.
     pub brand: Option<String>,
-    /// The seller's own number, unique.
+    /// Stock keeping unit, unique among active products.
     pub sku: Option<String>,
 }
 
-/// What is to be changed of a product; what is `None` stays.
+/// Changes of a product. Fields that are `None` stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProductChanges {
-    /// What it is called.
+    /// Display name.
     pub name: Option<String>,
-    /// What it is.
+    /// Description.
     pub description: Option<String>,
-    /// For one piece; above zero.
+    /// Unit price, above zero.
     pub price: Option<Money>,
-    /// The one category that it is in.
+    /// Category.
     pub category: Option<String>,
-    /// Who makes it; `Some(None)` takes it away.
+    /// Brand; `Some(None)` removes it.
     pub brand: Option<Option<String>>,
-    /// The seller's own number; `Some(None)` takes it away.
+    /// Stock keeping unit; `Some(None)` removes it.
     pub sku: Option<Option<String>>,
-    /// Whether it is on sale.
+    /// Visibility in the catalog.
     pub active: Option<bool>,
 }
 
 impl ProductChanges {
-    /// That it is no longer on sale.
-    #[must_use]
-    pub fn hide() -> Self {
-        Self { active: Some(false), ..Self::default() }
+    /// Returns true if the changes may move a sku from one product to another.
+    pub(crate) const fn affects_skus(&self) -> bool {
+        self.sku.is_some() || self.active.is_some()
     }
 
-    /// Changes the product; answers whether anything is different then.
-    pub fn apply(&self, product: &mut Product, now: DateTime<Utc>) -> bool {
+    /// Applies the changes; returns true if the product differs afterwards.
+    fn apply(&self, product: &mut Product, now: DateTime<Utc>) -> bool {
         let before = product.clone();
-        put(&mut product.name, self.name.as_ref());
-        put(&mut product.description, self.description.as_ref());
-        put(&mut product.price, self.price.as_ref());
-        put(&mut product.category, self.category.as_ref());
-        put(&mut product.brand, self.brand.as_ref());
-        put(&mut product.sku, self.sku.as_ref());
-        put(&mut product.active, self.active.as_ref());
+        set(&mut product.name, self.name.as_ref());
+        set(&mut product.description, self.description.as_ref());
+        set(&mut product.price, self.price.as_ref());
+        set(&mut product.category, self.category.as_ref());
+        set(&mut product.brand, self.brand.as_ref());
+        set(&mut product.sku, self.sku.as_ref());
+        set(&mut product.active, self.active.as_ref());
         let changed = *product != before;
         if changed {
             product.updated_at = now;
@@ -68,14 +70,53 @@ impl ProductChanges {
     }
 }
 
-fn put<T: Clone>(field: &mut T, value: Option<&T>) {
+fn set<T: Clone>(field: &mut T, value: Option<&T>) {
     if let Some(value) = value {
         field.clone_from(value);
     }
 }
 
-/// What the events about a product tell of it.
-pub(crate) fn told(product: &Product) -> ProductChanged {
+/// Picture to be added to a product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewImage {
+    /// Address; it is never fetched.
+    pub url: String,
+    /// Alternative text.
+    pub alt_text: Option<String>,
+    /// Replacement of the product's current primary picture.
+    pub primary: bool,
+}
+
+/// Changes a product; returns no event if nothing differs.
+#[must_use]
+pub fn update(product: &mut Product, changes: &ProductChanges, now: DateTime<Utc>) -> Vec<Event> {
+    let changed = changes.apply(product, now);
+    changed.then(|| Event::ProductUpdated(event_payload(product))).into_iter().collect()
+}
+
+/// Deactivates a product; returns no event if it was inactive already.
+#[must_use]
+pub fn deactivate(product: &mut Product, now: DateTime<Utc>) -> Vec<Event> {
+    let changed = ProductChanges { active: Some(false), ..ProductChanges::default() }.apply(product, now);
+    changed.then(|| Event::ProductDeleted(event_payload(product))).into_iter().collect()
+}
+
+/// Returns the event of a created product.
+pub(crate) fn created(product: &Product) -> Event {
+    Event::ProductCreated(event_payload(product))
+}
+
+/// Returns the event of an added or removed picture.
+pub(crate) fn image_changed(product: &Product) -> Event {
+    Event::ProductUpdated(event_payload(product))
+}
+
+/// Returns the event of a manual stock adjustment.
+pub(crate) const fn stock_adjusted(product: &Product, change: i64) -> Event {
+    Event::StockUpdated(StockUpdated { product_id: product.id, change, stock_quantity: product.stock_quantity })
+}
+
+fn event_payload(product: &Product) -> ProductChanged {
     ProductChanged {
         product_id: product.id,
         name: product.name.clone(),
@@ -83,106 +124,6 @@ pub(crate) fn told(product: &Product) -> ProductChanged {
         price: product.price,
         stock_quantity: product.stock_quantity,
         active: product.active,
-    }
-}
-
-/// A picture that is about to be added.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewImage {
-    /// Where it is; never fetched.
-    pub url: String,
-    /// What it shows.
-    pub alt_text: Option<String>,
-    /// Whether it stands for the product from now on.
-    pub primary: bool,
-}
-
-/// A part of the catalogue: all conditions hold. Products that are not active are in none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shelf {
-    /// In this category, in any spelling with the same equality key.
-    pub category: Option<String>,
-    /// Of this brand, in the same way.
-    pub brand: Option<String>,
-    /// At this price at least.
-    pub min_price: Option<Money>,
-    /// At this price at most.
-    pub max_price: Option<Money>,
-    /// With this text in name or description, whatever its case and diacritics.
-    pub search: Option<String>,
-    /// Only what is in stock.
-    pub in_stock: bool,
-}
-
-/// The order of a list of products. Ties are broken by id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listing {
-    /// As the caller wants it.
-    By(Sort),
-    /// The newest first.
-    Latest,
-    /// The best rated first, then those with more reviews.
-    TopRated,
-}
-
-/// A caller's own order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sort {
-    /// By what.
-    pub field: SortField,
-    /// From the greatest down.
-    pub descending: bool,
-}
-
-impl Default for Sort {
-    fn default() -> Self {
-        Self { field: SortField::Id, descending: false }
-    }
-}
-
-impl Sort {
-    /// Reads `field`, `field,asc` or `field,desc`; `None` for anything else.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (field, direction) = text.split_once(',').unwrap_or((text, "asc"));
-        let field = SortField::ALL.into_iter().find(|known| known.as_str() == field)?;
-        let descending = match direction.to_ascii_lowercase().as_str() {
-            "asc" => false,
-            "desc" => true,
-            _ => return None,
-        };
-        Some(Self { field, descending })
-    }
-}
-
-/// What products can be sorted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are those of the product's fields")]
-pub enum SortField {
-    Id,
-    Name,
-    Price,
-    CreatedAt,
-    AverageRating,
-    StockQuantity,
-}
-
-impl SortField {
-    /// Every one there is.
-    pub const ALL: [Self; 6] =
-        [Self::Id, Self::Name, Self::Price, Self::CreatedAt, Self::AverageRating, Self::StockQuantity];
-
-    /// As it stands in a query.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Id => "id",
-            Self::Name => "name",
-            Self::Price => "price",
-            Self::CreatedAt => "createdAt",
-            Self::AverageRating => "averageRating",
-            Self::StockQuantity => "stockQuantity",
-        }
     }
 }
 
@@ -215,30 +156,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_stays() {
+    fn update_keeps_omitted_fields() {
         let mut changed = product();
         let changes = ProductChanges { price: Some(Money::from_cents(1299)), brand: Some(None), ..Default::default() };
-        assert!(changes.apply(&mut changed, LATER));
+        assert_eq!(update(&mut changed, &changes, LATER), [Event::ProductUpdated(event_payload(&changed))]);
         let expected = Product { price: Money::from_cents(1299), brand: None, updated_at: LATER, ..product() };
         assert_eq!(changed, expected);
     }
 
     #[test]
-    fn the_same_again_is_no_change() {
+    fn update_with_equal_values_is_no_change() {
         let mut same = product();
         let changes = ProductChanges { name: Some("Mug".to_owned()), active: Some(true), ..Default::default() };
-        assert!(!changes.apply(&mut same, LATER));
+        assert_eq!(update(&mut same, &changes, LATER), []);
         assert_eq!(same, product());
-    }
-
-    #[test]
-    fn a_sort_names_a_field_and_a_direction() {
-        let by = |field, descending| Some(Sort { field, descending });
-        assert_eq!(Sort::parse("price,desc"), by(SortField::Price, true));
-        assert_eq!(Sort::parse("createdAt,asc"), by(SortField::CreatedAt, false));
-        assert_eq!(Sort::parse("name"), by(SortField::Name, false));
-        for wrong in ["", ",", "sku,asc", "price,down", "price,asc,desc", "price,", "Price,asc", "id;--,asc"] {
-            assert_eq!(Sort::parse(wrong), None, "{wrong}");
-        }
     }
 }

@@ -1,87 +1,113 @@
-//! Reservations: how an order's pieces leave the shelf and come back.
+//! Reservations: state machine of the stock that an order holds.
 //!
-//! `reserved` becomes `held`, `committed` or `released`, `held` the latter two, `committed` becomes `released` when the
-//! order is cancelled after all. `released` is the end. Messages come late, twice and overtaken: what a state does not
-//! lead to changes nothing.
+//! `reserved` becomes `held`, `committed` or `released`; `held` becomes `committed` or `released`; `committed` becomes
+//! `released` if the order is cancelled afterwards. `released` is final. Messages arrive late, repeatedly and out of
+//! order: a message that does not apply to the current state changes nothing.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use contracts::calls::{Abandoned, OrderStatus, Reservation, ReservationLine, ReservationStatus};
 use contracts::event::{Line, ReservationChanged};
-use contracts::{OrderId, ProductId};
+use contracts::{Event, OrderId, ProductId};
 
-/// A reservation that is about to be made.
+/// Reservation to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewReservation {
-    /// For which order.
+    /// Order that the stock is reserved for.
     pub order_id: OrderId,
-    /// One line a product, by product id.
+    /// Lines in the order of their product ids, one per product.
     pub lines: Vec<ReservationLine>,
-    /// When it runs out.
+    /// Time of expiry.
     pub expires_at: DateTime<Utc>,
 }
 
-/// What is done to a reservation and to the pieces that it holds.
+impl NewReservation {
+    /// Returns the event of the creation.
+    pub(crate) fn event(&self) -> Event {
+        Event::StockReserved(to_event(self.order_id, &self.lines))
+    }
+}
+
+/// Transition of a reservation and of the stock that it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Nothing.
+pub enum ReservationAction {
+    /// No transition.
     Keep,
-    /// An order that has no reservation never gets one.
-    Bury,
-    /// The order exists: the pieces stay reserved without expiry.
+    /// Tombstone that prevents a later reservation of the order.
+    Tombstone,
+    /// Confirmation that the order exists: the stock stays reserved without expiry.
     Hold,
-    /// The pieces are sold.
+    /// Sale of the reserved stock.
     Commit,
-    /// Reserved pieces go back on the shelf.
+    /// Return of the reserved stock.
     Release,
-    /// Sold pieces go back on the shelf.
+    /// Return of the reserved stock, because the order was never placed.
+    Expire,
+    /// Return of the sold stock.
     Restock,
 }
 
-/// The order is confirmed, or further on.
-#[must_use]
-pub fn on_confirmed(status: Option<ReservationStatus>) -> Step {
-    match status {
-        Some(ReservationStatus::Reserved | ReservationStatus::Held) => Step::Commit,
-        None | Some(ReservationStatus::Committed | ReservationStatus::Released) => Step::Keep,
+impl ReservationAction {
+    /// Returns the event of the transition; `None` if it moves no stock.
+    #[must_use]
+    pub fn event(self, reservation: &Reservation) -> Option<Event> {
+        let changed = to_event(reservation.order_id, &reservation.items);
+        match self {
+            Self::Keep | Self::Tombstone | Self::Hold => None,
+            Self::Commit => Some(Event::StockCommitted(changed)),
+            Self::Release | Self::Restock => Some(Event::StockReleased(changed)),
+            Self::Expire => Some(Event::StockExpired(changed)),
+        }
     }
 }
 
-/// The order is cancelled.
+/// Returns the action for an order that is confirmed or in a later status.
 #[must_use]
-pub fn on_cancelled(status: Option<ReservationStatus>) -> Step {
+pub fn on_confirmed(status: Option<ReservationStatus>) -> ReservationAction {
     match status {
-        None => Step::Bury,
-        Some(ReservationStatus::Reserved | ReservationStatus::Held) => Step::Release,
-        Some(ReservationStatus::Committed) => Step::Restock,
-        Some(ReservationStatus::Released) => Step::Keep,
+        Some(ReservationStatus::Reserved | ReservationStatus::Held) => ReservationAction::Commit,
+        None | Some(ReservationStatus::Committed | ReservationStatus::Released) => ReservationAction::Keep,
     }
 }
 
-/// The order service gives it back; `None` if the pieces are sold.
+/// Returns the action for a cancelled order.
 #[must_use]
-pub fn on_released(status: Option<ReservationStatus>) -> Option<Step> {
+pub fn on_cancelled(status: Option<ReservationStatus>) -> ReservationAction {
+    match status {
+        None => ReservationAction::Tombstone,
+        Some(ReservationStatus::Reserved | ReservationStatus::Held) => ReservationAction::Release,
+        Some(ReservationStatus::Committed) => ReservationAction::Restock,
+        Some(ReservationStatus::Released) => ReservationAction::Keep,
+    }
+}
+
+/// Returns the action for a release by the order service; `None` if the stock is sold and the release is rejected.
+#[must_use]
+pub fn on_released(status: Option<ReservationStatus>) -> Option<ReservationAction> {
     match status {
         Some(ReservationStatus::Committed) => None,
         other => Some(on_cancelled(other)),
     }
 }
 
-/// It ran out, and the order service said what became of the order.
+/// Returns the action for an expired reservation, given the order service's response.
 #[must_use]
-pub fn on_abandoned(status: Option<ReservationStatus>, answer: &Abandoned) -> Step {
+pub fn on_abandoned(status: Option<ReservationStatus>, outcome: &Abandoned) -> ReservationAction {
     match status {
-        Some(ReservationStatus::Reserved) if !answer.exists => Step::Release,
-        Some(ReservationStatus::Reserved) if answer.status == Some(OrderStatus::Cancelled) => Step::Release,
-        Some(ReservationStatus::Reserved) => Step::Hold,
-        _ => Step::Keep,
+        Some(ReservationStatus::Reserved) if !outcome.exists => ReservationAction::Expire,
+        // An order that was cancelled did not let its reservation expire.
+        Some(ReservationStatus::Reserved) if outcome.status == Some(OrderStatus::Cancelled) => {
+            ReservationAction::Release
+        }
+        Some(ReservationStatus::Reserved) => ReservationAction::Hold,
+        _ => ReservationAction::Keep,
     }
 }
 
-/// One line a product, by product id: lines of the same product are added up.
+/// Merges lines of the same product; the result is ordered by product id.
 #[must_use]
-pub fn add_up(lines: &[ReservationLine]) -> Vec<ReservationLine> {
+pub fn merge_lines(lines: &[ReservationLine]) -> Vec<ReservationLine> {
     let mut sums: BTreeMap<ProductId, i64> = BTreeMap::new();
     for line in lines {
         let sum = sums.entry(line.product_id).or_default();
@@ -90,59 +116,76 @@ pub fn add_up(lines: &[ReservationLine]) -> Vec<ReservationLine> {
     sums.into_iter().map(|(product_id, quantity)| ReservationLine { product_id, quantity }).collect()
 }
 
-/// What the events about a reservation tell of it.
-#[must_use]
-pub fn lines_of(reservation: &Reservation) -> ReservationChanged {
+fn to_event(order_id: OrderId, lines: &[ReservationLine]) -> ReservationChanged {
     let line = |line: &ReservationLine| Line { product_id: line.product_id, quantity: line.quantity };
-    ReservationChanged { order_id: reservation.order_id, items: reservation.items.iter().map(line).collect() }
+    ReservationChanged { order_id, items: lines.iter().map(line).collect() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ReservationAction::{Commit, Expire, Hold, Keep, Release, Restock, Tombstone};
     use ReservationStatus::{Committed, Held, Released, Reserved};
 
     const ALL: [Option<ReservationStatus>; 5] = [None, Some(Reserved), Some(Held), Some(Committed), Some(Released)];
 
     #[test]
-    fn only_what_is_on_the_shelf_for_an_order_is_sold() {
-        let steps = ALL.map(on_confirmed);
-        assert_eq!(steps, [Step::Keep, Step::Commit, Step::Commit, Step::Keep, Step::Keep]);
+    fn confirmation_commits_only_reserved_and_held_stock() {
+        assert_eq!(ALL.map(on_confirmed), [Keep, Commit, Commit, Keep, Keep]);
     }
 
     #[test]
-    fn a_cancelled_order_gives_everything_back_once() {
-        let steps = ALL.map(on_cancelled);
-        assert_eq!(steps, [Step::Bury, Step::Release, Step::Release, Step::Restock, Step::Keep]);
+    fn cancellation_returns_all_stock_once() {
+        assert_eq!(ALL.map(on_cancelled), [Tombstone, Release, Release, Restock, Keep]);
     }
 
     #[test]
-    fn what_is_sold_is_not_released() {
-        let steps = ALL.map(on_released);
-        let expected = [Some(Step::Bury), Some(Step::Release), Some(Step::Release), None, Some(Step::Keep)];
-        assert_eq!(steps, expected);
+    fn release_of_sold_stock_is_rejected() {
+        assert_eq!(ALL.map(on_released), [Some(Tombstone), Some(Release), Some(Release), None, Some(Keep)]);
     }
 
     #[test]
-    fn what_ran_out_follows_the_order() {
-        let answer = |exists, status| Abandoned { exists, status };
-        for (answer, step) in [
-            (answer(false, None), Step::Release),
-            (answer(true, Some(OrderStatus::Pending)), Step::Hold),
-            (answer(true, Some(OrderStatus::Confirmed)), Step::Hold),
-            (answer(true, None), Step::Hold),
-            (answer(true, Some(OrderStatus::Cancelled)), Step::Release),
+    fn expiry_depends_on_the_order() {
+        let outcome = |exists, status| Abandoned { exists, status };
+        for (outcome, action) in [
+            (outcome(false, None), Expire),
+            (outcome(true, Some(OrderStatus::Pending)), Hold),
+            (outcome(true, Some(OrderStatus::Confirmed)), Hold),
+            (outcome(true, None), Hold),
+            (outcome(true, Some(OrderStatus::Cancelled)), Release),
         ] {
-            let steps = ALL.map(|status| on_abandoned(status, &answer));
-            assert_eq!(steps, [Step::Keep, step, Step::Keep, Step::Keep, Step::Keep], "{answer:?}");
+            let actions = ALL.map(|status| on_abandoned(status, &outcome));
+            assert_eq!(actions, [Keep, action, Keep, Keep, Keep], "{outcome:?}");
         }
     }
 
     #[test]
-    fn lines_of_a_product_are_added_up_in_id_order() {
+    fn transitions_that_move_stock_have_an_event() {
+        let reservation = Reservation {
+            order_id: OrderId::generate(DateTime::UNIX_EPOCH),
+            status: Reserved,
+            expires_at: None,
+            items: vec![ReservationLine { product_id: ProductId::new(1), quantity: 2 }],
+        };
+        let changed = to_event(reservation.order_id, &reservation.items);
+        for (action, event) in [
+            (Keep, None),
+            (Tombstone, None),
+            (Hold, None),
+            (Commit, Some(Event::StockCommitted(changed.clone()))),
+            (Release, Some(Event::StockReleased(changed.clone()))),
+            (Restock, Some(Event::StockReleased(changed.clone()))),
+            (Expire, Some(Event::StockExpired(changed))),
+        ] {
+            assert_eq!(action.event(&reservation), event, "{action:?}");
+        }
+    }
+
+    #[test]
+    fn merged_lines_are_ordered_by_product_id() {
         let line = |id, quantity| ReservationLine { product_id: ProductId::new(id), quantity };
-        let lines = add_up(&[line(9, 1), line(2, 3), line(9, 4), line(1, i64::MAX), line(1, 1)]);
+        let lines = merge_lines(&[line(9, 1), line(2, 3), line(9, 4), line(1, i64::MAX), line(1, 1)]);
         assert_eq!(lines, [line(1, i64::MAX), line(2, 3), line(9, 5)]);
-        assert!(add_up(&[]).is_empty());
+        assert!(merge_lines(&[]).is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! What people think of a product.
+//! Reviews and ratings.
 
 use chrono::{DateTime, Utc};
 use contracts::calls::Rating;
@@ -6,41 +6,57 @@ use contracts::{ProductId, ReviewId, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A person's opinion of a product.
+/// Review of a product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Review {
-    /// Its id.
+    /// Id of the review.
     pub id: ReviewId,
-    /// Of which product.
+    /// Reviewed product.
     pub product_id: ProductId,
-    /// Whose; `null` once the account was deleted.
+    /// Author; `null` once the account was deleted.
     pub user_id: Option<UserId>,
-    /// From 1 to 5.
+    /// Rating from 1 to 5.
     #[schema(minimum = 1, maximum = 5)]
     pub rating: i64,
-    /// In a few words.
+    /// Title.
     pub title: Option<String>,
-    /// In more.
+    /// Comment.
     pub comment: Option<String>,
-    /// When it was written.
+    /// Time of creation.
     pub created_at: DateTime<Utc>,
 }
 
-/// A review that is about to be written.
+/// Review to be added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewReview {
-    /// Whose.
+    /// Author.
     pub user_id: UserId,
-    /// From 1 to 5.
+    /// Rating from 1 to 5.
     pub rating: i64,
-    /// In a few words.
+    /// Title.
     pub title: Option<String>,
-    /// In more.
+    /// Comment.
     pub comment: Option<String>,
 }
 
-/// The mean of `count` ratings that add up to `sum`, to the hundredth, halves up; 0 without any.
+impl Review {
+    /// Returns true if the actor may delete the review: its author and admins may.
+    pub(crate) fn can_be_deleted_by(&self, actor: ReviewActor) -> bool {
+        actor.is_admin || self.user_id == Some(actor.user_id)
+    }
+}
+
+/// Caller who deletes a review.
+#[derive(Clone, Copy, Debug)]
+pub struct ReviewActor {
+    /// Account of the caller.
+    pub user_id: UserId,
+    /// Permission to delete any review.
+    pub is_admin: bool,
+}
+
+/// Returns the mean of `count` ratings with this `sum`, rounded half up to the hundredth; zero without ratings.
 #[must_use]
 pub const fn mean(sum: i64, count: i64) -> Rating {
     if count <= 0 {
@@ -54,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mean_is_rounded_half_up_to_the_hundredth() {
+    fn mean_is_rounded_half_up_to_the_hundredth() {
         for (sum, count, hundredths) in
             [(0, 0, 0), (5, 1, 500), (9, 2, 450), (13, 3, 433), (14, 3, 467), (33, 8, 413), (1, 1, 100)]
         {

@@ -8,25 +8,25 @@ use contracts::{Problem, ProductId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::app::AppState;
 use crate::domain::MAX_STOCK;
+use crate::state::AppState;
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = StockAdjustment)]
-pub(super) struct Body {
-    /// Pieces that came (above zero) or went (below zero).
+pub(super) struct AdjustStockRequest {
+    /// Change of the available stock: positive adds, negative removes.
     #[schema(required)]
     quantity: Option<i64>,
 }
 
-/// Adds pieces by hand, or takes away what is not reserved.
+/// Adjusts the available stock manually. Reserved stock cannot be removed.
 #[utoipa::path(
     patch,
     path = "/api/products/{id}/stock",
     tag = "stock",
     security(("bearer" = [])),
     params(("id" = ProductId, Path)),
-    request_body = Body,
+    request_body = AdjustStockRequest,
     responses(
         (status = 200, body = Product),
         (status = 400, description = "VALIDATION_FAILED, MALFORMED_BODY, INSUFFICIENT_STOCK", body = Problem),
@@ -39,13 +39,17 @@ pub(super) async fn adjust_stock(
     State(app): State<AppState>,
     _caller: AdminOr<scope::ProductsStock>,
     Path(id): Path<ProductId>,
-    Json(body): Json<Body>,
+    Json(body): Json<AdjustStockRequest>,
 ) -> Result<Json<Product>, ApiError> {
+    let product = app.inventory.adjust(id, validate(&body)?).await?;
+    Ok(Json(product))
+}
+
+fn validate(body: &AdjustStockRequest) -> Result<i64, ApiError> {
     let mut checks = Checks::new();
     let quantity = checks.integer("quantity", body.quantity, -MAX_STOCK..=MAX_STOCK);
     if quantity == Some(0) {
         checks.fail("quantity", "must not be 0");
     }
-    let quantity = checks.finish(quantity)?;
-    Ok(Json(app.shop.adjust(id, quantity).await?))
+    checks.finish(quantity)
 }

@@ -7,9 +7,9 @@ use common::http::{ApiError, Json, Query};
 use contracts::audit::ProductAudit;
 use contracts::{Problem, ProductId};
 
-use crate::app::AppState;
+use crate::state::AppState;
 
-/// The pieces of products by id, as an auditor compares them with orders.
+/// Returns the stock balances of products by id, for an audit against orders.
 #[utoipa::path(
     get,
     path = "/ops/audit",
@@ -29,5 +29,5 @@ pub(super) async fn audit_products(
     Query(page): Query<AuditPage>,
 ) -> Result<Json<Vec<ProductAudit>>, ApiError> {
     let (after, limit) = page.read::<ProductId>()?;
-    Ok(Json(app.shop.audit(after, limit).await?))
+    Ok(Json(app.inventory.audit_page(after, limit).await?))
 }

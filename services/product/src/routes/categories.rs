@@ -3,9 +3,9 @@
 use axum::extract::State;
 use common::http::{ApiError, Json};
 
-use crate::app::AppState;
+use crate::state::AppState;
 
-/// The categories that active products are in, sorted; of spellings that look the same, the first product's.
+/// Returns the categories of active products, sorted. Spellings that look the same count once, in the oldest spelling.
 #[utoipa::path(
     get,
     path = "/api/products/categories",
@@ -13,5 +13,5 @@ use crate::app::AppState;
     responses((status = 200, body = Vec<String>))
 )]
 pub(super) async fn categories(State(app): State<AppState>) -> Result<Json<Vec<String>>, ApiError> {
-    Ok(Json(app.shop.categories().await?))
+    Ok(Json(app.catalog.categories().await?))
 }

@@ -6,37 +6,36 @@ use contracts::{Problem, ProductId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::app::AppState;
-use crate::error::Error;
+use crate::state::AppState;
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Params {
-    /// Pieces that are wanted.
+pub(super) struct CheckStockQuery {
+    /// Requested quantity.
     #[param(minimum = 1, default = 1)]
     quantity: Option<i64>,
 }
 
-/// What is in stock of a product.
+/// Available stock of a product.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ProductStock)]
-pub(super) struct Answer {
+pub(super) struct CheckStockResponse {
     product_id: ProductId,
-    /// Pieces that are left to reserve.
+    /// Available stock.
     stock_quantity: i64,
-    /// Whether they are as many as are wanted.
+    /// Sufficiency for the requested quantity.
     available: bool,
 }
 
-/// Whether so many pieces are in stock.
+/// Checks the available stock of an active product.
 #[utoipa::path(
     get,
     path = "/api/products/{id}/stock",
     tag = "stock",
-    params(("id" = ProductId, Path), Params),
+    params(("id" = ProductId, Path), CheckStockQuery),
     responses(
-        (status = 200, body = Answer),
+        (status = 200, body = CheckStockResponse),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 404, description = "PRODUCT_NOT_FOUND", body = Problem),
     )
@@ -44,12 +43,11 @@ pub(super) struct Answer {
 pub(super) async fn check_stock(
     State(app): State<AppState>,
     Path(id): Path<ProductId>,
-    Query(params): Query<Params>,
-) -> Result<Json<Answer>, ApiError> {
+    Query(query): Query<CheckStockQuery>,
+) -> Result<Json<CheckStockResponse>, ApiError> {
     let mut checks = Checks::new();
-    let quantity = checks.integer("quantity", Some(params.quantity.unwrap_or(1)), 1..=i64::MAX);
+    let quantity = checks.integer("quantity", Some(query.quantity.unwrap_or(1)), 1..=i64::MAX);
     let quantity = checks.finish(quantity)?;
-    let product = app.shop.find(id).await?.filter(|product| product.active).ok_or(Error::ProductNotFound)?;
-    let stock_quantity = product.stock_quantity;
-    Ok(Json(Answer { product_id: id, stock_quantity, available: stock_quantity >= quantity }))
+    let stock_quantity = app.inventory.available(id).await?;
+    Ok(Json(CheckStockResponse { product_id: id, stock_quantity, available: stock_quantity >= quantity }))
 }

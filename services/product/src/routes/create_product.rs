@@ -11,39 +11,31 @@ use contracts::{Money, Problem};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::app::AppState;
-use crate::domain::{MAX_STOCK, NewProduct, is_path_segment};
-
-/// Characters that a product's texts may have.
-pub(super) mod chars {
-    use std::ops::RangeInclusive;
-
-    pub(in crate::routes) const NAME: RangeInclusive<usize> = 1..=255;
-    pub(in crate::routes) const DESCRIPTION: RangeInclusive<usize> = 1..=2000;
-    pub(in crate::routes) const CATEGORY: RangeInclusive<usize> = 1..=100;
-    pub(in crate::routes) const BRAND: usize = 50;
-    pub(in crate::routes) const SKU: usize = 100;
-}
+use super::request::{
+    CATEGORY_CHARS, DESCRIPTION_CHARS, MAX_BRAND_CHARS, MAX_SKU_CHARS, NAME_CHARS, check_price, check_sku,
+};
+use crate::domain::{MAX_STOCK, NewProduct};
+use crate::state::AppState;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = NewProduct)]
-pub(super) struct Body {
+pub(super) struct CreateProductRequest {
     #[schema(required, min_length = 1, max_length = 255)]
     name: Option<String>,
     #[schema(required, min_length = 1, max_length = 2000)]
     description: Option<String>,
-    /// Above zero.
+    /// Unit price, above zero.
     #[schema(required)]
     price: Option<Money>,
     #[schema(required, min_length = 1, max_length = 100)]
     category: Option<String>,
-    /// Pieces that it begins with.
+    /// Initial stock.
     #[schema(minimum = 0, default = 0)]
     stock_quantity: Option<i64>,
     #[schema(max_length = 50)]
     brand: Option<String>,
-    /// Unique.
+    /// Stock keeping unit, unique among active products.
     #[schema(max_length = 100)]
     sku: Option<String>,
 }
@@ -54,7 +46,7 @@ pub(super) struct Body {
     path = "/api/products",
     tag = "products",
     security(("bearer" = [])),
-    request_body = Body,
+    request_body = CreateProductRequest,
     responses(
         (status = 201, body = Product, headers(("Location" = String))),
         (status = 400, description = "VALIDATION_FAILED, MALFORMED_BODY", body = Problem),
@@ -66,24 +58,24 @@ pub(super) struct Body {
 pub(super) async fn create_product(
     State(app): State<AppState>,
     _admin: AdminOnly,
-    Json(body): Json<Body>,
+    Json(body): Json<CreateProductRequest>,
 ) -> Result<Response, ApiError> {
-    let product = app.shop.create(&check(body)?).await?;
+    let product = app.catalog.create(&validate(body)?).await?;
     let location = format!("/api/products/{}", product.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(product)).into_response())
 }
 
-fn check(body: Body) -> Result<NewProduct, ApiError> {
+fn validate(body: CreateProductRequest) -> Result<NewProduct, ApiError> {
     let mut checks = Checks::new();
-    let name = checks.text("name", body.name, chars::NAME);
-    let description = checks.multiline_text("description", body.description, chars::DESCRIPTION);
+    let name = checks.text("name", body.name, NAME_CHARS);
+    let description = checks.multiline_text("description", body.description, DESCRIPTION_CHARS);
     let price = checks.required("price", body.price);
-    above_zero(&mut checks, price);
-    let category = checks.text("category", body.category, chars::CATEGORY);
+    check_price(&mut checks, price);
+    let category = checks.text("category", body.category, CATEGORY_CHARS);
     let stock_quantity = checks.integer("stockQuantity", Some(body.stock_quantity.unwrap_or(0)), 0..=MAX_STOCK);
-    let brand = checks.optional_text("brand", body.brand, chars::BRAND);
-    let sku = checks.optional_text("sku", body.sku, chars::SKU);
-    path_segment(&mut checks, sku.as_deref());
+    let brand = checks.optional_text("brand", body.brand, MAX_BRAND_CHARS);
+    let sku = checks.optional_text("sku", body.sku, MAX_SKU_CHARS);
+    check_sku(&mut checks, sku.as_deref());
     let new = || {
         Some(NewProduct {
             name: name?,
@@ -97,18 +89,4 @@ fn check(body: Body) -> Result<NewProduct, ApiError> {
     };
     let new = new();
     checks.finish(new)
-}
-
-/// Notes a price that is nothing.
-pub(super) fn above_zero(checks: &mut Checks, price: Option<Money>) {
-    if price.is_some_and(Money::is_zero) {
-        checks.fail("price", "must be above 0");
-    }
-}
-
-/// Notes a sku that cannot stand in a path.
-pub(super) fn path_segment(checks: &mut Checks, sku: Option<&str>) {
-    if sku.is_some_and(|sku| !is_path_segment(sku)) {
-        checks.fail("sku", "must not consist of dots only, nor any part of it between slashes");
-    }
 }

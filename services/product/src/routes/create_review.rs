@@ -8,15 +8,15 @@ use contracts::{Problem, ProductId, UserId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::app::AppState;
 use crate::domain::{NewReview, Review};
+use crate::state::AppState;
 
-const TITLE_CHARS: usize = 200;
-const COMMENT_CHARS: usize = 2000;
+const MAX_TITLE_CHARS: usize = 200;
+const MAX_COMMENT_CHARS: usize = 2000;
 
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewReview)]
-pub(super) struct Body {
+pub(super) struct CreateReviewRequest {
     #[schema(required, minimum = 1, maximum = 5)]
     rating: Option<i64>,
     #[schema(max_length = 200)]
@@ -25,14 +25,14 @@ pub(super) struct Body {
     comment: Option<String>,
 }
 
-/// Adds the caller's review of a product: one a person.
+/// Adds the caller's review of a product, at most one per product.
 #[utoipa::path(
     post,
     path = "/api/products/{id}/reviews",
     tag = "reviews",
     security(("bearer" = [])),
     params(("id" = ProductId, Path)),
-    request_body = Body,
+    request_body = CreateReviewRequest,
     responses(
         (status = 201, body = Review),
         (status = 400, description = "VALIDATION_FAILED, MALFORMED_BODY", body = Problem),
@@ -44,18 +44,18 @@ pub(super) struct Body {
 )]
 pub(super) async fn create_review(
     State(app): State<AppState>,
-    signed_in: SignedInUser,
+    SignedInUser(_caller, user): SignedInUser,
     Path(id): Path<ProductId>,
-    Json(body): Json<Body>,
+    Json(body): Json<CreateReviewRequest>,
 ) -> Result<(StatusCode, Json<Review>), ApiError> {
-    let review = app.shop.add_review(id, &check(signed_in.1, body)?).await?;
+    let review = app.catalog.add_review(id, &validate(user, body)?).await?;
     Ok((StatusCode::CREATED, Json(review)))
 }
 
-fn check(user_id: UserId, body: Body) -> Result<NewReview, ApiError> {
+fn validate(user_id: UserId, body: CreateReviewRequest) -> Result<NewReview, ApiError> {
     let mut checks = Checks::new();
     let rating = checks.integer("rating", body.rating, 1..=5);
-    let title = checks.optional_text("title", body.title, TITLE_CHARS);
-    let comment = checks.optional_multiline_text("comment", body.comment, COMMENT_CHARS);
+    let title = checks.optional_text("title", body.title, MAX_TITLE_CHARS);
+    let comment = checks.optional_multiline_text("comment", body.comment, MAX_COMMENT_CHARS);
     checks.finish(rating.map(|rating| NewReview { user_id, rating, title, comment }))
 }

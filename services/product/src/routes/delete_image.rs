@@ -6,7 +6,7 @@ use common::auth::AdminOnly;
 use common::http::{ApiError, Path};
 use contracts::{ImageId, Problem, ProductId};
 
-use crate::app::AppState;
+use crate::state::AppState;
 
 /// Removes a picture from a product.
 #[utoipa::path(
@@ -28,6 +28,6 @@ pub(super) async fn delete_image(
     _admin: AdminOnly,
     Path((product, image)): Path<(ProductId, ImageId)>,
 ) -> Result<StatusCode, ApiError> {
-    app.shop.remove_image(product, image).await?;
+    app.catalog.remove_image(product, image).await?;
     Ok(StatusCode::NO_CONTENT)
 }

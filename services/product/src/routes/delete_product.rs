@@ -6,9 +6,9 @@ use common::auth::AdminOnly;
 use common::http::{ApiError, Path};
 use contracts::{Problem, ProductId};
 
-use crate::app::AppState;
+use crate::state::AppState;
 
-/// Hides a product: it is no longer active, and its sku can be used again. Orders still name it.
+/// Deactivates a product and frees its sku for others. Existing orders keep their reference to it.
 #[utoipa::path(
     delete,
     path = "/api/products/{id}",
@@ -16,7 +16,7 @@ use crate::app::AppState;
     security(("bearer" = [])),
     params(("id" = ProductId, Path)),
     responses(
-        (status = 204, description = "Hidden, also if it was already"),
+        (status = 204, description = "Deactivated, or inactive already"),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "FORBIDDEN", body = Problem),
@@ -28,6 +28,6 @@ pub(super) async fn delete_product(
     _admin: AdminOnly,
     Path(id): Path<ProductId>,
 ) -> Result<StatusCode, ApiError> {
-    app.shop.hide(id).await?;
+    app.catalog.deactivate(id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,10 +6,10 @@ use common::auth::SignedInUser;
 use common::http::{ApiError, Path};
 use contracts::{Problem, ProductId, ReviewId};
 
-use crate::app::AppState;
-use crate::domain::Review;
+use crate::domain::ReviewActor;
+use crate::state::AppState;
 
-/// Deletes a review: its author may, and an admin.
+/// Deletes a review. The author and admins may do so.
 #[utoipa::path(
     delete,
     path = "/api/products/{id}/reviews/{reviewId}",
@@ -20,7 +20,7 @@ use crate::domain::Review;
         (status = 204, description = "Deleted"),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "FORBIDDEN: another person's", body = Problem),
+        (status = 403, description = "FORBIDDEN: the review has another author", body = Problem),
         (status = 404, description = "REVIEW_NOT_FOUND", body = Problem),
     )
 )]
@@ -29,7 +29,7 @@ pub(super) async fn delete_review(
     SignedInUser(caller, user): SignedInUser,
     Path((product, review)): Path<(ProductId, ReviewId)>,
 ) -> Result<StatusCode, ApiError> {
-    let may = |review: &Review| review.user_id == Some(user) || caller.is_admin();
-    app.shop.remove_review(product, review, &may).await?;
+    let actor = ReviewActor { user_id: user, is_admin: caller.is_admin() };
+    app.catalog.remove_review(product, review, actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }

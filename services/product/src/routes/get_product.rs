@@ -6,10 +6,10 @@ use common::http::{ApiError, Path};
 use contracts::calls::Product;
 use contracts::{Problem, ProductId};
 
-use super::show::show;
-use crate::app::AppState;
+use super::conditional_get::respond;
+use crate::state::AppState;
 
-/// A product. One that is not active is there for admins only.
+/// Returns a product. Inactive products are visible to admins only.
 #[utoipa::path(
     get,
     path = "/api/products/{id}",
@@ -17,7 +17,7 @@ use crate::app::AppState;
     params(("id" = ProductId, Path), ("If-None-Match" = Option<String>, Header)),
     responses(
         (status = 200, body = Product, headers(("ETag" = String, description = "Changes when the product does"))),
-        (status = 304, description = "It is as the caller has it"),
+        (status = 304, description = "Unchanged"),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 404, description = "PRODUCT_NOT_FOUND", body = Problem),
     )
@@ -27,6 +27,6 @@ pub(super) async fn get_product(
     Path(id): Path<ProductId>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let card = app.shop.card(id).await?;
-    show(&app, card, request).await
+    let product = app.catalog.get(id).await?;
+    respond(&app, product, request).await
 }

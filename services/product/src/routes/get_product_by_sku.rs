@@ -7,10 +7,10 @@ use common::text::nfc;
 use contracts::Problem;
 use contracts::calls::Product;
 
-use super::show::show;
-use crate::app::AppState;
+use super::conditional_get::respond;
+use crate::state::AppState;
 
-/// The active product that has this sku. Where there is none, admins see the last inactive one that had it.
+/// Returns the active product with this sku. Without one, admins receive the last inactive product that had it.
 #[utoipa::path(
     get,
     path = "/api/products/sku/{sku}",
@@ -18,7 +18,7 @@ use crate::app::AppState;
     params(("sku" = String, Path), ("If-None-Match" = Option<String>, Header)),
     responses(
         (status = 200, body = Product, headers(("ETag" = String, description = "Changes when the product does"))),
-        (status = 304, description = "It is as the caller has it"),
+        (status = 304, description = "Unchanged"),
         (status = 404, description = "PRODUCT_NOT_FOUND", body = Problem),
     )
 )]
@@ -27,6 +27,6 @@ pub(super) async fn get_product_by_sku(
     Path(sku): Path<String>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let card = app.shop.card_of_sku(&nfc(&sku)).await?;
-    show(&app, card, request).await
+    let product = app.catalog.get_by_sku(&nfc(&sku)).await?;
+    respond(&app, product, request).await
 }

@@ -7,10 +7,9 @@ use common::telemetry::about_order;
 use contracts::calls::Reservation;
 use contracts::{OrderId, Problem};
 
-use crate::app::AppState;
-use crate::error::Error;
+use crate::state::AppState;
 
-/// An order's reservation.
+/// Returns the reservation of an order.
 #[utoipa::path(
     get,
     path = "/api/products/reservations/{orderId}",
@@ -31,5 +30,5 @@ pub(super) async fn get_reservation(
     Path(order): Path<OrderId>,
 ) -> Result<Json<Reservation>, ApiError> {
     about_order(order);
-    Ok(Json(app.shop.reservation(order).await?.ok_or(Error::ReservationNotFound)?))
+    Ok(Json(app.inventory.find_reservation(order).await?))
 }

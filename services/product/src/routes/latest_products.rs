@@ -5,16 +5,16 @@ use common::http::{ApiError, Json, Query};
 use contracts::Problem;
 use contracts::calls::Product;
 
-use super::paging::PageParams;
-use crate::app::AppState;
-use crate::domain::{Listing, Page, Shelf};
+use super::pagination::PageQuery;
+use crate::domain::{Page, ProductFilter, SortOrder};
+use crate::state::AppState;
 
-/// The newest products that are in stock, the newest first.
+/// Returns the newest products in stock, newest first.
 #[utoipa::path(
     get,
     path = "/api/products/latest",
     tag = "products",
-    params(PageParams),
+    params(PageQuery),
     responses(
         (status = 200, body = Page<Product>),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
@@ -22,9 +22,9 @@ use crate::domain::{Listing, Page, Shelf};
 )]
 pub(super) async fn latest_products(
     State(app): State<AppState>,
-    Query(params): Query<PageParams>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<Product>>, ApiError> {
-    let page = params.check()?;
-    let shelf = Shelf { in_stock: true, ..Shelf::default() };
-    Ok(Json(app.shop.list(&shelf, Listing::Latest, page).await?))
+    let page = query.validate()?;
+    let filter = ProductFilter { in_stock: true, ..ProductFilter::default() };
+    Ok(Json(app.catalog.list(&filter, SortOrder::Latest, page).await?))
 }

@@ -6,43 +6,43 @@ use contracts::calls::Product;
 use contracts::{Money, Problem};
 use serde::Deserialize;
 
-use super::paging;
-use crate::app::AppState;
-use crate::domain::{Listing, Page, PageRequest, Shelf};
+use super::pagination;
+use crate::domain::{Page, PageRequest, ProductFilter, SortOrder};
+use crate::state::AppState;
 
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
-pub(super) struct Params {
-    /// In any spelling that looks the same: case, width and white space do not count.
+pub(super) struct ListProductsQuery {
+    /// Category, in any spelling that looks the same: case, width and white space are ignored.
     category: Option<String>,
-    /// As the category.
+    /// Brand, in any spelling that looks the same.
     brand: Option<String>,
     #[param(value_type = Option<Money>)]
     min_price: Option<String>,
     #[param(value_type = Option<Money>)]
     max_price: Option<String>,
-    /// Text in name or description; case and diacritics do not count.
+    /// Text in the name or description; case and diacritics are ignored.
     search: Option<String>,
-    /// `true`: only what is in stock.
+    /// Restriction to products in stock.
     in_stock: Option<bool>,
-    /// From 0.
+    /// Page number, counted from 0.
     #[param(minimum = 0, default = 0)]
     page: Option<i64>,
     #[param(minimum = 1, maximum = 100, default = 20)]
     size: Option<i64>,
-    /// `field,asc` or `field,desc`, where the field is `id`, `name`, `price`, `createdAt`, `averageRating` or
+    /// Sort order: `field,asc` or `field,desc`, where the field is `id`, `name`, `price`, `createdAt`, `averageRating` or
     /// `stockQuantity`.
     #[param(example = "price,desc")]
     sort: Option<String>,
 }
 
-/// A page of active products. All conditions hold.
+/// Returns a page of active products that match all conditions.
 #[utoipa::path(
     get,
     path = "/api/products",
     tag = "products",
-    params(Params),
+    params(ListProductsQuery),
     responses(
         (status = 200, body = Page<Product>),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
@@ -50,33 +50,33 @@ pub(super) struct Params {
 )]
 pub(super) async fn list_products(
     State(app): State<AppState>,
-    Query(params): Query<Params>,
+    Query(query): Query<ListProductsQuery>,
 ) -> Result<Json<Page<Product>>, ApiError> {
-    let (shelf, by, page) = check(params)?;
-    Ok(Json(app.shop.list(&shelf, by, page).await?))
+    let (filter, order, page) = validate(query)?;
+    Ok(Json(app.catalog.list(&filter, order, page).await?))
 }
 
-fn check(params: Params) -> Result<(Shelf, Listing, PageRequest), ApiError> {
+fn validate(query: ListProductsQuery) -> Result<(ProductFilter, SortOrder, PageRequest), ApiError> {
     let mut checks = Checks::new();
-    let shelf = Shelf {
-        category: text(params.category),
-        brand: text(params.brand),
-        min_price: price(&mut checks, "minPrice", params.min_price.as_deref()),
-        max_price: price(&mut checks, "maxPrice", params.max_price.as_deref()),
-        search: text(params.search),
-        in_stock: params.in_stock.unwrap_or(false),
+    let filter = ProductFilter {
+        category: non_empty(query.category),
+        brand: non_empty(query.brand),
+        min_price: parse_price(&mut checks, "minPrice", query.min_price.as_deref()),
+        max_price: parse_price(&mut checks, "maxPrice", query.max_price.as_deref()),
+        search: non_empty(query.search),
+        in_stock: query.in_stock.unwrap_or(false),
     };
-    let page = paging::page(&mut checks, params.page, params.size);
-    let sort = paging::sort(&mut checks, params.sort.as_deref());
-    checks.finish(page.zip(sort).map(|(page, sort)| (shelf, Listing::By(sort), page)))
+    let page = pagination::page(&mut checks, query.page, query.size);
+    let sort = pagination::sort(&mut checks, query.sort.as_deref());
+    checks.finish(page.zip(sort).map(|(page, sort)| (filter, SortOrder::By(sort), page)))
 }
 
-/// A condition that is empty, as forms send it, is none.
-fn text(value: Option<String>) -> Option<String> {
+/// Returns the trimmed text; an empty one, as forms send it, counts as omitted.
+fn non_empty(value: Option<String>) -> Option<String> {
     value.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-fn price(checks: &mut Checks, field: &'static str, value: Option<&str>) -> Option<Money> {
+fn parse_price(checks: &mut Checks, field: &'static str, value: Option<&str>) -> Option<Money> {
     match value?.parse() {
         Ok(price) => Some(price),
         Err(error) => {

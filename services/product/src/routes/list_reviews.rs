@@ -5,17 +5,16 @@ use common::auth::OptionalCaller;
 use common::http::{ApiError, Json, Path, Query};
 use contracts::{Problem, ProductId};
 
-use super::paging::PageParams;
-use crate::app::AppState;
+use super::pagination::PageQuery;
 use crate::domain::{Page, Review};
-use crate::error::Error;
+use crate::state::AppState;
 
-/// A page of a product's reviews, the newest first.
+/// Returns a page of a product's reviews, newest first.
 #[utoipa::path(
     get,
     path = "/api/products/{id}/reviews",
     tag = "reviews",
-    params(("id" = ProductId, Path), PageParams),
+    params(("id" = ProductId, Path), PageQuery),
     responses(
         (status = 200, body = Page<Review>),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
@@ -26,11 +25,8 @@ pub(super) async fn list_reviews(
     State(app): State<AppState>,
     OptionalCaller(caller): OptionalCaller,
     Path(id): Path<ProductId>,
-    Query(params): Query<PageParams>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<Review>>, ApiError> {
-    let page = params.check()?;
-    let sees_all = caller.is_some_and(|caller| caller.is_admin());
-    let card = app.shop.card(id).await?;
-    card.filter(|card| card.is_active() || sees_all).ok_or(Error::ProductNotFound)?;
-    Ok(Json(app.shop.reviews(id, page).await?))
+    let is_admin = caller.is_some_and(|caller| caller.is_admin());
+    Ok(Json(app.catalog.list_reviews(id, query.validate()?, is_admin).await?))
 }

@@ -7,9 +7,9 @@ use common::http::{ApiError, Path};
 use common::telemetry::about_order;
 use contracts::{OrderId, Problem};
 
-use crate::app::AppState;
+use crate::state::AppState;
 
-/// Gives back what is reserved for an order. Without a reservation there never will be one.
+/// Releases the reservation of an order. Without a reservation, none can be created later.
 #[utoipa::path(
     delete,
     path = "/api/products/reservations/{orderId}",
@@ -17,7 +17,7 @@ use crate::app::AppState;
     security(("bearer" = [])),
     params(("orderId" = OrderId, Path)),
     responses(
-        (status = 204, description = "Released, also if it was already"),
+        (status = 204, description = "Released, or released already"),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "FORBIDDEN, INSUFFICIENT_SCOPE", body = Problem),
@@ -30,6 +30,6 @@ pub(super) async fn release_reservation(
     Path(order): Path<OrderId>,
 ) -> Result<StatusCode, ApiError> {
     about_order(order);
-    app.shop.release(order).await?;
+    app.inventory.release(order).await?;
     Ok(StatusCode::NO_CONTENT)
 }

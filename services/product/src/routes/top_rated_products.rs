@@ -5,16 +5,16 @@ use common::http::{ApiError, Json, Query};
 use contracts::Problem;
 use contracts::calls::Product;
 
-use super::paging::PageParams;
-use crate::app::AppState;
-use crate::domain::{Listing, Page, Shelf};
+use super::pagination::PageQuery;
+use crate::domain::{Page, ProductFilter, SortOrder};
+use crate::state::AppState;
 
-/// The best rated products, the best first, and of those alike the ones with more reviews.
+/// Returns products by rating, best first. Of equal ratings, products with more reviews come first.
 #[utoipa::path(
     get,
     path = "/api/products/top-rated",
     tag = "products",
-    params(PageParams),
+    params(PageQuery),
     responses(
         (status = 200, body = Page<Product>),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
@@ -22,9 +22,8 @@ use crate::domain::{Listing, Page, Shelf};
 )]
 pub(super) async fn top_rated_products(
     State(app): State<AppState>,
-    Query(params): Query<PageParams>,
+    Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<Product>>, ApiError> {
-    let page = params.check()?;
-    let shelf = Shelf::default();
-    Ok(Json(app.shop.list(&shelf, Listing::TopRated, page).await?))
+    let page = query.validate()?;
+    Ok(Json(app.catalog.list(&ProductFilter::default(), SortOrder::TopRated, page).await?))
 }

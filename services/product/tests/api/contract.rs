@@ -1,29 +1,29 @@
-//! Rules that hold for every call: each is tried on all that the OpenAPI document names.
+//! Rules of all endpoints, checked on every operation of the OpenAPI document.
 
 use testkit::openapi;
 
-use crate::support::Shop;
+use crate::support::TestService;
 
 #[tokio::test]
 async fn single_line_fields_reject_line_breaks_and_invisible_characters() {
-    let shop = Shop::open().await;
-    let tried = openapi::check_text_fields(
-        &shop.service.client,
-        &shop.service.url,
-        &shop.admin(),
+    let service = TestService::open().await;
+    let checked = openapi::check_text_fields(
+        &service.running.client,
+        &service.running.url,
+        &service.admin(),
         &["description", "comment"],
         &[],
     )
     .await;
     for field in ["POST /api/products sku", "PATCH /api/products/{id} name", "POST /api/products/{id}/reviews title"] {
-        assert!(tried.iter().any(|one| one == field), "{field} was not tried: {tried:?}");
+        assert!(checked.iter().any(|one| one == field), "{field} was not checked: {checked:?}");
     }
 }
 
 #[tokio::test]
-async fn answers_and_their_documentation_have_the_common_form() {
-    let shop = Shop::open().await;
-    // The older service's health is not a problem when it is down.
+async fn responses_and_their_documentation_have_the_common_form() {
+    let service = TestService::open().await;
+    // The health of the original service is not a problem document when it is down.
     let own_errors = ["/actuator/health"];
-    openapi::check_answers(&shop.service.client, &shop.service.url, &shop.admin(), &own_errors).await;
+    openapi::check_answers(&service.running.client, &service.running.url, &service.admin(), &own_errors).await;
 }

@@ -1,17 +1,17 @@
-//! The product service over HTTP, with a small order service and a token endpoint beside it.
+//! Tests of the product service over HTTP, with stubs of the services that it calls.
 
-#![expect(clippy::unwrap_used, reason = "what a test needs and does not find ends it")]
+#![expect(clippy::unwrap_used, reason = "a failed precondition ends the test")]
 
-mod catalogue;
 mod contract;
-mod editing;
-mod expiring;
-mod hearing;
+mod event_handling;
 mod images;
-mod listing;
 mod platform;
-mod reserving;
-mod reviewing;
+mod product_changes;
+mod product_lists;
+mod products;
+mod reservation_expiry;
+mod reservations;
+mod reviews;
 mod scopes;
 mod stock;
 mod support;

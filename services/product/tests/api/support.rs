@@ -1,4 +1,4 @@
-//! A product service in this process, with its neighbours.
+//! Product service under test, with stubs of the services that it calls.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,51 +22,52 @@ use testkit::bus::carrying;
 use testkit::eventually;
 use testkit::tokens::TestKeys;
 
-pub(crate) mod neighbours;
+pub(crate) mod stub_services;
 
-use neighbours::Neighbours;
+use stub_services::StubServices;
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-/// Seconds that reservations are held.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
+/// Default lifetime of a reservation, in seconds.
 pub(crate) const TTL: i64 = 900;
 
-pub(crate) struct Shop {
+pub(crate) struct TestService {
     pub(crate) clock: ManualClock,
     pub(crate) keys: TestKeys,
-    pub(crate) neighbours: Neighbours,
-    pub(crate) service: RunningService,
+    pub(crate) stubs: StubServices,
+    pub(crate) running: RunningService,
     bus: Bus,
     expiry: Arc<dyn Worker>,
     pub(crate) search_index: Arc<dyn Worker>,
     directory: tempfile::TempDir,
 }
 
-pub(crate) struct Reply {
+/// Response with its body read.
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: reqwest::header::HeaderMap,
     pub(crate) body: Value,
 }
 
-impl Reply {
-    /// The body of a reply with this status.
+impl Response {
+    /// Returns the body of a response with this status.
     #[track_caller]
     pub(crate) fn ok(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.body);
         self.body
     }
 
-    /// That it is this refusal, in the one form.
+    /// Returns the problem of an error response with this status and code.
     #[track_caller]
-    pub(crate) fn refused(self, status: u16, code: &str) -> Value {
+    pub(crate) fn error(self, status: u16, code: &str) -> Value {
         assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
         assert_eq!(self.headers["content-type"], "application/problem+json");
         self.body
     }
 
-    /// That this field breaks a rule.
+    /// Asserts that exactly this field is invalid.
     #[track_caller]
     pub(crate) fn invalid(self, field: &str) {
-        let body = self.refused(400, "VALIDATION_FAILED");
+        let body = self.error(400, "VALIDATION_FAILED");
         let fields: Vec<_> = body["errors"].as_array().unwrap().iter().map(|error| &error["field"]).collect();
         assert_eq!(fields, [field], "{body}");
     }
@@ -76,29 +77,29 @@ impl Reply {
     }
 }
 
-impl Shop {
-    /// A shop with an empty catalogue, whose reservations expire only when the test says so, and whose events stay where
-    /// they can be looked at.
+impl TestService {
+    /// Starts a service with an empty catalog. Its workers run only when a test steps them, and its events stay in the
+    /// outbox.
     pub(crate) async fn open() -> Self {
         Self::open_with(&[], false).await
     }
 
-    pub(crate) async fn open_with(settings: &[(&str, &str)], by_itself: bool) -> Self {
-        Self::open_in(tempfile::tempdir().unwrap(), settings, by_itself).await
+    pub(crate) async fn open_with(settings: &[(&str, &str)], expires: bool) -> Self {
+        Self::open_in(tempfile::tempdir().unwrap(), settings, expires).await
     }
 
-    async fn open_in(directory: tempfile::TempDir, settings: &[(&str, &str)], by_itself: bool) -> Self {
+    async fn open_in(directory: tempfile::TempDir, settings: &[(&str, &str)], expires: bool) -> Self {
         let keys = TestKeys::new();
         let clock = ManualClock::at(SystemClock.now());
-        let neighbours = Neighbours::start(keys.clone()).await;
+        let stubs = StubServices::start(keys.clone()).await;
         let file = |name: &str| format!("sqlite://{}", directory.path().join(name).display());
         let mut pairs = vec![
             ("DATABASE_URL", file("product.db")),
             ("REDIS_URL", "memory:".to_owned()),
             ("RABBITMQ_URL", file("bus.db")),
-            ("JWKS_URL", format!("{}/.well-known/jwks.json", neighbours.url)),
-            ("USER_SERVICE_URL", neighbours.url.clone()),
-            ("ORDER_SERVICE_URL", neighbours.url.clone()),
+            ("JWKS_URL", format!("{}/.well-known/jwks.json", stubs.url)),
+            ("USER_SERVICE_URL", stubs.url.clone()),
+            ("ORDER_SERVICE_URL", stubs.url.clone()),
             ("CLIENT_ID", "product-service".to_owned()),
             ("CLIENT_SECRET", "secret".to_owned()),
         ];
@@ -108,14 +109,14 @@ impl Shop {
         let bus = service.platform.bus.clone();
         let worker = |name: &str| service.workers.iter().find(|worker| worker.name() == name).unwrap().clone();
         let (expiry, search_index) = (worker("reservation-expiry"), worker("search-index"));
-        service.workers = if by_itself { vec![expiry.clone()] } else { Vec::new() };
-        let service = testkit::app::spawn(service).await;
-        Self { clock, keys, neighbours, service, bus, expiry, search_index, directory }
+        service.workers = if expires { vec![expiry.clone()] } else { Vec::new() };
+        let running = testkit::app::spawn(service).await;
+        Self { clock, keys, stubs, running, bus, expiry, search_index, directory }
     }
 
-    /// The same shop after its process ended and began again.
+    /// Restarts the service with the same data.
     pub(crate) async fn reopen(self, settings: &[(&str, &str)]) -> Self {
-        self.service.stop().await;
+        self.running.stop().await;
         Self::open_in(self.directory, settings, false).await
     }
 
@@ -131,7 +132,7 @@ impl Shop {
         self.keys.admin_token()
     }
 
-    pub(crate) fn trusted(&self) -> String {
+    pub(crate) fn service_token(&self) -> String {
         self.keys.service_token()
     }
 
@@ -140,10 +141,10 @@ impl Shop {
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.service.client.request(method, format!("{}{path}", self.service.url))
+        self.running.client.request(method, format!("{}{path}", self.running.url))
     }
 
-    pub(crate) async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Reply {
+    pub(crate) async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Response {
         let mut request = self.request(method, path);
         if let Some(token) = token {
             request = request.bearer_auth(token);
@@ -151,50 +152,50 @@ impl Shop {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        reply(request.send().await.unwrap()).await
+        read(request.send().await.unwrap()).await
     }
 
-    /// What anybody sees.
-    pub(crate) async fn get(&self, path: &str) -> Reply {
+    /// Sends an unauthenticated GET.
+    pub(crate) async fn get(&self, path: &str) -> Response {
         self.send(Method::GET, path, None, None).await
     }
 
-    pub(crate) async fn post(&self, path: &str, token: &str, body: Value) -> Reply {
+    pub(crate) async fn post(&self, path: &str, token: &str, body: Value) -> Response {
         self.send(Method::POST, path, Some(token), Some(body)).await
     }
 
-    pub(crate) async fn patch(&self, path: &str, token: &str, body: Value) -> Reply {
+    pub(crate) async fn patch(&self, path: &str, token: &str, body: Value) -> Response {
         self.send(Method::PATCH, path, Some(token), Some(body)).await
     }
 
-    pub(crate) async fn delete(&self, path: &str, token: &str) -> Reply {
+    pub(crate) async fn delete(&self, path: &str, token: &str) -> Response {
         self.send(Method::DELETE, path, Some(token), None).await
     }
 
-    /// That a call is refused to everybody but those who hold one of these tokens.
-    pub(crate) async fn only_for(&self, method: Method, path: &str, body: Option<Value>, refused: &[String]) {
-        self.send(method.clone(), path, None, body.clone()).await.refused(401, "UNAUTHENTICATED");
-        self.send(method.clone(), path, Some("nonsense"), body.clone()).await.refused(401, "UNAUTHENTICATED");
-        for token in refused {
-            self.send(method.clone(), path, Some(token), body.clone()).await.refused(403, "FORBIDDEN");
+    /// Asserts that a call without a token, with an invalid one, and with each of these tokens is rejected.
+    pub(crate) async fn assert_forbidden(&self, method: Method, path: &str, body: Option<Value>, rejected: &[String]) {
+        self.send(method.clone(), path, None, body.clone()).await.error(401, "UNAUTHENTICATED");
+        self.send(method.clone(), path, Some("nonsense"), body.clone()).await.error(401, "UNAUTHENTICATED");
+        for token in rejected {
+            self.send(method.clone(), path, Some(token), body.clone()).await.error(403, "FORBIDDEN");
         }
     }
 
-    /// What an admin sends to create a product.
+    /// Returns a valid body of a creation.
     pub(crate) fn body(name: &str) -> Value {
         json!({"name": name, "description": format!("{name}, and a good one"), "price": 9.99, "category": "Kitchen"})
     }
 
-    /// Creates a product from these fields over the usual ones.
+    /// Creates a product with these fields beside the default ones.
     pub(crate) async fn add(&self, name: &str, fields: Value) -> Value {
         let mut body = Self::body(name);
         body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         self.post("/api/products", &self.admin(), body).await.ok(201)
     }
 
-    /// A product with so many pieces; its id.
-    pub(crate) async fn stocked(&self, pieces: i64) -> i64 {
-        let product = self.add("Mug", json!({"stockQuantity": pieces})).await;
+    /// Creates a product with this stock; returns its id.
+    pub(crate) async fn product_with_stock(&self, stock: i64) -> i64 {
+        let product = self.add("Mug", json!({"stockQuantity": stock})).await;
         product["id"].as_i64().unwrap()
     }
 
@@ -202,31 +203,31 @@ impl Shop {
         self.get(&format!("/api/products/{id}")).await.ok(200)
     }
 
-    pub(crate) async fn left(&self, id: i64) -> i64 {
+    pub(crate) async fn available(&self, id: i64) -> i64 {
         self.product(id).await["stockQuantity"].as_i64().unwrap()
     }
 
-    pub(crate) async fn reserve(&self, order: OrderId, lines: &[(i64, i64)]) -> Reply {
+    pub(crate) async fn reserve(&self, order: OrderId, lines: &[(i64, i64)]) -> Response {
         let items: Vec<_> = lines.iter().map(|(id, n)| json!({"productId": id, "quantity": n})).collect();
         let body = json!({"orderId": order, "items": items});
-        self.post("/api/products/reservations", &self.trusted(), body).await
+        self.post("/api/products/reservations", &self.service_token(), body).await
     }
 
-    pub(crate) async fn release(&self, order: OrderId) -> Reply {
-        self.delete(&format!("/api/products/reservations/{order}"), &self.trusted()).await
+    pub(crate) async fn release(&self, order: OrderId) -> Response {
+        self.delete(&format!("/api/products/reservations/{order}"), &self.service_token()).await
     }
 
-    pub(crate) async fn reservation(&self, order: OrderId) -> Reply {
+    pub(crate) async fn reservation(&self, order: OrderId) -> Response {
         let path = format!("/api/products/reservations/{order}");
-        self.send(Method::GET, &path, Some(&self.trusted()), None).await
+        self.send(Method::GET, &path, Some(&self.service_token()), None).await
     }
 
     pub(crate) async fn status(&self, order: OrderId) -> String {
         self.reservation(order).await.ok(200)["status"].as_str().unwrap().to_owned()
     }
 
-    /// The time in so many seconds, as it stands in an answer.
-    pub(crate) fn clock_text(&self, seconds: i64) -> Value {
+    /// Returns the time after these seconds, as a response contains it.
+    pub(crate) fn time_after(&self, seconds: i64) -> Value {
         json!(self.clock.now() + TimeDelta::seconds(seconds))
     }
 
@@ -234,7 +235,7 @@ impl Shop {
         self.clock.advance(TimeDelta::seconds(seconds));
     }
 
-    /// Lets the expiry do all that is due; answers in how many seconds something falls due next.
+    /// Resolves all due reservations; returns the seconds until the next one is due.
     pub(crate) async fn expire(&self) -> Option<i64> {
         loop {
             match self.expiry.step().await.unwrap() {
@@ -257,8 +258,8 @@ impl Shop {
         pool.close().await;
     }
 
-    /// Where a product's pieces are, as it stands in the file: initial, adjustments, available, reserved, sold.
-    pub(crate) async fn pieces(&self, id: i64) -> [i64; 5] {
+    /// Returns the stored stock of a product: initial, adjustments, available, reserved, sold.
+    pub(crate) async fn stock_balance(&self, id: i64) -> [i64; 5] {
         let query = "SELECT initial, adjustments, stock_quantity, reserved, sold FROM products WHERE id = ?";
         let row: (i64, i64, i64, i64, i64) =
             sqlx::query_as(query).bind(id).fetch_one(&self.database().await).await.unwrap();
@@ -266,7 +267,7 @@ impl Shop {
         row.into()
     }
 
-    /// The events so far: kind and data.
+    /// Returns type and data of all events.
     pub(crate) async fn events(&self) -> Vec<(String, Value)> {
         let rows: Vec<(String, String)> = sqlx::query_as("SELECT event_type, data FROM outbox ORDER BY seq")
             .fetch_all(&self.database().await)
@@ -275,7 +276,7 @@ impl Shop {
         rows.into_iter().map(|(kind, data)| (kind, serde_json::from_str(&data).unwrap())).collect()
     }
 
-    /// The kinds of the events about an order so far, without `product.`.
+    /// Returns the types of an order's events, without `product.`.
     pub(crate) async fn events_of(&self, order: OrderId) -> Vec<String> {
         let about = |(kind, data): (String, Value)| {
             (data["order_id"] == json!(order)).then(|| kind.trim_start_matches("product.").to_owned())
@@ -283,45 +284,45 @@ impl Shop {
         self.events().await.into_iter().filter_map(about).collect()
     }
 
-    /// The order service tells that an order's status changed, and it was heard.
-    pub(crate) async fn hear_status(&self, order: OrderId, status: OrderStatus) {
+    /// Delivers an order's change of status.
+    pub(crate) async fn order_updated(&self, order: OrderId, status: OrderStatus) {
         let timestamp = self.clock.now();
-        self.hear(Event::OrderUpdated(OrderUpdated { order_id: order, status, timestamp })).await;
+        self.publish_event(Event::OrderUpdated(OrderUpdated { order_id: order, status, timestamp })).await;
     }
 
-    /// The order service tells that an order was cancelled, and it was heard.
-    pub(crate) async fn hear_cancelled(&self, order: OrderId) {
+    /// Delivers the cancellation of an order.
+    pub(crate) async fn order_cancelled(&self, order: OrderId) {
         let timestamp = self.clock.now();
         let cancelled = OrderCancelled { order_id: order, reason: None, items: Vec::new(), timestamp };
-        self.hear(Event::OrderCancelled(cancelled)).await;
+        self.publish_event(Event::OrderCancelled(cancelled)).await;
     }
 
-    /// The user service tells that an account was deleted, and it was heard.
-    pub(crate) async fn hear_deleted(&self, user: UserId) {
+    /// Delivers the deletion of an account.
+    pub(crate) async fn user_deleted(&self, user: UserId) {
         let event = Event::UserDeleted(UserDeleted { user_id: user });
         self.publish(&carrying(&event, "user-service", SystemClock.now())).await;
     }
 
-    async fn hear(&self, event: Event) {
+    async fn publish_event(&self, event: Event) {
         self.publish(&self.message(&event)).await;
     }
 
-    /// An event as the order service publishes it.
+    /// Returns an event as the order service publishes it.
     pub(crate) fn message(&self, event: &Event) -> Message {
         carrying(event, "order-service", SystemClock.now())
     }
 
-    /// Publishes it and waits until everything that was published is done with.
+    /// Publishes a message and waits until all messages are handled.
     pub(crate) async fn publish(&self, message: &Message) {
         for published in self.bus.publish(std::slice::from_ref(message)).await.unwrap() {
             published.unwrap();
         }
         let bus = open(&self.directory, "bus.db").await;
-        eventually("all messages are handled", PATIENCE, || async {
+        eventually("all messages are handled", TIMEOUT, || async {
             let query = "SELECT (SELECT count(*) FROM messages WHERE queue LIKE 'product-service.%'),
                 (SELECT count(*) FROM dead_letters)";
             let (waiting, dead): (i64, i64) = sqlx::query_as(query).fetch_one(&bus).await.unwrap();
-            assert_eq!(dead, 0, "a message was given up");
+            assert_eq!(dead, 0, "a message was dead-lettered");
             (waiting == 0).then_some(())
         })
         .await;
@@ -333,15 +334,16 @@ async fn open(directory: &tempfile::TempDir, name: &str) -> SqlitePool {
     SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap()
 }
 
-pub(crate) async fn reply(response: reqwest::Response) -> Reply {
+/// Reads a response with its body.
+pub(crate) async fn read(response: reqwest::Response) -> Response {
     let (status, headers) = (response.status(), response.headers().clone());
     let text = response.text().await.unwrap();
     let bare = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     let body = if bare { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
-    Reply { status: status.as_u16(), headers, body }
+    Response { status: status.as_u16(), headers, body }
 }
 
-/// The ids of a list of products.
+/// Returns the ids of a list of products.
 pub(crate) fn ids(list: &Value) -> Vec<i64> {
     list.as_array().unwrap().iter().map(|product| product["id"].as_i64().unwrap()).collect()
 }

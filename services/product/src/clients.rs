@@ -1,0 +1,5 @@
+//! Typed clients of other services.
+
+mod orders;
+
+pub(crate) use orders::OrderClient;

@@ -1,0 +1,34 @@
+//! Consumer of account deletions.
+
+use async_trait::async_trait;
+use common::consumer::{HandleError, Handler, handled_once};
+use common::effects::Handled;
+use contracts::topology::{PRODUCT_DELETED_USERS, Queue};
+use contracts::{Envelope, Event};
+
+use crate::service::CatalogService;
+
+/// Anonymizes the reviews of deleted accounts.
+pub(crate) struct DeletedUserHandler {
+    catalog: CatalogService,
+}
+
+impl DeletedUserHandler {
+    pub(crate) const fn new(catalog: CatalogService) -> Self {
+        Self { catalog }
+    }
+}
+
+#[async_trait]
+impl Handler for DeletedUserHandler {
+    fn queue(&self) -> Queue {
+        PRODUCT_DELETED_USERS
+    }
+
+    async fn handle(&self, event: Event, inbox: Handled, _envelope: &Envelope) -> Result<(), HandleError> {
+        match event {
+            Event::UserDeleted(deleted) => handled_once(self.catalog.anonymize_reviews(deleted.user_id, inbox).await),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Query parameters `page`, `size` and `sort`.
+
+use common::http::{ApiError, Checks};
+use serde::Deserialize;
+
+use crate::domain::{PageRequest, Sort, SortField};
+
+/// Query of a list with pages and no other parameters.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageQuery {
+    /// Page number, counted from 0.
+    #[param(minimum = 0, default = 0)]
+    page: Option<i64>,
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    size: Option<i64>,
+}
+
+impl PageQuery {
+    /// Returns the requested page.
+    ///
+    /// # Errors
+    /// Values out of bounds.
+    pub(super) fn validate(self) -> Result<PageRequest, ApiError> {
+        let mut checks = Checks::new();
+        let page = page(&mut checks, self.page, self.size);
+        checks.finish(page)
+    }
+}
+
+/// Returns the requested page; reports values out of bounds.
+pub(super) fn page(checks: &mut Checks, page: Option<i64>, size: Option<i64>) -> Option<PageRequest> {
+    let page = checks.integer("page", Some(page.unwrap_or(0)), 0..=i64::MAX);
+    let size = checks.integer("size", Some(size.unwrap_or(PageRequest::DEFAULT_SIZE)), PageRequest::SIZES);
+    PageRequest::new(page?, size?)
+}
+
+/// Returns the requested sort order; reports an unknown one.
+pub(super) fn sort(checks: &mut Checks, text: Option<&str>) -> Option<Sort> {
+    let Some(text) = text else { return Some(Sort::default()) };
+    let sort = Sort::parse(text);
+    if sort.is_none() {
+        let fields = SortField::ALL.map(SortField::as_str).join(", ");
+        checks.fail("sort", format!("must be one of {fields}, with ,asc or ,desc after it"));
+    }
+    sort
+}

@@ -1,0 +1,81 @@
+//! Expiry of reservations without an order.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use common::store::StoreError;
+use common::worker::{Next, Worker, WorkerError};
+use contracts::OrderId;
+
+use crate::clients::OrderClient;
+use crate::service::InventoryService;
+
+/// Longest sleep while no reservation is due.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Number of due reservations that are resolved concurrently.
+const MAX_CONCURRENT: u32 = 16;
+/// Delay after the first failed call. Each further failure doubles it.
+const FIRST_DELAY: TimeDelta = TimeDelta::seconds(1);
+/// Longest delay between two calls: the lag of a due reservation once the order service is available again.
+const MAX_DELAY: TimeDelta = TimeDelta::seconds(5);
+
+/// Resolves due reservations: releases them if no order exists, and holds them otherwise.
+pub(crate) struct ReservationExpiryWorker {
+    inventory: InventoryService,
+    orders: OrderClient,
+}
+
+impl ReservationExpiryWorker {
+    pub(crate) const fn new(inventory: InventoryService, orders: OrderClient) -> Self {
+        Self { inventory, orders }
+    }
+
+    async fn resolve(&self, order: OrderId, attempts: u32) -> Result<(), StoreError> {
+        match self.orders.abandon(order).await {
+            Ok(outcome) => self.inventory.expire(order, &outcome).await,
+            Err(error) => {
+                let (error, delay) = (common::chain(&error), delay(attempts));
+                let seconds = delay.num_seconds();
+                tracing::warn!(order.id = %order, error, seconds, "reservation expiry postponed: order service failed");
+                self.inventory.postpone(order, delay).await
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Worker for ReservationExpiryWorker {
+    fn name(&self) -> &'static str {
+        "reservation-expiry"
+    }
+
+    async fn step(&self) -> Result<Next, WorkerError> {
+        let due = self.inventory.list_due(MAX_CONCURRENT).await?;
+        if due.is_empty() {
+            return Ok(self.inventory.next_due_at().await?.map_or(Next::Idle, Next::At));
+        }
+        let resolved = due.into_iter().map(|(order, attempts)| self.resolve(order, attempts));
+        futures::future::join_all(resolved).await.into_iter().collect::<Result<(), _>>()?;
+        Ok(Next::Again)
+    }
+
+    fn interval(&self) -> Duration {
+        POLL_INTERVAL
+    }
+}
+
+fn delay(attempts: u32) -> TimeDelta {
+    FIRST_DELAY.checked_mul(1 << attempts.min(10)).unwrap_or(MAX_DELAY).min(MAX_DELAY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delay_doubles_up_to_its_maximum() {
+        let delays = [0, 1, 2, 4, 5, 1000].map(|attempts| delay(attempts).num_seconds());
+        assert_eq!(delays, [1, 2, 4, 5, 5, 5]);
+    }
+}

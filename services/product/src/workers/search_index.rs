@@ -1,0 +1,37 @@
+//! Derivation of search texts during an upgrade.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use common::worker::{Next, Worker, WorkerError};
+
+use crate::service::CatalogService;
+
+/// Interval between two checks for pending products.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Derives the search texts of products that an instance of the previous version writes during an upgrade.
+pub(crate) struct SearchIndexWorker {
+    catalog: CatalogService,
+}
+
+impl SearchIndexWorker {
+    pub(crate) const fn new(catalog: CatalogService) -> Self {
+        Self { catalog }
+    }
+}
+
+#[async_trait]
+impl Worker for SearchIndexWorker {
+    fn name(&self) -> &'static str {
+        "search-index"
+    }
+
+    async fn step(&self) -> Result<Next, WorkerError> {
+        Ok(if self.catalog.index_pending().await? == 0 { Next::Idle } else { Next::Again })
+    }
+
+    fn interval(&self) -> Duration {
+        POLL_INTERVAL
+    }
+}

@@ -1,0 +1,141 @@
+//! Repositories under test, and test data.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use common::effects::{Effects, Handled};
+use common::outbox::Outbox;
+use common::postgres::Postgres;
+use common::sqlite::Sqlite;
+use contracts::calls::{Product, ReservationLine};
+use contracts::event::StockUpdated;
+use contracts::{Event, EventId, Money, OrderId, ProductId, UserId};
+use product_service::NAME;
+use product_service::domain::{NewProduct, PageRequest, deactivate};
+use product_service::repository::{
+    InventoryRepository, ProductRepository, Repositories, ReviewRepository, postgres, sqlite,
+};
+
+pub(crate) const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
+
+/// Open database.
+enum Database {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+/// Repositories of an empty database, and its outbox.
+pub(crate) struct Fixture {
+    pub(crate) products: Arc<dyn ProductRepository>,
+    pub(crate) inventory: Arc<dyn InventoryRepository>,
+    pub(crate) reviews: Arc<dyn ReviewRepository>,
+    pub(crate) outbox: Outbox,
+    database: Database,
+    _directory: Option<tempfile::TempDir>,
+}
+
+impl Fixture {
+    pub(crate) async fn sqlite() -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let db = Sqlite::open(&directory.path().join("product.db"), NAME, &sqlite::MIGRATIONS).await.unwrap();
+        let (repositories, outbox) = (sqlite::repositories(&db), db.outbox());
+        Some(Self::new(repositories, outbox, Database::Sqlite(db), Some(directory)))
+    }
+
+    pub(crate) async fn postgres() -> Option<Self> {
+        let url = testkit::servers::postgres().await?.database().await.parse().unwrap();
+        let db = Postgres::open(&url, NAME, &postgres::MIGRATIONS).await.unwrap();
+        let (repositories, outbox) = (postgres::repositories(&db), db.outbox());
+        Some(Self::new(repositories, outbox, Database::Postgres(db), None))
+    }
+
+    fn new(
+        repositories: Repositories,
+        outbox: Outbox,
+        database: Database,
+        directory: Option<tempfile::TempDir>,
+    ) -> Self {
+        let Repositories { products, inventory, reviews } = repositories;
+        Self { products, inventory, reviews, outbox, database, _directory: directory }
+    }
+
+    /// Executes a statement as another version of the service would.
+    pub(crate) async fn execute(&self, statement: &'static str) {
+        match &self.database {
+            Database::Sqlite(db) => {
+                let mut tx = db.begin().await.unwrap();
+                sqlx::query(statement).execute(&mut *tx).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+            Database::Postgres(db) => {
+                sqlx::query(statement).execute(&mut *db.pool().acquire().await.unwrap()).await.unwrap();
+            }
+        }
+    }
+
+    /// Returns the number of pending events.
+    pub(crate) async fn pending(&self) -> u64 {
+        self.outbox.state(START).await.unwrap().pending
+    }
+
+    /// Creates a product with this stock, without an event.
+    pub(crate) async fn product(&self, stock: i64) -> ProductId {
+        let new = NewProduct { stock_quantity: stock, ..new("Mug") };
+        self.products.create(&new, START, &no_effects).await.unwrap().id
+    }
+
+    /// Returns the available stock of a product.
+    pub(crate) async fn available(&self, product: ProductId) -> i64 {
+        self.products.find(product).await.unwrap().unwrap().stock_quantity
+    }
+}
+
+pub(crate) fn new(name: &str) -> NewProduct {
+    NewProduct {
+        name: name.to_owned(),
+        description: format!("{name}, and a good one"),
+        price: Money::from_cents(999),
+        category: "Kitchen".to_owned(),
+        stock_quantity: 5,
+        brand: None,
+        sku: None,
+    }
+}
+
+pub(crate) fn no_effects(_product: &Product) -> Effects {
+    Effects::none()
+}
+
+/// Deactivates a product, without an event.
+pub(crate) fn deactivation(product: &mut Product) -> Option<Effects> {
+    (!deactivate(product, START).is_empty()).then(Effects::none)
+}
+
+/// Returns effects with an arbitrary event.
+pub(crate) fn some_event(product: ProductId) -> Effects {
+    Effects::of(START, Event::StockUpdated(StockUpdated { product_id: product, change: 1, stock_quantity: 1 }))
+}
+
+pub(crate) fn inbox_record() -> Handled {
+    Handled { consumer: "suite", event_id: EventId::generate(START) }
+}
+
+pub(crate) fn order() -> OrderId {
+    OrderId::generate(START)
+}
+
+pub(crate) fn user() -> UserId {
+    UserId::generate(START)
+}
+
+pub(crate) fn later(seconds: i64) -> DateTime<Utc> {
+    START + TimeDelta::seconds(seconds)
+}
+
+pub(crate) fn line(product_id: ProductId, quantity: i64) -> ReservationLine {
+    ReservationLine { product_id, quantity }
+}
+
+pub(crate) fn page(page: i64, size: i64) -> PageRequest {
+    PageRequest::new(page, size).unwrap()
+}

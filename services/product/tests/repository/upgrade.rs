@@ -1,0 +1,58 @@
+//! Migration of a database while an instance of the previous version uses it.
+
+use std::time::Duration;
+
+use common::postgres::Postgres;
+use product_service::NAME;
+use product_service::repository::postgres::MIGRATIONS;
+use sqlx::migrate::Migrator;
+use testkit::{eventually, servers};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Statements of the previous version.
+const STATEMENTS: [&str; 2] = ["SELECT * FROM products WHERE active", "SELECT * FROM reviews"];
+
+#[tokio::test]
+async fn previous_version_keeps_running_during_a_migration() {
+    let Some(server) = servers::postgres().await else { return };
+    let url = server.database().await.parse().unwrap();
+    let first = MIGRATIONS.iter().filter(|migration| migration.version == 1).cloned().collect();
+    let before = Postgres::open(&url, NAME, &Migrator::with_migrations(first)).await.unwrap();
+    // Several connections, each with prepared statements.
+    let mut connections = Vec::new();
+    for _ in 0..3 {
+        let mut connection = before.pool().acquire().await.unwrap();
+        for statement in STATEMENTS {
+            sqlx::query(statement).fetch_all(&mut *connection).await.unwrap();
+        }
+        connections.push(connection);
+    }
+    let age = "UPDATE _sqlx_migrations SET installed_on = installed_on - interval '1 day'";
+    sqlx::query(age).execute(&mut *connections[0]).await.unwrap();
+    drop(connections);
+    eventually("the sessions are older than those of a starting instance", TIMEOUT, || async {
+        let age = "SELECT min(now() - backend_start) > interval '10 seconds' FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        sqlx::query_scalar::<_, bool>(age)
+            .fetch_one(&mut *before.pool().acquire().await.unwrap())
+            .await
+            .unwrap()
+            .then_some(())
+    })
+    .await;
+
+    let now = Postgres::open(&url, NAME, &MIGRATIONS).await.unwrap();
+    for statement in STATEMENTS {
+        eventually("the previous version reads again", TIMEOUT, || async {
+            let mut connections = Vec::new();
+            for _ in 0..3 {
+                let mut connection = before.pool().acquire().await.ok()?;
+                sqlx::query(statement).fetch_all(&mut *connection).await.ok()?;
+                connections.push(connection);
+            }
+            Some(())
+        })
+        .await;
+    }
+    now.ping().await.unwrap();
+}
