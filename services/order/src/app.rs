@@ -3,24 +3,20 @@
 use std::sync::Arc;
 
 use common::auth::{ServiceTokens, TokenVerifier};
-use common::census::Census;
 use common::client::ServiceClient;
-use common::clock::SharedClock;
-use common::config::DatabaseUrl;
-use common::consumer::Consumer;
+use common::database::Database;
+use common::database::row_count_gauge::Census;
 use common::http::{self, OpenApiInfo, ops};
-use common::platform::Platform;
-use common::postgres::Postgres;
-use common::service::{Service, StartError};
-use common::sqlite::Sqlite;
+use common::messaging::consumer::Consumer;
+use common::runtime::{Platform, Service, StartError};
+use common::telemetry::clock::SharedClock;
 use contracts::topology::{ORDER_PAYMENTS, ORDER_REFUND_FAILURES, ORDER_REVOCATIONS};
 
 use crate::clients::{PaymentClient, ProductClient, UserClient};
 use crate::config::{CALLED_SERVICES, Config};
 use crate::consumers::{CONSUMED_QUEUES, DeletedUserHandler, PaymentEventHandler, StockEventHandler};
 use crate::repository::InstrumentedOrderRepository;
-use crate::repository::postgres::{self, PgOrderRepository};
-use crate::repository::sqlite::{self, SqliteOrderRepository};
+use crate::repository::sql::{MIGRATIONS, SqlOrderRepository};
 use crate::service::{DeleteCustomer, OrderPaymentService, OrderService, PlaceOrder, PlacementTerms};
 use crate::state::AppState;
 use crate::workers::PaymentDeadlineWorker;
@@ -33,32 +29,12 @@ use crate::{NAME, routes};
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
     let platform = Platform::start(&config.platform, clock.clone()).await?;
     let store_error = |source| StartError::store(&config.database, source);
-    let (repository, outbox, keys, revocations) = match &config.database {
-        DatabaseUrl::Sqlite(path) => {
-            let db = Sqlite::open(path, NAME, &sqlite::MIGRATIONS).await.map_err(store_error)?;
-            let observed = db.observe(&platform.metrics);
-            let repository =
-                InstrumentedOrderRepository::over(Arc::new(SqliteOrderRepository::new(db.clone())), observed.clone());
-            (
-                repository,
-                db.outbox().measured(&observed),
-                db.keys(clock.clone()).measured(&observed),
-                db.revocations(clock.clone()).measured(&observed),
-            )
-        }
-        DatabaseUrl::Postgres(url) => {
-            let db = Postgres::open(url, NAME, &postgres::MIGRATIONS).await.map_err(store_error)?;
-            let observed = db.observe(&platform.metrics);
-            let repository =
-                InstrumentedOrderRepository::over(Arc::new(PgOrderRepository::new(db.clone())), observed.clone());
-            (
-                repository,
-                db.outbox().measured(&observed),
-                db.keys(clock.clone()).measured(&observed),
-                db.revocations(clock.clone()).measured(&observed),
-            )
-        }
-    };
+    let db = Database::open(&config.database, NAME, &MIGRATIONS).await.map_err(store_error)?;
+    let observed = db.observe(&platform.metrics);
+    let repository = InstrumentedOrderRepository::over(Arc::new(SqlOrderRepository::new(db.clone())), observed.clone());
+    let outbox = db.outbox().measured(&observed);
+    let keys = db.keys(clock.clone()).measured(&observed);
+    let revocations = db.revocations(clock.clone()).measured(&observed);
     let orders = OrderService::new(repository, platform.cache.clone(), clock.clone(), &platform.metrics);
 
     let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);

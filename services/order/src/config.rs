@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 
 use chrono::TimeDelta;
+use common::config::ServiceName;
 use common::config::{BackendConfig, ConfigError, DatabaseUrl, Env, PlatformConfig, Settings};
-use common::discovery::ServiceName;
 use secrecy::SecretString;
 use url::Url;
 

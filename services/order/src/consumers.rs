@@ -1,6 +1,6 @@
 //! Consumers of other services' events.
 
-use common::effects::Handled;
+use common::database::effects::Handled;
 use common::telemetry;
 use contracts::topology::{
     ORDER_DELETED_USERS, ORDER_PAYMENTS, ORDER_PRODUCTS, ORDER_REFUND_FAILURES, ORDER_REVOCATIONS, Queue,

@@ -1,8 +1,8 @@
 //! Errors of the order service and their mapping to HTTP responses.
 
 use common::client::CallError;
+use common::database::store::StoreError;
 use common::http::ApiError;
-use common::store::StoreError;
 use contracts::calls::Shortage;
 use contracts::{ErrorCode, ProductId};
 use serde::Serialize;

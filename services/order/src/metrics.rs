@@ -1,6 +1,6 @@
 //! Metrics of orders.
 
-use common::metrics::Metrics;
+use common::telemetry::metrics::Metrics;
 use contracts::EventType;
 use contracts::calls::OrderStatus;
 use prometheus::{IntCounterVec, IntGaugeVec};

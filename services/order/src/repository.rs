@@ -1,15 +1,14 @@
 //! Port for the storage of orders.
 
 use chrono::{DateTime, Utc};
-use common::store::StoreError;
+use common::database::store::StoreError;
 use contracts::calls::OrderStatus;
 use contracts::{OrderId, UserId};
 
 use crate::domain::{NewOrder, Order, OrderError, OrderNumber, TimelineEntry, UnpaidLimits, UnpaidTotals};
 
 mod effects;
-pub mod postgres;
-pub mod sqlite;
+pub mod sql;
 
 pub use effects::OrderEffects;
 

@@ -3,7 +3,7 @@
 use axum::extract::FromRef;
 use chrono::TimeDelta;
 use common::auth::TokenVerifier;
-use common::idempotency::Keys;
+use common::database::idempotency::Keys;
 
 use crate::service::{OrderPaymentService, OrderService, PlaceOrder};
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use common::auth::Bearer;
 use common::client::{Answer, CallError, ServiceClient};
-use common::discovery::ServiceName;
+use common::config::ServiceName;
 use common::http::idempotent::IDEMPOTENCY_KEY;
 use contracts::calls::PaymentMethod;
 use contracts::{Money, OrderId, UserId};

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use common::auth::ServiceTokens;
 use common::client::{CallError, ServiceClient};
-use common::discovery::ServiceName;
+use common::config::ServiceName;
 use contracts::calls::{Product, ReservationLine, ReservationRequest, Shortage};
 use contracts::event::Line;
 use contracts::{ErrorCode, OrderId};
@@ -111,7 +111,7 @@ impl ProductClient {
                 pause *= 2;
             }
             if let Err(error) = products.release(order).await {
-                let error = common::chain(&error);
+                let error = common::error_chain(&error);
                 tracing::warn!(order.id = %order, error, "releasing a reservation failed; it remains until it expires");
             }
         };

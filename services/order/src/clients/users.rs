@@ -3,7 +3,7 @@ use std::time::Duration;
 use common::auth::ServiceTokens;
 use common::cache::{Cache, Ttl};
 use common::client::{CallError, ServiceClient};
-use common::discovery::ServiceName;
+use common::config::ServiceName;
 use contracts::UserId;
 
 /// Lifetime of the cached existence of a user. Absence is not cached, because it can end at any moment.

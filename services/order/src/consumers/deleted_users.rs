@@ -1,6 +1,6 @@
 use async_trait::async_trait;
-use common::consumer::{HandleError, Handler};
-use common::effects::Handled;
+use common::database::effects::Handled;
+use common::messaging::consumer::{HandleError, Handler};
 use contracts::event::UserDeleted;
 use contracts::topology::{ORDER_DELETED_USERS, Queue};
 use contracts::{Envelope, Event};

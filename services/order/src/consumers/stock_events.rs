@@ -1,6 +1,6 @@
 use async_trait::async_trait;
-use common::consumer::{HandleError, Handler, handled_once};
-use common::effects::Handled;
+use common::database::effects::Handled;
+use common::messaging::consumer::{HandleError, Handler, handled_once};
 use contracts::calls::OrderStatus;
 use contracts::topology::{ORDER_PRODUCTS, Queue};
 use contracts::{Envelope, Event, OrderId};

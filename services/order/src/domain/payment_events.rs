@@ -56,6 +56,7 @@ impl Order {
                     cause: refunded.cause,
                     at: refunded.timestamp,
                 });
+                payment.refunds.sort_by_key(|refund| (refund.at, refund.id));
             }
         });
         Vec::new()

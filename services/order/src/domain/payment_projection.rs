@@ -24,7 +24,7 @@ pub struct PaymentProjection {
     /// Version of the event that reported `refunded_total`; 0 until a versioned event has arrived.
     #[serde(default)]
     pub refund_version: i64,
-    /// Refunds reported as succeeded, including those that failed later.
+    /// Refunds reported as succeeded, including those that failed later; oldest first.
     pub refunds: Vec<Refund>,
 }
 

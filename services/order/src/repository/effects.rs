@@ -1,5 +1,5 @@
-use common::effects::{Effects, NewEvent};
-use common::store::StoreError;
+use common::database::effects::{Effects, NewEvent};
+use common::database::store::StoreError;
 
 use crate::domain::TimelineEntry;
 

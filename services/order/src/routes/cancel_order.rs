@@ -1,8 +1,8 @@
 //! `POST /api/orders/{id}/cancel`
 
 use axum::extract::State;
-use common::auth::{Scoped, scope};
 use common::http::{ApiError, Checks, Json, OptionalJson, Path};
+use common::http::{Scoped, scope};
 use common::telemetry::about_order;
 use contracts::{OrderId, Problem};
 use serde::Deserialize;

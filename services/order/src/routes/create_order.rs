@@ -2,9 +2,9 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use common::auth::{Scoped, scope};
 use common::http::idempotent::{Keyed, once};
 use common::http::{ApiError, Checks, Json422};
+use common::http::{Scoped, scope};
 use contracts::event::Line;
 use contracts::limits::{MAX_METADATA_BYTES, MAX_ORDER_LINES, MAX_QUANTITY};
 use contracts::{ErrorCode, Money, Problem, ProductId, UserId};

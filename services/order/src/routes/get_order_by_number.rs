@@ -1,8 +1,8 @@
 //! `GET /api/orders/number/{order_number}`
 
 use axum::extract::State;
-use common::auth::{Scoped, scope};
 use common::http::{ApiError, Json, Path};
+use common::http::{Scoped, scope};
 use contracts::Problem;
 
 use super::response::OrderResponse;

@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use common::auth::{Scoped, scope};
 use common::http::{ApiError, Json, Path};
+use common::http::{Scoped, scope};
 use common::telemetry::about_order;
 use contracts::{EventId, OrderId, Problem};
 use serde::Serialize;

@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use common::auth::{Scoped, scope};
 use common::http::{ApiError, Path};
+use common::http::{Scoped, scope};
 use common::telemetry::about_order;
 use contracts::{OrderId, Problem};
 

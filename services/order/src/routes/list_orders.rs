@@ -1,8 +1,9 @@
 //! `GET /api/orders`
 
 use axum::extract::State;
-use common::auth::{Caller, Scoped, scope};
+use common::auth::Caller;
 use common::http::{ApiError, Checks, Json, Query};
+use common::http::{Scoped, scope};
 use contracts::calls::OrderStatus;
 use contracts::{ErrorCode, Problem, UserId};
 use serde::{Deserialize, Serialize};

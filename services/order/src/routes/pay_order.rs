@@ -2,9 +2,9 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use common::auth::{Scoped, scope};
 use common::http::idempotent::Keyed;
 use common::http::{ApiError, Checks, Json422, Path};
+use common::http::{Scoped, scope};
 use common::telemetry::about_order;
 use contracts::calls::PaymentMethod;
 use contracts::{Money, OrderId, Problem};

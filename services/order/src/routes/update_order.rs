@@ -1,8 +1,8 @@
 //! `PUT /api/orders/{id}` and `PATCH /api/orders/{id}`, which behave alike
 
 use axum::extract::State;
-use common::auth::{Scoped, scope};
 use common::http::{ApiError, Checks, Json, Json422, Path, cleared};
+use common::http::{Scoped, scope};
 use common::telemetry::about_order;
 use contracts::calls::OrderStatus;
 use contracts::limits::MAX_METADATA_BYTES;

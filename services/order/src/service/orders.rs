@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use common::cache::{Cache, Ttl};
-use common::clock::SharedClock;
-use common::effects::{Effects, Handled};
-use common::idempotency::Keyed;
-use common::metrics::Metrics;
-use common::store::StoreError;
+use common::database::effects::{Effects, Handled};
+use common::database::idempotency::Keyed;
+use common::database::store::StoreError;
+use common::telemetry::clock::SharedClock;
+use common::telemetry::metrics::Metrics;
 use contracts::calls::OrderStatus;
 use contracts::{Event, OrderId};
 

@@ -1,7 +1,7 @@
 //! Cancellation of orders that are not paid by their deadline.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::store::StoreError;
+use common::database::store::StoreError;
 
 use super::OrderService;
 use crate::domain::MAX_PROCESSING_WAIT;

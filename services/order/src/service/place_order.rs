@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use common::auth::Caller;
-use common::idempotency::{Keyed, Turn};
-use common::store::StoreError;
+use common::database::idempotency::{Keyed, Turn};
+use common::database::store::StoreError;
 use common::telemetry::about_order;
 use contracts::calls::Shortage;
 use contracts::event::Line;
@@ -159,7 +159,7 @@ impl PlaceOrder {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::UserNotFound),
             Err(error) if caller.user_id == Some(user) => {
-                let error = common::chain(&error);
+                let error = common::error_chain(&error);
                 tracing::warn!(error, "user service unavailable; trusting the customer's token");
                 Ok(())
             }

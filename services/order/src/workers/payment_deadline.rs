@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use common::worker::{Next, Worker, WorkerError};
+use common::runtime::{Next, Worker, WorkerError};
 
 use crate::service::OrderService;
 

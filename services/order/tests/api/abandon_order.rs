@@ -1,6 +1,6 @@
 //! `POST /ops/orders/{id}/abandon`
 
-use common::clock::Clock;
+use common::telemetry::clock::Clock;
 use contracts::OrderId;
 use reqwest::Method;
 use serde_json::json;

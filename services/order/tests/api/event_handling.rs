@@ -1,6 +1,6 @@
 //! Consumed events
 
-use common::clock::Clock;
+use common::telemetry::clock::Clock;
 use contracts::calls::PaymentStatus as Status;
 use contracts::event::PaymentChanged;
 use contracts::{Event, OrderId};

@@ -1,6 +1,6 @@
 //! `POST /api/orders`: rejected orders and failures
 
-use common::clock::Clock;
+use common::telemetry::clock::Clock;
 use contracts::UserId;
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use common::bus::Bus;
-use common::clock::{Clock, ManualClock, SystemClock};
 use common::config::Env;
-use common::worker::{Next, Worker};
+use common::messaging::bus::Bus;
+use common::runtime::{Next, Worker};
+use common::telemetry::clock::{Clock, ManualClock, SystemClock};
 use contracts::{OrderId, Scope, UserId};
 use order_service::app;
 use order_service::config::Config;

@@ -1,8 +1,8 @@
 //! Conformance tests of concurrent operations.
 
 use chrono::Duration;
-use common::effects::{Effects, Handled};
-use common::store::StoreError;
+use common::database::effects::{Effects, Handled};
+use common::database::store::StoreError;
 use contracts::calls::{OrderStatus, PaymentStatus};
 use contracts::event::OrderUpdated;
 use contracts::{Event, EventId, OrderId, UserId};

@@ -2,8 +2,8 @@
 
 use std::num::NonZeroU32;
 
-use common::effects::{Effects, Handled};
-use common::store::StoreError;
+use common::database::effects::{Effects, Handled};
+use common::database::store::StoreError;
 use contracts::calls::{OrderStatus, PaymentStatus};
 use contracts::{EventId, Money, PaymentId, UserId};
 use order_service::domain::*;

@@ -4,16 +4,15 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
-use common::effects::Effects;
-use common::outbox::Outbox;
-use common::postgres::{Postgres, PostgresUrl};
-use common::sqlite::Sqlite;
+use common::database::Database;
+use common::database::effects::Effects;
+use common::database::outbox::Outbox;
+use common::database::postgres::PostgresUrl;
 use contracts::calls::{PaymentMethod, PaymentStatus, RefundCause};
 use contracts::{ItemId, Money, OrderId, PaymentId, ProductId, RefundId, UserId};
 use order_service::NAME;
 use order_service::domain::*;
-use order_service::repository::postgres::{self, PgOrderRepository};
-use order_service::repository::sqlite::{self, SqliteOrderRepository};
+use order_service::repository::sql::{MIGRATIONS, SqlOrderRepository};
 use order_service::repository::{OrderEffects, OrderRepository};
 
 pub(crate) const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
@@ -22,50 +21,40 @@ pub(crate) const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_00
 pub(crate) struct Fixture {
     pub(crate) repository: Arc<dyn OrderRepository>,
     pub(crate) outbox: Outbox,
+    db: Database,
     database: TestDatabase,
 }
 
 enum TestDatabase {
-    Sqlite(Sqlite, tempfile::TempDir),
-    Postgres(Postgres, PostgresUrl),
+    Sqlite(tempfile::TempDir),
+    Postgres(PostgresUrl),
 }
 
 impl Fixture {
     pub(crate) async fn sqlite() -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        Some(Self::in_directory(directory).await)
-    }
-
-    async fn in_directory(directory: tempfile::TempDir) -> Self {
-        let path = directory.path().join("orders.db");
-        let db = Sqlite::open(&path, NAME, &sqlite::MIGRATIONS).await.unwrap();
-        let (repository, outbox) = (Arc::new(SqliteOrderRepository::new(db.clone())), db.outbox());
-        Self { repository, outbox, database: TestDatabase::Sqlite(db, directory) }
+        Some(Self::open(TestDatabase::Sqlite(tempfile::tempdir().unwrap())).await)
     }
 
     pub(crate) async fn postgres() -> Option<Self> {
         let url = testkit::servers::postgres().await?.database().await.parse().unwrap();
-        Some(Self::at(url).await)
+        Some(Self::open(TestDatabase::Postgres(url)).await)
     }
 
-    async fn at(url: PostgresUrl) -> Self {
-        let db = Postgres::open(&url, NAME, &postgres::MIGRATIONS).await.unwrap();
-        let (repository, outbox) = (Arc::new(PgOrderRepository::new(db.clone())), db.outbox());
-        Self { repository, outbox, database: TestDatabase::Postgres(db, url) }
+    async fn open(database: TestDatabase) -> Self {
+        let db = match &database {
+            TestDatabase::Sqlite(directory) => {
+                Database::open_sqlite(&directory.path().join("orders.db"), NAME, &MIGRATIONS.sqlite).await
+            }
+            TestDatabase::Postgres(url) => Database::open_postgres(url, NAME, &MIGRATIONS.postgres).await,
+        };
+        let db = db.unwrap();
+        Self { repository: Arc::new(SqlOrderRepository::new(db.clone())), outbox: db.outbox(), db, database }
     }
 
     /// Reopens the database as a process that starts on it does.
     pub(crate) async fn reopen(self) -> Self {
-        match self.database {
-            TestDatabase::Sqlite(db, directory) => {
-                db.close().await;
-                Self::in_directory(directory).await
-            }
-            TestDatabase::Postgres(db, url) => {
-                db.close().await;
-                Self::at(url).await
-            }
-        }
+        self.db.close().await;
+        Self::open(self.database).await
     }
 
     /// Returns the number of unpublished events.
@@ -167,9 +156,10 @@ pub(crate) fn payment(second: i64, status: PaymentStatus) -> PaymentProjection {
     PaymentProjection { latest: Some(latest), ..PaymentProjection::empty(PaymentId::generate(at(second))) }
 }
 
+/// Returns a refund whose time follows its amount.
 pub(crate) fn refund(cents: i64) -> Refund {
-    let id = RefundId::generate(START);
-    Refund { id, amount: Money::from_cents(cents), cause: RefundCause::Doubled, at: START }
+    let at = START + Duration::milliseconds(cents);
+    Refund { id: RefundId::generate(at), amount: Money::from_cents(cents), cause: RefundCause::Doubled, at }
 }
 
 pub(crate) fn new_order_of(user: UserId, second: i64) -> NewOrder {

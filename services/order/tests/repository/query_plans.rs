@@ -1,19 +1,19 @@
-//! Query plans on PostgreSQL: frequent statements use indexes.
+//! Query plans: frequent statements use indexes.
 
 use chrono::DateTime;
-use common::postgres::Postgres;
+use common::database::{Database, Dialect};
 use contracts::UserId;
 use contracts::calls::OrderStatus;
 use order_service::NAME;
 use order_service::repository::OrderFilter;
-use order_service::repository::postgres::read::{
-    AUDITED, BY_NUMBER, ITEMS, LOCKED, ORDER, PAYMENTS, REFUNDS, counted, listed,
-};
-use order_service::repository::postgres::{MIGRATIONS, OLDEST_UNPAID, STATUS, TIMELINE, UNPAID, customers};
-use sqlx::Executor as _;
+use order_service::repository::sql::MIGRATIONS;
+use order_service::repository::sql::statements::*;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use sqlx::{AssertSqlSafe, Executor as _, PgPool, Row as _};
 use testkit::plans::assert_indexed;
 use testkit::servers;
 
+/// Enough rows that PostgreSQL prefers indexes.
 const ROWS: &str = "
     BEGIN;
     SET LOCAL statement_timeout = 0;
@@ -40,26 +40,57 @@ const ROWS: &str = "
 const TABLES: &[&str] =
     &["order_ids", "orders", "order_items", "order_payments", "order_refunds", "order_timeline", "customers"];
 
-/// Returns the statements of pages and of a customer's count. Counts of all orders, or of one status, scan by design.
-fn lists() -> Vec<String> {
+/// Returns the texts of the frequent statements. Counts of all orders, or of one status, scan by design.
+fn frequent_statements(dialect: Dialect) -> Vec<String> {
+    let constant = [
+        FIND,
+        FIND_BY_NUMBER,
+        STATUS,
+        AUDIT_PAGE,
+        UNPAID_BEFORE,
+        OLDEST_UNPAID_AT,
+        UNPAID_TOTALS,
+        UNPAID_IDS,
+        UPDATE_ORDER,
+        TIMELINE,
+    ];
+    let with_fragments = [&FIND_FOR_UPDATE, &ITEMS, &PAYMENTS, &REFUNDS, &LOCK_CUSTOMER, &SHARE_CUSTOMER];
     let (user_id, status) = (Some(UserId::generate(DateTime::UNIX_EPOCH)), Some(OrderStatus::Pending));
     let filters = [(None, None), (None, status), (user_id, None), (user_id, status)];
     let filters = filters.map(|(user_id, status)| OrderFilter { user_id, status });
-    let pages = filters.into_iter().map(|filter| listed(filter, 20, 20));
-    let counts = filters.into_iter().filter(|filter| filter.user_id.is_some()).map(counted);
-    pages.chain(counts).map(|query| query.into_string()).collect()
+    let pages = filters.iter().map(|filter| list(*filter).page(20, 20).text(dialect));
+    let counts =
+        filters.iter().filter(|filter| filter.user_id.is_some()).map(|filter| list(*filter).count().text(dialect));
+    let constant = constant.into_iter().map(str::to_owned);
+    let with_fragments = with_fragments.into_iter().map(|statement| statement.text(dialect).to_owned());
+    constant.chain(with_fragments).chain(pages).chain(counts).collect()
 }
 
 #[tokio::test]
-async fn no_frequent_statement_scans_a_whole_table() {
+async fn no_frequent_statement_scans_a_whole_table_in_postgres() {
     let Some(server) = servers::postgres().await else { return };
-    let url = server.database().await.parse().expect("an address");
-    let db = Postgres::open(&url, NAME, &MIGRATIONS).await.expect("a database");
-    db.pool().execute(sqlx::raw_sql(ROWS)).await.expect("rows");
-    let own = [ORDER, LOCKED, BY_NUMBER, STATUS, AUDITED, ITEMS, PAYMENTS, REFUNDS, UNPAID, OLDEST_UNPAID, TIMELINE];
-    let own = own.into_iter().chain([customers::LOCKED, customers::SHARED, customers::UNPAID, customers::UNPAID_IDS]);
-    let lists = lists();
-    for statement in own.chain(lists.iter().map(String::as_str)) {
-        assert_indexed(db.pool(), statement, TABLES).await;
+    let address = server.database().await;
+    let db = Database::open_postgres(&address.parse().unwrap(), NAME, &MIGRATIONS.postgres).await.unwrap();
+    db.close().await;
+    let pool = PgPool::connect(&address).await.unwrap();
+    pool.execute(sqlx::raw_sql(ROWS)).await.unwrap();
+    for statement in frequent_statements(Dialect::POSTGRES) {
+        assert_indexed(&pool, &statement, TABLES).await;
+    }
+}
+
+#[tokio::test]
+async fn no_frequent_statement_scans_a_whole_table_in_sqlite() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("orders.db");
+    let db = Database::open_sqlite(&path, NAME, &MIGRATIONS.sqlite).await.unwrap();
+    db.close().await;
+    let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&path)).await.unwrap();
+    for statement in frequent_statements(Dialect::SQLITE) {
+        let explain = sqlx::raw_sql(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
+        let plan: Vec<String> = pool.fetch_all(explain).await.unwrap().iter().map(|row| row.get("detail")).collect();
+        let scans =
+            plan.iter().any(|step| step.starts_with("SCAN ") && !step.contains("INDEX") && !step.contains("json_each"));
+        assert!(!scans, "a whole table is scanned by\n{statement}\n{plan:#?}");
     }
 }

@@ -1,7 +1,7 @@
 //! Events of other services.
 
-use common::bus::Message;
-use common::clock::Clock;
+use common::messaging::bus::Message;
+use common::telemetry::clock::Clock;
 use contracts::calls::{PaymentMethod, PaymentStatus, RefundCause};
 use contracts::event::{PaymentChanged, PaymentRefundFailed, PaymentRefunded, ReservationChanged};
 use contracts::{Event, Money, OrderId, PaymentId, RefundId};

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use common::cache::{Cache, CacheUrl};
-use common::clock::{Clock as _, ManualClock};
-use common::effects::Handled;
-use common::metrics::Metrics;
-use common::store::StoreError;
+use common::database::effects::Handled;
+use common::database::store::StoreError;
+use common::telemetry::clock::{Clock as _, ManualClock};
+use common::telemetry::metrics::Metrics;
 use contracts::calls::{PaymentMethod, RefundCause};
 use contracts::event::{PaymentChanged, PaymentRefundFailed, PaymentRefunded};
 use contracts::{EventId, Money, PaymentId, RefundId};
