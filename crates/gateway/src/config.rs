@@ -13,6 +13,8 @@ pub use error::ConfigError;
 pub(crate) use route::RoutePath;
 pub(crate) use service::{Service, Timeouts};
 
+use plugin::Plugins;
+
 use crate::plugins::PluginSet;
 use crate::schema::Flag;
 
@@ -27,12 +29,10 @@ pub struct GatewayConfig {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    #[serde(rename = "_format_version")]
     _format_version: FormatVersion,
-    #[serde(rename = "_transform")]
     _transform: Option<Flag>,
     services: Option<Vec<Service>>,
-    plugins: Option<PluginSet>,
+    plugins: Option<Plugins>,
 }
 
 #[derive(Deserialize)]
@@ -63,7 +63,7 @@ impl GatewayConfig {
         let mut services = file.services.unwrap_or_default();
         check_names(&services)?;
         services.retain(|service| service.enabled);
-        Ok(Self { services, plugins: file.plugins.unwrap_or_default() })
+        Ok(Self { services, plugins: file.plugins.unwrap_or_default().0 })
     }
 }
 

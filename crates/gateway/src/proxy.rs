@@ -1,22 +1,22 @@
 //! Handling of a request, in the order of Kong's plugins.
 
 mod build;
+mod exchange;
+mod forward;
 mod wait;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, ORIGIN, TRANSFER_ENCODING};
+use http::header::ORIGIN;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use trace_context::TRACEPARENT;
-use tracing::{Instrument as _, Span, field};
 
 use crate::access_log::AccessLogEntry;
-use crate::address::{TrustedProxies, client_key};
+use crate::address::TrustedProxies;
 use crate::body::{RequestBody, ResponseBody};
 use crate::connections::Connection;
 use crate::error_response::{self, GatewayError};
@@ -28,7 +28,8 @@ use crate::plugins::cors::Cors;
 use crate::response_source::ResponseSource;
 use crate::router::{RouteMatch, Router};
 use crate::server::Handler;
-use crate::upstream::{Addresses, Destination};
+use crate::upstream::Addresses;
+use exchange::Exchange;
 
 /// Running gateway: routes, global plugins, addresses.
 #[derive(Debug)]
@@ -40,16 +41,6 @@ pub(crate) struct Gateway {
     rate_limit: bool,
     trusted: TrustedProxies,
     metrics: Arc<Metrics>,
-}
-
-/// State of one request.
-struct Exchange<'g> {
-    plugins: &'g PluginSet,
-    origin: Origin,
-    id: Option<HeaderValue>,
-    /// Headers of the rate limit, for any response.
-    rate_limit_headers: HeaderMap,
-    log_entry: AccessLogEntry,
 }
 
 impl Gateway {
@@ -147,74 +138,7 @@ impl Gateway {
         if self.rate_limit {
             exchange.check_rate()?;
         }
-        self.forward(exchange, parts, body, path, route).await
-    }
-
-    async fn forward<'g>(
-        &self,
-        exchange: &mut Exchange<'g>,
-        mut parts: Parts,
-        body: RequestBody,
-        path: &str,
-        route: &RouteMatch<'_>,
-    ) -> Result<Response<ResponseBody>, GatewayError<'g>> {
-        let target = route.target;
-        let upstream = &target.upstream;
-        let Destination { authority, request } = self.addresses.resolve(upstream).ok_or(GatewayError::Unavailable)?;
-        headers::drop_hop_by_hop(&mut parts.headers);
-        headers::drop_expectation(&mut parts.headers);
-        if let Some(plugin) = &exchange.plugins.request_transformer {
-            plugin.transform(&mut parts.headers);
-        }
-        let prefix = path.get(..route.matched_len);
-        let prefix = prefix.filter(|prefix| target.strip_path && *prefix != "/");
-        headers::set_forwarded(&mut parts.headers, &exchange.origin, parts.uri.path(), prefix);
-        if let (Some(plugin), Some(id)) = (&exchange.plugins.correlation_id, &exchange.id) {
-            plugin.forward(id, &mut parts.headers);
-        }
-        if !target.preserve_host || !parts.headers.contains_key(HOST) {
-            let host = HeaderValue::from_str(authority.as_str());
-            let host = host.map_err(|_| GatewayError::BadRequest)?;
-            parts.headers.insert(HOST, host);
-        }
-        let mut path = path::upstream_path(&upstream.path, path, route.matched_len, target.strip_path);
-        if let Some(query) = parts.uri.query() {
-            path.push('?');
-            path.push_str(query);
-        }
-        parts.uri = Uri::builder()
-            .scheme("http")
-            .authority(authority)
-            .path_and_query(path)
-            .build()
-            .map_err(|_| GatewayError::BadRequest)?;
-        parts.version = Version::HTTP_11;
-        parts.extensions.clear();
-        let upload = Arc::clone(body.progress());
-        let started_at = Instant::now();
-        let span = client_span(exchange.log_entry.span(), &parts.method, &target.service);
-        let traceparent = trace_context::traceparent_of(&span);
-        if let Some(traceparent) = traceparent.and_then(|traceparent| HeaderValue::from_str(&traceparent).ok()) {
-            parts.headers.insert(TRACEPARENT, traceparent);
-        }
-        let response = upstream.client.request(Request::from_parts(parts, body));
-        let result = wait::await_response(response, &upload, &upstream.timeouts).instrument(span.clone()).await;
-        match &result {
-            Ok(response) => drop(span.record("http.response.status_code", response.status().as_u16())),
-            Err(_) => drop(span.record("otel.status_code", "ERROR")),
-        }
-        drop(span);
-        exchange.log_entry.set_upstream_time(started_at.elapsed());
-        if let Some((request, healthy)) = request.zip(wait::is_healthy(&result, &upload)) {
-            request.completed(healthy);
-        }
-        let (mut head, body) = result?.into_parts();
-        headers::drop_hop_by_hop(&mut head.headers);
-        headers::add_via(&mut head.headers);
-        head.version = Version::HTTP_11;
-        head.extensions.clear();
-        let body = ResponseBody::upstream(body, upstream.timeouts.read);
-        Ok(Response::from_parts(head, body))
+        forward::forward(&self.addresses, exchange, parts, body, path, route).await
     }
 }
 
@@ -258,60 +182,4 @@ fn malformed(parts: &Parts) -> Option<GatewayError<'static>> {
         return Some(GatewayError::UnknownCoding);
     }
     (!http_server::has_valid_host(parts.version, &parts.headers)).then_some(GatewayError::BadRequest)
-}
-
-/// Creates the span of a request that is forwarded to a service.
-fn client_span(parent: &Span, method: &Method, service: &str) -> Span {
-    tracing::info_span!(
-        parent: parent,
-        "http.client",
-        otel.name = format!("{method} {service}"),
-        otel.kind = "client",
-        otel.status_code = field::Empty,
-        service.name = "gateway",
-        http.request.method = %method,
-        server.address = service,
-        http.response.status_code = field::Empty,
-    )
-}
-
-impl<'g> Exchange<'g> {
-    fn check_size(&self, headers: &HeaderMap, body: &RequestBody) -> Result<(), GatewayError<'g>> {
-        let Some(plugin) = &self.plugins.size_limiting else {
-            return Ok(());
-        };
-        let length = hyper::body::Body::size_hint(body).exact();
-        if length.is_some_and(|length| length > plugin.limit()) {
-            return Err(GatewayError::TooLarge);
-        }
-        let has_length = headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING);
-        if plugin.requires_content_length() && !has_length {
-            return Err(GatewayError::LengthRequired);
-        }
-        Ok(())
-    }
-
-    fn check_rate(&mut self) -> Result<(), GatewayError<'g>> {
-        let Some(plugin) = &self.plugins.rate_limiting else {
-            return Ok(());
-        };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.map_or(0, |now| now.as_secs()).cast_signed();
-        let decision = plugin.check(client_key(self.origin.client), now);
-        self.rate_limit_headers = decision.headers;
-        if decision.rejected {
-            return Err(GatewayError::RateLimited(plugin));
-        }
-        Ok(())
-    }
-
-    /// Moves the access log entry into the body, which writes it when it was sent.
-    fn finish(self, mut response: Response<ResponseBody>, source: ResponseSource) -> Response<ResponseBody> {
-        if let (Some(plugin), Some(id)) = (&self.plugins.correlation_id, &self.id) {
-            plugin.echo(id, response.headers_mut());
-        }
-        let mut entry = self.log_entry;
-        entry.set_response(response.status(), source, headers::response_head_length(&response));
-        response.map(|body| body.with_log_entry(entry))
-    }
 }

@@ -4,62 +4,36 @@
 use std::fmt;
 
 use http::HeaderName;
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde_json::Value;
 
 /// Largest value of most numeric fields.
 pub(crate) const MAX: i64 = i32::MAX as i64;
 
 /// Boolean field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "Value")]
 pub(crate) struct Flag(pub(crate) bool);
 
-impl<'de> Deserialize<'de> for Flag {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FlagVisitor;
+impl TryFrom<Value> for Flag {
+    type Error = String;
 
-        impl Visitor<'_> for FlagVisitor {
-            type Value = Flag;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("true or false")
-            }
-
-            fn visit_bool<E: Error>(self, value: bool) -> Result<Flag, E> {
-                Ok(Flag(value))
-            }
-        }
-
-        // `deserialize_bool` would accept a quoted `"true"`.
-        deserializer.deserialize_any(FlagVisitor)
+    fn try_from(value: Value) -> Result<Self, String> {
+        value.as_bool().map(Self).ok_or_else(|| format!("must be true or false, not {value}"))
     }
 }
 
 /// Whole number from `MIN` to `MAX`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Deserialize)]
+#[serde(try_from = "Value")]
 pub(crate) struct Integer<const MIN: i64, const MAX: i64>(pub(crate) i64);
 
-impl<'de, const MIN: i64, const MAX: i64> Deserialize<'de> for Integer<MIN, MAX> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct IntegerVisitor<const MIN: i64, const MAX: i64>;
+impl<const MIN: i64, const MAX: i64> TryFrom<Value> for Integer<MIN, MAX> {
+    type Error = String;
 
-        impl<const MIN: i64, const MAX: i64> Visitor<'_> for IntegerVisitor<MIN, MAX> {
-            type Value = Integer<MIN, MAX>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "a whole number from {MIN} to {MAX}")
-            }
-
-            fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
-                let error = || E::invalid_value(serde::de::Unexpected::Signed(value), &self);
-                (MIN..=MAX).contains(&value).then_some(Integer(value)).ok_or_else(error)
-            }
-
-            fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
-                self.visit_i64(i64::try_from(value).unwrap_or(i64::MAX))
-            }
-        }
-
-        deserializer.deserialize_any(IntegerVisitor)
+    fn try_from(value: Value) -> Result<Self, String> {
+        let number = value.as_i64().filter(|number| (MIN..=MAX).contains(number));
+        number.map(Self).ok_or_else(|| format!("must be a whole number from {MIN} to {MAX}, not {value}"))
     }
 }
 
@@ -101,7 +75,7 @@ pub(crate) struct Unsupported;
 
 impl<'de> Deserialize<'de> for Unsupported {
     fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(D::Error::custom(unsupported("this value")))
+        Err(D::Error::custom(unsupported("this entry")))
     }
 }
 

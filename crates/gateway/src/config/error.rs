@@ -32,14 +32,14 @@ impl ConfigError {
 
 fn message_of(error: &Error) -> String {
     match error {
-        Error::SerdeUnknownField { field, .. } if kong::FIELDS.contains(&field.as_str()) => {
+        Error::SerdeUnknownField { field, .. } if kong::has_field(field) => {
             unsupported(format_args!("field `{field}`"))
         }
         Error::SerdeUnknownField { field, expected, .. } => {
             format!("unknown field `{field}`, expected one of {}", expected.join(", "))
         }
-        Error::SerdeUnknownVariant { variant, .. } if kong::PLUGINS.contains(&variant.as_str()) => {
-            unsupported(format_args!("plugin `{variant}`"))
+        Error::SerdeUnknownVariant { variant, .. } if kong::has_value(variant) => {
+            unsupported(format_args!("`{variant}`"))
         }
         Error::SerdeUnknownVariant { variant, expected, .. } => {
             format!("unknown value `{variant}`, expected one of {}", expected.join(", "))

@@ -4,38 +4,32 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::de::value::{MapDeserializer, UnitDeserializer};
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
 use super::protocol::Protocols;
 use crate::plugins::PluginSet;
 use crate::schema::Flag;
 
-impl<'de> Deserialize<'de> for PluginSet {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(ListVisitor)
-    }
-}
+/// List of plugins, at most one of each.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(try_from = "Vec<Entry>")]
+pub(super) struct Plugins(pub(super) PluginSet);
 
-struct ListVisitor;
+impl TryFrom<Vec<Entry>> for Plugins {
+    type Error = String;
 
-impl<'de> Visitor<'de> for ListVisitor {
-    type Value = PluginSet;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of plugins")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<PluginSet, A::Error> {
+    fn try_from(entries: Vec<Entry>) -> Result<Self, String> {
         let mut set = PluginSet::default();
-        let mut names = Vec::new();
-        while let Some(Entry { name, enabled, plugin }) = list.next_element_seed(EntrySeed(&names))? {
-            names.push(name);
+        for (index, entry) in entries.iter().enumerate() {
+            if entries[..index].iter().any(|earlier| earlier.name == entry.name) {
+                return Err(format!("plugin {index} repeats an earlier one; remove it"));
+            }
             // The configuration of a disabled plugin is checked too, and one of an outer level takes effect instead.
-            if enabled {
-                set = plugin.merged_over(&set);
+            if entry.enabled {
+                set = entry.plugin.merged_over(&set);
             }
         }
-        Ok(set)
+        Ok(Self(set))
     }
 }
 
@@ -47,60 +41,6 @@ struct Entry {
     plugin: PluginSet,
 }
 
-/// Deserializes an entry of a list that has plugins of these names already.
-struct EntrySeed<'n>(&'n [Name]);
-
-impl<'de> DeserializeSeed<'de> for EntrySeed<'_> {
-    type Value = Entry;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Entry, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for EntrySeed<'_> {
-    type Value = Entry;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a plugin with `name` and `config`")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entry, A::Error> {
-        let (mut name, mut enabled, mut plugin) = (None::<Name>, true, None);
-        let mut early = None;
-        while let Some(field) = map.next_key()? {
-            match field {
-                Field::Name => {
-                    let named = map.next_value()?;
-                    if self.0.contains(&named) {
-                        return Err(A::Error::custom("plugin is configured twice in this list; remove one"));
-                    }
-                    name = Some(named);
-                }
-                Field::Config => match name {
-                    Some(name) => plugin = Some(map.next_value_seed(name)?),
-                    // Its type is not known yet, so it is buffered; an error in it has the position of the plugin.
-                    None => early = Some(map.next_value::<serde_json::Value>()?),
-                },
-                Field::Enabled => enabled = map.next_value::<Option<Flag>>()? != Some(Flag(false)),
-                Field::Protocols => {
-                    map.next_value::<Option<Protocols>>()?;
-                }
-                Field::Tags => {
-                    map.next_value::<Option<Vec<String>>>()?;
-                }
-            }
-        }
-        let name = name.ok_or_else(|| A::Error::missing_field("name"))?;
-        let plugin = match (plugin, early) {
-            (Some(plugin), _) => plugin,
-            (None, Some(config)) => name.deserialize(config).map_err(A::Error::custom)?,
-            (None, None) => name.deserialize(UnitDeserializer::new())?,
-        };
-        Ok(Entry { name, enabled, plugin })
-    }
-}
-
 #[derive(serde::Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
 enum Field {
@@ -109,6 +49,48 @@ enum Field {
     Enabled,
     Protocols,
     Tags,
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntryVisitor;
+
+        impl<'de> Visitor<'de> for EntryVisitor {
+            type Value = Entry;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a plugin with `name` and `config`")
+            }
+
+            /// Not derived, since `name` determines the type of `config`.
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entry, A::Error> {
+                let (mut name, mut enabled, mut plugin) = (None::<Name>, true, None);
+                let mut early = None;
+                while let Some(field) = map.next_key()? {
+                    match field {
+                        Field::Name => name = Some(map.next_value()?),
+                        Field::Config => match name {
+                            Some(name) => plugin = Some(map.next_value_seed(name)?),
+                            // Buffered until the name is known. An error in it has the position of the plugin.
+                            None => early = Some(map.next_value::<serde_json::Value>()?),
+                        },
+                        Field::Enabled => enabled = map.next_value::<Option<Flag>>()? != Some(Flag(false)),
+                        Field::Protocols => map.next_value::<Option<Protocols>>().map(drop)?,
+                        Field::Tags => map.next_value::<Option<Vec<String>>>().map(drop)?,
+                    }
+                }
+                let name = name.ok_or_else(|| A::Error::missing_field("name"))?;
+                let plugin = match (plugin, early) {
+                    (Some(plugin), _) => plugin,
+                    (None, Some(config)) => name.deserialize(config).map_err(A::Error::custom)?,
+                    (None, None) => name.deserialize(UnitDeserializer::new())?,
+                };
+                Ok(Entry { name, enabled, plugin })
+            }
+        }
+
+        deserializer.deserialize_map(EntryVisitor)
+    }
 }
 
 /// Name of a plugin that the gateway runs, and the seed that deserializes its configuration.
@@ -140,7 +122,7 @@ impl<'de> DeserializeSeed<'de> for Name {
     }
 }
 
-/// Deserializes the configuration of one plugin; none is an empty one.
+/// Deserializes the configuration of one plugin; an absent one is empty.
 fn config<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<T>, D::Error> {
     let plugin = match Option::deserialize(deserializer)? {
         Some(plugin) => plugin,

@@ -2,12 +2,17 @@
 
 use serde::Deserialize;
 
-use crate::schema::unsupported;
+/// Protocol of a service.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum UpstreamProtocol {
+    Http,
+}
 
 /// Protocol that Kong supports.
-#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[derive(Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Protocol {
+enum Protocol {
     Grpc,
     Grpcs,
     Http,
@@ -20,21 +25,8 @@ pub(super) enum Protocol {
     Wss,
 }
 
-/// Protocol of a service: `http`.
-#[derive(Deserialize)]
-#[serde(try_from = "Protocol")]
-pub(super) struct UpstreamProtocol;
-
-impl TryFrom<Protocol> for UpstreamProtocol {
-    type Error = String;
-
-    fn try_from(protocol: Protocol) -> Result<Self, String> {
-        if protocol == Protocol::Http { Ok(Self) } else { Err(unsupported("a protocol other than `http`")) }
-    }
-}
-
 /// Protocols of a route or plugin, `http` among them: nothing else would ever reach it.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(try_from = "Vec<Protocol>")]
 pub(super) struct Protocols;
 
@@ -42,10 +34,7 @@ impl TryFrom<Vec<Protocol>> for Protocols {
     type Error = &'static str;
 
     fn try_from(protocols: Vec<Protocol>) -> Result<Self, Self::Error> {
-        if protocols.contains(&Protocol::Http) {
-            Ok(Self)
-        } else {
-            Err("must contain `http`: the gateway supports no other protocol")
-        }
+        let error = "must contain `http`: the gateway supports no other protocol";
+        protocols.contains(&Protocol::Http).then_some(Self).ok_or(error)
     }
 }

@@ -5,58 +5,51 @@ use regex::Regex;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use super::plugin::Plugins;
 use super::protocol::Protocols;
 use crate::plugins::PluginSet;
-use crate::schema::{Flag, Integer, MAX, Text, unsupported};
+use crate::schema::{Flag, Integer, MAX, Text};
 
 /// Route to a service.
 #[derive(Debug, Deserialize)]
-#[serde(from = "Entry")]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "some fields are checked but have no effect")]
 pub(crate) struct Route {
     pub(crate) name: Spanned<Text>,
     pub(crate) paths: Vec<RoutePath>,
-    /// `None` for any method.
-    pub(crate) methods: Option<Vec<Method>>,
-    pub(crate) strip_path: bool,
-    pub(crate) preserve_host: bool,
-    pub(crate) regex_priority: i64,
-    pub(crate) plugins: PluginSet,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    name: Spanned<Text>,
-    paths: Vec<RoutePath>,
     methods: Option<Vec<RouteMethod>>,
     strip_path: Option<Flag>,
     preserve_host: Option<Flag>,
     regex_priority: Option<Integer<{ i32::MIN as i64 }, MAX>>,
-    plugins: Option<PluginSet>,
-    #[serde(rename = "path_handling")]
-    _path_handling: Option<PathHandling>,
-    #[serde(rename = "protocols")]
-    _protocols: Option<Protocols>,
+    plugins: Option<Plugins>,
+    path_handling: Option<PathHandling>,
+    protocols: Option<Protocols>,
     // Neither side can observe whether Kong buffers; this gateway always streams bodies.
-    #[serde(rename = "request_buffering")]
-    _request_buffering: Option<Flag>,
-    #[serde(rename = "response_buffering")]
-    _response_buffering: Option<Flag>,
-    #[serde(rename = "tags")]
-    _tags: Option<Vec<String>>,
+    request_buffering: Option<Flag>,
+    response_buffering: Option<Flag>,
+    tags: Option<Vec<String>>,
 }
 
-impl From<Entry> for Route {
-    fn from(entry: Entry) -> Self {
-        Self {
-            name: entry.name,
-            paths: entry.paths,
-            methods: entry.methods.map(|methods| methods.into_iter().map(|method| method.0).collect()),
-            strip_path: entry.strip_path != Some(Flag(false)),
-            preserve_host: entry.preserve_host == Some(Flag(true)),
-            regex_priority: entry.regex_priority.map_or(0, |priority| priority.0),
-            plugins: entry.plugins.unwrap_or_default(),
-        }
+impl Route {
+    /// Returns the methods; `None` for any method.
+    pub(crate) fn methods(&self) -> Option<Vec<Method>> {
+        Some(self.methods.as_ref()?.iter().map(|method| method.0.clone()).collect())
+    }
+
+    pub(crate) fn strips_path(&self) -> bool {
+        self.strip_path != Some(Flag(false))
+    }
+
+    pub(crate) fn preserves_host(&self) -> bool {
+        self.preserve_host == Some(Flag(true))
+    }
+
+    pub(crate) fn regex_priority(&self) -> i64 {
+        self.regex_priority.map_or(0, |priority| priority.0)
+    }
+
+    pub(crate) fn plugins(&self) -> PluginSet {
+        self.plugins.as_ref().map(|plugins| plugins.0.clone()).unwrap_or_default()
     }
 }
 
@@ -97,7 +90,7 @@ impl TryFrom<String> for RoutePath {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 struct RouteMethod(Method);
 
@@ -110,24 +103,8 @@ impl TryFrom<String> for RouteMethod {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum KongPathHandling {
+enum PathHandling {
     V0,
-    V1,
-}
-
-#[derive(Deserialize)]
-#[serde(try_from = "KongPathHandling")]
-struct PathHandling;
-
-impl TryFrom<KongPathHandling> for PathHandling {
-    type Error = String;
-
-    fn try_from(handling: KongPathHandling) -> Result<Self, String> {
-        match handling {
-            KongPathHandling::V0 => Ok(Self),
-            KongPathHandling::V1 => Err(unsupported("`v1`")),
-        }
-    }
 }

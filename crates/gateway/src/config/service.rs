@@ -6,6 +6,7 @@ use http::Uri;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use super::plugin::Plugins;
 use super::protocol::UpstreamProtocol;
 use super::route::Route;
 use crate::plugins::PluginSet;
@@ -51,6 +52,7 @@ impl Default for Timeouts {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "some fields are checked but have no effect")]
 struct Entry {
     name: Spanned<Text>,
     url: Option<UpstreamUrl>,
@@ -64,9 +66,8 @@ struct Entry {
     read_timeout: Option<Milliseconds>,
     enabled: Option<Flag>,
     routes: Option<Vec<Route>>,
-    plugins: Option<PluginSet>,
-    #[serde(rename = "tags")]
-    _tags: Option<Vec<String>>,
+    plugins: Option<Plugins>,
+    tags: Option<Vec<String>>,
 }
 
 impl TryFrom<Entry> for Service {
@@ -108,7 +109,7 @@ impl TryFrom<Entry> for Service {
             },
             enabled: entry.enabled != Some(Flag(false)),
             routes: entry.routes.unwrap_or_default(),
-            plugins: entry.plugins.unwrap_or_default(),
+            plugins: entry.plugins.unwrap_or_default().0,
         })
     }
 }

@@ -33,31 +33,16 @@ pub(crate) struct Cors {
 
 /// Methods as one header value.
 #[derive(Debug, Deserialize)]
-#[serde(try_from = "Vec<AllowedMethod>")]
+#[serde(try_from = "Vec<String>")]
 struct Methods(HeaderValue);
 
-#[derive(Deserialize)]
-#[serde(try_from = "String")]
-struct AllowedMethod(String);
-
-impl TryFrom<String> for AllowedMethod {
+impl TryFrom<Vec<String>> for Methods {
     type Error = String;
 
-    fn try_from(method: String) -> Result<Self, String> {
-        if METHODS.contains(&method.as_str()) {
-            Ok(Self(method))
-        } else {
-            Err(format!("unknown method `{method}`, expected one of {}", METHODS.join(", ")))
-        }
-    }
-}
-
-impl TryFrom<Vec<AllowedMethod>> for Methods {
-    type Error = http::header::InvalidHeaderValue;
-
-    fn try_from(methods: Vec<AllowedMethod>) -> Result<Self, Self::Error> {
-        let methods: Vec<String> = methods.into_iter().map(|method| method.0).collect();
-        HeaderValue::from_str(&methods.join(",")).map(Self)
+    fn try_from(methods: Vec<String>) -> Result<Self, String> {
+        let valid = methods.iter().all(|method| METHODS.contains(&method.as_str()));
+        let value = HeaderValue::from_str(&methods.join(",")).ok().filter(|_| valid);
+        value.map(Self).ok_or_else(|| format!("must contain only methods of {}", METHODS.join(", ")))
     }
 }
 

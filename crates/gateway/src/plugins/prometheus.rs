@@ -7,15 +7,14 @@ use crate::schema::Flag;
 /// Settings of the plugin; all metrics are off by default, as in Kong.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "some fields are checked but have no effect")]
 pub(crate) struct Prometheus {
     status_code_metrics: Option<Flag>,
     latency_metrics: Option<Flag>,
     bandwidth_metrics: Option<Flag>,
     // A file that is accepted here has neither consumers nor balanced upstreams, so these two have no effect.
-    #[serde(rename = "per_consumer")]
-    _per_consumer: Option<Flag>,
-    #[serde(rename = "upstream_health_metrics")]
-    _upstream_health_metrics: Option<Flag>,
+    per_consumer: Option<Flag>,
+    upstream_health_metrics: Option<Flag>,
 }
 
 impl Prometheus {

@@ -5,70 +5,39 @@ use http::HeaderMap;
 use http::header::HOST;
 use serde::Deserialize;
 
-use crate::schema::{Header, Unsupported, unsupported};
+use crate::schema::{Header, Unsupported};
 
 /// Settings of the plugin, with the fields of Kong 3.4.2 (`kong/plugins/request-transformer/schema.lua`).
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "some fields are checked but have no effect")]
 pub(crate) struct RequestTransformer {
     remove: Option<Remove>,
-    #[serde(rename = "rename")]
-    _rename: Option<Entries>,
-    #[serde(rename = "replace")]
-    _replace: Option<ReplaceEntries>,
-    #[serde(rename = "add")]
-    _add: Option<Entries>,
-    #[serde(rename = "append")]
-    _append: Option<Entries>,
-    #[serde(rename = "http_method")]
-    _http_method: Option<Unsupported>,
+    rename: Option<Entries>,
+    replace: Option<Entries>,
+    add: Option<Entries>,
+    append: Option<Entries>,
+    http_method: Option<Unsupported>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "some fields are checked but have no effect")]
 struct Remove {
     headers: Option<Vec<RemovedHeader>>,
-    #[serde(rename = "body")]
-    _body: Option<NoEntries>,
-    #[serde(rename = "querystring")]
-    _querystring: Option<NoEntries>,
+    body: Option<Vec<Unsupported>>,
+    querystring: Option<Vec<Unsupported>>,
 }
 
+/// Entries of an operation; empty lists are Kong's default.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the fields are checked but have no effect")]
 struct Entries {
-    #[serde(rename = "headers")]
-    _headers: Option<NoEntries>,
-    #[serde(rename = "body")]
-    _body: Option<NoEntries>,
-    #[serde(rename = "querystring")]
-    _querystring: Option<NoEntries>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReplaceEntries {
-    #[serde(rename = "headers")]
-    _headers: Option<NoEntries>,
-    #[serde(rename = "body")]
-    _body: Option<NoEntries>,
-    #[serde(rename = "querystring")]
-    _querystring: Option<NoEntries>,
-    #[serde(rename = "uri")]
-    _uri: Option<Unsupported>,
-}
-
-/// Empty list, which is Kong's default.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "Vec<String>")]
-struct NoEntries;
-
-impl TryFrom<Vec<String>> for NoEntries {
-    type Error = String;
-
-    fn try_from(entries: Vec<String>) -> Result<Self, String> {
-        entries.first().map_or(Ok(Self), |entry| Err(unsupported(format_args!("entry `{entry}`"))))
-    }
+    headers: Option<Vec<Unsupported>>,
+    body: Option<Vec<Unsupported>>,
+    querystring: Option<Vec<Unsupported>>,
+    uri: Option<Unsupported>,
 }
 
 #[derive(Debug, Deserialize)]

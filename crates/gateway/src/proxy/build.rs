@@ -24,16 +24,17 @@ impl Gateway {
             let discover = options.discover.clone().filter(|_| !options.upstreams.contains_key(&service.host));
             let upstream = Arc::new(Upstream::new(&service, discover));
             for route in service.routes {
+                let (methods, regex_priority) = (route.methods(), route.regex_priority());
                 let target = Arc::new(Target {
-                    name: route.name.value.0,
                     service: service.name.value.0.clone(),
-                    strip_path: route.strip_path,
-                    preserve_host: route.preserve_host,
-                    plugins: route.plugins.merged_over(&service.plugins).merged_over(&plugins),
+                    strip_path: route.strips_path(),
+                    preserve_host: route.preserves_host(),
+                    plugins: route.plugins().merged_over(&service.plugins).merged_over(&plugins),
                     upstream: Arc::clone(&upstream),
+                    name: route.name.value.0,
                 });
                 for path in route.paths {
-                    router.add(Matcher::Path(path), route.methods.clone(), route.regex_priority, Arc::clone(&target));
+                    router.add(Matcher::Path(path), methods.clone(), regex_priority, Arc::clone(&target));
                 }
             }
         }

@@ -6,12 +6,13 @@ use serde::Deserialize;
 use super::counters::Counters;
 use super::window::Period;
 use super::{Limit, RateLimiting};
-use crate::schema::{Flag, Integer, MAX, Text, unsupported};
+use crate::schema::{Flag, Integer, MAX, Text};
 
 type Requests = Integer<1, MAX>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "some fields are checked but have no effect")]
 pub(super) struct Config {
     second: Option<Requests>,
     minute: Option<Requests>,
@@ -22,92 +23,39 @@ pub(super) struct Config {
     hide_client_headers: Option<Flag>,
     error_code: Option<Integer<100, 599>>,
     error_message: Option<Text>,
-    #[serde(rename = "limit_by")]
-    _limit_by: Option<LimitBy>,
-    #[serde(rename = "header_name")]
-    _header_name: Option<Text>,
-    #[serde(rename = "path")]
-    _path: Option<Text>,
+    limit_by: Option<LimitBy>,
+    header_name: Option<Text>,
+    path: Option<Text>,
     // The settings below say where Kong counts. This gateway is one process and counts in memory, which cannot fail.
     policy: Option<Policy>,
-    #[serde(rename = "fault_tolerant")]
-    _fault_tolerant: Option<Flag>,
+    fault_tolerant: Option<Flag>,
     redis_host: Option<Text>,
-    #[serde(rename = "redis_port")]
-    _redis_port: Option<Integer<0, 65_535>>,
-    #[serde(rename = "redis_username")]
-    _redis_username: Option<Text>,
-    #[serde(rename = "redis_password")]
-    _redis_password: Option<Text>,
-    #[serde(rename = "redis_ssl")]
-    _redis_ssl: Option<Flag>,
-    #[serde(rename = "redis_ssl_verify")]
-    _redis_ssl_verify: Option<Flag>,
-    #[serde(rename = "redis_server_name")]
-    _redis_server_name: Option<Text>,
-    #[serde(rename = "redis_timeout")]
-    _redis_timeout: Option<Integer<0, 2_147_483_646>>,
-    #[serde(rename = "redis_database")]
-    _redis_database: Option<Integer<0, MAX>>,
-    #[serde(rename = "sync_rate")]
-    _sync_rate: Option<Integer<-1, MAX>>,
+    redis_port: Option<Integer<0, 65_535>>,
+    redis_username: Option<Text>,
+    redis_password: Option<Text>,
+    redis_ssl: Option<Flag>,
+    redis_ssl_verify: Option<Flag>,
+    redis_server_name: Option<Text>,
+    redis_timeout: Option<Integer<0, 2_147_483_646>>,
+    redis_database: Option<Integer<0, MAX>>,
+    sync_rate: Option<Integer<-1, MAX>>,
 }
 
+/// Key of the counters, in each case the client's address: without authentication at the gateway, Kong falls back to it for
+/// a consumer or a credential.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum KongLimitBy {
+enum LimitBy {
     Consumer,
     Credential,
     Ip,
-    Service,
-    Header,
-    Path,
-}
-
-/// Key of the counters: the client's address. Without authentication at the gateway, Kong falls back to it for a consumer
-/// or a credential.
-#[derive(Deserialize)]
-#[serde(try_from = "KongLimitBy")]
-struct LimitBy;
-
-impl TryFrom<KongLimitBy> for LimitBy {
-    type Error = String;
-
-    fn try_from(limit_by: KongLimitBy) -> Result<Self, String> {
-        match limit_by {
-            KongLimitBy::Consumer | KongLimitBy::Credential | KongLimitBy::Ip => Ok(Self),
-            KongLimitBy::Service => Err(unsupported("`service`")),
-            KongLimitBy::Header => Err(unsupported("`header`")),
-            KongLimitBy::Path => Err(unsupported("`path`")),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum KongPolicy {
-    Local,
-    Cluster,
-    Redis,
 }
 
 #[derive(Deserialize, PartialEq, Eq)]
-#[serde(try_from = "KongPolicy")]
+#[serde(rename_all = "snake_case")]
 enum Policy {
     Local,
     Redis,
-}
-
-impl TryFrom<KongPolicy> for Policy {
-    type Error = &'static str;
-
-    fn try_from(policy: KongPolicy) -> Result<Self, Self::Error> {
-        match policy {
-            KongPolicy::Local => Ok(Self::Local),
-            KongPolicy::Redis => Ok(Self::Redis),
-            KongPolicy::Cluster => Err("Kong rejects `cluster` without a database; use `local` or `redis`"),
-        }
-    }
 }
 
 impl TryFrom<Config> for RateLimiting {
