@@ -31,9 +31,9 @@ pub(crate) struct Connection {
 
 #[derive(Debug)]
 enum State {
-    /// Between requests, or in the head of one.
+    /// Connection between requests, or in the head of one.
     Waiting { since: Instant },
-    /// In a request.
+    /// Request in progress.
     Serving { upload: Option<Arc<UploadProgress>> },
 }
 

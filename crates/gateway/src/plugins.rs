@@ -17,7 +17,7 @@ use rate_limiting::RateLimiting;
 use request_transformer::RequestTransformer;
 use size_limiting::SizeLimiting;
 
-/// At most one plugin of each kind: those of one level, or those that apply to a request.
+/// Set of plugins of one level or of a request, at most one of each kind.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PluginSet {
     pub(crate) cors: Option<Arc<Cors>>,

@@ -47,11 +47,11 @@ pub(super) struct ClientStream {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Between two requests.
+    /// Idle connection between two requests.
     Idle,
-    /// In the head of a request.
+    /// Incomplete head of a request.
     Head,
-    /// In a request whose head is complete.
+    /// Request whose head is complete.
     Serving,
 }
 
