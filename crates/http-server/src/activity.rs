@@ -1,4 +1,4 @@
-//! What a connection is doing, so that a slow head and an idle connection each have a time-out of their own.
+//! Activity of a connection, so that slow heads and idle connections have separate timeouts.
 
 use std::io;
 use std::pin::Pin;
@@ -6,18 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::Limits;
 
 #[derive(Clone, Copy)]
 enum Phase {
-    /// Between two requests.
+    /// No request in progress.
     Idle(Instant),
-    /// A request has begun and its head is not complete.
+    /// Request whose head is not complete.
     Head(Instant),
-    /// A request is handled or its response is sent.
+    /// Request that is handled or whose response is sent.
     Serving,
 }
 
@@ -51,7 +50,7 @@ impl Activity {
             if left.is_zero() {
                 return;
             }
-            // A phase that begins meanwhile ends no earlier than a step from now.
+            // A phase that begins meanwhile ends at least one step from now.
             tokio::time::sleep(left.min(step)).await;
         }
     }
@@ -77,7 +76,7 @@ impl Activity {
     }
 }
 
-/// A request that is being served.
+/// Request in progress.
 pub(crate) struct Serving(Arc<Activity>);
 
 impl Drop for Serving {
@@ -86,19 +85,19 @@ impl Drop for Serving {
     }
 }
 
-/// A stream that reports what passes through it.
-pub(crate) struct Tracked {
-    stream: TcpStream,
+/// Stream that reports its activity.
+pub(crate) struct Tracked<S> {
+    stream: S,
     activity: Arc<Activity>,
 }
 
-impl Tracked {
-    pub(crate) const fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
+impl<S> Tracked<S> {
+    pub(crate) const fn new(stream: S, activity: Arc<Activity>) -> Self {
         Self { stream, activity }
     }
 }
 
-impl AsyncRead for Tracked {
+impl<S: AsyncRead + Unpin> AsyncRead for Tracked<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
@@ -109,7 +108,7 @@ impl AsyncRead for Tracked {
     }
 }
 
-impl AsyncWrite for Tracked {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Tracked<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         if written.is_ready() {

@@ -1,5 +1,5 @@
-//! The HTTP/1.1 listener of every process of the fleet: bounded connections, and time-outs for the head of a request
-//! and for an idle connection.
+//! HTTP/1.1 listener of all processes of the fleet: bounded connections, and timeouts for the head of a request and for
+//! an idle connection.
 //!
 //! ```no_run
 //! # async fn example(listener: tokio::net::TcpListener, stop: impl Future<Output = ()>) {
@@ -8,7 +8,7 @@
 //! # }
 //! ```
 //!
-//! Bodies are the handler's business: how long one may take depends on the endpoint.
+//! Bodies have no timeout here: their time limit depends on the endpoint.
 
 mod activity;
 mod host;
@@ -17,24 +17,26 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
 use http::{Request, Response};
-use http_body_util::BodyExt as _;
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
-use activity::{Activity, Tracked};
+use activity::{Activity, Serving, Tracked};
 pub use host::has_valid_host;
 
 /// Pause after `accept` failed: a process that ran out of file descriptors (EMFILE) gets some back when connections end.
@@ -52,34 +54,51 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 10 s for a head, 75 s idle (the default of nginx' `keepalive_timeout`), 4,096 connections.
+    /// Returns 10 s for a head, 75 s idle (nginx' default `keepalive_timeout`), and 4,096 connections.
     fn default() -> Self {
         Self { head: Duration::from_secs(10), idle: Duration::from_secs(75), connections: 4096 }
     }
 }
 
+/// Connection that a listener serves.
+pub struct Admitted<S, H, C> {
+    /// Stream of the connection, possibly wrapped.
+    pub stream: S,
+    /// Handler of its requests.
+    pub handler: H,
+    /// Future that closes the connection when it completes, and that is dropped with the connection.
+    pub close: C,
+}
+
 /// Serves `router` until `stop` resolves, then waits for the requests in flight. Handlers find the peer's address in
 /// `ConnectInfo<SocketAddr>`.
 pub async fn serve_router(listener: TcpListener, router: Router, limits: Limits, stop: impl Future<Output = ()>) {
-    let handler = move |peer: SocketAddr, _: &TcpStream| {
+    let admit = move |peer: SocketAddr, stream: TcpStream| {
         let router = router.clone();
-        Some(move |mut request: Request<Incoming>| {
+        let handler = move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             router.clone().oneshot(request)
-        })
+        };
+        Some(Admitted { stream, handler, close: std::future::pending() })
     };
-    serve(listener, handler, limits, stop).await;
+    serve(listener, admit, limits, stop).await;
 }
 
 /// Serves until `stop` resolves, then waits for the requests in flight. Dropping the future closes all connections.
 ///
-/// `accept` returns the handler of a new connection, or `None` to close the connection at once.
-pub async fn serve<A, H, F, B>(listener: TcpListener, mut accept: A, limits: Limits, stop: impl Future<Output = ()>)
-where
-    A: FnMut(SocketAddr, &TcpStream) -> Option<H>,
+/// `admit` returns the stream and handler of a new connection, or `None` to close the connection at once.
+pub async fn serve<A, S, H, C, F, B>(
+    listener: TcpListener,
+    mut admit: A,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) where
+    A: FnMut(SocketAddr, TcpStream) -> Option<Admitted<S, H, C>>,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request<Incoming>) -> F + Send + 'static,
+    C: Future<Output = ()> + Send + 'static,
     F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
-    B: Body + Send + 'static,
+    B: Body + Unpin + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
@@ -100,8 +119,11 @@ where
             (accepted, place) = accepted => match accepted {
                 Ok((stream, peer)) => {
                     failing = false;
-                    if let Some(handler) = accept(peer, &stream) {
-                        let connection = connection(stream, handler, limits, &graceful);
+                    if let Err(error) = stream.set_nodelay(true) {
+                        tracing::debug!(%error, "setting TCP_NODELAY failed");
+                    }
+                    if let Some(admitted) = admit(peer, stream) {
+                        let connection = connection(admitted, limits, &graceful);
                         connections.spawn(async move {
                             connection.await;
                             drop(place);
@@ -130,48 +152,61 @@ fn is_of_the_peer(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-fn connection<H, F, B>(
-    stream: TcpStream,
-    handler: H,
+fn connection<S, H, C, F, B>(
+    admitted: Admitted<S, H, C>,
     limits: Limits,
     graceful: &GracefulShutdown,
-) -> impl Future<Output = ()> + Send + use<H, F, B>
+) -> impl Future<Output = ()> + Send + use<S, H, C, F, B>
 where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request<Incoming>) -> F + Send + 'static,
+    C: Future<Output = ()> + Send + 'static,
     F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
-    B: Body + Send + 'static,
+    B: Body + Unpin + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "setting TCP_NODELAY failed");
-    }
+    let Admitted { stream, handler, close } = admitted;
     let activity = Arc::new(Activity::new(limits));
     let io = TokioIo::new(Tracked::new(stream, Arc::clone(&activity)));
-    let seen = Arc::clone(&activity);
+    let requests = Arc::clone(&activity);
     let service = service_fn(move |request| {
-        // Lives as long as the body of the response: until then the connection is neither idle nor in a head.
-        let serving = seen.serve();
+        let serving = requests.serve();
         let response = handler(request);
-        async move {
-            response.await.map(|response| {
-                response.map(|body| {
-                    body.map_frame(move |frame| {
-                        let _ = &serving;
-                        frame
-                    })
-                })
-            })
-        }
+        async move { response.await.map(|response| response.map(|body| ServedBody { body, _serving: serving })) }
     });
     let connection = http1::Builder::new().header_read_timeout(None).serve_connection(io, service);
     let watched = graceful.watch(connection);
     async move {
         tokio::select! {
             served = watched => if let Err(error) = served {
-                tracing::debug!(%error, "a connection ended early");
+                tracing::debug!(%error, "connection ended early");
             },
-            () = activity.expired() => tracing::debug!("a connection was closed by its time-out"),
+            () = close => {}
+            () = activity.expired() => tracing::debug!("connection timed out"),
         }
+    }
+}
+
+/// Body of a response. Until it is dropped the connection is neither idle nor in a head.
+struct ServedBody<B> {
+    body: B,
+    _serving: Serving,
+}
+
+impl<B: Body + Unpin> Body for ServedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

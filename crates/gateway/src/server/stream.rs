@@ -1,98 +1,53 @@
-//! Stream of a client connection: time-outs of heads and idle connections, and the gateway's own responses to malformed
-//! heads.
+//! Stream of a client connection that replaces the HTTP library's responses to malformed heads by the gateway's own.
 
-use std::future::Future as _;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use http::StatusCode;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::Handler;
 use crate::connections::Connection;
 
-/// Time-out of the head of a request from its first byte, or from the beginning of the connection.
-pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time that a connection may stay idle between two requests.
-pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// Maximum number of bytes of a head that are stored for the response to a malformed one.
 const STORED_HEAD: usize = 16 * 1024;
 
 /// Maximum size of a response of the HTTP library itself: a status line, a length of 0, a date, and `connection: close`.
 const MAX_LIBRARY_RESPONSE: usize = 256;
 
-/// Function that returns the whole response to a malformed head.
-pub(super) type MalformedHeadResponse = Arc<dyn Fn(StatusCode, &[u8]) -> Bytes + Send + Sync>;
-
 /// Stream of one client connection.
-pub(super) struct ClientStream {
-    io: TokioIo<TcpStream>,
+pub(super) struct ClientStream<H> {
+    io: TcpStream,
     connection: Arc<Connection>,
-    timer: Pin<Box<Sleep>>,
-    phase: Phase,
+    handler: Arc<H>,
     /// First bytes received since the last request.
     head: Vec<u8>,
     /// Number of requests that had started when `head` was begun.
     requests: u64,
-    respond: MalformedHeadResponse,
     /// Response that replaces one of the HTTP library.
     replacement: Option<Bytes>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Idle connection between two requests.
-    Idle,
-    /// Incomplete head of a request.
-    Head,
-    /// Request whose head is complete.
-    Serving,
-}
-
-impl ClientStream {
-    pub(super) fn new(stream: TcpStream, connection: Arc<Connection>, respond: MalformedHeadResponse) -> Self {
-        Self {
-            io: TokioIo::new(stream),
-            timer: Box::pin(sleep_until(Instant::now() + HEAD_TIMEOUT)),
-            phase: Phase::Head,
-            head: Vec::new(),
-            requests: connection.requests(),
-            connection,
-            respond,
-            replacement: None,
-        }
+impl<H: Handler> ClientStream<H> {
+    pub(super) fn new(io: TcpStream, connection: Arc<Connection>, handler: Arc<H>) -> Self {
+        let requests = connection.requests();
+        Self { io, connection, handler, head: Vec::new(), requests, replacement: None }
     }
 
-    fn enter(&mut self, phase: Phase) {
-        if phase == self.phase {
-            return;
-        }
-        self.phase = phase;
-        match phase {
-            Phase::Head => self.timer.as_mut().reset(Instant::now() + HEAD_TIMEOUT),
-            Phase::Idle => self.timer.as_mut().reset(Instant::now() + IDLE_TIMEOUT),
-            Phase::Serving => {}
-        }
-    }
-
-    /// Updates the phase, and clears the head of a request that started meanwhile.
-    fn update_phase(&mut self) {
+    /// Stores received bytes that belong to a head.
+    fn store_head(&mut self, received: &[u8]) {
         let requests = self.connection.requests();
         if requests != self.requests {
             self.requests = requests;
             self.head.clear();
-            self.phase = Phase::Serving;
         }
-        if self.connection.is_serving() {
-            self.enter(Phase::Serving);
-        } else if self.phase == Phase::Serving {
-            self.enter(Phase::Idle);
+        if !self.connection.is_serving() {
+            let room = STORED_HEAD.saturating_sub(self.head.len()).min(received.len());
+            self.head.extend_from_slice(&received[..room]);
         }
     }
 
@@ -107,7 +62,7 @@ impl ClientStream {
         let status = line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
         let own = headers.split("\r\n").any(|header| header.starts_with("server:") || header.starts_with("via:"));
         (!own).then_some(())?;
-        Some((self.respond)(StatusCode::from_u16(status).ok()?, &self.head))
+        Some(self.handler.malformed_head_response(StatusCode::from_u16(status).ok()?, &self.head))
     }
 
     /// Sends the replacement, then reports the `length` bytes that it replaces as sent.
@@ -126,32 +81,16 @@ impl ClientStream {
     }
 }
 
-impl Read for ClientStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        this.update_phase();
-        let mut bytes = [0; 8 * 1024];
-        let room = bytes.len().min(buf.remaining());
-        let mut read = tokio::io::ReadBuf::new(&mut bytes[..room]);
-        if tokio::io::AsyncRead::poll_read(Pin::new(this.io.inner_mut()), cx, &mut read)?.is_pending() {
-            if this.phase != Phase::Serving {
-                ready!(this.timer.as_mut().poll(cx));
-                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-            }
-            return Poll::Pending;
-        }
-        let read = read.filled();
-        if this.phase != Phase::Serving && !read.is_empty() {
-            this.enter(Phase::Head);
-            let room = STORED_HEAD.saturating_sub(this.head.len()).min(read.len());
-            this.head.extend_from_slice(&read[..room]);
-        }
-        buf.put_slice(read);
-        Poll::Ready(Ok(()))
+impl<H: Handler> AsyncRead for ClientStream<H> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        self.store_head(&buf.filled()[before..]);
+        read
     }
 }
 
-impl Write for ClientStream {
+impl<H: Handler> AsyncWrite for ClientStream<H> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if self.replacement.is_none() {
             self.replacement = self.replacement_of(buf);
