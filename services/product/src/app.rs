@@ -2,26 +2,22 @@
 
 use std::sync::Arc;
 
-use common::auth::{Revocations, ServiceTokens, TokenVerifier};
-use common::census::Census;
+use common::auth::{ServiceTokens, TokenVerifier};
 use common::client::ServiceClient;
-use common::clock::SharedClock;
-use common::config::DatabaseUrl;
-use common::consumer::Consumer;
+use common::database::Database;
+use common::database::row_count_gauge::Census;
 use common::http::{self, OpenApiInfo, ops};
-use common::outbox::Outbox;
-use common::platform::Platform;
-use common::postgres::Postgres;
-use common::service::{Service, StartError};
-use common::sqlite::Sqlite;
-use common::store::Operations;
+use common::messaging::consumer::Consumer;
+use common::runtime::Platform;
+use common::runtime::{Service, StartError};
+use common::telemetry::clock::SharedClock;
 use contracts::topology::PRODUCT_REVOCATIONS;
 
 use crate::clients::OrderClient;
-use crate::config::{Config, UPSTREAM_SERVICES};
+use crate::config::{Config, CALLED_SERVICES};
 use crate::consumers::{CONSUMED_QUEUES, DeletedUserHandler, OrderEventHandler};
 use crate::metrics::ProductMetrics;
-use crate::repository::{Repositories, postgres, sqlite};
+use crate::repository::{Repositories, sql};
 use crate::service::{CatalogService, InventoryService, ProductCache};
 use crate::state::{AppState, ServiceInfo};
 use crate::workers::{ReservationExpiryWorker, SearchIndexWorker};
@@ -34,20 +30,12 @@ use crate::{NAME, routes, seed_data};
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
     let platform = Platform::start(&config.platform, clock.clone()).await?;
     let store_error = |source| StartError::store(&config.database, source);
-    let (repositories, outbox, revocations) = match &config.database {
-        DatabaseUrl::Sqlite(path) => {
-            let db = Sqlite::open(path, NAME, &sqlite::MIGRATIONS).await.map_err(store_error)?;
-            let revocations = db.revocations(clock.clone());
-            instrumented(sqlite::repositories(&db), db.outbox(), revocations, &db.observe(&platform.metrics))
-        }
-        DatabaseUrl::Postgres(url) => {
-            let db = Postgres::open(url, NAME, &postgres::MIGRATIONS).await.map_err(store_error)?;
-            let revocations = db.revocations(clock.clone());
-            instrumented(postgres::repositories(&db), db.outbox(), revocations, &db.observe(&platform.metrics))
-        }
-    };
+    let db = Database::open(&config.database, NAME, &sql::MIGRATIONS).await.map_err(store_error)?;
+    let operations = db.observe(&platform.metrics);
+    let outbox = db.outbox().measured(&operations);
+    let revocations = db.revocations(clock.clone()).measured(&operations);
+    let Repositories { products, inventory, reviews } = sql::repositories(&db).instrumented(&operations);
     let cache = ProductCache::new(platform.cache.clone());
-    let Repositories { products, inventory, reviews } = repositories;
     let catalog = CatalogService::new(products.clone(), reviews, cache.clone(), clock.clone());
     let metrics = ProductMetrics::new(&platform.metrics);
     let inventory = InventoryService::new(inventory, products, cache, clock.clone(), config.reservation_ttl, metrics);
@@ -74,7 +62,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         let catalog = pinged.clone();
         async move { catalog.ping().await }
     };
-    let health = platform.health(database, UPSTREAM_SERVICES);
+    let health = platform.health(database, CALLED_SERVICES);
     let info = ServiceInfo {
         service: NAME,
         version: platform.version.clone(),
@@ -132,13 +120,4 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         platform,
         router,
     })
-}
-
-fn instrumented(
-    repositories: Repositories,
-    outbox: Outbox,
-    revocations: Revocations,
-    operations: &Operations,
-) -> (Repositories, Outbox, Revocations) {
-    (repositories.instrumented(operations), outbox.measured(operations), revocations.measured(operations))
 }

@@ -1,8 +1,8 @@
 //! Configuration of the product service.
 
 use chrono::TimeDelta;
+use common::config::ServiceName;
 use common::config::{BackendConfig, ConfigError, DatabaseUrl, Env, PlatformConfig, Settings};
-use common::discovery::ServiceName;
 use secrecy::SecretString;
 use url::Url;
 
@@ -13,7 +13,7 @@ const DEFAULT_PORT: u16 = 3002;
 const DEFAULT_RESERVATION_TTL: u32 = 900;
 
 /// Services that the product service calls.
-pub(crate) const UPSTREAM_SERVICES: &[ServiceName] = &[ServiceName::User, ServiceName::Order];
+pub(crate) const CALLED_SERVICES: &[ServiceName] = &[ServiceName::User, ServiceName::Order];
 
 /// Configuration, read from the environment.
 #[derive(Clone)]
@@ -43,7 +43,7 @@ impl Config {
     /// All problems at once: missing, invalid and renamed variables.
     pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
         let mut settings = Settings::new(env);
-        let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, UPSTREAM_SERVICES);
+        let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, CALLED_SERVICES);
         let reservation_ttl = reservation_ttl(&mut settings);
         let sample_data = settings.or("SAMPLE_DATA", false);
         let config = || {

@@ -1,7 +1,7 @@
 //! Errors of the product service and their mapping to HTTP responses.
 
+use common::database::store::StoreError;
 use common::http::ApiError;
-use common::store::StoreError;
 use contracts::calls::Shortage;
 use contracts::{ErrorCode, FieldError, ProductId};
 

@@ -1,6 +1,6 @@
 //! Metrics of stock and reservations.
 
-use common::metrics::Metrics;
+use common::telemetry::metrics::Metrics;
 use prometheus::{IntCounter, IntGauge};
 
 /// Counters and gauges. Clones share their values.

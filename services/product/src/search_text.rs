@@ -1,6 +1,6 @@
 //! Search texts of products: normalization, and keys that are equal for texts that look the same.
 
-use common::text::nfc;
+use common::http::text::nfc;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::canonical_combining_class;
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use common::auth::TokenVerifier;
-use common::faults::Faults;
+use common::fault::Faults;
 use common::http::Health;
-use common::metrics::Metrics;
+use common::telemetry::metrics::Metrics;
 
 use crate::service::{CatalogService, InventoryService};
 

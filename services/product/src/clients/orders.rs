@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::auth::ServiceTokens;
 use common::client::{CallError, ServiceClient};
-use common::discovery::ServiceName;
+use common::config::ServiceName;
 use contracts::OrderId;
 use contracts::calls::Abandoned;
 

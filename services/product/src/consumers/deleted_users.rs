@@ -1,8 +1,8 @@
 //! Consumer of account deletions.
 
 use async_trait::async_trait;
-use common::consumer::{HandleError, Handler, handled_once};
-use common::effects::Handled;
+use common::database::effects::Handled;
+use common::messaging::consumer::{HandleError, Handler, handled_once};
 use contracts::topology::{PRODUCT_DELETED_USERS, Queue};
 use contracts::{Envelope, Event};
 

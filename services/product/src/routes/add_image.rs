@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::auth::AdminOnly;
+use common::http::AdminOnly;
 use common::http::{ApiError, Checks, Json, Path};
 use contracts::calls::ProductImage;
 use contracts::{Problem, ProductId};

@@ -1,7 +1,7 @@
 //! `PATCH /api/products/{id}/stock`
 
 use axum::extract::State;
-use common::auth::{AdminOr, scope};
+use common::http::{AdminOr, scope};
 use common::http::{ApiError, Checks, Json, Path};
 use contracts::calls::Product;
 use contracts::{Problem, ProductId};

@@ -5,8 +5,8 @@ use axum::extract::{FromRequestParts, Request};
 use axum::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use common::auth::OptionalCaller;
 use common::http::ApiError;
+use common::http::OptionalCaller;
 
 use crate::error::Error;
 use crate::service::CachedProduct;

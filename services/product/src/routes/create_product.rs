@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
-use common::auth::AdminOnly;
+use common::http::AdminOnly;
 use common::http::{ApiError, Checks, Json};
 use contracts::calls::Product;
 use contracts::{Money, Problem};

@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::auth::{ServiceWith, scope};
 use common::http::{ApiError, Checks, Json};
+use common::http::{ServiceWith, scope};
 use common::telemetry::about_order;
 use contracts::calls::{Reservation, ReservationLine, ReservationRequest};
 use contracts::limits::{MAX_ORDER_LINES, MAX_QUANTITY};

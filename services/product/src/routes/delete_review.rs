@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::auth::SignedInUser;
+use common::http::SignedInUser;
 use common::http::{ApiError, Path};
 use contracts::{Problem, ProductId, ReviewId};
 

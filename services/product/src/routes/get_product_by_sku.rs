@@ -2,8 +2,8 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use common::http::text::nfc;
 use common::http::{ApiError, Path};
-use common::text::nfc;
 use contracts::Problem;
 use contracts::calls::Product;
 

@@ -1,8 +1,8 @@
 //! `GET /api/products/reservations/{orderId}`
 
 use axum::extract::State;
-use common::auth::{ServiceWith, scope};
 use common::http::{ApiError, Json, Path};
+use common::http::{ServiceWith, scope};
 use common::telemetry::about_order;
 use contracts::calls::Reservation;
 use contracts::{OrderId, Problem};

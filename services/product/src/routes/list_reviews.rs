@@ -1,7 +1,7 @@
 //! `GET /api/products/{id}/reviews`
 
 use axum::extract::State;
-use common::auth::OptionalCaller;
+use common::http::OptionalCaller;
 use common::http::{ApiError, Json, Path, Query};
 use contracts::{Problem, ProductId};
 

@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::auth::{ServiceWith, scope};
 use common::http::{ApiError, Path};
+use common::http::{ServiceWith, scope};
 use common::telemetry::about_order;
 use contracts::{OrderId, Problem};
 

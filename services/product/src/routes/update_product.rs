@@ -1,7 +1,7 @@
 //! `PUT` and `PATCH /api/products/{id}`
 
 use axum::extract::State;
-use common::auth::AdminOnly;
+use common::http::AdminOnly;
 use common::http::{ApiError, Checks, Json, Path, cleared};
 use contracts::calls::Product;
 use contracts::{Money, Problem, ProductId};

@@ -1,7 +1,7 @@
 //! Serialized product with its ETag, as it is cached and sent.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use common::store::StoreError;
+use common::database::store::StoreError;
 use contracts::calls::Product;
 use sha2::{Digest, Sha256};
 

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
-use common::clock::SharedClock;
-use common::effects::Effects;
-use common::store::StoreError;
+use common::database::effects::Effects;
+use common::database::store::StoreError;
+use common::telemetry::clock::SharedClock;
 use contracts::calls::{Product, ProductImage};
 use contracts::{Event, ImageId, ProductId};
 

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::clock::SharedClock;
-use common::effects::{Effects, Handled};
-use common::store::StoreError;
+use common::database::effects::{Effects, Handled};
+use common::database::store::StoreError;
+use common::telemetry::clock::SharedClock;
 use contracts::audit::ProductAudit;
 use contracts::calls::{Abandoned, Product, Reservation, ReservationLine, ReservationStatus, Shortage};
 use contracts::{OrderId, ProductId};

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use common::cache::{Cache, Ttl};
-use common::store::StoreError;
+use common::database::store::StoreError;
 use contracts::ProductId;
 use contracts::calls::{Product, ReservationLine};
 

@@ -1,7 +1,7 @@
 //! Reviews and the ratings that follow from them.
 
-use common::effects::{Effects, Handled};
-use common::store::StoreError;
+use common::database::effects::{Effects, Handled};
+use common::database::store::StoreError;
 use contracts::{ProductId, ReviewId, UserId};
 
 use super::catalog::CatalogService;

@@ -1,7 +1,7 @@
 //! Derivation of search texts for rows that the previous version wrote.
 
-use common::store::StoreError;
-use common::text::nfc;
+use common::database::store::StoreError;
+use common::http::text::nfc;
 
 use super::catalog::CatalogService;
 use crate::search_text::{collisions, equality_key};

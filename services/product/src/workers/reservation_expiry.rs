@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use common::store::StoreError;
-use common::worker::{Next, Worker, WorkerError};
+use common::database::store::StoreError;
+use common::runtime::{Next, Worker, WorkerError};
 use contracts::OrderId;
 
 use crate::clients::OrderClient;
@@ -35,7 +35,7 @@ impl ReservationExpiryWorker {
         match self.orders.abandon(order).await {
             Ok(outcome) => self.inventory.expire(order, &outcome).await,
             Err(error) => {
-                let (error, delay) = (common::chain(&error), delay(attempts));
+                let (error, delay) = (common::error_chain(&error), delay(attempts));
                 let seconds = delay.num_seconds();
                 tracing::warn!(order.id = %order, error, seconds, "reservation expiry postponed: order service failed");
                 self.inventory.postpone(order, delay).await

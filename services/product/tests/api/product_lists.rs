@@ -1,6 +1,6 @@
 //! Lists of products.
 
-use common::worker::Next;
+use common::runtime::Next;
 use serde_json::{Value, json};
 
 use crate::support::{TestService, ids};

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use common::bus::{Bus, Message};
-use common::clock::{Clock, ManualClock, SystemClock};
 use common::config::Env;
-use common::worker::{Next, Worker};
+use common::messaging::bus::{Bus, Message};
+use common::runtime::{Next, Worker};
+use common::telemetry::clock::{Clock, ManualClock, SystemClock};
 use contracts::calls::OrderStatus;
 use contracts::event::{OrderCancelled, OrderUpdated, UserDeleted};
 use contracts::{Event, OrderId, UserId};

@@ -1,5 +1,5 @@
-use common::effects::Effects;
-use common::store::StoreError;
+use common::database::effects::Effects;
+use common::database::store::StoreError;
 use contracts::calls::{Product, Reservation, ReservationStatus, Shortage};
 use contracts::{OrderId, ProductId};
 use product_service::domain::{MAX_STOCK, NewReservation, ReservationAction};

@@ -1,4 +1,4 @@
-use common::effects::Effects;
+use common::database::effects::Effects;
 use contracts::calls::Product;
 use contracts::{ImageId, Money, ProductId};
 use product_service::domain::{NewImage, NewProduct, ProductChanges, ProductFilter, Sort, SortOrder, update};

@@ -1,5 +1,5 @@
-use common::effects::Effects;
-use common::store::StoreError;
+use common::database::effects::Effects;
+use common::database::store::StoreError;
 use contracts::calls::Rating;
 use contracts::{ProductId, ReviewId};
 use product_service::domain::{NewReview, Review};

@@ -3,74 +3,51 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::effects::{Effects, Handled};
-use common::outbox::Outbox;
-use common::postgres::Postgres;
-use common::sqlite::Sqlite;
+use common::database::effects::{Effects, Handled};
+use common::database::outbox::Outbox;
+use common::database::{Database, query};
 use contracts::calls::{Product, ReservationLine};
 use contracts::event::StockUpdated;
 use contracts::{Event, EventId, Money, OrderId, ProductId, UserId};
 use product_service::NAME;
 use product_service::domain::{NewProduct, PageRequest, deactivate};
-use product_service::repository::{
-    InventoryRepository, ProductRepository, Repositories, ReviewRepository, postgres, sqlite,
-};
+use product_service::repository::sql::{self, MIGRATIONS};
+use product_service::repository::{InventoryRepository, ProductRepository, Repositories, ReviewRepository};
 
 pub(crate) const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
 
-/// Open database.
-enum Database {
-    Sqlite(Sqlite),
-    Postgres(Postgres),
-}
-
-/// Repositories of an empty database, and its outbox.
+/// Repositories of an empty database.
 pub(crate) struct Fixture {
     pub(crate) products: Arc<dyn ProductRepository>,
     pub(crate) inventory: Arc<dyn InventoryRepository>,
     pub(crate) reviews: Arc<dyn ReviewRepository>,
     pub(crate) outbox: Outbox,
-    database: Database,
+    db: Database,
     _directory: Option<tempfile::TempDir>,
 }
 
 impl Fixture {
     pub(crate) async fn sqlite() -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
-        let db = Sqlite::open(&directory.path().join("product.db"), NAME, &sqlite::MIGRATIONS).await.unwrap();
-        let (repositories, outbox) = (sqlite::repositories(&db), db.outbox());
-        Some(Self::new(repositories, outbox, Database::Sqlite(db), Some(directory)))
+        let path = directory.path().join("product.db");
+        let db = Database::open_sqlite(&path, NAME, &MIGRATIONS.sqlite).await.unwrap();
+        Some(Self::new(db, Some(directory)))
     }
 
     pub(crate) async fn postgres() -> Option<Self> {
         let url = testkit::servers::postgres().await?.database().await.parse().unwrap();
-        let db = Postgres::open(&url, NAME, &postgres::MIGRATIONS).await.unwrap();
-        let (repositories, outbox) = (postgres::repositories(&db), db.outbox());
-        Some(Self::new(repositories, outbox, Database::Postgres(db), None))
+        let db = Database::open_postgres(&url, NAME, &MIGRATIONS.postgres).await.unwrap();
+        Some(Self::new(db, None))
     }
 
-    fn new(
-        repositories: Repositories,
-        outbox: Outbox,
-        database: Database,
-        directory: Option<tempfile::TempDir>,
-    ) -> Self {
-        let Repositories { products, inventory, reviews } = repositories;
-        Self { products, inventory, reviews, outbox, database, _directory: directory }
+    fn new(db: Database, directory: Option<tempfile::TempDir>) -> Self {
+        let Repositories { products, inventory, reviews } = sql::repositories(&db);
+        Self { products, inventory, reviews, outbox: db.outbox(), db, _directory: directory }
     }
 
     /// Executes a statement as another version of the service would.
     pub(crate) async fn execute(&self, statement: &'static str) {
-        match &self.database {
-            Database::Sqlite(db) => {
-                let mut tx = db.begin().await.unwrap();
-                sqlx::query(statement).execute(&mut *tx).await.unwrap();
-                tx.commit().await.unwrap();
-            }
-            Database::Postgres(db) => {
-                sqlx::query(statement).execute(&mut *db.pool().acquire().await.unwrap()).await.unwrap();
-            }
-        }
+        query(statement).execute(&mut self.db.writer().await.unwrap()).await.unwrap();
     }
 
     /// Returns the number of pending events.

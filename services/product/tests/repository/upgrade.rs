@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use common::postgres::Postgres;
+use common::database::postgres::Postgres;
 use product_service::NAME;
-use product_service::repository::postgres::MIGRATIONS;
+use product_service::repository::sql::MIGRATIONS;
 use sqlx::migrate::Migrator;
 use testkit::{eventually, servers};
 
@@ -16,7 +16,7 @@ const STATEMENTS: [&str; 2] = ["SELECT * FROM products WHERE active", "SELECT * 
 async fn previous_version_keeps_running_during_a_migration() {
     let Some(server) = servers::postgres().await else { return };
     let url = server.database().await.parse().unwrap();
-    let first = MIGRATIONS.iter().filter(|migration| migration.version == 1).cloned().collect();
+    let first = MIGRATIONS.postgres.iter().filter(|migration| migration.version == 1).cloned().collect();
     let before = Postgres::open(&url, NAME, &Migrator::with_migrations(first)).await.unwrap();
     // Several connections, each with prepared statements.
     let mut connections = Vec::new();
@@ -41,7 +41,7 @@ async fn previous_version_keeps_running_during_a_migration() {
     })
     .await;
 
-    let now = Postgres::open(&url, NAME, &MIGRATIONS).await.unwrap();
+    let now = Postgres::open(&url, NAME, &MIGRATIONS.postgres).await.unwrap();
     for statement in STATEMENTS {
         eventually("the previous version reads again", TIMEOUT, || async {
             let mut connections = Vec::new();

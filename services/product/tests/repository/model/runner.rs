@@ -1,8 +1,8 @@
 //! Execution of a plan on repository and model, which are compared after each command.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::effects::{Effects, Handled};
-use common::store::StoreError;
+use common::database::effects::{Effects, Handled};
+use common::database::store::StoreError;
 use contracts::audit::ProductAudit;
 use contracts::calls::{Abandoned, OrderStatus, Product, Reservation, ReservationLine, ReservationStatus};
 use contracts::{EventId, OrderId, ProductId};
