@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use common::auth::{ServiceTokens, TokenVerifier};
-use common::census::Census;
 use common::client::ServiceClient;
-use common::clock::SharedClock;
-use common::config::DatabaseUrl;
-use common::consumer::Consumer;
+use common::database::Database;
+use common::database::row_count_gauge::Census;
 use common::http::{self, OpenApiInfo, ops};
-use common::platform::Platform;
-use common::postgres::Postgres;
-use common::service::{Service, StartError};
-use common::sqlite::Sqlite;
+use common::messaging::consumer::Consumer;
+use common::runtime::Platform;
+use common::runtime::{Service, StartError};
+use common::telemetry::clock::SharedClock;
 use contracts::topology::PAYMENT_REVOCATIONS;
 
 use crate::clients::order::OrderClient;
@@ -21,8 +19,7 @@ use crate::config::{Config, UPSTREAM_SERVICES};
 use crate::consumers::CONSUMED_QUEUES;
 use crate::consumers::order_events::OrderEventHandler;
 use crate::repository::InstrumentedPaymentRepository;
-use crate::repository::postgres::{self, PgPaymentRepository};
-use crate::repository::sqlite::{self, SqlitePaymentRepository};
+use crate::repository::sql::{MIGRATIONS, SqlPaymentRepository};
 use crate::service::{PaymentService, PaymentStore};
 use crate::state::AppState;
 use crate::workers::reconciler::Reconciler;
@@ -35,30 +32,13 @@ use crate::{NAME, routes};
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
     let platform = Platform::start(&config.platform, clock.clone()).await?;
     let store_error = |source| StartError::store(&config.database, source);
-    let (repository, outbox, keys, revocations) = match &config.database {
-        DatabaseUrl::Sqlite(path) => {
-            let db = Sqlite::open(path, NAME, &sqlite::MIGRATIONS).await.map_err(store_error)?;
-            let metrics = db.observe(&platform.metrics);
-            let repository = Arc::new(SqlitePaymentRepository::new(db.clone()));
-            (
-                InstrumentedPaymentRepository::over(repository, metrics.clone()),
-                db.outbox().measured(&metrics),
-                db.keys(clock.clone()).measured(&metrics),
-                db.revocations(clock.clone()).measured(&metrics),
-            )
-        }
-        DatabaseUrl::Postgres(url) => {
-            let db = Postgres::open(url, NAME, &postgres::MIGRATIONS).await.map_err(store_error)?;
-            let metrics = db.observe(&platform.metrics);
-            let repository = Arc::new(PgPaymentRepository::new(db.clone()));
-            (
-                InstrumentedPaymentRepository::over(repository, metrics.clone()),
-                db.outbox().measured(&metrics),
-                db.keys(clock.clone()).measured(&metrics),
-                db.revocations(clock.clone()).measured(&metrics),
-            )
-        }
-    };
+    let db = Database::open(&config.database, NAME, &MIGRATIONS).await.map_err(store_error)?;
+    let metrics = db.observe(&platform.metrics);
+    let repository =
+        InstrumentedPaymentRepository::over(Arc::new(SqlPaymentRepository::new(db.clone())), metrics.clone());
+    let outbox = db.outbox().measured(&metrics);
+    let keys = db.keys(clock.clone()).measured(&metrics);
+    let revocations = db.revocations(clock.clone()).measured(&metrics);
     let store = PaymentStore::new(repository, clock.clone(), &platform.metrics);
     store.preregister_currency(&config.currency);
 
@@ -82,10 +62,12 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let orders = OrderClient::new(client.clone(), tokens.clone());
     let payments = PaymentService::new(store.clone(), stripe, orders, config.webhook_secrets, config.currency.into());
 
-    let database = store.clone();
-    let ping = move || {
-        let store = database.clone();
-        async move { store.ping().await }
+    let ping = {
+        let store = store.clone();
+        move || {
+            let store = store.clone();
+            async move { store.ping().await }
+        }
     };
     let health = platform.health(ping, UPSTREAM_SERVICES);
     let info = OpenApiInfo {

@@ -1,7 +1,7 @@
 //! Configuration of the payment service.
 
+use common::config::ServiceName;
 use common::config::{BackendConfig, ConfigError, DatabaseUrl, Env, PlatformConfig, Settings};
-use common::discovery::ServiceName;
 use secrecy::SecretString;
 use url::Url;
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use common::client::CallError;
-use common::consumer::HandleError;
+use common::database::store::StoreError;
 use common::http::ApiError;
-use common::store::StoreError;
+use common::messaging::consumer::HandleError;
 use contracts::{ErrorCode, FieldError};
 
 use crate::clients::stripe::{SignatureError, StripeError};

@@ -1,7 +1,7 @@
 //! Payment metrics: changes, amounts, declines, and the delay between a capture and its recording.
 
 use chrono::{DateTime, Utc};
-use common::metrics::Metrics;
+use common::telemetry::metrics::Metrics;
 use contracts::calls::RefundCause;
 use contracts::{Event, EventType};
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};

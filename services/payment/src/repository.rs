@@ -1,14 +1,13 @@
 //! Repository of payments: the port that the service uses.
 
 use chrono::{DateTime, Utc};
-use common::effects::Effects;
-use common::store::StoreError;
+use common::database::effects::Effects;
+use common::database::store::StoreError;
 use contracts::{OrderId, PaymentId, RefundId};
 
 use crate::domain::{OrderPayments, Payment, State};
 
-pub mod postgres;
-pub mod sqlite;
+pub mod sql;
 
 /// Constraint violated by a second open payment of an order.
 pub const CONSTRAINT_ONE_OPEN_PAYMENT: &str = "payments.order_id";

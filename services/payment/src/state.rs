@@ -2,7 +2,7 @@
 
 use axum::extract::FromRef;
 use common::auth::TokenVerifier;
-use common::idempotency::Keys;
+use common::database::idempotency::Keys;
 
 use crate::service::PaymentService;
 

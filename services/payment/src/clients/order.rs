@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use common::auth::{Bearer, Caller, ServiceTokens};
 use common::client::ServiceClient;
-use common::discovery::ServiceName;
+use common::config::ServiceName;
 use contracts::calls::{OrderSummary, PaymentStatus};
 use contracts::{OrderId, PaymentId};
 

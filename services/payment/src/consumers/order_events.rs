@@ -1,8 +1,8 @@
 //! Consumer of order events.
 
 use async_trait::async_trait;
-use common::consumer::{HandleError, Handler};
-use common::effects::Handled;
+use common::database::effects::Handled;
+use common::messaging::consumer::{HandleError, Handler};
 use contracts::topology::{PAYMENT_ORDERS, Queue};
 use contracts::{Envelope, Event};
 

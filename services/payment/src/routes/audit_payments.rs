@@ -1,8 +1,8 @@
 //! `GET /ops/audit`
 
 use axum::extract::State;
-use common::auth::{AdminOr, scope};
 use common::http::ops::AuditPage;
+use common::http::{AdminOr, scope};
 use common::http::{ApiError, Json, Query};
 use contracts::audit::PaymentAudit;
 use contracts::calls::{RefundCause, RefundStatus};

@@ -1,7 +1,7 @@
 //! `PUT /api/payments/{id}/confirm`
 
 use axum::extract::State;
-use common::auth::{AdminOr, scope};
+use common::http::{AdminOr, scope};
 use common::http::{ApiError, Checks, Json, Path};
 use contracts::{PaymentId, Problem};
 use serde::Deserialize;

@@ -3,10 +3,10 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use common::auth::{Scoped, scope};
+use common::database::idempotency::KeptAnswer;
 use common::http::idempotent::{self, Keyed, once};
 use common::http::{ApiError, Checks, Json};
-use common::idempotency::KeptAnswer;
+use common::http::{Scoped, scope};
 use common::telemetry::about_order;
 use contracts::calls::PaymentMethod;
 use contracts::limits::MAX_METADATA_BYTES;

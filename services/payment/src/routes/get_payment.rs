@@ -1,8 +1,8 @@
 //! `GET /api/payments/{id}`
 
 use axum::extract::State;
-use common::auth::{Scoped, scope};
 use common::http::{ApiError, Json, Path};
+use common::http::{Scoped, scope};
 use contracts::{PaymentId, Problem};
 
 use super::response::PaymentResponse;

@@ -1,8 +1,8 @@
 //! `GET /api/payments/order/{orderId}`
 
 use axum::extract::State;
-use common::auth::{Scoped, scope};
 use common::http::{ApiError, Json, Path};
+use common::http::{Scoped, scope};
 use common::telemetry::about_order;
 use contracts::{OrderId, Problem};
 

@@ -2,8 +2,9 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use common::auth::{AdminOr, Caller, scope};
+use common::auth::Caller;
 use common::http::idempotent::{Keyed, once};
+use common::http::{AdminOr, scope};
 use common::http::{ApiError, Checks, OptionalJson, Path};
 use contracts::{Money, PaymentId, Problem};
 use serde::{Deserialize, Serialize};

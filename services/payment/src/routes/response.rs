@@ -2,8 +2,8 @@
 
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
+use common::database::idempotency::KeptAnswer;
 use common::http::{ApiError, idempotent};
-use common::idempotency::KeptAnswer;
 use contracts::calls::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
 use contracts::{Money, OrderId, PaymentId, RefundId, UserId};
 use serde::Serialize;

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use common::auth::AdminOnly;
+use common::http::AdminOnly;
 use common::http::idempotent::{Keyed, once};
 use common::http::{ApiError, OptionalJson, Path};
 use contracts::{Problem, RefundId};

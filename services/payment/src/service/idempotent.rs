@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
+use common::database::idempotency::{KeptAnswer, Keyed, Turn};
 use common::http::ApiError;
-use common::idempotency::{KeptAnswer, Keyed, Turn};
 
 /// Result of an operation that can be stored as the response to a repeated request.
 pub(crate) trait ToStoredResponse {

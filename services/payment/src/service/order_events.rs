@@ -1,7 +1,7 @@
 //! Use case: apply events of the order service.
 
-use common::effects::Handled;
-use common::store::StoreError;
+use common::database::effects::Handled;
+use common::database::store::StoreError;
 use contracts::OrderId;
 
 use super::PaymentService;

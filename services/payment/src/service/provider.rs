@@ -51,7 +51,7 @@ pub(super) fn new_intent(payment: &Payment) -> NewIntent<'_> {
 /// Logs a provider error for which no client waits; the call is repeated later.
 pub(super) fn log_provider_error(payment: &Payment, error: Option<StripeError>) {
     if let Some(error) = error {
-        let error = common::chain(&error);
+        let error = common::error_chain(&error);
         tracing::warn!(payment.id = %payment.id, error, "payment provider call failed; it is repeated later");
     }
 }

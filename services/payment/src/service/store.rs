@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use common::clock::SharedClock;
-use common::effects::{Effects, Handled};
-use common::idempotency::Keyed;
-use common::metrics::Metrics;
-use common::store::StoreError;
+use common::database::effects::{Effects, Handled};
+use common::database::idempotency::Keyed;
+use common::database::store::StoreError;
 use common::telemetry::about_order;
+use common::telemetry::clock::SharedClock;
+use common::telemetry::metrics::Metrics;
 use contracts::{OrderId, PaymentId, RefundId};
 use tokio::sync::Notify;
 

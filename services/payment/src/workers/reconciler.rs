@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use common::worker::{Next, Worker, WorkerError};
+use common::runtime::{Next, Worker, WorkerError};
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinSet;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::Duration;
-use common::clock::Clock;
+use common::telemetry::clock::Clock;
 use reqwest::Method;
 use serde_json::json;
 use testkit::eventually;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use common::bus::Bus;
-use common::clock::{Clock, ManualClock, SystemClock};
 use common::config::Env;
-use common::service::Shutdown;
-use common::worker::{Next, Worker};
+use common::messaging::bus::Bus;
+use common::runtime::Shutdown;
+use common::runtime::{Next, Worker};
+use common::telemetry::clock::{Clock, ManualClock, SystemClock};
 use contracts::{Money, OrderId, UserId};
 use hmac::{Hmac, KeyInit, Mac};
 use payment_service::app;

@@ -1,8 +1,8 @@
 //! Conformance suite of the payment repository, run on both databases.
 
 use chrono::{DateTime, Duration, Utc};
-use common::effects::{Effects, Handled};
-use common::store::StoreError;
+use common::database::effects::{Effects, Handled};
+use common::database::store::StoreError;
 use contracts::calls::{PaymentMethod, RefundCause, RefundStatus};
 use contracts::{EventId, Money, OrderId, PaymentId, RefundId, UserId};
 use payment_service::domain::*;

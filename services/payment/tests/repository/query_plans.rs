@@ -1,13 +1,9 @@
-//! Query plans: statements use indexes regardless of the number of payments.
+//! Query plans: frequent statements use indexes regardless of the number of payments.
 
-use common::postgres::Postgres;
+use common::database::{Database, Dialect, QueryBuilder};
 use payment_service::NAME;
-use payment_service::repository::postgres::read::{AUDITED, ORDER, PAYMENTS, REFUNDS};
-use payment_service::repository::postgres::{
-    COUNT_NEEDING_ATTENTION, DUE, LOCK, MIGRATIONS, NEXT_DUE, ORDER_ID_BY_INTENT, ORDER_ID_BY_PAYMENT,
-    ORDER_ID_BY_REFUND,
-};
-use sqlx::Executor as _;
+use payment_service::repository::sql::{MIGRATIONS, frequent_statements};
+use sqlx::{Executor as _, PgPool};
 use testkit::plans::assert_indexed;
 use testkit::servers;
 
@@ -24,30 +20,30 @@ const ROWS: &str = "
         SELECT gen_random_uuid(), id, 0, 1, 'succeeded', 'granted', false, now(), now(), due_at, 0, 1 FROM payments;
     ANALYZE;";
 
+const TABLES: &[&str] = &["orders", "payments", "payments_1", "p", "refunds", "refunds_1", "o", "r"];
+
 #[tokio::test]
-async fn no_frequent_statement_scans_a_whole_table() {
+async fn no_frequent_statement_scans_a_whole_table_on_postgres() {
     let Some(server) = servers::postgres().await else { return };
-    let url = server.database().await.parse().expect("an address");
-    let db = Postgres::open(&url, NAME, &MIGRATIONS).await.expect("a database");
-    db.pool().execute(sqlx::raw_sql(ROWS)).await.expect("rows");
-    for statement in [
-        LOCK,
-        ORDER,
-        PAYMENTS,
-        REFUNDS,
-        ORDER_ID_BY_PAYMENT,
-        ORDER_ID_BY_INTENT,
-        ORDER_ID_BY_REFUND,
-        DUE,
-        NEXT_DUE,
-        COUNT_NEEDING_ATTENTION,
-        AUDITED,
-    ] {
-        assert_indexed(
-            db.pool(),
-            statement,
-            &["orders", "payments", "payments_1", "p", "refunds", "refunds_1", "o", "r"],
-        )
-        .await;
+    let url = server.database().await;
+    Database::open_postgres(&url.parse().unwrap(), NAME, &MIGRATIONS.postgres).await.unwrap();
+    let pool = PgPool::connect(&url).await.unwrap();
+    pool.execute(sqlx::raw_sql(ROWS)).await.unwrap();
+    for statement in frequent_statements() {
+        assert_indexed(&pool, statement.text(Dialect::POSTGRES), TABLES).await;
+    }
+}
+
+#[tokio::test]
+async fn no_frequent_statement_scans_a_whole_table_on_sqlite() {
+    let directory = tempfile::tempdir().unwrap();
+    let db = Database::open_sqlite(&directory.path().join("payment.db"), NAME, &MIGRATIONS.sqlite).await.unwrap();
+    for statement in frequent_statements() {
+        let explain = QueryBuilder::new(format!("EXPLAIN QUERY PLAN {}", statement.text(Dialect::SQLITE))).build();
+        for row in explain.fetch_all(&mut db.reader().await.unwrap()).await.unwrap() {
+            let step: String = row.get("detail").unwrap();
+            let scan = ["orders", "payments", "refunds"].iter().any(|table| step == format!("SCAN {table}"));
+            assert!(!scan, "{step}:\n{}", statement.text(Dialect::SQLITE));
+        }
     }
 }

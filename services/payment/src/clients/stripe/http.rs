@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use common::BoxError;
 use common::client::Breakers;
-use common::clock::SharedClock;
-use common::crash;
-use common::faults::{Fault, Faults};
-use common::metrics::Metrics;
+use common::database::failpoints as crash;
+use common::fault::{Fault, Faults};
 use common::telemetry;
+use common::telemetry::clock::SharedClock;
+use common::telemetry::metrics::Metrics;
 use prometheus::HistogramVec;
 use reqwest::{RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
@@ -186,7 +186,7 @@ mod tests {
     #[tokio::test]
     async fn circuit_opens_after_repeated_slow_failures() {
         let url = "http://127.0.0.1:1".parse().unwrap();
-        let (metrics, clock) = (Metrics::new(), common::clock::system());
+        let (metrics, clock) = (Metrics::new(), telemetry::clock::system());
         let (key, faults) = ("sk_test".to_owned().into(), Faults::off());
         let http = Http::new(StripeSettings { url, key, metrics, clock, faults }).unwrap();
         let call = async || http.get::<serde_json::Value, &str>("get_intent", "/v1/payment_intents/x", &[]).await;

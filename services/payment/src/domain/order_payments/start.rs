@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use contracts::calls::PaymentMethod;
 use contracts::{Money, PaymentId, UserId};
+use uuid::Uuid;
 
 use super::{OrderPayments, OrderTerms};
 use crate::domain::{FencingToken, LeasedTask, Payment, PaymentError, State};
@@ -87,7 +88,7 @@ impl OrderPayments {
 
     pub(super) fn new_payment(&self, request: NewPayment, task: LeasedTask, now: DateTime<Utc>) -> Payment {
         Payment {
-            id: PaymentId::generate(now),
+            id: self.next_payment_id(now),
             order_id: self.order.id,
             user_id: request.user_id,
             amount: request.amount,
@@ -117,6 +118,17 @@ impl OrderPayments {
             refunded_at: None,
             task,
             refunds: Vec::new(),
+        }
+    }
+
+    /// Generates an id that sorts after those of the order's other payments of the same millisecond (monotonic random,
+    /// RFC 9562 section 6.2), because payments are listed by creation time and id.
+    fn next_payment_id(&self, now: DateTime<Utc>) -> PaymentId {
+        let id = PaymentId::generate(now);
+        let same_time = self.payments.iter().filter(|payment| payment.created_at == now);
+        match same_time.map(|payment| payment.id).max() {
+            Some(last) if last >= id => PaymentId::from_uuid(Uuid::from_u128(last.as_uuid().as_u128() + 1)),
+            _ => id,
         }
     }
 }

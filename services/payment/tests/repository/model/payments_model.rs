@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::clock::ManualClock;
-use common::effects::Handled;
-use common::metrics::Metrics;
-use common::store::StoreError;
+use common::database::effects::Handled;
+use common::database::store::StoreError;
+use common::telemetry::clock::ManualClock;
+use common::telemetry::metrics::Metrics;
 use contracts::calls::{PaymentMethod, RefundStatus};
 use contracts::{EventId, Money, OrderId, PaymentId, RefundId, UserId};
 use payment_service::domain::{

@@ -170,3 +170,16 @@ fn snapshot_of_an_unknown_payment_changes_nothing() {
     scenario.apply_status("pi_unknown", Some(PaymentId::generate(START)), succeeded(10_000));
     assert_eq!(scenario.order, before);
 }
+
+#[test]
+fn ids_of_payments_of_one_millisecond_ascend() {
+    let mut scenario = Scenario::new();
+    let first = scenario.started();
+    let mut ids = vec![first];
+    for number in 0..20 {
+        scenario.apply_status(&format!("pi_other{number}"), Some(first), succeeded(10_000));
+        ids.push(scenario.order.payments.last().unwrap().id);
+    }
+    assert!(ids.is_sorted_by(|left, right| left < right), "{ids:?}");
+    assert!(ids.iter().all(|id| id.as_uuid().get_version_num() == 7));
+}
