@@ -10,7 +10,7 @@
 //! that can reject the change returns an [`OrderError`] instead and leaves the order as it was. The service commits the
 //! order and its events in one transaction.
 //!
-//! Money is known from the payment service's events only. [`PaymentProjection`] stores their latest state, and
+//! Payments are known from the payment service's events only. [`PaymentProjection`] stores their latest state, and
 //! [`payment_status`] derives the order's payment status from the projections alone.
 
 mod contact;

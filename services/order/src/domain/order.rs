@@ -12,7 +12,7 @@ mod lifecycle;
 
 pub use lifecycle::{ACCOUNT_DELETED, Actor, OrderUpdate, PAYMENT_DEADLINE_EXCEEDED};
 
-/// Maximum time from placement for which an order waits while the provider is processing one of its payments.
+/// Maximum time from placement until an unpaid order is cancelled while the provider is processing a payment.
 pub const MAX_PROCESSING_WAIT: TimeDelta = TimeDelta::hours(24);
 
 /// Order with its items and the projections of its payments.

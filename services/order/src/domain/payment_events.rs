@@ -62,7 +62,7 @@ impl Order {
         Vec::new()
     }
 
-    /// Applies a failed refund: the amount that it was reported to have returned is captured money again.
+    /// Applies a failed refund: its amount counts as captured again.
     pub fn apply_refund_failure_event(&mut self, failed: &PaymentRefundFailed, now: DateTime<Utc>) -> Vec<Event> {
         self.change_payment(failed.payment_id, now, |payment| {
             payment.apply_refunded_total(failed.refunded_total, failed.version);

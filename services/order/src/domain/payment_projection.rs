@@ -41,7 +41,7 @@ pub struct PaymentVersion {
     pub status: PaymentStatus,
     /// Version of the payment, which grows with each change.
     pub version: i64,
-    /// Whether the captured amount counts toward the total of the order.
+    /// Flag: the captured amount counts toward the total of the order.
     #[serde(rename = "counts")]
     pub counts_toward_total: bool,
     /// Time of creation.

@@ -100,8 +100,8 @@ impl PlaceOrder {
     }
 
     /// Commits a prepared order together with the update of the request's idempotency key. After a failure, the
-    /// reservation is released; if the outcome is unknown it is left to expire, and on expiry the product service asks
-    /// whether the order exists.
+    /// reservation is released; if the outcome is unknown it is left to expire, and on expiry the product service
+    /// queries whether the order exists.
     ///
     /// # Errors
     /// If a limit is exceeded, the account was deleted, the reservation expired, or the repository fails.

@@ -7,3 +7,4 @@ mod conformance;
 mod fixture;
 mod model;
 mod query_plans;
+mod unpaid;

@@ -13,7 +13,7 @@ use crate::repository::{CONSTRAINT_ORDER_ID, CONSTRAINT_ORDER_NUMBER};
 const CONSTRAINTS: &[(&str, &str)] =
     &[("order_ids_id", CONSTRAINT_ORDER_ID), ("orders_order_number", CONSTRAINT_ORDER_NUMBER)];
 
-/// Inserts an order with its items. Its id comes first, because an order and its tombstone contend for that row.
+/// Inserts an order with its items. The id is inserted first, because an order and its tombstone contend for its row.
 pub(super) async fn insert_order(db: &mut Connection, new_order: &NewOrder) -> Result<(), StoreError> {
     let order = &new_order.order;
     let id = query(statements::INSERT_ID).bind(order.id).execute(db).await;

@@ -39,16 +39,16 @@ pub(crate) struct StubState {
     pub(crate) payment_error: Option<(u16, Value)>,
     pub(crate) users_unavailable: bool,
     pub(crate) products_unavailable: bool,
-    /// Whether the response to a reservation is lost.
+    /// Flag: responses to reservations are lost.
     pub(crate) responses_lost: bool,
-    /// Whether a reservation expires before its order is committed.
+    /// Flag: reservations expire before their order is committed.
     pub(crate) expires_immediately: bool,
     /// Client and URL of the order service.
     pub(crate) orders: Option<(reqwest::Client, String)>,
     /// Status and code of the product service's error response to a reservation.
     pub(crate) reservation_error: Option<(u16, &'static str)>,
     pub(crate) payments_unavailable: bool,
-    /// Whether the payment service replays a stored response.
+    /// Flag: the payment service replays a stored response.
     pub(crate) payment_replayed: bool,
 }
 

@@ -26,10 +26,10 @@ pub(crate) struct Course {
     pub(crate) end: Option<End>,
     /// Amount in percent of the order's total.
     pub(crate) percent: i64,
-    /// Whether the payment counts toward the order's total.
+    /// Flag: the payment counts toward the order's total.
     pub(crate) counts: bool,
     pub(crate) refunds: Vec<Refund>,
-    /// Whether refund events are versioned and include failures.
+    /// Flag: refund events are versioned and include failures.
     pub(crate) versioned: bool,
 }
 
