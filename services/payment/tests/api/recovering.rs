@@ -80,10 +80,10 @@ async fn key_is_reused_after_no_response_and_not_after_a_server_error() {
         assert!(fleet.pay(order, user).await.status >= 500);
         fleet.advance(10);
         fleet.reconcile().await;
-        let mut seen: Vec<_> = fleet.proxy.calls(CREATE).into_iter().flatten().skip(before).collect();
-        assert_eq!(seen.len(), calls);
-        seen.dedup();
-        assert_eq!(seen.len(), keys);
+        let mut keys_used: Vec<_> = fleet.proxy.calls(CREATE).into_iter().flatten().skip(before).collect();
+        assert_eq!(keys_used.len(), calls);
+        keys_used.dedup();
+        assert_eq!(keys_used.len(), keys);
     }
 }
 
