@@ -26,7 +26,7 @@ use http::Http;
 use objects::List;
 use rate_limit::ReadRateLimit;
 
-/// Time limit of all calls about one object under one lease.
+/// Time limit of all calls about one object under one lease, which lasts ten seconds.
 pub const PROVIDER_TIMEOUT: Duration = Duration::from_secs(8);
 /// Objects per page of a list: Stripe's maximum.
 const PAGE_SIZE: &str = "100";

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use uuid::{NoContext, Timestamp, Uuid};
 
-/// Duration of a lease. It exceeds [`crate::clients::stripe::PROVIDER_TIMEOUT`], the limit of all calls under one lease.
+/// Duration of a lease. It exceeds the eight seconds after which the service aborts provider calls under one lease.
 const LEASE_DURATION: Duration = Duration::seconds(10);
 /// First delay of the backoff; every further delay is twice as long.
 const FIRST_DELAY: Duration = Duration::seconds(10);

@@ -32,7 +32,7 @@ impl PaymentService {
         self.store.wake()
     }
 
-    /// Performs one due task. A task that another worker holds, or acquired meanwhile, is no error.
+    /// Performs one due task. A task that another worker holds, or acquired in the meantime, is not an error.
     ///
     /// # Errors
     /// If the store is unavailable.

@@ -9,7 +9,7 @@ use testkit::eventually;
 use tokio::sync::Notify;
 
 use crate::support::proxy::ProviderFault;
-use crate::support::{Fleet, TIMEOUT};
+use crate::support::{Fleet, TIMEOUT, intent_id, payment_id};
 
 const CREATE: &str = "POST /v1/payment_intents";
 
@@ -66,7 +66,7 @@ async fn wallets_are_cards_to_the_provider() {
         let body = with(Fleet::body(order, user), "method", json!(method));
         let response = fleet.post("/api/payments", &fleet.token(user), body).await.ok(201);
         assert_eq!(response["payment"]["method"], method);
-        let intent = fleet.intent(response["payment"]["provider_transaction_id"].as_str().unwrap()).await;
+        let intent = fleet.intent(intent_id(&response)).await;
         assert_eq!(intent["payment_method_types"], json!(["card"]));
     }
 }
@@ -186,13 +186,13 @@ async fn payment_that_waits_for_the_customer_is_replaced() {
     let fleet = Fleet::start().await;
     let (order, user, first) = fleet.started().await;
     let second = fleet.pay(order, user).await.ok(201);
-    let first_id = first["payment"]["id"].as_str().unwrap();
+    let first_id = payment_id(&first);
     assert_eq!(fleet.payment(first_id).await["status"], "cancelled");
-    let intent = fleet.intent(first["payment"]["provider_transaction_id"].as_str().unwrap()).await;
+    let intent = fleet.intent(intent_id(&first)).await;
     assert_eq!(intent["status"], "canceled");
     assert_eq!(fleet.event_kinds(order).await, ["payment.created", "payment.cancelled", "payment.created"]);
     fleet.pay_as_customer(&second, "pm_card_visa").await.ok(200);
-    fleet.until_status(second["payment"]["id"].as_str().unwrap(), "completed").await;
+    fleet.until_status(payment_id(&second), "completed").await;
 }
 
 #[tokio::test]
@@ -242,7 +242,7 @@ async fn captured_payment_without_a_webhook_is_not_replaced() {
     fleet.advance(400);
     fleet.pay_as_customer(&started, "pm_card_visa").await.ok(200);
     fleet.pay(order, user).await.problem(409, "PAYMENT_IN_PROGRESS");
-    assert_eq!(fleet.payment(started["payment"]["id"].as_str().unwrap()).await["status"], "completed");
+    assert_eq!(fleet.payment(payment_id(&started)).await["status"], "completed");
     fleet.pay(order, user).await.problem(409, "ORDER_NOT_PAYABLE");
 }
 
@@ -276,7 +276,7 @@ async fn provider_failure_is_reported_and_the_next_attempt_succeeds() {
         fleet.pay(order, user).await.problem(status, code);
         let started = fleet.pay(order, user).await.ok(201);
         fleet.pay_as_customer(&started, "pm_card_visa").await.ok(200);
-        fleet.until_status(started["payment"]["id"].as_str().unwrap(), "completed").await;
+        fleet.until_status(payment_id(&started), "completed").await;
         let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.ok(200);
         let first = payments[0]["status"].as_str().unwrap();
         assert!(["cancelled", "failed"].contains(&first), "{payments}");

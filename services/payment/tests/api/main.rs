@@ -6,6 +6,7 @@ mod confirming;
 mod contract;
 mod creating;
 mod idempotency;
+mod order_events;
 mod platform;
 mod provider_agreement;
 mod reading;

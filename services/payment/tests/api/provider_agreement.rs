@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::Fleet;
 use crate::support::proxy::ProviderFault;
+use crate::support::{Fleet, payment_id};
 
 const FAULTS: [ProviderFault; 5] = [
     ProviderFault::Down,
@@ -77,7 +77,7 @@ async fn amounts_agree_with_the_provider_after_any_failure() {
         }
         let started = started.ok(201);
         fleet.pay_as_customer(&started, "pm_card_visa").await.ok(200);
-        let id = started["payment"]["id"].as_str().unwrap();
+        let id = payment_id(&started);
         fleet.until_status(id, "completed").await;
         fleet.proxy.inject("POST /v1/refunds", fault.clone());
         fleet.refund(id, Some(json!({"amount": 20}))).await.ok(200);

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::Fleet;
+use crate::support::{Fleet, payment_id};
 
 const UNKNOWN: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
 
@@ -11,7 +11,7 @@ const UNKNOWN: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
 async fn payment_is_visible_to_its_owner_only() {
     let fleet = Fleet::start().await;
     let (_, user, started) = fleet.started().await;
-    let path = format!("/api/payments/{}", started["payment"]["id"].as_str().unwrap());
+    let path = format!("/api/payments/{}", payment_id(&started));
     for token in [fleet.token(user), fleet.admin(), fleet.service()] {
         assert_eq!(fleet.get(&path, &token).await.ok(200), started["payment"]);
     }

@@ -10,7 +10,7 @@ use testkit::eventually;
 use tokio::sync::Notify;
 
 use crate::support::proxy::ProviderFault;
-use crate::support::{Fleet, TIMEOUT};
+use crate::support::{Fleet, TIMEOUT, intent_id, payment_id};
 
 const CREATE: &str = "POST /v1/payment_intents";
 const FETCH: &str = "GET /v1/payment_intents/";
@@ -23,7 +23,7 @@ async fn missing_webhook_only_delays_the_payment() {
     fleet.advance(400);
     fleet.pay_as_customer(&started, "pm_card_visa").await.ok(200);
     fleet.reconcile().await;
-    assert_eq!(fleet.payment(started["payment"]["id"].as_str().unwrap()).await["status"], "completed");
+    assert_eq!(fleet.payment(payment_id(&started)).await["status"], "completed");
     assert_eq!(fleet.event_kinds(order).await, ["payment.created", "payment.completed"]);
     assert_eq!(fleet.reconcile().await, None, "no task is left");
 }
@@ -80,10 +80,10 @@ async fn key_is_reused_after_no_response_and_not_after_a_server_error() {
         assert!(fleet.pay(order, user).await.status >= 500);
         fleet.advance(10);
         fleet.reconcile().await;
-        let mut seen: Vec<_> = fleet.proxy.calls(CREATE).into_iter().flatten().skip(before).collect();
-        assert_eq!(seen.len(), calls);
-        seen.dedup();
-        assert_eq!(seen.len(), keys);
+        let mut keys_used: Vec<_> = fleet.proxy.calls(CREATE).into_iter().flatten().skip(before).collect();
+        assert_eq!(keys_used.len(), calls);
+        keys_used.dedup();
+        assert_eq!(keys_used.len(), keys);
     }
 }
 
@@ -126,7 +126,7 @@ async fn pending_tasks_survive_a_restart() {
     fleet.cancel_order(paid_order).await;
     fleet.cancel_order(open_order).await;
     fleet.refund(&refunded, None).await.ok(200);
-    let settling = settling["payment"]["id"].as_str().unwrap();
+    let settling = payment_id(&settling);
     fleet.confirm(settling, "txn_1").await.problem(503, "PROVIDER_UNAVAILABLE");
     fleet.reconcile().await;
     fleet.kill_and_restart().await;
@@ -135,7 +135,7 @@ async fn pending_tasks_survive_a_restart() {
     fleet.advance(60);
     fleet.reconcile().await;
     assert_eq!(fleet.payment(&paid).await["status"], "refunded");
-    assert_eq!(fleet.payment(started["payment"]["id"].as_str().unwrap()).await["status"], "cancelled");
+    assert_eq!(fleet.payment(payment_id(&started)).await["status"], "cancelled");
     assert_eq!(fleet.payment(&refunded).await["status"], "refunded");
     assert_eq!(fleet.payment(settling).await["status"], "completed");
     // Only checks of the refunds are left, which may still fail.
@@ -150,7 +150,7 @@ async fn payment_with_a_missing_intent_is_cancelled() {
     fleet.proxy.inject(FETCH, ProviderFault::Respond(404, missing));
     fleet.advance(10);
     fleet.reconcile().await;
-    assert_eq!(fleet.payment(started["payment"]["id"].as_str().unwrap()).await["status"], "cancelled");
+    assert_eq!(fleet.payment(payment_id(&started)).await["status"], "cancelled");
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn task_that_is_due_at_once_runs_at_once_and_is_published() {
     let fleet = Fleet::start_automatic().await;
     let (_, _, declined) = fleet.started().await;
     assert_eq!(fleet.pay_as_customer(&declined, "pm_card_chargeDeclined").await.status, 402);
-    let intent = declined["payment"]["provider_transaction_id"].as_str().unwrap();
+    let intent = intent_id(&declined);
     eventually("the intent is cancelled", TIMEOUT, || async {
         (fleet.intent(intent).await["status"] == "canceled").then_some(())
     })

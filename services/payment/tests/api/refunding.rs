@@ -5,8 +5,8 @@ use std::sync::Arc;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::Fleet;
 use crate::support::proxy::ProviderFault;
+use crate::support::{Fleet, payment_id};
 
 const REFUND: &str = "POST /v1/refunds";
 
@@ -67,7 +67,7 @@ async fn only_admins_and_services_refund_captured_payments() {
     let unknown = "0190163d-8694-739b-aea5-966c26f8ad91";
     fleet.refund(unknown, None).await.problem(404, "PAYMENT_NOT_FOUND");
     let (_, _, started) = fleet.started().await;
-    fleet.refund(started["payment"]["id"].as_str().unwrap(), None).await.problem(400, "NOT_REFUNDABLE");
+    fleet.refund(payment_id(&started), None).await.problem(400, "NOT_REFUNDABLE");
     fleet.send(Method::POST, &path, Some(&fleet.service()), None).await.ok(200);
 }
 
@@ -178,7 +178,7 @@ async fn late_failure_of_a_refund_releases_its_amount_and_is_retried() {
 async fn external_payment_is_refunded_manually() {
     let fleet = Fleet::start().await;
     let (order, _, started) = fleet.started().await;
-    let id = started["payment"]["id"].as_str().unwrap();
+    let id = payment_id(&started);
     fleet.confirm(id, "txn_1").await.ok(200);
     let payment = fleet.refund(id, Some(json!({"amount": 25}))).await.ok(200);
     assert_eq!((&payment["refunded_amount"], &payment["refunds"][0]["status"]), (&json!(25.0), &json!("succeeded")));
@@ -332,7 +332,7 @@ async fn only_a_refund_that_needs_attention_is_retried() {
 async fn refund_of_an_external_payment_is_settled_by_an_admin() {
     let fleet = Fleet::start().await;
     let (order, _, started) = fleet.started().await;
-    let id = started["payment"]["id"].as_str().unwrap();
+    let id = payment_id(&started);
     fleet.confirm(id, "txn_1").await.ok(200);
     fleet.cancel_order(order).await;
     let payment = fleet.payment(id).await;

@@ -1,4 +1,4 @@
-//! `POST /api/webhooks/stripe`, and `order.cancelled`
+//! `POST /api/webhooks/stripe`
 
 use std::sync::Arc;
 
@@ -8,15 +8,7 @@ use testkit::eventually;
 use tokio::sync::Notify;
 
 use crate::support::proxy::ProviderFault;
-use crate::support::{Fleet, OLD_WEBHOOK_SECRET, TIMEOUT};
-
-fn id(started: &Value) -> &str {
-    started["payment"]["id"].as_str().unwrap()
-}
-
-fn intent(started: &Value) -> &str {
-    started["payment"]["provider_transaction_id"].as_str().unwrap()
-}
+use crate::support::{Fleet, OLD_WEBHOOK_SECRET, TIMEOUT, intent_id, payment_id};
 
 #[tokio::test]
 async fn capture_completes_the_payment() {
@@ -36,12 +28,12 @@ async fn decline_fails_the_payment_and_a_second_attempt_succeeds() {
     let fleet = Fleet::start().await;
     let (order, user, first) = fleet.started().await;
     assert_eq!(fleet.pay_as_customer(&first, "pm_card_chargeDeclined").await.status, 402);
-    let failed = fleet.until_status(id(&first), "failed").await;
+    let failed = fleet.until_status(payment_id(&first), "failed").await;
     assert_eq!(failed["failure_reason"], "Your card was declined.");
-    assert_eq!(fleet.intent(intent(&first)).await["status"], "canceled");
+    assert_eq!(fleet.intent(intent_id(&first)).await["status"], "canceled");
     let second = fleet.pay(order, user).await.ok(201);
     fleet.pay_as_customer(&second, "pm_card_visa").await.ok(200);
-    fleet.until_status(id(&second), "completed").await;
+    fleet.until_status(payment_id(&second), "completed").await;
     let expected = ["payment.created", "payment.failed", "payment.created", "payment.completed"];
     assert_eq!(fleet.event_kinds(order).await, expected);
 }
@@ -52,58 +44,14 @@ async fn capture_after_a_decline_counts() {
     let (order, user, started) = fleet.started().await;
     fleet.proxy.inject("POST /v1/payment_intents/", ProviderFault::Down);
     assert_eq!(fleet.pay_as_customer(&started, "pm_card_chargeDeclined").await.status, 402);
-    fleet.until_status(id(&started), "failed").await;
+    fleet.until_status(payment_id(&started), "failed").await;
     // The customer pays before the cancellation of the intent.
     fleet.pay_as_customer(&started, "pm_card_visa").await.ok(200);
-    let completed = fleet.until_status(id(&started), "completed").await;
+    let completed = fleet.until_status(payment_id(&started), "completed").await;
     assert_eq!(completed["failure_reason"], Value::Null);
     fleet.reconcile().await;
-    assert_eq!(fleet.payment(id(&started)).await["refunds"], json!([]));
+    assert_eq!(fleet.payment(payment_id(&started)).await["refunds"], json!([]));
     fleet.pay(order, user).await.problem(409, "ORDER_NOT_PAYABLE");
-}
-
-#[tokio::test]
-async fn cancelled_order_cancels_its_open_payment() {
-    let fleet = Fleet::start().await;
-    let (order, _, started) = fleet.started().await;
-    fleet.cancel_order(order).await;
-    fleet.reconcile().await;
-    assert_eq!(fleet.payment(id(&started)).await["status"], "cancelled");
-    assert_eq!(fleet.intent(intent(&started)).await["status"], "canceled");
-    assert_eq!(fleet.event_kinds(order).await, ["payment.created", "payment.cancelled"]);
-}
-
-#[tokio::test]
-async fn cancelled_order_is_refunded() {
-    let fleet = Fleet::start().await;
-    let (order, _, paid) = fleet.paid().await;
-    fleet.refund(&paid, Some(json!({"amount": 30}))).await.ok(200);
-    fleet.cancel_order(order).await;
-    fleet.cancel_order(order).await;
-    fleet.reconcile().await;
-    let payment = fleet.payment(&paid).await;
-    assert_eq!((&payment["status"], &payment["refunded_amount"]), (&json!("refunded"), &json!(100.0)));
-    let listed: Vec<_> =
-        payment["refunds"].as_array().unwrap().iter().map(|one| (&one["amount"], &one["cause"])).collect();
-    assert_eq!(listed, [(&json!(30.0), &json!("granted")), (&json!(70.0), &json!("cancelled"))]);
-    let events = fleet.events(order).await;
-    let totals: Vec<_> = events.iter().filter(|(kind, _)| kind == "payment.refunded").collect();
-    assert_eq!(totals.len(), 2);
-    assert_eq!(totals[1].1["refunded_total"], json!(100.0));
-    assert_eq!((&totals[1].1["cause"], &totals[1].1["refund_amount"]), (&json!("cancelled"), &json!(70.0)));
-}
-
-#[tokio::test]
-async fn late_capture_of_a_cancelled_order_is_refunded() {
-    let fleet = Fleet::start().await;
-    let (order, _, started) = fleet.started().await;
-    fleet.cancel_order(order).await;
-    // The customer pays before the cancellation of the intent.
-    fleet.pay_as_customer(&started, "pm_card_visa").await.ok(200);
-    let payment = fleet.until_status(id(&started), "refunded").await;
-    assert_eq!(payment["refunds"][0]["cause"], "late");
-    assert_eq!(fleet.event_kinds(order).await, ["payment.created", "payment.completed", "payment.refunded"]);
-    assert_eq!(fleet.events(order).await[1].1["counts"], false);
 }
 
 /// Pays with another intent of the same payment, as after an unknown outcome.
@@ -147,30 +95,30 @@ async fn second_capture_of_an_order_is_refunded() {
 async fn capture_of_another_amount_is_refunded_and_does_not_pay_the_order() {
     let fleet = Fleet::start().await;
     let (order, user, started) = fleet.started().await;
-    pay_with_another_intent(&fleet, id(&started), "4200").await;
+    pay_with_another_intent(&fleet, payment_id(&started), "4200").await;
     let payments = until_payments(&fleet, order, 2).await;
-    let wrong = payments.as_array().unwrap().iter().find(|one| one["id"] != id(&started)).unwrap().clone();
+    let wrong = payments.as_array().unwrap().iter().find(|one| one["id"] != payment_id(&started)).unwrap().clone();
     assert_eq!(wrong["amount"], json!(42.0));
     fleet.reconcile().await;
     let wrong = fleet.payment(wrong["id"].as_str().unwrap()).await;
     assert_eq!((&wrong["status"], &wrong["refunds"][0]["cause"]), (&json!("refunded"), &json!("late")));
     let again = fleet.pay(order, user).await.ok(201);
     fleet.pay_as_customer(&again, "pm_card_visa").await.ok(200);
-    fleet.until_status(id(&again), "completed").await;
+    fleet.until_status(payment_id(&again), "completed").await;
 }
 
 /// Returns false webhooks about an intent, as signed with a leaked secret.
 fn false_webhooks(started: &Value) -> Vec<(&'static str, Value)> {
     let object = |changes: Value| {
         let mut object = json!({
-            "id": intent(started), "object": "payment_intent", "status": "succeeded", "currency": "usd",
-            "amount": 10_000, "amount_received": 10_000, "metadata": {"payment_id": id(started)},
+            "id": intent_id(started), "object": "payment_intent", "status": "succeeded", "currency": "usd",
+            "amount": 10_000, "amount_received": 10_000, "metadata": {"payment_id": payment_id(started)},
         });
         object.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         object
     };
     let refund = json!({"id": "re_lie", "object": "refund", "status": "succeeded", "amount": 10_000,
-        "payment_intent": intent(started)});
+        "payment_intent": intent_id(started)});
     vec![
         ("payment_intent.succeeded", object(json!({}))),
         ("payment_intent.succeeded", object(json!({"amount_received": 4_200}))),
@@ -184,7 +132,7 @@ fn false_webhooks(started: &Value) -> Vec<(&'static str, Value)> {
             "last_payment_error": {"message": "Declined."}})),
         ),
         ("refund.updated", refund.clone()),
-        ("charge.refunded", json!({"id": "ch_1", "payment_intent": intent(started), "amount_refunded": 10_000})),
+        ("charge.refunded", json!({"id": "ch_1", "payment_intent": intent_id(started), "amount_refunded": 10_000})),
     ]
 }
 
@@ -195,19 +143,19 @@ async fn signed_webhook_is_a_hint_and_never_applied() {
     for (kind, object) in false_webhooks(&started) {
         assert_eq!(fleet.webhook(kind, object).await.ok(200), json!({"received": true}));
         fleet.reconcile().await;
-        let payment = fleet.payment(id(&started)).await;
+        let payment = fleet.payment(payment_id(&started)).await;
         assert_eq!((&payment["status"], &payment["refunds"]), (&json!("pending"), &json!([])), "{kind}");
     }
     assert_eq!(fleet.event_kinds(order).await, ["payment.created"]);
     fleet.pay_as_customer(&started, "pm_card_visa").await.ok(200);
     // Fetches without a change delay the next one, by half a minute at most.
     fleet.advance(30);
-    fleet.until_status(id(&started), "completed").await;
+    fleet.until_status(payment_id(&started), "completed").await;
     for (kind, object) in false_webhooks(&started) {
         fleet.webhook(kind, object).await.ok(200);
         fleet.reconcile().await;
     }
-    let payment = fleet.payment(id(&started)).await;
+    let payment = fleet.payment(payment_id(&started)).await;
     assert_eq!((&payment["status"], &payment["refunds"]), (&json!("completed"), &json!([])));
     assert_eq!((&payment["amount"], &payment["currency"]), (&json!(100.0), &json!("USD")));
     fleet.pay(order, user).await.problem(409, "ORDER_NOT_PAYABLE");
@@ -217,7 +165,7 @@ async fn signed_webhook_is_a_hint_and_never_applied() {
 async fn burst_of_webhooks_causes_one_fetch() {
     let fleet = Fleet::start().await;
     let (_, _, started) = fleet.started().await;
-    let object = json!({"id": intent(&started), "metadata": {"payment_id": id(&started)}});
+    let object = json!({"id": intent_id(&started), "metadata": {"payment_id": payment_id(&started)}});
     for _ in 0..30 {
         fleet.webhook("payment_intent.succeeded", object.clone()).await.ok(200);
     }
@@ -230,7 +178,7 @@ async fn burst_of_webhooks_causes_one_fetch() {
 #[tokio::test]
 async fn repeated_false_webhooks_cause_fetches_with_growing_delay() {
     let fleet = Fleet::start().await;
-    let object = |started: &Value| json!({"id": intent(started), "metadata": {"payment_id": id(started)}});
+    let object = |started: &Value| json!({"id": intent_id(started), "metadata": {"payment_id": payment_id(started)}});
     let fetches = "GET /v1/payment_intents/";
     let (_, _, started) = fleet.started().await;
     let send_false_webhooks = async || {
@@ -250,10 +198,10 @@ async fn repeated_false_webhooks_cause_fetches_with_growing_delay() {
     fleet.pay_as_customer(&other, "pm_card_visa").await.ok(200);
     fleet.webhook("payment_intent.succeeded", object(&other)).await.ok(200);
     fleet.reconcile().await;
-    assert_eq!(fleet.payment(id(&other)).await["status"], "completed");
+    assert_eq!(fleet.payment(payment_id(&other)).await["status"], "completed");
     fleet.advance(1);
     fleet.pay_as_customer(&started, "pm_card_visa").await.ok(200);
-    fleet.until_status(id(&started), "completed").await;
+    fleet.until_status(payment_id(&started), "completed").await;
 }
 
 #[tokio::test]
@@ -263,13 +211,13 @@ async fn fetch_from_an_overloaded_provider_is_repeated_later() {
         let (_, _, started) = fleet.started().await;
         fleet.advance(400);
         fleet.pay_as_customer(&started, "pm_card_visa").await.ok(200);
-        let object = json!({"id": intent(&started), "metadata": {"payment_id": id(&started)}});
+        let object = json!({"id": intent_id(&started), "metadata": {"payment_id": payment_id(&started)}});
         fleet.proxy.inject("GET /v1/payment_intents/", ProviderFault::Respond(status, "{}"));
         fleet.webhook("payment_intent.succeeded", object).await.ok(200);
         let due = fleet.reconcile().await.unwrap();
-        assert_eq!(fleet.payment(id(&started)).await["status"], "pending");
+        assert_eq!(fleet.payment(payment_id(&started)).await["status"], "pending");
         fleet.clock.set(due);
-        fleet.until_status(id(&started), "completed").await;
+        fleet.until_status(payment_id(&started), "completed").await;
     }
 }
 
@@ -277,7 +225,7 @@ async fn fetch_from_an_overloaded_provider_is_repeated_later() {
 async fn event_of_any_shape_is_received_and_only_a_malformed_body_is_rejected() {
     let fleet = Fleet::start().await;
     let (order, _, started) = fleet.started().await;
-    let own = intent(&started);
+    let own = intent_id(&started);
     for body in [
         json!({}),
         json!({"id": "evt_1", "object": "v2.core.event", "type": "v1.billing.meter.error_report_triggered",
@@ -302,7 +250,7 @@ async fn event_of_any_shape_is_received_and_only_a_malformed_body_is_rejected() 
         let signature = fleet.signature(OLD_WEBHOOK_SECRET, body);
         fleet.raw_webhook(body.to_owned(), Some(&signature)).await.problem(400, "MALFORMED_BODY");
     }
-    assert_eq!(fleet.payment(id(&started)).await["status"], "pending");
+    assert_eq!(fleet.payment(payment_id(&started)).await["status"], "pending");
     assert_eq!(fleet.event_kinds(order).await, ["payment.created"]);
 }
 
@@ -323,7 +271,7 @@ async fn webhook_about_unknown_objects_changes_nothing() {
     let refund = json!({"id": "re_1", "status": "succeeded", "amount": 1, "payment_intent": "pi_x"});
     fleet.webhook("refund.updated", refund).await.ok(200);
     fleet.reconcile().await;
-    assert_eq!(fleet.payment(id(&started)).await["status"], "pending");
+    assert_eq!(fleet.payment(payment_id(&started)).await["status"], "pending");
     assert_eq!(fleet.event_kinds(order).await, ["payment.created"]);
 }
 
@@ -377,7 +325,7 @@ async fn webhook_before_the_creation_response_finds_its_payment() {
     release.notify_one();
     let response = paying.await.unwrap().ok(201);
     assert_eq!(response["payment"]["provider_transaction_id"], created);
-    fleet.until_status(id(&response), "completed").await;
+    fleet.until_status(payment_id(&response), "completed").await;
     fleet.reconcile().await;
     assert_eq!(fleet.event_kinds(order).await, ["payment.created", "payment.completed"]);
 }
@@ -402,7 +350,7 @@ async fn refund_initiated_refunds_at_provider_is_recorded_with_its_own_cause() {
 async fn unsigned_webhook_is_rejected() {
     let fleet = Fleet::start().await;
     let (_, _, started) = fleet.started().await;
-    let object = json!({"id": intent(&started), "status": "canceled", "currency": "usd"});
+    let object = json!({"id": intent_id(&started), "status": "canceled", "currency": "usd"});
     let body = json!({"type": "payment_intent.canceled", "data": {"object": object}}).to_string();
     fleet.raw_webhook(body.clone(), None).await.problem(400, "INVALID_SIGNATURE");
     fleet.raw_webhook(body.clone(), Some("t=1,v1=00")).await.problem(400, "INVALID_SIGNATURE");
@@ -411,7 +359,7 @@ async fn unsigned_webhook_is_rejected() {
     let old = fleet.signature(OLD_WEBHOOK_SECRET, &body);
     fleet.advance(301);
     fleet.raw_webhook(body.clone(), Some(&old)).await.problem(400, "INVALID_SIGNATURE");
-    assert_eq!(fleet.payment(id(&started)).await["status"], "pending");
+    assert_eq!(fleet.payment(payment_id(&started)).await["status"], "pending");
     let rotated = fleet.signature(OLD_WEBHOOK_SECRET, &body);
     fleet.raw_webhook(body, Some(&rotated)).await.ok(200);
 }
@@ -427,13 +375,13 @@ async fn provider_text_is_sanitised_before_it_is_stored() {
     let message = format!("No\\u0000 money\\u001b[31m{}", "!".repeat(5_000));
     let declined = format!(
         r#"{{"id":"{}","status":"requires_payment_method","currency":"us\u0000d","last_payment_error":{{"message":"{message}"}}}}"#,
-        intent(&started)
+        intent_id(&started)
     );
     fleet.proxy.inject("GET /v1/payment_intents/", ProviderFault::Respond(200, leak(declined)));
-    let object = json!({"id": intent(&started), "metadata": {"payment_id": id(&started)}});
+    let object = json!({"id": intent_id(&started), "metadata": {"payment_id": payment_id(&started)}});
     fleet.webhook("payment_intent.payment_failed", object).await.ok(200);
     fleet.reconcile().await;
-    let payment = fleet.payment(id(&started)).await;
+    let payment = fleet.payment(payment_id(&started)).await;
     assert_eq!(payment["status"], "failed");
     let reason = payment["failure_reason"].as_str().unwrap();
     assert!(reason.starts_with("No money[31m!") && reason.chars().count() == 500, "{reason}");

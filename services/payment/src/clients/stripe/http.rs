@@ -134,6 +134,7 @@ impl Http {
         .await;
         let slow = matches!(&result, Err(StripeError::Unreachable(_))) && started.elapsed() >= SLOW_THRESHOLD;
         self.breakers.heard(CALLEE, !slow);
+        // Label values of the metric; dashboards and runbooks use them.
         let outcome = match &result {
             Ok(_) => "ok",
             Err(StripeError::Rejected { .. }) => "refused",

@@ -9,7 +9,7 @@ use super::{insert_text, update_text};
 use crate::domain::{Captured, Payment, Refund};
 use crate::repository::{decode_list, encode_list};
 
-/// Columns beside the id and those of the task, in the order in which [`bind`] binds them.
+/// Columns except the id and the task, in the order in which [`bind`] binds them.
 const COLUMNS: &str = "order_id, user_id, amount, currency, method, state, intent, closed, stop, transaction_id, external, \
     captured, captured_currency, unwanted, announced, sync_refunds, hints, idle_looks, idle_look_at, trace, description, \
     failure_reason, metadata, version, created_at, updated_at, processed_at, refunded_at";

@@ -10,7 +10,7 @@ use super::{insert_text, update_text};
 use crate::domain::{Lease, LeasedTask, Refund, UnknownOutcome};
 use crate::repository::{decode_list, encode_list};
 
-/// Columns beside the id and those of the task, in the order in which [`bind`] binds them.
+/// Columns except the id and the task, in the order in which [`bind`] binds them.
 const COLUMNS: &str = "payment_id, position, amount, status, cause, reason, external, provider_refund, failure, attempts, \
     needs_attention, settled, paid_twice, actor, former, created_at, updated_at";
 /// Columns of a task, in the order in which [`bind_task`] binds them.

@@ -44,7 +44,7 @@ fn open_payment_is_replaced_after_its_cancellation() {
 fn snapshot_before_the_creation_response_finds_its_payment() {
     let mut scenario = Scenario::new();
     let token = scenario.token();
-    let Ok(StartOutcome::Started(payment)) = scenario.start(TOTAL, token) else { panic!("not opened") };
+    let Ok(StartOutcome::Started(payment)) = scenario.start(TOTAL, token) else { panic!("not started") };
     scenario.apply_status("pi_1", Some(payment.id), succeeded(10_000));
     scenario.apply_status("pi_1", Some(payment.id), IntentStatus::AwaitingCustomer);
     assert_eq!(scenario.status(payment.id), PaymentStatus::Completed);

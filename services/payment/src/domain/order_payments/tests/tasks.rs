@@ -72,7 +72,7 @@ fn open_payment_is_polled_with_growing_delay() {
 fn payment_of_a_dead_process_is_resumed_and_cancelled() {
     let mut scenario = Scenario::new();
     let dead = scenario.token();
-    let Ok(StartOutcome::Started(payment)) = scenario.start(TOTAL, dead) else { panic!("not opened") };
+    let Ok(StartOutcome::Started(payment)) = scenario.start(TOTAL, dead) else { panic!("not started") };
     let token = scenario.later(9).token();
     assert_eq!(
         scenario.order.acquire_payment_task(payment.id, token, scenario.now),
@@ -80,15 +80,15 @@ fn payment_of_a_dead_process_is_resumed_and_cancelled() {
         "the holder may be alive"
     );
     let token = scenario.later(1).token();
-    let (action, taken) = scenario.order.acquire_payment_task(payment.id, token, scenario.now).unwrap().unwrap();
-    assert_eq!((action, taken.cancel_requested), (NextAction::CancelIntent, true));
-    let late = IntentSnapshot {
+    let (action, acquired) = scenario.order.acquire_payment_task(payment.id, token, scenario.now).unwrap().unwrap();
+    assert_eq!((action, acquired.cancel_requested), (NextAction::CancelIntent, true));
+    let outdated = IntentSnapshot {
         id: "pi_1".to_owned(),
         payment: Some(payment.id),
         status: IntentStatus::AwaitingCustomer,
         captured_at: None,
     };
-    let result = scenario.order.record_result(payment.id, dead, &SyncResult::Snapshot(late), scenario.now);
+    let result = scenario.order.record_result(payment.id, dead, &SyncResult::Snapshot(outdated), scenario.now);
     assert_eq!(result, Err(PaymentError::LeaseLost));
     scenario.order.record_result(payment.id, token, &SyncResult::NotFound, scenario.now).unwrap();
     assert_eq!(scenario.events(), ["created 1", "cancelled 2"]);
@@ -98,7 +98,7 @@ fn payment_of_a_dead_process_is_resumed_and_cancelled() {
 fn rejected_intent_fails_the_payment() {
     let mut scenario = Scenario::new();
     let token = scenario.token();
-    let Ok(StartOutcome::Started(payment)) = scenario.start(TOTAL, token) else { panic!("not opened") };
+    let Ok(StartOutcome::Started(payment)) = scenario.start(TOTAL, token) else { panic!("not started") };
     let result = SyncResult::Rejected { reason: "not offered".to_owned() };
     let payment = scenario.order.record_result(payment.id, token, &result, scenario.now).unwrap();
     assert_eq!((payment.status(), payment.task.due_at), (PaymentStatus::Failed, None));
@@ -109,7 +109,7 @@ fn rejected_intent_fails_the_payment() {
 fn unknown_outcome_is_looked_up_after_ten_seconds() {
     let mut scenario = Scenario::new();
     let token = scenario.token();
-    let Ok(StartOutcome::Started(payment)) = scenario.start(TOTAL, token) else { panic!("not opened") };
+    let Ok(StartOutcome::Started(payment)) = scenario.start(TOTAL, token) else { panic!("not started") };
     let payment = scenario
         .order
         .record_result(payment.id, token, &SyncResult::Indeterminate(UnknownOutcome::ServerError), scenario.now)
