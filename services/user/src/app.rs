@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use common::auth::TokenVerifier;
-use common::clock::SharedClock;
+use common::database::Database;
+use common::database::outbox::Outbox;
+use common::database::store::StoreError;
 use common::http::{self, OpenApiInfo, ops};
-use common::metrics::Metrics;
-use common::outbox::Outbox;
-use common::platform::Platform;
-use common::service::{Service, StartError};
-use common::sqlite::Sqlite;
-use common::store::StoreError;
+use common::runtime::{Platform, Service, StartError};
+use common::telemetry::clock::SharedClock;
+use common::telemetry::metrics::Metrics;
 
 use crate::config::{Config, DatabaseUrl};
 use crate::repository::mongodb::MongoUserRepository;
@@ -73,7 +72,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
 async fn open(address: &DatabaseUrl, metrics: &Metrics) -> Result<(Arc<dyn UserRepository>, Outbox), StoreError> {
     match address {
         DatabaseUrl::Sqlite(path) => {
-            let db = Sqlite::open(path, NAME, &MIGRATIONS).await?;
+            let db = Database::open_sqlite(path, NAME, &MIGRATIONS).await?;
             let operations = db.observe(metrics);
             let outbox = db.outbox().measured(&operations);
             let repository = Arc::new(SqliteUserRepository::new(db));

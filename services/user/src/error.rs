@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use common::BoxError;
+use common::database::store::StoreError;
 use common::http::ApiError;
-use common::store::StoreError;
 use contracts::{ErrorCode, FieldError};
 
 use crate::domain::IncompleteAddress;

@@ -6,5 +6,5 @@ use user_service::config::Config;
 use user_service::{NAME, app};
 
 fn main() -> ExitCode {
-    common::service::main(NAME, Config::from_env, |config| &config.platform, app::build)
+    common::runtime::main(NAME, Config::from_env, |config| &config.platform, app::build)
 }

@@ -1,7 +1,7 @@
 //! Metrics of the password queue.
 
-use common::http::shed;
-use common::metrics::Metrics;
+use common::http::load_shed;
+use common::telemetry::metrics::Metrics;
 use prometheus::{Histogram, HistogramTimer, IntCounter, IntGauge};
 
 /// Metrics of password hashing. Clones share the values.
@@ -32,7 +32,7 @@ impl PasswordMetrics {
             waiting: gauge.with_label_values::<&str>(&[]),
             wait_time: wait_time.with_label_values::<&str>(&[]),
             hash_time: hash_time.with_label_values::<&str>(&[]),
-            shed: shed::counter(metrics).with_label_values(&["passwords"]),
+            shed: load_shed::counter(metrics).with_label_values(&["passwords"]),
         }
     }
 

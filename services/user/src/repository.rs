@@ -5,8 +5,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::auth::Role;
-use common::effects::Effects;
-use common::store::StoreError;
+use common::database::effects::Effects;
+use common::database::store::StoreError;
 use contracts::calls::Revocation;
 use contracts::event::UserAccessRevoked;
 use contracts::{Event, EventId, UserId};

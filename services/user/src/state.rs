@@ -2,7 +2,7 @@
 
 use axum::extract::FromRef;
 use common::auth::TokenVerifier;
-use common::clock::SharedClock;
+use common::telemetry::clock::SharedClock;
 
 use crate::service::{AccountService, ClientCredentials, SessionService, TokenIssuer};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use common::worker::{Next, Worker, WorkerError};
+use common::runtime::{Next, Worker, WorkerError};
 
 use crate::service::{AccountService, SessionService};
 

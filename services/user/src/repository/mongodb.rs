@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use common::effects::Effects;
-use common::metrics::{Metrics, PoolMetrics};
-use common::outbox::Outbox;
-use common::store::{Operations, StoreError};
+use common::database::effects::Effects;
+use common::database::outbox::Outbox;
+use common::database::store::{Operations, StoreError};
+use common::telemetry::metrics::{Metrics, PoolMetrics};
 use contracts::UserId;
 use contracts::calls::Revocation;
 use mongodb::bson::doc;

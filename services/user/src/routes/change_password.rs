@@ -2,8 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::auth::SignedInUser;
-use common::http::{ApiError, Checks, ClientAddr, Json};
+use common::http::{ApiError, Checks, ClientAddr, Json, SignedInUser};
 use contracts::Problem;
 use secrecy::SecretString;
 use serde::Deserialize;

@@ -2,8 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::auth::SignedInUser;
-use common::http::{ApiError, ClientAddr, OptionalJson, Path};
+use common::http::{ApiError, ClientAddr, OptionalJson, Path, SignedInUser};
 use contracts::{Problem, UserId};
 use secrecy::SecretString;
 use serde::Deserialize;

@@ -1,8 +1,7 @@
 //! `GET /api/users/{id}`
 
 use axum::extract::State;
-use common::auth::{Scoped, scope};
-use common::http::{ApiError, Json, Path};
+use common::http::{scope, ApiError, Json, Path, Scoped};
 use contracts::{Problem, UserId};
 
 use super::request::ensure_visible;

@@ -1,8 +1,8 @@
 //! `GET /api/users`
 
 use axum::extract::State;
-use common::auth::{AdminOnly, Role};
-use common::http::{ApiError, Checks, Json, Query};
+use common::auth::Role;
+use common::http::{AdminOnly, ApiError, Checks, Json, Query};
 use contracts::Problem;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,8 +1,7 @@
 //! `POST /api/auth/logout`
 
 use axum::extract::State;
-use common::auth::SignedInUser;
-use common::http::{ApiError, Json};
+use common::http::{ApiError, Json, SignedInUser};
 use contracts::Problem;
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -1,8 +1,7 @@
 //! `GET`, `PUT` and `PATCH /api/users/me`
 
 use axum::extract::State;
-use common::auth::SignedInUser;
-use common::http::{ApiError, ClientAddr, Json};
+use common::http::{ApiError, ClientAddr, Json, SignedInUser};
 use contracts::Problem;
 
 use super::request::{ProfileRequest, requester};

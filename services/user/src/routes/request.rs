@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
-use common::auth::{Caller, SignedInUser};
-use common::http::{ApiError, Checks, cleared};
+use common::auth::Caller;
+use common::http::{cleared, ApiError, Checks, SignedInUser};
 use contracts::UserId;
 use secrecy::SecretString;
 use serde::Deserialize;

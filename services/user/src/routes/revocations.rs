@@ -1,8 +1,7 @@
 //! `GET /api/auth/revocations`
 
 use axum::extract::State;
-use common::auth::{ServiceWith, scope};
-use common::http::{ApiError, Checks, Json, Query};
+use common::http::{scope, ApiError, Checks, Json, Query, ServiceWith};
 use contracts::Problem;
 use contracts::calls::RevocationPage;
 use serde::Deserialize;

@@ -1,8 +1,7 @@
 //! `PUT /api/users/{id}/role`
 
 use axum::extract::State;
-use common::auth::AdminOnly;
-use common::http::{ApiError, Checks, Json, Path};
+use common::http::{AdminOnly, ApiError, Checks, Json, Path};
 use contracts::{Problem, UserId};
 use serde::Deserialize;
 use utoipa::ToSchema;

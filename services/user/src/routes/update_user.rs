@@ -1,8 +1,7 @@
 //! `PUT` and `PATCH /api/users/{id}`
 
 use axum::extract::State;
-use common::auth::SignedInUser;
-use common::http::{ApiError, ClientAddr, Json, Path};
+use common::http::{ApiError, ClientAddr, Json, Path, SignedInUser};
 use contracts::{Problem, UserId};
 
 use super::request::{ProfileRequest, ensure_visible, requester};

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use common::cache::Cache;
-use common::clock::SharedClock;
-use common::effects::Effects;
-use common::store::StoreError;
+use common::database::effects::Effects;
+use common::database::store::StoreError;
+use common::telemetry::clock::SharedClock;
 use contracts::{Event, UserId};
 use tokio::sync::{Mutex, MutexGuard};
 

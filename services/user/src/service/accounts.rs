@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::cache::{Cache, Ttl};
-use common::clock::SharedClock;
+use common::telemetry::clock::SharedClock;
 use contracts::UserId;
 use secrecy::SecretString;
 use uuid::Uuid;

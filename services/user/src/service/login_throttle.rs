@@ -8,7 +8,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
-use common::clock::SharedClock;
+use common::telemetry::clock::SharedClock;
 use contracts::UserId;
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};

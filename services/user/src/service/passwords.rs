@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use common::BoxError;
-use common::faults::{Fault, Faults};
-use common::metrics::Metrics;
+use common::fault::{Fault, Faults};
+use common::telemetry::metrics::Metrics;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument as _;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use common::BoxError;
 use common::auth::{Claims, Role, SessionCheck};
-use common::clock::SharedClock;
+use common::telemetry::clock::SharedClock;
 use contracts::UserId;
 use uuid::Uuid;
 

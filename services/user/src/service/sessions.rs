@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::clock::SharedClock;
+use common::telemetry::clock::SharedClock;
 use contracts::UserId;
 use contracts::calls::Revocation;
 use secrecy::SecretString;

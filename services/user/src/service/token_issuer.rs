@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use common::auth::keys::{Jwk, Jwks, SigningKey};
 use common::auth::{AUDIENCE, Claims, Role};
-use common::clock::SharedClock;
+use common::telemetry::clock::SharedClock;
 use contracts::{EventId, ScopeSet};
 use uuid::Uuid;
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use common::effects::{Effects, Handled};
-use common::outbox::Outbox;
-use common::store::StoreError;
+use common::database::effects::{Effects, Handled};
+use common::database::outbox::Outbox;
+use common::database::store::StoreError;
 use contracts::EventId;
 use testkit::outbox;
 use user_service::domain::{AccountRole, User};

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use ::mongodb::bson::{Bson, Document, doc};
 use ::mongodb::{Client, Database};
-use common::effects::Effects;
-use common::store::StoreError;
+use common::database::effects::Effects;
+use common::database::store::StoreError;
 use futures::TryStreamExt as _;
 use testkit::{eventually, servers};
 use user_service::config::MongoUrl;
@@ -120,7 +120,7 @@ async fn missing_server_is_reported_within_seconds() {
     let url: MongoUrl = format!("mongodb://users:hidden@127.0.0.1:{port}/users").parse().unwrap();
     let error = MongoUserRepository::open(&url).await.err().unwrap();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
-    assert!(!common::chain(&error).contains("hidden"), "{}", common::chain(&error));
+    assert!(!common::error_chain(&error).contains("hidden"), "{}", common::error_chain(&error));
     assert!(started.elapsed() < DEADLINE);
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use common::effects::Effects;
-use common::outbox::Outbox;
-use common::sqlite::Sqlite;
+use common::database::Database;
+use common::database::effects::Effects;
+use common::database::outbox::Outbox;
 use contracts::Event;
 use tempfile::TempDir;
 use testkit::servers;
@@ -27,7 +27,7 @@ pub(crate) struct Fixture {
 impl Fixture {
     pub(crate) async fn on_sqlite() -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
-        let open = async || Sqlite::open(&directory.path().join("users.db"), NAME, &MIGRATIONS).await.unwrap();
+        let open = async || Database::open_sqlite(&directory.path().join("users.db"), NAME, &MIGRATIONS).await.unwrap();
         let (db, other) = (open().await, open().await);
         let outbox = db.outbox();
         let (repository, other_instance) =

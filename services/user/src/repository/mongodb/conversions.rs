@@ -1,7 +1,7 @@
 //! Conversions between BSON and the domain.
 
 use chrono::{DateTime, Utc};
-use common::store::StoreError;
+use common::database::store::StoreError;
 use mongodb::bson::{self, Bson, Document};
 
 /// Returns a time as stored, in milliseconds.

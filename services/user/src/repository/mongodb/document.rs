@@ -1,7 +1,7 @@
 //! Document of a user.
 
 use common::auth::Role;
-use common::store::StoreError;
+use common::database::store::StoreError;
 use contracts::UserId;
 use mongodb::bson::{self, Document, deserialize_from_document, doc, serialize_to_document};
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
 //! Events, handled messages and event counters embedded in the documents of users.
 
-use common::effects::{Effects, Handled};
-use common::outbox::OutboxRow;
-use common::store::StoreError;
+use common::database::effects::{Effects, Handled};
+use common::database::outbox::OutboxRow;
+use common::database::store::StoreError;
 use contracts::Envelope;
 use contracts::event::SCHEMA_VERSION;
 use mongodb::bson::{self, Bson, Document, deserialize_from_document, serialize_to_bson};

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use common::BoxError;
-use common::store::StoreError;
+use common::database::store::StoreError;
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 
 /// Timeout of a call. The driver itself waits for a frozen server as long as the connection is open.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::store::StoreError;
+use common::database::store::StoreError;
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;

@@ -1,7 +1,7 @@
 //! Failed logins, counted by the server for all instances together.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::store::StoreError;
+use common::database::store::StoreError;
 use mongodb::bson::{Document, doc};
 use mongodb::options::ReturnDocument;
 

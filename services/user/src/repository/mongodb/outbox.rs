@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use common::outbox::{OutboxRow, OutboxStore};
-use common::store::StoreError;
+use common::database::outbox::{OutboxRow, OutboxStore};
+use common::database::store::StoreError;
 use contracts::EventId;
 use contracts::calls::OutboxState;
 use futures::TryStreamExt as _;
@@ -76,7 +76,7 @@ impl MongoOutbox {
         {
             Ok(row) => Some(row),
             Err(error) => {
-                let (id, error) = (event.get_str("id").unwrap_or_default(), common::chain(&error));
+                let (id, error) = (event.get_str("id").unwrap_or_default(), common::error_chain(&error));
                 tracing::error!(event.id = id, error, "outbox event not readable, retried later");
                 None
             }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use common::metrics::{Metrics, PoolMetrics};
+use common::telemetry::metrics::{Metrics, PoolMetrics};
 use mongodb::event::EventHandler;
 use mongodb::event::cmap::CmapEvent;
 

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use common::effects::Effects;
-use common::store::StoreError;
+use common::database::effects::Effects;
+use common::database::store::StoreError;
 use contracts::UserId;
 use contracts::calls::Revocation;
 use futures::TryStreamExt as _;

@@ -1,9 +1,9 @@
 //! Reads and writes of the documents of users.
 
 use common::auth::Role;
-use common::crash;
-use common::effects::Effects;
-use common::store::StoreError;
+use common::database::effects::Effects;
+use common::database::failpoints as crash;
+use common::database::store::StoreError;
 use contracts::UserId;
 use futures::TryStreamExt as _;
 use mongodb::bson::{Document, doc};
