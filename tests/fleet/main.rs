@@ -5,6 +5,7 @@
 mod access;
 mod command_line;
 mod compensation;
+mod data_directories;
 mod database_roles;
 mod metrics;
 mod multi_process;
