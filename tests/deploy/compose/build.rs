@@ -80,6 +80,8 @@ fn images_have_one_binary_and_no_root() {
         assert_eq!(build.matches(&format!("-p {target}")).count(), 2, "{target}: dependencies, and itself");
         assert!(build.contains(&format!("target/release/{target}")), "{target}");
     }
+    // Without its default feature `chaos`, so that no test code is linked.
+    assert_eq!(build.matches("-p shopfleet --no-default-features").count(), 2, "{build}");
 }
 
 /// Concurrent builds of one tag would conflict.
