@@ -9,7 +9,7 @@ help: ## Lists the targets
 up: ## Runs the whole fleet in one process (release build)
 	$(CARGO) run --release
 
-demo: ## Plays a customer who ends with a paid order
+demo: ## Plays a customer up to a paid order
 	$(CARGO) run --release -- demo
 
 doctor: ## Checks settings and servers
@@ -18,33 +18,34 @@ doctor: ## Checks settings and servers
 fmt: ## Formats the code
 	$(CARGO) fmt --all
 
-lint: ## Checks format, lints, and dependencies where cargo-deny is installed
+lint: ## Checks format and lints, and dependencies where cargo-deny is installed
 	@echo "== format"
 	$(CARGO) fmt --all --check
 	@echo "== lints"
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy -p shopfleet --no-default-features --locked -- -D warnings
 	@echo "== dependencies"
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check licenses bans sources; \
 	else echo "cargo-deny is not installed: licences and sources of dependencies were NOT checked"; fi
 
-servers: ## Installs the real servers that the tests start: PostgreSQL, Redis, RabbitMQ, MongoDB's protocol, Consul, Prometheus
+servers: ## Installs the servers that the tests start: PostgreSQL, Redis, RabbitMQ, MongoDB or SecantusDB, Consul, Prometheus
 	@echo "== servers for the tests"
 	tests/servers/install
 
-monitoring-check: ## Checks rules and alerts with Prometheus' own tools
+monitoring-check: ## Checks rules and alerts with Prometheus' tools
 	@echo "== rules and alerts"
 	monitoring/check
 
-build: ## Builds everything (debug)
+build: ## Builds the workspace (debug)
 	$(CARGO) build --workspace --locked
 
-test: lint servers monitoring-check k8s-check ## The gate: lints and all tests, on files and on real servers
+test: lint servers monitoring-check k8s-check ## Runs all lints and tests, on files and on real servers
 	@echo "== build"
 	$(CARGO) build --workspace --bins --locked
 	@echo "== tests"
 	$(CARGO) test --workspace --locked
 
-proof: ## The full counts: many kills and restarts, printed with what they ran on
+proof: ## Runs the tests at full counts, with many kills and restarts, and prints the measurements
 	@echo "== proof on $$(nproc) cores, $$($(CARGO) --version)"
 	$(CARGO) build --release --workspace --bins --locked
 	$(CARGO) build --workspace --bins --locked
@@ -52,35 +53,35 @@ proof: ## The full counts: many kills and restarts, printed with what they ran o
 	CASES=$${CASES:-2000} $(CARGO) test --locked -p product-service --test model -- --nocapture
 	CASES=$${CASES:-2000} $(CARGO) test --locked -p order-service --test model -- --nocapture
 	CASES=$${CASES:-2000} $(CARGO) test --locked -p payment-service --test model -- --nocapture
-	KILLS=$${KILLS:-50} $(CARGO) test --locked -p fleet-tests --test restart -- --nocapture
-	CRASHES=$${CRASHES:-all} $(CARGO) test --locked -p fleet-tests --test crash -- --nocapture --test-threads 1
-	PENDING=$${PENDING:-10000} ORDERS=$${ORDERS:-400} $(CARGO) test --locked -p fleet-tests --test recovery -- --nocapture --test-threads 1
-	ROUNDS=$${ROUNDS:-3} $(CARGO) test --locked -p fleet-tests --test outages -- --nocapture --test-threads 1
-	EVENTS=$${EVENTS:-100000} $(CARGO) test --locked -p fleet-tests --test drain -- --nocapture
-	PREVIOUS_BINARIES=$$(tests/build-previous) $(CARGO) test --locked -p fleet-tests --test versions -- --nocapture
-	SIGN_INS=$${SIGN_INS:-1500} FLEET_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked -p fleet-tests --test figures -- --nocapture
-	READS=$${READS:-20000} FLEET_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked -p fleet-tests --test telemetry_cost -- --nocapture
+	KILLS=$${KILLS:-50} $(CARGO) test --locked -p fleet-tests --test faults restart:: -- --nocapture
+	CRASHES=$${CRASHES:-all} $(CARGO) test --locked -p fleet-tests --test faults crash:: -- --nocapture --test-threads 1
+	PENDING=$${PENDING:-10000} ORDERS=$${ORDERS:-400} $(CARGO) test --locked -p fleet-tests --test faults recovery:: -- --nocapture --test-threads 1
+	ROUNDS=$${ROUNDS:-3} $(CARGO) test --locked -p fleet-tests --test faults outages:: -- --nocapture --test-threads 1
+	EVENTS=$${EVENTS:-100000} $(CARGO) test --locked -p fleet-tests --test proof outbox_throughput:: -- --nocapture
+	PREVIOUS_BINARIES=$$(tests/build-previous) $(CARGO) test --locked -p fleet-tests --test proof versions:: -- --nocapture
+	SIGN_INS=$${SIGN_INS:-1500} FLEET_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked -p fleet-tests --test proof footprint:: -- --nocapture
+	READS=$${READS:-20000} FLEET_BINARIES=$(CURDIR)/target/release $(CARGO) test --locked -p fleet-tests --test proof telemetry_cost:: -- --nocapture
 	target/release/shopfleet chaos --seconds $${SECONDS_OF_CHAOS:-300} --clients 16
 	target/release/shopfleet chaos --seconds $${SECONDS_OF_CHAOS:-300} --clients 16 --hostile
 	target/release/shopfleet chaos --seconds $${SECONDS_OF_CHAOS:-300} --clients 16 --servers
 	target/release/shopfleet chaos --seconds $${SECONDS_OF_CHAOS:-300} --clients 16 --servers --hostile
 
-env: ## Writes .env, the secrets of docker-compose.yml, by chance
+env: ## Generates .env with random secrets for docker-compose.yml
 	@deploy/env
 
-compose-check: ## Checks the containers' files as far as it goes without an engine
-	@echo "== what the files say"
-	$(CARGO) test --locked -p shopfleet --test compose
-	@echo "== what Compose says"
+compose-check: ## Checks the Compose files without a container engine
+	@echo "== Compose and Kubernetes files"
+	$(CARGO) test --locked -p fleet-tests --test deploy compose::
+	@echo "== docker compose config"
 	@if docker compose version >/dev/null 2>&1; then \
 	    folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && deploy/env "$$folder/.env" >/dev/null && \
 	    docker compose --env-file "$$folder/.env" --profile sandbox --profile observability --profile logging config --quiet && echo "docker-compose.yml is valid"; \
-	else echo "docker compose is not installed: its own reading of docker-compose.yml was NOT checked"; fi
+	else echo "docker compose is not installed: docker-compose.yml was NOT validated by it"; fi
 
-k8s-check: ## Checks the Kubernetes manifests with Kubernetes' own code; no cluster is needed
+k8s-check: ## Checks the Kubernetes manifests with Kubernetes' own code, without a cluster
 	@echo "== Kubernetes manifests"
 	@tests/servers/k8s-check
 
-clean: ## Removes what was built and the local fleet's data
+clean: ## Removes build artifacts and the local fleet's data
 	$(CARGO) clean
 	rm -rf .shopfleet

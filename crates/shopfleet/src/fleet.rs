@@ -1,6 +1,5 @@
-//! The embedded fleet: the four services, the Stripe sandbox and the gateway in one process.
+//! Embedded fleet: the four services, the Stripe sandbox and the gateway in one process.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,15 +13,21 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::Failure;
-use crate::edge::bind;
+use crate::CliError;
 
+mod credentials;
 mod data_dir;
+mod environments;
+mod listeners;
 mod ready;
 
-pub use data_dir::{Credentials, DataDir, RunFile};
+pub use credentials::Credentials;
+pub use data_dir::{DataDir, RunFile};
 
-/// Ports to listen on; 0 takes a free one.
+use environments::{Environments, Inputs, environments};
+use listeners::Listeners;
+
+/// Ports to listen on; 0 chooses a free one.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Ports {
@@ -32,186 +37,120 @@ pub struct Ports {
     pub order: u16,
     pub payment: u16,
     pub stripe: u16,
-    /// Where the gateway serves its own `/metrics`, if anywhere.
+    /// Port of the gateway's own `/metrics`; disabled if `None`.
     pub status: Option<u16>,
 }
 
 impl Ports {
-    /// All of them free ones.
+    /// Free ports for all parts.
     pub const FREE: Self = Self { gateway: 0, user: 0, product: 0, order: 0, payment: 0, stripe: 0, status: None };
 }
 
-/// How to run a fleet.
+/// Options of a fleet.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where it keeps everything.
+    /// Data directory.
     pub data_dir: PathBuf,
-    /// The address to listen on.
+    /// Address to listen on.
     pub host: IpAddr,
-    /// The ports to listen on.
+    /// Ports to listen on.
     pub ports: Ports,
-    /// Whether the gateway limits rates.
+    /// Flag that enables the gateway's rate limits.
     pub rate_limit: bool,
-    /// Whether an empty catalogue is filled.
+    /// Flag that fills an empty catalogue with sample data.
     pub sample_data: bool,
-    /// Settings of the services, such as `PAYMENT_DEADLINE`, that are passed on.
+    /// Settings of the services, such as `PAYMENT_DEADLINE`.
     pub settings: Vec<(String, String)>,
 }
 
-/// A fleet that answers.
+type Tasks = JoinSet<(&'static str, Result<(), CliError>)>;
+
+/// Running fleet.
 pub struct Fleet {
-    /// Where everything is.
+    /// Addresses of its parts.
     pub run: RunFile,
     data_dir: DataDir,
-    edge: CancellationToken,
+    gateway: CancellationToken,
     services: Shutdown,
     sandbox: CancellationToken,
-    tasks: JoinSet<(&'static str, Result<(), Failure>)>,
+    tasks: Tasks,
 }
 
-/// How long a fleet may take until all of it answers.
+/// Deadline for a fleet to become ready.
 const START_DEADLINE: Duration = Duration::from_secs(60);
 
-struct Listeners {
-    gateway: TcpListener,
-    user: TcpListener,
-    product: TcpListener,
-    order: TcpListener,
-    payment: TcpListener,
-    stripe: TcpListener,
-    status: Option<TcpListener>,
-}
-
-impl Listeners {
-    async fn bind(host: IpAddr, ports: Ports) -> Result<Self, Failure> {
-        Ok(Self {
-            gateway: bind(host, ports.gateway, "--port").await?,
-            user: bind(host, ports.user, "--user-port").await?,
-            product: bind(host, ports.product, "--product-port").await?,
-            order: bind(host, ports.order, "--order-port").await?,
-            payment: bind(host, ports.payment, "--payment-port").await?,
-            stripe: bind(host, ports.stripe, "--stripe-port").await?,
-            status: match ports.status {
-                Some(port) => Some(bind(host, port, "--status-port").await?),
-                None => None,
-            },
-        })
-    }
-
-    fn run_file(&self) -> Result<RunFile, Failure> {
-        let services = [
-            (user_service::NAME, &self.user),
-            (product_service::NAME, &self.product),
-            (order_service::NAME, &self.order),
-            (payment_service::NAME, &self.payment),
-        ];
-        let services = services.into_iter().map(|(name, listener)| Ok((name.to_owned(), url(listener)?)));
-        Ok(RunFile {
-            pid: std::process::id(),
-            gateway: url(&self.gateway)?,
-            services: services.collect::<Result<_, Failure>>()?,
-            stripe: url(&self.stripe)?,
-        })
-    }
-}
-
-/// The address that this machine reaches a listener at: one that listens everywhere is reached by loopback.
-fn url(listener: &TcpListener) -> Result<String, Failure> {
-    let address = listener.local_addr().map_err(|error| Failure::doing("a listener has no address", &error))?;
-    let host = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => "127.0.0.1".to_owned(),
-        IpAddr::V6(ip) if ip.is_unspecified() => "[::1]".to_owned(),
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => format!("[{ip}]"),
-    };
-    Ok(format!("http://{host}:{}", address.port()))
-}
-
-/// Starts a fleet, and answers once all of it does. `waiting` is told what it waits for.
+/// Starts a fleet and waits until it is ready. Slow parts are reported to `waiting`.
 ///
 /// # Errors
-/// If the data directory is in use or cannot be written, a port is taken, or a part does not start: in one line, with
-/// what to do.
-pub async fn start(options: &Options, waiting: impl Fn(&str)) -> Result<Fleet, Failure> {
+/// If the data directory is locked or not writable, a port is taken, or a part does not start. The message is one line and
+/// names the remedy.
+pub async fn start(options: &Options, waiting: impl Fn(&str)) -> Result<Fleet, CliError> {
     let data_dir = DataDir::open(&options.data_dir)?;
     let credentials = data_dir.credentials()?;
     let listeners = Listeners::bind(options.host, options.ports).await?;
     let run = listeners.run_file()?;
-    let clock = system();
-    let envs = data_dir.environments(&run, &credentials, options)?;
-
+    let envs = environments(&Inputs {
+        directory: data_dir.path(),
+        signing_key: &data_dir.signing_key()?,
+        run: &run,
+        credentials: &credentials,
+        settings: &options.settings,
+        sample_data: options.sample_data,
+    });
     let mut fleet = Fleet {
         run,
         data_dir,
-        edge: CancellationToken::new(),
+        gateway: CancellationToken::new(),
         services: Shutdown::new(),
         sandbox: CancellationToken::new(),
         tasks: JoinSet::new(),
     };
     fleet.start_sandbox(&credentials, listeners.stripe);
-
     waiting("the services' stores");
-    let build = |name: &'static str| envs.get(name).cloned().unwrap_or_default();
-    let (user, product, order, payment) = tokio::try_join!(
-        service(user_service::config::Config::from_env, user_service::app::build, build(user_service::NAME), &clock),
-        service(
-            product_service::config::Config::from_env,
-            product_service::app::build,
-            build(product_service::NAME),
-            &clock
-        ),
-        service(order_service::config::Config::from_env, order_service::app::build, build(order_service::NAME), &clock),
-        service(
-            payment_service::config::Config::from_env,
-            payment_service::app::build,
-            build(payment_service::NAME),
-            &clock
-        ),
-    )?;
+    let [user, product, order, payment] = build_services(envs).await?;
     fleet.serve(user, listeners.user);
     fleet.serve(product, listeners.product);
     fleet.serve(order, listeners.order);
     fleet.serve(payment, listeners.payment);
     fleet.start_gateway(options, listeners.gateway, listeners.status)?;
-
-    let answers = ready::wait(&fleet.run, &waiting);
-    let outcome = tokio::select! {
-        outcome = tokio::time::timeout(START_DEADLINE, answers) => {
-            outcome.map_err(|_| Failure::new("the fleet does not answer after 60 s; run `shopfleet doctor`"))
-        }
-        ended = ended(&mut fleet.tasks) => ended,
-    };
-    match outcome {
-        Ok(()) => {
-            fleet.data_dir.write_run(&fleet.run)?;
-            Ok(fleet)
-        }
-        Err(failure) => {
-            let _ = fleet.stop().await;
-            Err(failure)
-        }
-    }
+    fleet.until_ready(waiting).await
 }
 
-async fn service<C, Fut>(
-    read: fn(&Env) -> Result<C, ConfigError>,
+async fn build_services(mut envs: Environments) -> Result<[Service; 4], CliError> {
+    let clock = system();
+    let mut env = |name: &'static str| envs.remove(name).unwrap_or_default();
+    let user = env(user_service::NAME);
+    let product = env(product_service::NAME);
+    let order = env(order_service::NAME);
+    let payment = env(payment_service::NAME);
+    let (user, product, order, payment) = tokio::try_join!(
+        build(user_service::config::Config::from_env, user_service::app::build, user, &clock),
+        build(product_service::config::Config::from_env, product_service::app::build, product, &clock),
+        build(order_service::config::Config::from_env, order_service::app::build, order, &clock),
+        build(payment_service::config::Config::from_env, payment_service::app::build, payment, &clock),
+    )?;
+    Ok([user, product, order, payment])
+}
+
+async fn build<C, Fut>(
+    from_env: fn(&Env) -> Result<C, ConfigError>,
     build: fn(C, SharedClock) -> Fut,
     env: Env,
     clock: &SharedClock,
-) -> Result<Service, Failure>
+) -> Result<Service, CliError>
 where
     Fut: Future<Output = Result<Service, StartError>>,
 {
-    let config = read(&env).map_err(|error| Failure::new(error.to_string()))?;
-    build(config, clock.clone()).await.map_err(|error| Failure::new(error.to_string()))
+    let config = from_env(&env).map_err(|error| CliError::new(error.to_string()))?;
+    build(config, clock.clone()).await.map_err(|error| CliError::new(error.to_string()))
 }
 
-/// Waits for a part that ends by itself, which none should.
-async fn ended(tasks: &mut JoinSet<(&'static str, Result<(), Failure>)>) -> Result<(), Failure> {
+/// Waits until a part exits by itself and returns that as an error.
+async fn exited(tasks: &mut Tasks) -> Result<(), CliError> {
     match tasks.join_next().await {
-        Some(Ok((name, Ok(())))) => Err(Failure::new(format!("{name} ended by itself"))),
-        Some(Ok((name, Err(failure)))) => Err(Failure::new(format!("{name} died: {failure}"))),
-        Some(Err(error)) => Err(Failure::doing("a part of the fleet died", &error)),
+        Some(Ok((name, Ok(())))) => Err(CliError::new(format!("{name} exited unexpectedly"))),
+        Some(Ok((name, Err(error)))) => Err(CliError::new(format!("{name} failed: {error}"))),
+        Some(Err(error)) => Err(CliError::context("a part of the fleet panicked", &error)),
         None => std::future::pending().await,
     }
 }
@@ -230,7 +169,7 @@ impl Fleet {
         let stop = self.sandbox.clone();
         self.tasks.spawn(async move {
             let served = stripe_sandbox::serve(config, listener, stop).await;
-            ("stripe-sandbox", served.map_err(|error| Failure::doing("the sandbox failed", &error)))
+            ("stripe-sandbox", served.map_err(|error| CliError::context("serving failed", &error)))
         });
     }
 
@@ -239,7 +178,7 @@ impl Fleet {
         self.tasks.spawn(async move {
             let name = service.platform.service;
             let served = service.serve(listener, shutdown).await;
-            (name, served.map_err(|error| Failure::doing("serving failed", &error)))
+            (name, served.map_err(|error| CliError::context("serving failed", &error)))
         });
     }
 
@@ -248,8 +187,8 @@ impl Fleet {
         options: &Options,
         listener: TcpListener,
         status: Option<TcpListener>,
-    ) -> Result<(), Failure> {
-        let config = GatewayConfig::parse(KONG_YML).map_err(|errors| Failure::new(format!("kong.yml: {errors}")))?;
+    ) -> Result<(), CliError> {
+        let config = GatewayConfig::parse(KONG_YML).map_err(|errors| CliError::new(format!("kong.yml: {errors}")))?;
         let options = gateway::Options {
             rate_limit: options.rate_limit,
             upstreams: self.run.services.clone(),
@@ -257,50 +196,65 @@ impl Fleet {
             max_connections_per_address: if options.rate_limit { MAX_CONNECTIONS_PER_ADDRESS } else { 0 },
             ..gateway::Options::default()
         };
-        let stop = self.edge.clone();
+        let stop = self.gateway.clone();
         self.tasks.spawn(async move {
             let served = gateway::serve(config, options, listener, status, stop).await;
-            ("gateway", served.map_err(|error| Failure::doing("serving failed", &error)))
+            ("gateway", served.map_err(|error| CliError::context("serving failed", &error)))
         });
         Ok(())
     }
 
-    /// Waits until a part of it dies.
-    ///
-    /// # Errors
-    /// Always: it says which part, and why.
-    pub async fn died(&mut self) -> Result<(), Failure> {
-        ended(&mut self.tasks).await
+    /// Waits until all parts are ready, then publishes the fleet's addresses.
+    async fn until_ready(mut self, waiting: impl Fn(&str)) -> Result<Self, CliError> {
+        let ready = tokio::time::timeout(START_DEADLINE, ready::wait(&self.run, &waiting));
+        let outcome = tokio::select! {
+            ready = ready => ready.map_err(|_| CliError::new("the fleet is not ready after 60 s; run `shopfleet doctor`")),
+            exited = exited(&mut self.tasks) => exited,
+        };
+        match outcome.and_then(|()| self.data_dir.write_run_file(&self.run)) {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                let _ = self.stop().await;
+                Err(error)
+            }
+        }
     }
 
-    /// Drains it from the outside in: the gateway takes nothing new, then the services, then the sandbox.
+    /// Waits until a part exits by itself.
     ///
     /// # Errors
-    /// If a part died while it ended.
-    pub async fn stop(mut self) -> Result<(), Failure> {
+    /// Always: the error names the part and the cause.
+    pub async fn exited(&mut self) -> Result<(), CliError> {
+        exited(&mut self.tasks).await
+    }
+
+    /// Shuts the fleet down from the outside in: the gateway accepts no new requests, then the services stop, then the
+    /// sandbox.
+    ///
+    /// # Errors
+    /// If a part fails during the shutdown.
+    pub async fn stop(mut self) -> Result<(), CliError> {
         let mut outcome = Ok(());
-        for (stop, remaining) in [(&self.edge, 5), (&self.services.token(), 1), (&self.sandbox, 0)] {
+        for (stop, remaining) in [(&self.gateway, 5), (&self.services.token(), 1), (&self.sandbox, 0)] {
             stop.cancel();
             while self.tasks.len() > remaining {
                 match self.tasks.join_next().await {
                     Some(Ok((_, Ok(())))) => {}
-                    Some(Ok((name, Err(failure)))) => outcome = Err(Failure::new(format!("{name}: {failure}"))),
-                    Some(Err(error)) => outcome = Err(Failure::doing("a part of the fleet died", &error)),
+                    Some(Ok((name, Err(error)))) => outcome = Err(CliError::new(format!("{name}: {error}"))),
+                    Some(Err(error)) => outcome = Err(CliError::context("a part of the fleet panicked", &error)),
                     None => break,
                 }
             }
         }
-        self.data_dir.remove_run();
+        self.data_dir.remove_run_file();
         outcome
     }
 
-    /// The keys and passwords of the fleet.
+    /// Returns the fleet's keys and passwords.
     ///
     /// # Errors
-    /// If they can no longer be read.
-    pub fn credentials(&self) -> Result<Credentials, Failure> {
+    /// If they cannot be read.
+    pub fn credentials(&self) -> Result<Credentials, CliError> {
         self.data_dir.credentials()
     }
 }
-
-type Environments = BTreeMap<&'static str, Env>;

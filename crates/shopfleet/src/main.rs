@@ -1,4 +1,4 @@
-//! The command line of Shopfleet.
+//! Binary of the command line.
 
 use std::process::ExitCode;
 

@@ -1,0 +1,93 @@
+//! Errors of the harness.
+
+use std::io;
+use std::time::Duration;
+
+/// Result of a harness operation.
+pub type HarnessResult<T> = Result<T, HarnessError>;
+
+/// Error of a harness operation.
+#[derive(Debug, thiserror::Error)]
+pub enum HarnessError {
+    /// Missing server program.
+    #[error("{0} is not installed: run tests/servers/install")]
+    NotInstalled(&'static str),
+    /// Missing fleet binary.
+    #[error("{0} is missing: run `cargo build --workspace --bins`")]
+    BinaryMissing(String),
+    /// Process that failed to start or exited during startup.
+    #[error("{name} does not start: {log}")]
+    StartFailed {
+        /// Process or server.
+        name: String,
+        /// Log output.
+        log: String,
+    },
+    /// Operation on a process that is not running.
+    #[error("{0} is not running")]
+    NotRunning(String),
+    /// Operation that this kind of fleet does not support.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// Wait that reached its deadline.
+    #[error("timed out after {deadline:?} waiting for {what}{}{log}", if log.is_empty() { "" } else { ": " })]
+    TimedOut {
+        /// Awaited condition.
+        what: String,
+        /// Deadline.
+        deadline: Duration,
+        /// Log output of the awaited process, if any.
+        log: String,
+    },
+    /// Failed operating system call.
+    #[error("{what}")]
+    Io {
+        /// Attempted operation.
+        what: String,
+        /// Cause.
+        source: io::Error,
+    },
+    /// Failed helper program.
+    #[error("{program} failed: {output}")]
+    Command {
+        /// Program.
+        program: String,
+        /// Output of the program.
+        output: String,
+    },
+    /// Failed HTTP request.
+    #[error("{what}")]
+    Http {
+        /// Attempted operation.
+        what: String,
+        /// Cause.
+        source: reqwest::Error,
+    },
+    /// Response other than the expected one.
+    #[error("{what}: unexpected response {status} {body}")]
+    UnexpectedResponse {
+        /// Request.
+        what: String,
+        /// HTTP status.
+        status: u16,
+        /// Response body.
+        body: String,
+    },
+    /// Invalid data.
+    #[error("{0}")]
+    InvalidData(String),
+}
+
+impl HarnessError {
+    /// Returns a constructor of [`HarnessError::Io`] for `map_err`.
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source }
+    }
+
+    /// Returns a constructor of [`HarnessError::Http`] for `map_err`.
+    pub(crate) fn http(what: impl Into<String>) -> impl FnOnce(reqwest::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Http { what, source }
+    }
+}

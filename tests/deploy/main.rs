@@ -1,0 +1,8 @@
+//! Deployment files: Compose, Kubernetes manifests, monitoring, documents.
+
+#![expect(clippy::unwrap_used, reason = "a test that meets an unexpected value fails")]
+
+mod compose;
+mod documents;
+mod monitoring;
+mod support;

@@ -1,0 +1,258 @@
+//! Scenarios that pass every crash point, with requests that are repeated until they have a final response.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use testkit::fleet::{ApiClient, Fleet};
+use uuid::Uuid;
+
+/// Pause between two attempts.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// Timeout of one attempt, and deadline of all attempts: far longer than any lease.
+const TIMEOUT: Duration = Duration::from_secs(15);
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Callers: a customer, the admin, a trusted service.
+#[derive(Clone)]
+pub(crate) struct Callers {
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) customer: ApiClient,
+    pub(crate) admin: ApiClient,
+    pub(crate) service: ApiClient,
+}
+
+type Scenario = fn(Callers) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Scenarios that end with their last response.
+pub(crate) const QUICK: [Scenario; 10] = [
+    |callers| Box::pin(place_and_cancel(callers)),
+    |callers| Box::pin(buy(callers)),
+    |callers| Box::pin(buy_and_cancel(callers)),
+    |callers| Box::pin(try_another_card(callers)),
+    |callers| Box::pin(start_payment_twice(callers)),
+    |callers| Box::pin(pay_externally(callers)),
+    |callers| Box::pin(refund_partially(callers)),
+    |callers| Box::pin(ship(callers)),
+    |callers| Box::pin(use_an_account(callers)),
+    |callers| Box::pin(manage_the_catalogue(callers)),
+];
+
+/// Scenarios in which something has to expire.
+pub(crate) const SLOW: [Scenario; 2] =
+    [|callers| Box::pin(never_pay(callers)), |callers| Box::pin(reserve_without_an_order(callers))];
+
+/// Repeats a request with the same idempotency key until it has a final response, and returns status and body.
+async fn call_until_final(request: impl Fn() -> RequestBuilder) -> (u16, Value) {
+    let (key, started) = (Uuid::now_v7().to_string(), tokio::time::Instant::now());
+    let mut last = String::new();
+    while started.elapsed() < DEADLINE {
+        match request().header("Idempotency-Key", &key).timeout(TIMEOUT).send().await {
+            Ok(response) => {
+                let status = response.status().as_u16();
+                let text = response.text().await;
+                last = format!("{status} {text:?}");
+                if let Ok(text) = text {
+                    let body: Value = serde_json::from_str(&text).unwrap_or_default();
+                    if status < 500 && body["code"] != "IDEMPOTENCY_IN_FLIGHT" {
+                        return (status, body);
+                    }
+                }
+            }
+            Err(error) => last = error.to_string(),
+        }
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
+    panic!("no final response in {DEADLINE:?}, the last was: {last}");
+}
+
+/// Reads a resource until it satisfies a condition.
+async fn until(person: &ApiClient, path: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+    let started = tokio::time::Instant::now();
+    loop {
+        let (_, body) = call_until_final(|| person.request(Method::GET, path)).await;
+        if is(&body) {
+            return body;
+        }
+        assert!(started.elapsed() < DEADLINE, "timed out waiting for {what}: {body:#}");
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
+}
+
+fn id(thing: &Value) -> String {
+    thing["id"].as_str().unwrap_or_default().to_owned()
+}
+
+impl Callers {
+    async fn send(&self, person: &ApiClient, method: Method, path: &str, body: &Value) -> (u16, Value) {
+        call_until_final(|| person.request(method.clone(), path).json(body)).await
+    }
+
+    async fn place(&self) -> Value {
+        let form = self.customer.order_form(&[(1, 1), (2, 2)]);
+        let (status, order) = self.send(&self.customer, Method::POST, "/api/orders", &form).await;
+        assert_eq!(status, 201, "{order:#}");
+        order
+    }
+
+    /// Starts a payment; `None` if the order can no longer be paid.
+    async fn pay(&self, order: &Value) -> Option<Value> {
+        let form = json!({
+            "order_id": order["id"], "user_id": order["user_id"], "amount": order["total_amount"],
+            "method": "card", "provider": "stripe",
+        });
+        let (status, payment) = self.send(&self.customer, Method::POST, "/api/payments", &form).await;
+        (status == 201).then_some(payment)
+    }
+
+    async fn charge(&self, payment: &Value, card: &str) {
+        call_until_final(|| self.fleet.charge_request(payment, card).unwrap()).await;
+    }
+
+    async fn cancel(&self, order: &Value) {
+        let path = format!("/api/orders/{}/cancel", id(order));
+        self.send(&self.customer, Method::POST, &path, &json!({"reason": "changed my mind"})).await;
+    }
+
+    /// Waits until the order is paid, or cancelled at its deadline.
+    async fn until_paid(&self, order: &Value) {
+        let path = format!("/api/orders/{}", id(order));
+        let ended = |order: &Value| order["payment_status"] == "completed" || order["status"] == "cancelled";
+        until(&self.customer, &path, "an order that is paid", ended).await;
+    }
+
+    async fn until_cancelled(&self, order: &Value) {
+        let path = format!("/api/orders/{}", id(order));
+        until(&self.customer, &path, "an order that is cancelled", |order| order["status"] == "cancelled").await;
+    }
+
+    async fn paid(&self) -> Option<(Value, Value)> {
+        let order = self.place().await;
+        let payment = self.pay(&order).await?;
+        self.charge(&payment, "pm_card_visa").await;
+        self.until_paid(&order).await;
+        Some((order, payment["payment"].clone()))
+    }
+}
+
+async fn place_and_cancel(callers: Callers) {
+    let order = callers.place().await;
+    let path = format!("/api/orders/{}", id(&order));
+    callers.send(&callers.customer, Method::PUT, &path, &json!({"notes": "by the door"})).await;
+    callers.cancel(&order).await;
+    callers.until_cancelled(&order).await;
+}
+
+async fn buy(callers: Callers) {
+    let order = callers.place().await;
+    let path = format!("/api/orders/{}/payments", id(&order));
+    let (status, payment) =
+        callers.send(&callers.customer, Method::POST, &path, &json!({"payment_method": "card"})).await;
+    if status == 201 {
+        callers.charge(&payment, "pm_card_visa").await;
+        callers.until_paid(&order).await;
+    }
+}
+
+async fn buy_and_cancel(callers: Callers) {
+    let Some((order, _)) = callers.paid().await else { return };
+    callers.cancel(&order).await;
+    callers.until_cancelled(&order).await;
+    let path = format!("/api/orders/{}", id(&order));
+    let given_back = |order: &Value| order["payment_status"] != "completed";
+    until(&callers.customer, &path, "a refund", given_back).await;
+}
+
+async fn try_another_card(callers: Callers) {
+    let order = callers.place().await;
+    let Some(payment) = callers.pay(&order).await else { return };
+    callers.charge(&payment, "pm_card_chargeDeclined").await;
+    let path = format!("/api/payments/{}", id(&payment["payment"]));
+    let ended = |payment: &Value| payment["status"] == "failed" || payment["status"] == "cancelled";
+    until(&callers.customer, &path, "a payment that failed", ended).await;
+    let Some(payment) = callers.pay(&order).await else { return };
+    callers.charge(&payment, "pm_card_visa").await;
+    callers.until_paid(&order).await;
+}
+
+async fn start_payment_twice(callers: Callers) {
+    let order = callers.place().await;
+    let (Some(_), Some(payment)) = (callers.pay(&order).await, callers.pay(&order).await) else { return };
+    callers.charge(&payment, "pm_card_visa").await;
+    callers.until_paid(&order).await;
+}
+
+async fn pay_externally(callers: Callers) {
+    let order = callers.place().await;
+    let Some(payment) = callers.pay(&order).await else { return };
+    let path = format!("/api/payments/{}", id(&payment["payment"]));
+    let transaction = json!({"provider_transaction_id": format!("cash-{}", Uuid::now_v7())});
+    callers.send(&callers.service, Method::PUT, &format!("{path}/confirm"), &transaction).await;
+    callers.until_paid(&order).await;
+    callers.send(&callers.service, Method::POST, &format!("{path}/refund"), &json!({"amount": 1.50})).await;
+}
+
+async fn refund_partially(callers: Callers) {
+    let Some((_, payment)) = callers.paid().await else { return };
+    let path = format!("/api/payments/{}", id(&payment));
+    callers
+        .send(&callers.admin, Method::POST, &format!("{path}/refund"), &json!({"amount": 2.25, "reason": "late"}))
+        .await;
+    let settled = |payment: &Value| {
+        payment["refunds"].as_array().is_some_and(|all| all.iter().all(|refund| refund["status"] != "pending"))
+    };
+    until(&callers.customer, &path, "a refund that is settled", settled).await;
+}
+
+async fn ship(callers: Callers) {
+    let Some((order, _)) = callers.paid().await else { return };
+    let path = format!("/api/orders/{}", id(&order));
+    for status in ["processing", "shipped", "delivered"] {
+        callers.send(&callers.admin, Method::PUT, &path, &json!({"status": status})).await;
+    }
+}
+
+async fn use_an_account(callers: Callers) {
+    let mut person = callers.fleet.visitor();
+    let (email, password) = (format!("{}@example.com", Uuid::now_v7().simple()), "password123");
+    let form = json!({"firstName": "Ann", "lastName": "Lee", "email": email, "password": password});
+    callers.send(&person, Method::POST, "/api/auth/register", &form).await;
+    let form = json!({"email": email, "password": password});
+    let (status, session) = callers.send(&person, Method::POST, "/api/auth/login", &form).await;
+    assert_eq!(status, 200, "a registered account can sign in: {session:#}");
+    person.sign_in(&session);
+    callers.send(&person, Method::PUT, "/api/users/me", &json!({"firstName": "Anna"})).await;
+    callers.send(&person, Method::POST, "/api/auth/refresh", &json!({"refreshToken": session["refreshToken"]})).await;
+    let (status, _) =
+        callers.send(&callers.admin, Method::DELETE, &format!("/api/users/{}", person.id), &Value::Null).await;
+    assert!(matches!(status, 204 | 404), "the admin may delete an account: {status}");
+}
+
+async fn manage_the_catalogue(callers: Callers) {
+    let sku = Uuid::now_v7().to_string();
+    let form = json!({"name": "Lamp", "description": "Lights", "price": 9.5, "category": "Home", "sku": sku});
+    callers.send(&callers.admin, Method::POST, "/api/products", &form).await;
+    let (_, product) =
+        call_until_final(|| callers.customer.request(Method::GET, &format!("/api/products/sku/{sku}"))).await;
+    let path = format!("/api/products/{}", product["id"]);
+    callers.send(&callers.admin, Method::PUT, &path, &json!({"price": 10.5})).await;
+    callers.send(&callers.admin, Method::PATCH, &format!("{path}/stock"), &json!({"quantity": 5})).await;
+    callers.send(&callers.customer, Method::POST, &format!("{path}/reviews"), &json!({"rating": 4})).await;
+    callers.send(&callers.admin, Method::DELETE, &path, &Value::Null).await;
+}
+
+async fn never_pay(callers: Callers) {
+    let order = callers.place().await;
+    callers.until_cancelled(&order).await;
+}
+
+async fn reserve_without_an_order(callers: Callers) {
+    let order = Uuid::now_v7();
+    let form = json!({"orderId": order, "items": [{"productId": 3, "quantity": 1}]});
+    callers.send(&callers.service, Method::POST, "/api/products/reservations", &form).await;
+    let path = format!("/api/products/reservations/{order}");
+    let released = |found: &Value| found["status"] == "released" || found["code"] == "RESERVATION_NOT_FOUND";
+    until(&callers.service, &path, "a reservation that runs out", released).await;
+}
