@@ -50,9 +50,9 @@ proof: ## Runs the tests at full counts, with many kills and restarts, and print
 	$(CARGO) build --release --workspace --bins --locked
 	$(CARGO) build --workspace --bins --locked
 	tests/servers/install
-	CASES=$${CASES:-2000} $(CARGO) test --locked -p product-service --test model -- --nocapture
-	CASES=$${CASES:-2000} $(CARGO) test --locked -p order-service --test model -- --nocapture
-	CASES=$${CASES:-2000} $(CARGO) test --locked -p payment-service --test model -- --nocapture
+	CASES=$${CASES:-2000} $(CARGO) test --locked -p product-service --test repository model -- --nocapture
+	CASES=$${CASES:-2000} $(CARGO) test --locked -p order-service --test repository model -- --nocapture
+	CASES=$${CASES:-2000} $(CARGO) test --locked -p payment-service --test repository model -- --nocapture
 	KILLS=$${KILLS:-50} $(CARGO) test --locked -p fleet-tests --test faults restart:: -- --nocapture
 	CRASHES=$${CRASHES:-all} $(CARGO) test --locked -p fleet-tests --test faults crash:: -- --nocapture --test-threads 1
 	PENDING=$${PENDING:-10000} ORDERS=$${ORDERS:-400} $(CARGO) test --locked -p fleet-tests --test faults recovery:: -- --nocapture --test-threads 1

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use common::auth::Role;
 use common::auth::keys::SigningKey;
-use common::discovery::ServiceName;
+use common::config::ServiceName;
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::fleet::{ApiClient, ApiResponse, Fleet, ResponseExt as _, own_servers, shopfleet_binary, until};

@@ -5,9 +5,9 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::bus::{Bus, BusUrl};
-use common::clock;
-use common::metrics::Metrics;
+use common::messaging::bus::{Bus, BusUrl};
+use common::telemetry::clock;
+use common::telemetry::metrics::Metrics;
 use contracts::EventType;
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use common::bus::{AmqpBus, BusBackend, BusUrl, SqliteBus};
-use common::clock;
+use common::messaging::bus::{AmqpBus, BusBackend, BusUrl, SqliteBus};
+use common::telemetry::clock;
 use contracts::EventType;
 use contracts::topology::{EXCHANGES, Queue};
 use reqwest::Method;

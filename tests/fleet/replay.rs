@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use common::bus::{Bus, BusUrl, Message};
-use common::clock;
-use common::metrics::Metrics;
+use common::messaging::bus::{Bus, BusUrl, Message};
+use common::telemetry::clock;
+use common::telemetry::metrics::Metrics;
 use contracts::calls::OrderStatus;
 use contracts::event::{OrderCancelled, OrderUpdated};
 use contracts::{Event, OrderId};

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use common::bus::{Bus, SqliteBus};
-use common::clock::ManualClock;
-use common::effects::Effects;
-use common::metrics::Metrics;
-use common::outbox::Outbox;
-use common::postgres::Postgres;
-use common::service::StartError;
-use common::sqlite::Sqlite;
-use common::store::StoreError;
+use common::database::effects::Effects;
+use common::database::outbox::Outbox;
+use common::database::postgres::Postgres;
+use common::database::sqlite::Sqlite;
+use common::database::store::StoreError;
+use common::messaging::bus::{Bus, SqliteBus};
+use common::runtime::StartError;
+use common::telemetry::clock::ManualClock;
+use common::telemetry::metrics::Metrics;
 use mongodb::bson::{Document, doc};
 use secrecy::SecretString;
 use sqlx::migrate::Migrator;
@@ -23,7 +23,7 @@ use stripe_sandbox::Config;
 use testkit::servers;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use user_service::store::mongodb::MongoUsers;
+use user_service::repository::mongodb::MongoUserRepository;
 
 const NOW: DateTime<Utc> = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
 
@@ -120,17 +120,17 @@ async fn on_postgres(service: &'static str, migrations: &Migrator) {
 
 #[tokio::test]
 async fn services_start_on_a_newer_file() {
-    on_sqlite("user-service", &user_service::store::sqlite::MIGRATIONS).await;
-    on_sqlite("product-service", &product_service::store::sqlite::MIGRATIONS).await;
-    on_sqlite("order-service", &order_service::store::sqlite::MIGRATIONS).await;
-    on_sqlite("payment-service", &payment_service::store::sqlite::MIGRATIONS).await;
+    on_sqlite("user-service", &user_service::repository::sqlite::MIGRATIONS).await;
+    on_sqlite("product-service", &product_service::repository::sql::MIGRATIONS.sqlite).await;
+    on_sqlite("order-service", &order_service::repository::sql::MIGRATIONS.sqlite).await;
+    on_sqlite("payment-service", &payment_service::repository::sql::MIGRATIONS.sqlite).await;
 }
 
 #[tokio::test]
 async fn services_start_on_a_newer_database() {
-    on_postgres("product-service", &product_service::store::postgres::MIGRATIONS).await;
-    on_postgres("order-service", &order_service::store::postgres::MIGRATIONS).await;
-    on_postgres("payment-service", &payment_service::store::postgres::MIGRATIONS).await;
+    on_postgres("product-service", &product_service::repository::sql::MIGRATIONS.postgres).await;
+    on_postgres("order-service", &order_service::repository::sql::MIGRATIONS.postgres).await;
+    on_postgres("payment-service", &payment_service::repository::sql::MIGRATIONS.postgres).await;
 }
 
 #[tokio::test]
@@ -138,13 +138,13 @@ async fn user_service_starts_on_newer_documents() {
     let Some(server) = servers::mongodb().await else { return };
     let address = server.database();
     let url = address.parse().unwrap();
-    MongoUsers::open(&url).await.unwrap();
+    MongoUserRepository::open(&url).await.unwrap();
     let database = mongodb::Client::with_uri_str(&address).await.unwrap().default_database().unwrap();
     let compatibility = database.collection::<Document>("schema_compatibility");
     compatibility.insert_one(doc! { "_id": "store", "least_version": 1 }).await.unwrap();
-    MongoUsers::open(&url).await.unwrap();
+    MongoUserRepository::open(&url).await.unwrap();
     compatibility.update_one(doc! {}, doc! { "$set": { "least_version": 9999_i64 } }).await.unwrap();
-    let error = MongoUsers::open(&url).await.err().unwrap();
+    let error = MongoUserRepository::open(&url).await.err().unwrap();
     let StoreError::Incompatible { known, .. } = error else { panic!("{error}") };
     assert_incompatible(error, known);
 }
@@ -165,7 +165,7 @@ async fn bus_starts_on_a_newer_file() {
     bus.publish(&[testkit::bus::message(contracts::EventType::OrderCancelled)]).await.unwrap().remove(0).unwrap();
     drop(bus);
     sqlx::raw_sql(sqlx::AssertSqlSafe(contraction("bus"))).execute(&mut newer).await.unwrap();
-    let message = common::chain(&open().await.err().unwrap());
+    let message = common::error_chain(&open().await.err().unwrap());
     assert!(message.contains("version 9999") && message.contains("version 1"), "{message}");
     assert_eq!(message.lines().count(), 1, "{message}");
 }

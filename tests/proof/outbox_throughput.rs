@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use common::bus::{Bus, BusUrl};
-use common::clock;
-use common::metrics::Metrics;
-use common::postgres::{Postgres, PostgresUrl};
-use common::service::Shutdown;
-use common::worker;
+use common::database::postgres::{Postgres, PostgresUrl};
+use common::messaging::bus::{Bus, BusUrl};
+use common::runtime::Shutdown;
+use common::runtime::worker;
+use common::telemetry::clock;
+use common::telemetry::metrics::Metrics;
 use sqlx::migrate::Migrator;
 use testkit::fleet::until;
 use testkit::servers;

@@ -81,7 +81,7 @@ fn print_line(line: impl Display) {
 /// Initializes logs and traces of a stand-alone server.
 fn init_telemetry(env: &Env, service: &'static str) -> Result<telemetry::Guard, CliError> {
     let options = telemetry::Options::from_env(env, service);
-    options.and_then(|options| telemetry::init(&options)).map_err(|error| CliError::new(common::chain(&*error)))
+    options.and_then(|options| telemetry::init(&options)).map_err(|error| CliError::new(common::error_chain(&*error)))
 }
 
 /// Binds a listener. The error names the flag that chooses another port.

@@ -16,6 +16,6 @@ impl CliError {
 
     /// Creates an error from the failed operation and its cause.
     pub fn context(operation: impl Display, error: &(dyn Error + 'static)) -> Self {
-        Self(format!("{operation}: {}", common::chain(error)))
+        Self(format!("{operation}: {}", common::error_chain(error)))
     }
 }

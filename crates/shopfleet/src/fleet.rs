@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::clock::{SharedClock, system};
 use common::config::{ConfigError, Env};
-use common::platform::StartError;
-use common::service::{Service, Shutdown};
+use common::runtime::StartError;
+use common::runtime::{Service, Shutdown};
+use common::telemetry::clock::{SharedClock, system};
 use gateway::{ExtraRoute, GatewayConfig, KONG_YML, MAX_CONNECTIONS_PER_ADDRESS};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use common::bus::{BusBackend, BusError, Delivery, Message, Subscription};
+use common::messaging::bus::{BusBackend, BusError, Delivery, Message, Subscription};
 use contracts::event::SCHEMA_VERSION;
 use contracts::topology::{EXCHANGES, PAYMENT_ORDERS, PRODUCT_ORDERS, QUEUES};
 use contracts::{Envelope, Event, EventId, EventType};

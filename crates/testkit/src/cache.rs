@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::cache::{Cache, CacheBackend, Ttl};
-use common::metrics::Metrics;
+use common::telemetry::metrics::Metrics;
 use tokio::sync::Notify;
 
 use crate::eventually;

@@ -1,6 +1,6 @@
 //! Conformance suite of discovery, run by every adapter.
 
-use common::discovery::{Discovery, DiscoveryError, Peers, ServiceName};
+use common::client::discovery::{Discovery, DiscoveryError, Peers, ServiceName};
 
 /// Runs the suite on an adapter with exactly these addresses, one per service.
 ///

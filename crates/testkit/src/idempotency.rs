@@ -1,10 +1,10 @@
 //! Conformance suite of idempotency keys, run by every store that writes effects.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::clock::ManualClock;
-use common::effects::Effects;
-use common::idempotency::{Begun, FINGERPRINT_SCHEME, KeptAnswer, KeyedRequest, Keys, Turn};
-use common::store::StoreError;
+use common::database::effects::Effects;
+use common::database::idempotency::{Begun, FINGERPRINT_SCHEME, KeptAnswer, KeyedRequest, Keys, Turn};
+use common::database::store::StoreError;
+use common::telemetry::clock::ManualClock;
 
 use crate::outbox::{Fixture, many_effects};
 

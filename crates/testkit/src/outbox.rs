@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use common::effects::{Effects, Handled};
-use common::outbox::{Outbox, OutboxRow};
-use common::store::StoreError;
+use common::database::effects::{Effects, Handled};
+use common::database::outbox::{Outbox, OutboxRow};
+use common::database::store::StoreError;
 use contracts::calls::OrderStatus;
 use contracts::event::OrderUpdated;
 use contracts::{Event, EventId, OrderId};

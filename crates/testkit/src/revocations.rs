@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use common::auth::revocations::{RETENTION, RevocationRecord, Revocations, RevokedTokens};
 use common::auth::{Claims, Role};
-use common::clock::{Clock as _, ManualClock};
+use common::telemetry::clock::{Clock as _, ManualClock};
 use contracts::UserId;
 
 use crate::tokens::claims;

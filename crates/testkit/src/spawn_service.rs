@@ -1,6 +1,6 @@
 //! Service on a free port, as in production but in the test's own process.
 
-use common::service::{ServeError, Service, Shutdown};
+use common::runtime::{ServeError, Service, Shutdown};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 

@@ -8,7 +8,7 @@ use axum::routing::get;
 use chrono::TimeDelta;
 use common::auth::keys::{Jwks, SigningKey, generate_pem};
 use common::auth::{AUDIENCE, Claims, Role, TokenVerifier};
-use common::clock::{Clock, SharedClock, SystemClock};
+use common::telemetry::clock::{Clock, SharedClock, SystemClock};
 use contracts::{Scope, ScopeSet, UserId};
 use tokio::net::TcpListener;
 

@@ -14,7 +14,7 @@ use common::telemetry::clock::SharedClock;
 use contracts::topology::PRODUCT_REVOCATIONS;
 
 use crate::clients::OrderClient;
-use crate::config::{Config, CALLED_SERVICES};
+use crate::config::{CALLED_SERVICES, Config};
 use crate::consumers::{CONSUMED_QUEUES, DeletedUserHandler, OrderEventHandler};
 use crate::metrics::ProductMetrics;
 use crate::repository::{Repositories, sql};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use common::discovery::ServiceName;
+use common::config::ServiceName;
 use serde_json::json;
 
 use super::file::{env, environment, services};

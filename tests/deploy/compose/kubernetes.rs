@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::discovery::ServiceName;
-use common::service::DRAIN;
+use common::config::ServiceName;
+use common::runtime::DRAIN;
 use serde_json::{Map, Value};
 
 use super::build::{exposed, variables_of_images};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use common::config::ServiceName;
 use common::config::{ConfigError, Env};
-use common::discovery::ServiceName;
 use contracts::Scope;
 
 use super::file::{env, environment, services};

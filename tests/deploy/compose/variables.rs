@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use common::config::ServiceName;
 use common::config::variables::{self, Variable};
-use common::discovery::ServiceName;
 
 use super::build::variables_of_images;
 use super::file::services;

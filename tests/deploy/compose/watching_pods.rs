@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::discovery::ServiceName;
+use common::config::ServiceName;
 use serde_json::Value;
 
 use super::addresses::SCRAPES;

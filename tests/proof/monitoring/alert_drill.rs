@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::faults::Fault;
+use common::fault::Fault;
 use serde_json::json;
 use testkit::fleet::{ApiClient, ClientExt as _, Fleet, LoadGenerator, until};
 use testkit::servers::{self, Jaeger, Prometheus, Spans, begin_trace};

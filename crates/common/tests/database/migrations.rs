@@ -1,10 +1,10 @@
 //! Opening of databases: migrations, earlier versions, several instances.
 
 use chrono::DateTime;
-use common::clock::ManualClock;
 use common::database::Database;
-use common::idempotency::{Begun, KeyedRequest};
-use common::store::StoreError;
+use common::database::idempotency::{Begun, KeyedRequest};
+use common::database::store::StoreError;
+use common::telemetry::clock::ManualClock;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Executor as _};

@@ -1,9 +1,9 @@
 //! Parameters, columns, fragments and errors.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use common::database::effects::Effects;
+use common::database::store::StoreError;
 use common::database::{Connection, Database, Dialect, Statement, map_constraint, query};
-use common::effects::Effects;
-use common::store::StoreError;
 use contracts::{Money, OrderId, ProductId};
 
 use crate::support::{at, fixtures};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use common::auth::keys::generate_pem;
-use common::discovery::ServiceName;
+use common::config::ServiceName;
 use contracts::Scope;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};

@@ -70,7 +70,7 @@ impl Prometheus {
     /// # Errors
     /// If the API rejects the expression, or is unavailable.
     pub async fn query_range(&self, expression: &str, seconds: i64, step: i64) -> HarnessResult<Vec<Value>> {
-        let now = common::clock::system().now().timestamp();
+        let now = common::telemetry::clock::system().now().timestamp();
         let (start, end, step) = ((now - seconds).to_string(), now.to_string(), step.to_string());
         let parameters = [("query", expression), ("start", &start), ("end", &end), ("step", &step)];
         let mut data = self.query("query_range", &parameters).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use ::audit::{AuditSource, ProviderIntent, Watermark};
-use common::discovery::ServiceName;
+use common::config::ServiceName;
 use contracts::audit::{OrderAudit, PaymentAudit, ProductAudit};
 use contracts::calls::OutboxState;
 use contracts::{Money, OrderId, PaymentId, ProductId};

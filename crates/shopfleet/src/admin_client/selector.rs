@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use common::config::ServiceName;
 use common::config::{Env, Settings};
-use common::discovery::ServiceName;
 
 use super::{AdminClient, Credentials, Stripe, http_client, send};
 use crate::CliError;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use audit::{Limits, audit};
 use fleet_harness::{Fleet, FleetServers, HarnessError, LoadGenerator};
 use rand::RngExt as _;
-use stripe_sandbox::Behaviour;
+use stripe_sandbox::FaultRates;
 use tokio::time::Instant;
 
 use super::audit::{outcome, print_verdict};
@@ -29,7 +29,7 @@ const BETWEEN_KILLS: std::ops::Range<u64> = 50..750;
 /// Time limits of the final audit.
 const LIMITS: Limits = Limits { wait: Duration::from_secs(180), grace: Duration::from_secs(45) };
 /// Fault rates of a hostile provider.
-const HOSTILE: Behaviour = Behaviour {
+const HOSTILE: FaultRates = FaultRates {
     webhook_double: 0.2,
     webhook_delay: 0.3,
     webhook_delay_ms: 3000,
@@ -83,7 +83,7 @@ pub(crate) async fn run(args: Args) -> Result<(), CliError> {
         if args.hostile { ", a hostile provider" } else { "" }
     ));
     fleet.admin().await?.restock(PRODUCT, PIECES).await?;
-    set_provider_faults(&fleet, if args.hostile { HOSTILE } else { Behaviour::default() }).await?;
+    set_provider_faults(&fleet, if args.hostile { HOSTILE } else { FaultRates::default() }).await?;
     let load = LoadGenerator::start(&fleet, args.clients, PRODUCT).await?;
     load.phase("chaos");
     load.until_accepted().await?;
@@ -91,7 +91,7 @@ pub(crate) async fn run(args: Args) -> Result<(), CliError> {
     let started = Instant::now();
     let targets = kill_repeatedly(&args, &fleet, &load).await?;
     let elapsed = started.elapsed();
-    set_provider_faults(&fleet, Behaviour::default()).await?;
+    set_provider_faults(&fleet, FaultRates::default()).await?;
     let (report, table) = load.end().await?;
     let accepted = report.orders.len();
     print_line(format_args!("{accepted} orders accepted in {:.0} s", elapsed.as_secs_f32()));
@@ -134,7 +134,7 @@ async fn kill_repeatedly(args: &Args, fleet: &Arc<Fleet>, load: &LoadGenerator) 
     Ok(targets)
 }
 
-async fn set_provider_faults(fleet: &Fleet, faults: Behaviour) -> Result<(), CliError> {
+async fn set_provider_faults(fleet: &Fleet, faults: FaultRates) -> Result<(), CliError> {
     let credentials = fleet.credentials()?;
     let key = credentials["stripe"]["secret_key"].as_str().unwrap_or_default();
     let request = reqwest::Client::new().put(format!("{}/sandbox/behaviour", fleet.run.stripe)).bearer_auth(key);

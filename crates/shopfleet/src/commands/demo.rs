@@ -29,7 +29,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), CliError> {
-    let failed = |error: common::BoxError| CliError::new(common::chain(&*error));
+    let failed = |error: common::BoxError| CliError::new(common::error_chain(&*error));
     let mut options = telemetry::Options::from_env(&Env::process(), "shopfleet").map_err(failed)?;
     "warn".clone_into(&mut options.filter);
     let _telemetry = telemetry::init(&options).map_err(failed)?;

@@ -1,6 +1,6 @@
 //! `shopfleet dlq`: dead letters.
 
-use common::discovery::ServiceName;
+use common::config::ServiceName;
 use reqwest::Method;
 use serde_json::Value;
 

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use common::client::discovery::{Consul, Discovery, Peers, ServiceName};
 use common::config::{ConfigError, Env};
-use common::discovery::{Consul, Discovery, Peers, ServiceName};
 use serde_json::Value;
 
 use super::print_line;
@@ -115,7 +115,7 @@ async fn check_servers(report: &mut Report, run: &RunFile) {
                 report.problem(format_args!("{name} is not ready ({}): {url} states the reason", response.status()));
             }
             Err(error) => {
-                let error = common::chain(&error);
+                let error = common::error_chain(&error);
                 report.problem(format_args!(
                     "{name} is unavailable: {error}; if its process has exited, start `shopfleet up` again: nothing is lost"
                 ));
@@ -146,7 +146,7 @@ fn check_ports(report: &mut Report) {
 async fn check_consul(report: &mut Report, agent: &str) {
     let example = "for example CONSUL_URL=http://127.0.0.1:8500";
     let consul = match agent.parse() {
-        Ok(agent) => Consul::new(agent).map_err(|error| common::chain(&*error)),
+        Ok(agent) => Consul::new(agent).map_err(|error| common::error_chain(&*error)),
         Err(error) => Err(format!("CONSUL_URL is invalid: {error}; {example}")),
     };
     let consul = match consul {
@@ -154,7 +154,7 @@ async fn check_consul(report: &mut Report, agent: &str) {
         Err(error) => return report.problem(error),
     };
     if let Err(error) = consul.ping().await {
-        let error = common::chain(&*error);
+        let error = common::error_chain(&*error);
         return report.problem(format_args!("Consul is unavailable: {error}; start it or fix CONSUL_URL, {example}"));
     }
     report.ok("Consul is available");

@@ -1,6 +1,6 @@
 //! `shopfleet fault`: faults injected into a running fleet.
 
-use common::discovery::ServiceName;
+use common::config::ServiceName;
 use reqwest::Method;
 use serde_json::{Value, json};
 

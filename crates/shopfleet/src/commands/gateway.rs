@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::client::discovery::{Consul, Discovery, Found, Peers, ServiceName};
 use common::config::{Env, Settings};
-use common::discovery::{Consul, Discovery, Found, Peers, ServiceName};
-use common::service::Shutdown;
-use gateway::{Discover, GatewayConfig, Instance, MAX_CONNECTIONS_PER_ADDRESS, UnderWay};
+use common::runtime::Shutdown;
+use gateway::{Discover, GatewayConfig, InFlightRequest, Instance, MAX_CONNECTIONS_PER_ADDRESS};
 use ipnet::IpNet;
 
 use super::{bind, init_telemetry, print_line};
@@ -129,8 +129,8 @@ impl Discover for ConsulDiscovery {
 /// Request to a discovered instance, whose outcome feeds its health.
 struct InFlight(Found);
 
-impl UnderWay for InFlight {
-    fn answered(&self, well: bool) {
-        if well { self.0.answered() } else { self.0.failed() }
+impl InFlightRequest for InFlight {
+    fn completed(&self, healthy: bool) {
+        if healthy { self.0.answered() } else { self.0.failed() }
     }
 }

@@ -1,6 +1,6 @@
 //! `shopfleet history ORDER`: the history of an order, each step with its cause.
 
-use common::discovery::ServiceName;
+use common::config::ServiceName;
 use serde_json::Value;
 
 use super::print_line;

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use common::config::{Env, Settings};
-use common::private;
-use common::service::Shutdown;
+use common::database::private_files as private;
+use common::runtime::Shutdown;
 
 use super::{bind, init_telemetry, print_line};
 use crate::CliError;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use common::config::Env;
-use common::service::Shutdown;
+use common::runtime::Shutdown;
 use common::telemetry::{self, DEFAULT_FILTER};
 
 use super::print_line;
@@ -95,7 +95,7 @@ pub(crate) async fn run(args: Args) -> Result<(), CliError> {
 
 /// Initializes telemetry with one access log line per request, the gateway's: all parts share one log here.
 fn init_telemetry(env: &Env, otlp: Option<String>) -> Result<telemetry::Guard, CliError> {
-    let failed = |error: common::BoxError| CliError::new(common::chain(&*error));
+    let failed = |error: common::BoxError| CliError::new(common::error_chain(&*error));
     let mut options = telemetry::Options::from_env(env, "shopfleet").map_err(failed)?;
     if env.get("RUST_LOG").is_none() {
         options.filter = format!("{DEFAULT_FILTER},access=warn");

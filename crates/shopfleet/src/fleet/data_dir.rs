@@ -5,7 +5,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use common::auth::keys;
-use common::private;
+use common::database::private_files as private;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 

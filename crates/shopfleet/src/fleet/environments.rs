@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use common::config::Env;
-use common::discovery::ServiceName;
+use common::config::ServiceName;
 use contracts::Scope;
 
 use super::credentials::{Client, Credentials};

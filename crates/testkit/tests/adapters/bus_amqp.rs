@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::bus::{AmqpBus, BusBackend, BusError, BusUrl};
-use common::clock;
+use common::messaging::bus::{AmqpBus, BusBackend, BusError, BusUrl};
+use common::telemetry::clock;
 use contracts::EventType;
 use contracts::topology::{EXCHANGES, PRODUCT_ORDERS, QUEUES};
 use testkit::bus::message;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use common::bus::{BusBackend, SqliteBus};
-use common::clock;
+use common::messaging::bus::{BusBackend, SqliteBus};
+use common::telemetry::clock;
 use contracts::EventType;
 use contracts::topology::{EXCHANGES, PRODUCT_ORDERS, QUEUES};
 use testkit::bus::message;

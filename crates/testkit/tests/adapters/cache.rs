@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::BoxError;
 use common::cache::{Cache, CacheBackend, Entry, FillToken, MemoryCache, Ttl};
-use common::metrics::Metrics;
+use common::telemetry::metrics::Metrics;
 
 #[tokio::test]
 async fn memory_cache_passes_the_conformance_suite() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::cache::{Cache, MemoryCache, Ttl};
-use common::metrics::Metrics;
+use common::telemetry::metrics::Metrics;
 use tokio::sync::{Barrier, Notify};
 
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use common::BoxError;
 use common::cache::{Cache, CacheBackend, Entry, FillToken, PATIENCE, RedisCache, Ttl};
-use common::metrics::Metrics;
+use common::telemetry::metrics::Metrics;
 use testkit::{eventually, servers};
 use tokio::time::Instant;
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
-use common::bus::{Bus, Message, SqliteBus};
-use common::clock::ManualClock;
-use common::consumer::{Consumer, HandleError, Handler, MAX_ATTEMPTS};
-use common::effects::Handled;
-use common::metrics::Metrics;
-use common::service::Shutdown;
+use common::database::effects::Handled;
+use common::messaging::bus::{Bus, Message, SqliteBus};
+use common::messaging::consumer::{Consumer, HandleError, Handler, MAX_ATTEMPTS};
+use common::runtime::Shutdown;
+use common::telemetry::clock::ManualClock;
+use common::telemetry::metrics::Metrics;
 use contracts::event::OrderCancelled;
 use contracts::topology::{PAYMENT_ORDERS, Queue};
 use contracts::{Envelope, Event, EventId, EventType, OrderId};

@@ -1,7 +1,7 @@
 //! Discovery by fixed addresses: conformance.
 
+use common::client::discovery::{Discovery, Peers};
 use common::config::{Env, Settings};
-use common::discovery::{Discovery, Peers};
 
 #[tokio::test]
 async fn fixed_addresses_pass_the_conformance_suite() {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use common::discovery::{Consul, Discovery, Peers, Registration, ServiceName};
-use common::service::Shutdown;
+use common::client::discovery::{Consul, Discovery, Peers, Registration, ServiceName};
+use common::runtime::Shutdown;
 use serde_json::{Value, json};
 use testkit::{eventually, servers};
 use tokio::net::TcpListener;

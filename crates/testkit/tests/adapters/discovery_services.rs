@@ -8,14 +8,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use common::client::discovery::{Consul, Discovery, Peers, Registration, ServiceName};
 use common::client::{CallError, ServiceClient};
-use common::clock::system;
 use common::config::{Env, PlatformConfig, Settings};
-use common::discovery::{Consul, Discovery, Peers, Registration, ServiceName};
 use common::http::{OpenApiInfo, finish};
-use common::metrics::Metrics;
-use common::platform::Platform;
-use common::service::{Service, Shutdown};
+use common::runtime::Platform;
+use common::runtime::{Service, Shutdown};
+use common::telemetry::clock::system;
+use common::telemetry::metrics::Metrics;
 use serde_json::Value;
 use testkit::spawn_service::{RunningService, spawn_service};
 use testkit::{eventually, servers};
@@ -148,13 +148,13 @@ async fn hanging_instance_does_not_open_the_circuit_of_others() {
         match call.await.unwrap() {
             Ok(_) => {}
             Err(CallError::Timeout { .. }) => late += 1,
-            Err(error) => panic!("{}", common::chain(&error)),
+            Err(error) => panic!("{}", common::error_chain(&error)),
         }
     }
     assert!(late >= 5, "{late}");
     match who(&client).await {
         Ok(name) => assert_eq!(name, "well"),
-        Err(error) => assert!(matches!(error, CallError::Timeout { .. }), "{}", common::chain(&error)),
+        Err(error) => assert!(matches!(error, CallError::Timeout { .. }), "{}", common::error_chain(&error)),
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use common::bus::{BusBackend as _, BusError, SqliteBus};
-use common::clock::ManualClock;
-use common::effects::Effects;
-use common::idempotency::{Begun, FINGERPRINT_SCHEME, KeyedRequest};
-use common::sqlite::Sqlite;
-use common::store::StoreError;
+use common::database::effects::Effects;
+use common::database::idempotency::{Begun, FINGERPRINT_SCHEME, KeyedRequest};
+use common::database::sqlite::Sqlite;
+use common::database::store::StoreError;
+use common::messaging::bus::{BusBackend as _, BusError, SqliteBus};
+use common::telemetry::clock::ManualClock;
 use contracts::EventType;
 use contracts::topology::{EXCHANGES, PAYMENT_ORDERS, QUEUES};
 use sqlx::migrate::Migrator;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use common::auth::Revocations;
-use common::clock::ManualClock;
-use common::effects::Effects;
-use common::outbox::Outbox;
-use common::sqlite::Sqlite;
-use common::store::StoreError;
+use common::database::effects::Effects;
+use common::database::outbox::Outbox;
+use common::database::sqlite::Sqlite;
+use common::database::store::StoreError;
+use common::telemetry::clock::ManualClock;
 use sqlx::migrate::Migrator;
 use testkit::idempotency;
 use testkit::outbox::{Fixture, suite};

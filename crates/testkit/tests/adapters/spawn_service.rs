@@ -1,10 +1,10 @@
 //! Services spawned by the test kit.
 
-use common::clock::system;
 use common::config::{Env, PlatformConfig, Settings};
 use common::http::{Health, OpenApiInfo, finish};
-use common::platform::Platform;
-use common::service::Service;
+use common::runtime::Platform;
+use common::runtime::Service;
+use common::telemetry::clock::system;
 use testkit::spawn_service::spawn_service;
 use testkit::tokens::TestKeys;
 use utoipa_axum::router::OpenApiRouter;

@@ -16,7 +16,7 @@ async fn single_line_fields_reject_line_breaks_and_invisible_characters() {
 #[tokio::test]
 async fn responses_and_documentation_have_the_common_form() {
     let app = TestApp::start().await;
-    openapi::check_answers(app.client(), app.url(), &app.admin(), &[]).await;
+    openapi::check_responses(app.client(), app.url(), &app.admin(), &[]).await;
 }
 
 #[tokio::test]

@@ -14,8 +14,8 @@ use order_service::config::Config;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
-use testkit::app::RunningService;
 use testkit::eventually;
+use testkit::spawn_service::RunningService;
 use testkit::tokens::TestKeys;
 
 pub(crate) mod database;
@@ -109,7 +109,7 @@ impl TestApp {
         let mut service = app::build(Config::from_env(&env).unwrap(), clock.shared()).await.unwrap();
         let workers = std::mem::take(&mut service.workers);
         let bus = service.platform.bus.clone();
-        let running = testkit::app::spawn(service).await;
+        let running = testkit::spawn_service::spawn_service(service).await;
         let client = running.client.clone();
         stub_services.state().orders = Some((client.clone(), running.url.clone()));
         Self { _directory: directory, database, clock, stub_services, bus, keys, client, workers, running }

@@ -36,7 +36,7 @@ impl Fixture {
     }
 
     pub(crate) async fn postgres() -> Option<Self> {
-        let url = testkit::servers::postgres().await?.database().await.parse().unwrap();
+        let url = testkit::servers::postgres().await?.database().await.expect("a database").parse().unwrap();
         Some(Self::open(TestDatabase::Postgres(url)).await)
     }
 

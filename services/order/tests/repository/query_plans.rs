@@ -10,7 +10,7 @@ use order_service::repository::sql::MIGRATIONS;
 use order_service::repository::sql::statements::*;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{AssertSqlSafe, Executor as _, PgPool, Row as _};
-use testkit::plans::assert_indexed;
+use testkit::query_plans::assert_indexed;
 use testkit::servers;
 
 /// Enough rows that PostgreSQL prefers indexes.
@@ -69,7 +69,7 @@ fn frequent_statements(dialect: Dialect) -> Vec<String> {
 #[tokio::test]
 async fn no_frequent_statement_scans_a_whole_table_in_postgres() {
     let Some(server) = servers::postgres().await else { return };
-    let address = server.database().await;
+    let address = server.database().await.expect("a database");
     let db = Database::open_postgres(&address.parse().unwrap(), NAME, &MIGRATIONS.postgres).await.unwrap();
     db.close().await;
     let pool = PgPool::connect(&address).await.unwrap();

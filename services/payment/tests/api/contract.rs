@@ -16,7 +16,7 @@ async fn single_line_fields_reject_line_breaks_and_invisible_characters() {
 #[tokio::test]
 async fn responses_and_their_documentation_have_the_common_form() {
     let fleet = Fleet::start().await;
-    openapi::check_answers(&fleet.client, &fleet.url(), &fleet.admin(), &[]).await;
+    openapi::check_responses(&fleet.client, &fleet.url(), &fleet.admin(), &[]).await;
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ impl Fixture {
 
     /// Returns `None` where no PostgreSQL server is available.
     pub(crate) async fn postgres() -> Option<Self> {
-        let url = testkit::servers::postgres().await?.database().await.parse().unwrap();
+        let url = testkit::servers::postgres().await?.database().await.expect("a database").parse().unwrap();
         Some(Self::open(Location::Server(url)).await)
     }
 

@@ -7,13 +7,13 @@ mod plan;
 mod provider;
 mod provider_calls;
 
-use testkit::model::Subject;
+use testkit::model_test::ModelTest;
 
 use crate::fixture::Fixture;
 
 #[test]
 fn payments_on_sqlite_match_the_model() {
-    Subject { name: "payments", store: "sqlite", cases: 48 }.check(
+    ModelTest { name: "payments", store: "sqlite", cases: 48 }.check(
         Fixture::sqlite,
         plan::plans(),
         &payments_model::run,
@@ -22,7 +22,7 @@ fn payments_on_sqlite_match_the_model() {
 
 #[test]
 fn payments_on_postgres_match_the_model() {
-    Subject { name: "payments", store: "postgres", cases: 16 }.check(
+    ModelTest { name: "payments", store: "postgres", cases: 16 }.check(
         Fixture::postgres,
         plan::plans(),
         &payments_model::run,

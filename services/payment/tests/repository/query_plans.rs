@@ -4,7 +4,7 @@ use common::database::{Database, Dialect, QueryBuilder};
 use payment_service::NAME;
 use payment_service::repository::sql::{MIGRATIONS, frequent_statements};
 use sqlx::{Executor as _, PgPool};
-use testkit::plans::assert_indexed;
+use testkit::query_plans::assert_indexed;
 use testkit::servers;
 
 const ROWS: &str = "
@@ -25,7 +25,7 @@ const TABLES: &[&str] = &["orders", "payments", "payments_1", "p", "refunds", "r
 #[tokio::test]
 async fn no_frequent_statement_scans_a_whole_table_on_postgres() {
     let Some(server) = servers::postgres().await else { return };
-    let url = server.database().await;
+    let url = server.database().await.expect("a database");
     Database::open_postgres(&url.parse().unwrap(), NAME, &MIGRATIONS.postgres).await.unwrap();
     let pool = PgPool::connect(&url).await.unwrap();
     pool.execute(sqlx::raw_sql(ROWS)).await.unwrap();

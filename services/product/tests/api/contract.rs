@@ -25,5 +25,5 @@ async fn responses_and_their_documentation_have_the_common_form() {
     let service = TestService::open().await;
     // The health of the original service is not a problem document when it is down.
     let own_errors = ["/actuator/health"];
-    openapi::check_answers(&service.running.client, &service.running.url, &service.admin(), &own_errors).await;
+    openapi::check_responses(&service.running.client, &service.running.url, &service.admin(), &own_errors).await;
 }

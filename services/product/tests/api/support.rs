@@ -17,9 +17,9 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use testkit::app::RunningService;
-use testkit::bus::carrying;
+use testkit::bus::event_message;
 use testkit::eventually;
+use testkit::spawn_service::RunningService;
 use testkit::tokens::TestKeys;
 
 pub(crate) mod stub_services;
@@ -110,7 +110,7 @@ impl TestService {
         let worker = |name: &str| service.workers.iter().find(|worker| worker.name() == name).unwrap().clone();
         let (expiry, search_index) = (worker("reservation-expiry"), worker("search-index"));
         service.workers = if expires { vec![expiry.clone()] } else { Vec::new() };
-        let running = testkit::app::spawn(service).await;
+        let running = testkit::spawn_service::spawn_service(service).await;
         Self { clock, keys, stubs, running, bus, expiry, search_index, directory }
     }
 
@@ -300,7 +300,7 @@ impl TestService {
     /// Delivers the deletion of an account.
     pub(crate) async fn user_deleted(&self, user: UserId) {
         let event = Event::UserDeleted(UserDeleted { user_id: user });
-        self.publish(&carrying(&event, "user-service", SystemClock.now())).await;
+        self.publish(&event_message(&event, "user-service", SystemClock.now())).await;
     }
 
     async fn publish_event(&self, event: Event) {
@@ -309,7 +309,7 @@ impl TestService {
 
     /// Returns an event as the order service publishes it.
     pub(crate) fn message(&self, event: &Event) -> Message {
-        carrying(event, "order-service", SystemClock.now())
+        event_message(event, "order-service", SystemClock.now())
     }
 
     /// Publishes a message and waits until all messages are handled.

@@ -9,7 +9,7 @@ use product_service::repository::sql::{
     NEXT_DUE, PENDING, PRODUCT, PRODUCT_ID_BY_SKU, RESERVATION, REVIEW_PAGE, REVIEWS_OF_AUTHOR, listing,
 };
 use sqlx::Executor as _;
-use testkit::plans::assert_indexed;
+use testkit::query_plans::assert_indexed;
 use testkit::servers;
 
 const ROWS: &str = "
@@ -74,7 +74,7 @@ fn statements(dialect: Dialect) -> Vec<(String, &'static str)> {
 #[tokio::test]
 async fn postgres_statements_use_indexes() {
     let Some(server) = servers::postgres().await else { return };
-    let url = server.database().await.parse().unwrap();
+    let url = server.database().await.expect("a database").parse().unwrap();
     let db = Postgres::open(&url, NAME, &MIGRATIONS.postgres).await.unwrap();
     db.pool().execute(sqlx::raw_sql(ROWS)).await.unwrap();
     let tables = ["products", "products_1", "images", "reviews", "reservations", "r", "reservation_lines"];

@@ -1,7 +1,7 @@
 //! `GET /api/users/{id}`
 
 use axum::extract::State;
-use common::http::{scope, ApiError, Json, Path, Scoped};
+use common::http::{ApiError, Json, Path, Scoped, scope};
 use contracts::{Problem, UserId};
 
 use super::request::ensure_visible;

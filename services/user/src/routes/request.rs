@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use common::auth::Caller;
-use common::http::{cleared, ApiError, Checks, SignedInUser};
+use common::http::{ApiError, Checks, SignedInUser, cleared};
 use contracts::UserId;
 use secrecy::SecretString;
 use serde::Deserialize;

@@ -1,7 +1,7 @@
 //! `GET /api/auth/revocations`
 
 use axum::extract::State;
-use common::http::{scope, ApiError, Checks, Json, Query, ServiceWith};
+use common::http::{ApiError, Checks, Json, Query, ServiceWith, scope};
 use contracts::Problem;
 use contracts::calls::RevocationPage;
 use serde::Deserialize;

@@ -12,8 +12,8 @@ use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::app::{RunningService, spawn};
 use testkit::servers;
+use testkit::spawn_service::{RunningService, spawn_service};
 use user_service::{app, config::Config};
 
 mod stored_accounts;
@@ -110,7 +110,7 @@ impl TestApi {
     ) -> Self {
         let config = Config::from_env(&Env::from_pairs(env.clone())).unwrap();
         let service = app::build(config, clock.shared()).await.unwrap();
-        Self { clock, database, env, service: spawn(service).await, directory }
+        Self { clock, database, env, service: spawn_service(service).await, directory }
     }
 
     /// Starts a second instance on the same store.

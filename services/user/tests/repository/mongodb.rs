@@ -115,7 +115,7 @@ async fn indexes_have_their_options() {
 
 #[tokio::test]
 async fn missing_server_is_reported_within_seconds() {
-    let [port] = servers::free_ports();
+    let [port] = servers::free_ports().expect("free ports");
     let started = Instant::now();
     let url: MongoUrl = format!("mongodb://users:hidden@127.0.0.1:{port}/users").parse().unwrap();
     let error = MongoUserRepository::open(&url).await.err().unwrap();
@@ -126,12 +126,12 @@ async fn missing_server_is_reported_within_seconds() {
 
 #[tokio::test]
 async fn writes_survive_a_server_restart_and_the_repository_reconnects() {
-    let Some(server) = servers::MongoDb::start().await else { return };
+    let Some(server) = servers::available(servers::MongoDb::start().await) else { return };
     let repository = MongoUserRepository::open(&server.database().parse().unwrap()).await.unwrap();
     let (john, effects) = user("john@example.com", AccountRole::User, 0);
     assert_eq!(repository.insert(&john, &effects).await.unwrap(), SaveOutcome::Saved);
     let read = repository.find(john.id).await.unwrap().unwrap();
-    server.process.kill();
+    server.process.kill().unwrap();
     let started = Instant::now();
     let failed = repository.find(john.id).await;
     assert!(matches!(failed, Err(StoreError::Unavailable(_))), "{failed:?}");
@@ -140,7 +140,7 @@ async fn writes_survive_a_server_restart_and_the_repository_reconnects() {
     assert!(repository.ping().await.is_err());
     assert!(started.elapsed() < DEADLINE);
 
-    server.restart().await;
+    server.restart().await.unwrap();
     let found =
         eventually("the repository is available", DEADLINE, || async { repository.find(john.id).await.ok() }).await;
     assert_eq!(found, Some(read.clone()));
@@ -150,18 +150,18 @@ async fn writes_survive_a_server_restart_and_the_repository_reconnects() {
 
 #[tokio::test]
 async fn frozen_server_causes_a_timeout_within_seconds() {
-    let Some(server) = servers::MongoDb::start().await else { return };
+    let Some(server) = servers::available(servers::MongoDb::start().await) else { return };
     let repository = MongoUserRepository::open(&server.database().parse().unwrap()).await.unwrap();
     let (john, effects) = user("john@example.com", AccountRole::User, 0);
     repository.insert(&john, &effects).await.unwrap();
     let read = repository.find(john.id).await.unwrap().unwrap();
-    server.process.freeze().await;
+    server.process.freeze().await.unwrap();
     let started = Instant::now();
     let nothing = Effects::none();
     let (found, saved) = tokio::join!(repository.find(john.id), repository.save(&read, &nothing));
     assert!(matches!(found, Err(StoreError::Unavailable(_))), "{found:?}");
     assert!(matches!(saved, Err(StoreError::OutcomeUnknown(_) | StoreError::Unavailable(_))), "{saved:?}");
     assert!(started.elapsed() < DEADLINE);
-    server.process.thaw();
+    server.process.unfreeze().unwrap();
     eventually("the repository is available", DEADLINE, || async { repository.find(john.id).await.ok() }).await;
 }

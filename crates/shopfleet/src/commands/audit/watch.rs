@@ -7,9 +7,9 @@ use std::time::Duration;
 use audit::{Finding, Limits, Rule, Verdict};
 use axum::Router;
 use axum::routing::get;
-use common::clock;
-use common::metrics::Metrics;
-use common::service::Shutdown;
+use common::runtime::Shutdown;
+use common::telemetry::clock;
+use common::telemetry::metrics::Metrics;
 use prometheus::{IntCounterVec, IntGaugeVec};
 
 use crate::CliError;

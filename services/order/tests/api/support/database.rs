@@ -56,7 +56,7 @@ impl Database {
         match env::var("TEST_DATABASE").ok().as_deref() {
             Some("postgres") => {
                 let server = servers::postgres().await.expect("a PostgreSQL server, as TEST_DATABASE requests");
-                let url = server.database().await;
+                let url = server.database().await.expect("a database");
                 Self { pool: Pool::Postgres(PgPool::connect_lazy(&url).unwrap()), url }
             }
             None | Some("" | "sqlite") => {

@@ -6,7 +6,7 @@ use contracts::calls::{PaymentMethod, PaymentStatus, RefundCause};
 use contracts::event::{PaymentChanged, PaymentRefundFailed, PaymentRefunded, ReservationChanged};
 use contracts::{Event, Money, OrderId, PaymentId, RefundId};
 use serde_json::Value;
-use testkit::bus::carrying;
+use testkit::bus::event_message;
 
 use super::TestApp;
 
@@ -87,7 +87,7 @@ impl TestApp {
     }
 
     pub(crate) fn message(&self, event: &Event) -> Message {
-        carrying(event, "test", self.clock.now())
+        event_message(event, "test", self.clock.now())
     }
 
     /// Pays the order by one payment and waits until the order service has consumed the event.

@@ -18,7 +18,7 @@ use contracts::event::OrderCancelled;
 use contracts::{Event, Money, OrderId, UserId};
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use testkit::bus::carrying;
+use testkit::bus::event_message;
 use testkit::tokens::TestKeys;
 use tokio::net::TcpListener;
 
@@ -133,7 +133,7 @@ pub(crate) async fn database(path: &Path) -> sqlx::SqlitePool {
 pub(crate) async fn publish_cancelled(bus: &Bus, order: OrderId, now: DateTime<Utc>) {
     let cancelled = OrderCancelled { order_id: order, reason: None, items: Vec::new(), timestamp: now };
     let event = Event::OrderCancelled(cancelled);
-    let message = carrying(&event, "order-service", now);
+    let message = event_message(&event, "order-service", now);
     for published in bus.publish(&[message]).await.unwrap() {
         published.unwrap();
     }
