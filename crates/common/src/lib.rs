@@ -42,7 +42,9 @@ pub mod compat {
     }
 }
 #[doc(hidden)]
-pub use database::{effects, idempotency, outbox, postgres, private_files as private, schema, sqlite, store};
+pub use database::transaction_effects as effects;
+#[doc(hidden)]
+pub use database::{idempotency, outbox, postgres, private_files as private, schema, sqlite, store};
 #[doc(hidden)]
 pub use fault as faults;
 #[doc(hidden)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use common::auth::Revocations;
 use common::clock::ManualClock;
-use common::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::outbox::Outbox;
 use common::sqlite::Sqlite;
 use common::store::StoreError;

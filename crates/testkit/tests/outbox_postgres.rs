@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use chrono::DateTime;
 use common::auth::Revocations;
 use common::clock::ManualClock;
-use common::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::outbox::Outbox;
 use common::outbox::postgres::{CLAIM, PUBLISHED};
 use common::postgres::{Postgres, PostgresUrl};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::bus::{Bus, SqliteBus};
 use common::clock::{Clock as _, ManualClock};
-use common::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::metrics::Metrics;
 use common::outbox::Outbox;
 use common::postgres::Postgres;
@@ -81,7 +81,7 @@ fn cancellations(count: usize) -> Effects {
     (0..count).fold(Effects::none(), |effects, _| {
         let order_id = OrderId::generate(START);
         let event = OrderCancelled { order_id, reason: None, items: Vec::new(), timestamp: START };
-        effects.with(START, Event::OrderCancelled(event))
+        effects.with_event(START, Event::OrderCancelled(event))
     })
 }
 

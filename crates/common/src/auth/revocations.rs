@@ -13,7 +13,7 @@ use super::service_tokens::ServiceTokens;
 use crate::client::ServiceClient;
 use crate::database::Database;
 use crate::database::postgres::Postgres;
-pub use crate::database::revocations::{ObservedRevocations, RevocationRecord, RevocationStore, RevokedTokens};
+pub use crate::database::revocations::{InstrumentedRevocationStore, RevocationRecord, RevocationStore, RevokedTokens};
 use crate::database::sqlite::Sqlite;
 use crate::messaging::consumer::Handler;
 use crate::task::worker::Worker;

@@ -15,5 +15,5 @@ pub fn to_millis(time: DateTime<Utc>) -> i64 {
 /// # Errors
 /// If it is out of range.
 pub fn from_millis(millis: i64) -> Result<DateTime<Utc>, StoreError> {
-    DateTime::from_timestamp_millis(millis).ok_or_else(|| StoreError::Corrupt(format!("{millis} is not a valid time")))
+    DateTime::from_timestamp_millis(millis).ok_or_else(|| StoreError::Decode(format!("{millis} is not a valid time")))
 }

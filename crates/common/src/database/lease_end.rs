@@ -6,6 +6,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// A lease's end.
 #[must_use]
-pub fn after(now: DateTime<Utc>, lease: Duration) -> DateTime<Utc> {
+pub fn lease_end(now: DateTime<Utc>, lease: Duration) -> DateTime<Utc> {
     now + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX)
 }

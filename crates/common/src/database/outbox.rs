@@ -8,7 +8,7 @@ use contracts::calls::OutboxState;
 use contracts::{Envelope, EventId};
 use tokio::sync::Notify;
 
-use crate::database::store::{Operations, StoreError};
+use crate::database::store::{StoreError, StoreMetrics};
 
 pub mod postgres;
 pub mod sql;
@@ -26,9 +26,9 @@ pub struct OutboxRow {
     pub traceparent: Option<String>,
 }
 
-crate::store_port! {
+crate::repository_trait! {
     /// What a store has to do for the relay.
-    pub trait OutboxStore, observed as "outbox" by ObservedOutbox {
+    pub trait OutboxStore, instrumented as "outbox" by InstrumentedOutboxStore {
         /// Claims up to `n` events, oldest first, that nobody has claimed, until `now + lease`. A row that cannot be read
         /// is left out, logged, and tried again later.
         async fn claim(&self, n: u32, lease: Duration, now: DateTime<Utc>) -> Result<Vec<OutboxRow>, StoreError>;
@@ -59,8 +59,8 @@ impl Outbox {
 
     /// The same outbox, whose store is measured.
     #[must_use]
-    pub fn measured(self, operations: &Operations) -> Self {
-        Self { store: ObservedOutbox::over(self.store, operations.clone()), ..self }
+    pub fn measured(self, operations: &StoreMetrics) -> Self {
+        Self { store: InstrumentedOutboxStore::new(self.store, operations.clone()), ..self }
     }
 
     /// Returns the notification that follows each commit that wrote to the outbox.

@@ -6,16 +6,16 @@ use sqlx::migrate::Migrator;
 use tokio::sync::Notify;
 
 pub use crate::config::urls::PostgresUrl;
-use crate::database::effects::Effects;
 use crate::database::failpoints as crash;
-use crate::database::idempotency::Keys;
+use crate::database::idempotency::IdempotencyKeys;
 use crate::database::idempotency::postgres::PostgresKeys;
 use crate::database::outbox::Outbox;
 use crate::database::outbox::postgres::{PostgresOutbox, write_effects};
 use crate::database::postgres_pool;
 use crate::database::revocations::RevocationStore;
 use crate::database::revocations::postgres::PostgresRevocations;
-use crate::database::store::{Operations, Pool, StoreError};
+use crate::database::store::{Pool, StoreError, StoreMetrics};
+use crate::database::transaction_effects::Effects;
 use crate::telemetry::clock::SharedClock;
 use crate::telemetry::metrics::Metrics;
 
@@ -45,9 +45,9 @@ impl Postgres {
 
     /// Shows in `metrics` how its connections fare; what its ports do is measured by what this gives.
     #[must_use]
-    pub fn observe(&self, metrics: &Metrics) -> Operations {
+    pub fn observe(&self, metrics: &Metrics) -> StoreMetrics {
         Pool::observe(vec![self.pool.clone()], metrics);
-        Operations::new(self.service, "postgresql", metrics)
+        StoreMetrics::new(self.service, "postgresql", metrics)
     }
 
     /// For single statements that only read; they see what was committed before.
@@ -97,8 +97,8 @@ impl Postgres {
 
     /// The idempotency keys in this database.
     #[must_use]
-    pub fn keys(&self, clock: SharedClock) -> Keys {
-        Keys::new(Arc::new(PostgresKeys::new(self.pool.clone())), clock)
+    pub fn keys(&self, clock: SharedClock) -> IdempotencyKeys {
+        IdempotencyKeys::new(Arc::new(PostgresKeys::new(self.pool.clone())), clock)
     }
 
     /// Returns the store of revocations in this database.
@@ -122,7 +122,7 @@ impl Postgres {
     }
 }
 
-pub use crate::database::lease_end::after;
+pub use crate::database::lease_end::lease_end;
 pub use crate::database::store::parse_col;
 
 /// The constraint that was broken under the name that the port gives it, where PostgreSQL's own names differ: pairs of

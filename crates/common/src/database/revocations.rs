@@ -39,9 +39,9 @@ impl RevocationRecord {
     }
 }
 
-crate::store_port! {
+crate::repository_trait! {
     /// Stores revocations, beside the service's data.
-    pub trait RevocationStore, observed as "revocations" by ObservedRevocations {
+    pub trait RevocationStore, instrumented as "revocations" by InstrumentedRevocationStore {
         /// Stores records. One that is stored already stays as it is, unless the new one names a higher version.
         async fn record(&self, records: &[RevocationRecord]) -> Result<(), StoreError>;
         /// Returns the records that were stored since then.

@@ -7,9 +7,8 @@ use sqlx::migrate::Migrator;
 use tokio::sync::Notify;
 
 pub use crate::database::codec::{from_millis as from_ms, to_millis as ms};
-use crate::database::effects::Effects;
 use crate::database::failpoints as crash;
-use crate::database::idempotency::Keys;
+use crate::database::idempotency::IdempotencyKeys;
 use crate::database::idempotency::sqlite::SqliteKeys;
 use crate::database::outbox::Outbox;
 use crate::database::outbox::sqlite::{SqliteOutbox, write_effects};
@@ -17,7 +16,8 @@ use crate::database::revocations::RevocationStore;
 use crate::database::revocations::sqlite::SqliteRevocations;
 use crate::database::sqlite_file::{self, BEGIN, map_commit_error as commit_error, open_pools};
 pub use crate::database::store::parse_col;
-use crate::database::store::{Operations, Pool, StoreError};
+use crate::database::store::{Pool, StoreError, StoreMetrics};
+use crate::database::transaction_effects::Effects;
 use crate::database::writer_probe::WriterProbe;
 use crate::telemetry::clock::SharedClock;
 use crate::telemetry::metrics::Metrics;
@@ -52,9 +52,9 @@ impl Sqlite {
 
     /// Shows in `metrics` how its connections fare; what its ports do is measured by what this gives.
     #[must_use]
-    pub fn observe(&self, metrics: &Metrics) -> Operations {
+    pub fn observe(&self, metrics: &Metrics) -> StoreMetrics {
         Pool::observe(vec![self.read.clone(), self.write.clone()], metrics);
-        Operations::new(self.service, "sqlite", metrics)
+        StoreMetrics::new(self.service, "sqlite", metrics)
     }
 
     /// For statements that only read; they see what was committed before.
@@ -95,8 +95,8 @@ impl Sqlite {
 
     /// The idempotency keys in this file.
     #[must_use]
-    pub fn keys(&self, clock: SharedClock) -> Keys {
-        Keys::new(Arc::new(SqliteKeys::new(self.write.clone())), clock)
+    pub fn keys(&self, clock: SharedClock) -> IdempotencyKeys {
+        IdempotencyKeys::new(Arc::new(SqliteKeys::new(self.write.clone())), clock)
     }
 
     /// Returns the store of revocations in this file.

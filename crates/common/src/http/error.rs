@@ -303,6 +303,6 @@ mod tests {
     fn a_store_that_is_away_is_unavailable_and_any_other_failure_of_it_a_fault() {
         assert_eq!(ApiError::from(StoreError::Unavailable("away".into())).code(), ErrorCode::ServiceUnavailable);
         assert_eq!(ApiError::from(StoreError::LeaseLost).code(), ErrorCode::Conflict);
-        assert_eq!(ApiError::from(StoreError::Corrupt("row".to_owned())).code(), ErrorCode::Internal);
+        assert_eq!(ApiError::from(StoreError::Decode("row".to_owned())).code(), ErrorCode::Internal);
     }
 }

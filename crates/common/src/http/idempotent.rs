@@ -14,7 +14,9 @@ use sha2::{Digest as _, Sha256};
 use super::extract::read_bytes;
 use super::{ApiError, Json, Json422, OptionalJson, free_json};
 use crate::auth::Caller;
-use crate::database::idempotency::{Begun, FINGERPRINT_SCHEME, KeptAnswer, KeyedRequest, Keys, Turn};
+use crate::database::idempotency::{
+    Acquire, FINGERPRINT_SCHEME, IdempotencyKeys, IdempotencyLease, IdempotentRequest, StoredResponse,
+};
 
 /// The header that a client sends its key by.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -69,9 +71,9 @@ impl<T: Serialize> ParsedBody for OptionalJson<T> {
 impl<E> Keyed<E> {
     /// The request as one of this caller's, if it has a key.
     #[must_use]
-    pub fn request(&self, caller: &Caller) -> Option<KeyedRequest> {
+    pub fn request(&self, caller: &Caller) -> Option<IdempotentRequest> {
         let Key { key, hash, fingerprint } = self.key.clone()?;
-        Some(KeyedRequest { caller: caller.subject.clone(), key, hash, fingerprint })
+        Some(IdempotentRequest { caller: caller.subject.clone(), key, hash, fingerprint })
     }
 
     /// The key, if there is one, to be passed on to another service.
@@ -132,29 +134,33 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
 ///
 /// # Errors
 /// Never in practice: bodies are plain structs.
-pub fn answer(status: StatusCode, location: Option<String>, body: &impl Serialize) -> Result<KeptAnswer, ApiError> {
+pub fn answer(status: StatusCode, location: Option<String>, body: &impl Serialize) -> Result<StoredResponse, ApiError> {
     let body = serde_json::to_string(body).map_err(ApiError::internal)?;
-    Ok(KeptAnswer { status: status.as_u16(), location, body })
+    Ok(StoredResponse { status: status.as_u16(), location, body })
 }
 
 /// Does `work` once for a request's key; a request without one is done each time. `work` writes its answer together with
-/// its effect by the [`Turn`] that it gets. What it refuses is not kept.
+/// its effect by the [`IdempotencyLease`] that it gets. What it refuses is not kept.
 ///
 /// # Errors
 /// Those of `work`; `IDEMPOTENCY_MISMATCH`, `IDEMPOTENCY_IN_FLIGHT`; or the store does not answer.
-pub async fn once<F, Fut>(keys: &Keys, request: Option<KeyedRequest>, work: F) -> Result<Response, ApiError>
+pub async fn once<F, Fut>(
+    keys: &IdempotencyKeys,
+    request: Option<IdempotentRequest>,
+    work: F,
+) -> Result<Response, ApiError>
 where
-    F: FnOnce(Option<Turn>) -> Fut,
-    Fut: Future<Output = Result<KeptAnswer, ApiError>>,
+    F: FnOnce(Option<IdempotencyLease>) -> Fut,
+    Fut: Future<Output = Result<StoredResponse, ApiError>>,
 {
     let Some(request) = request else { return respond(work(None).await?, false) };
     match keys.begin(&request).await? {
-        Begun::Go(turn) => {
-            let claim = turn.claim.clone();
+        Acquire::Acquired(turn) => {
+            let claim = turn.reference.clone();
             match work(Some(turn)).await {
                 Ok(answer) => respond(answer, false),
                 Err(refusal) => {
-                    if let Err(error) = keys.forget(&claim).await {
+                    if let Err(error) = keys.release(&claim).await {
                         let error = crate::error_chain(&error);
                         tracing::warn!(error, "an idempotency key stays taken until its lease runs out");
                     }
@@ -162,19 +168,19 @@ where
                 }
             }
         }
-        Begun::Done(answer) => respond(answer, true),
-        Begun::InFlight => {
+        Acquire::Completed(answer) => respond(answer, true),
+        Acquire::InProgress => {
             let detail = "A request with this idempotency key is being carried out";
             Err(ApiError::new(ErrorCode::IdempotencyInFlight, detail))
         }
-        Begun::Mismatch => {
+        Acquire::KeyReused => {
             let detail = "The idempotency key was used for another request";
             Err(ApiError::new(ErrorCode::IdempotencyMismatch, detail))
         }
     }
 }
 
-fn respond(answer: KeptAnswer, replayed: bool) -> Result<Response, ApiError> {
+fn respond(answer: StoredResponse, replayed: bool) -> Result<Response, ApiError> {
     let status = StatusCode::from_u16(answer.status).map_err(ApiError::internal)?;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

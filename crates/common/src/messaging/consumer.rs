@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tracing::{Instrument as _, Span, field};
 
 use super::bus::{Bus, BusError, Delivery};
-use crate::database::effects::Handled;
+use crate::database::transaction_effects::InboxRecord;
 use crate::fault::failpoint;
 use crate::task::shutdown::Shutdown;
 use crate::telemetry;
@@ -175,7 +175,7 @@ impl Work {
                 if let Some(order) = event.order_id() {
                     telemetry::about_order(order);
                 }
-                let handled = Handled { consumer: self.queue.name, event_id: envelope.id };
+                let handled = InboxRecord { consumer: self.queue.name, event_id: envelope.id };
                 // A panic is a fault of the message: without this it would come again for ever, uncounted.
                 let handling = AssertUnwindSafe(self.handler.handle(event, handled, &envelope)).catch_unwind();
                 handling.await.unwrap_or_else(|panic| Err(HandleError::Fault(panic_text(&*panic).into())))

@@ -1,9 +1,9 @@
 //! Parameters, columns, fragments and errors.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use common::database::StoreError;
+use common::database::transaction_effects::Effects;
 use common::database::{Connection, Database, Dialect, Statement, map_constraint, query};
-use common::effects::Effects;
-use common::store::StoreError;
 use contracts::{Money, OrderId, ProductId};
 
 use crate::support::{at, fixtures};
@@ -98,9 +98,9 @@ async fn values_of_each_type_come_back_as_they_were_bound() {
             row.parse::<OrderId>("name").unwrap_err(),
             row.get::<i64>("name").unwrap_err(),
         ] {
-            assert!(matches!(wrong, StoreError::Corrupt(_)), "{wrong:?}");
+            assert!(matches!(wrong, StoreError::Decode(_)), "{wrong:?}");
         }
-        assert!(matches!(row.get::<i64>("absent").unwrap_err(), StoreError::Fault(_)));
+        assert!(matches!(row.get::<i64>("absent").unwrap_err(), StoreError::Internal(_)));
     }
 }
 

@@ -11,8 +11,8 @@ use chrono::TimeDelta;
 use common::auth::keys::{SigningKey, generate_pem};
 use common::auth::revocations::RETENTION;
 use common::auth::{AUDIENCE, Caller, Claims, Jwks, Revocations, Role, ServiceTokens, TokenVerifier};
-use common::database::effects::Handled;
 use common::database::sqlite::Sqlite;
+use common::database::transaction_effects::InboxRecord;
 use common::runtime::Worker;
 use common::telemetry::clock::{Clock as _, ManualClock, SystemClock};
 use contracts::calls::{Revocation, RevocationPage};
@@ -182,7 +182,7 @@ async fn deliver(instance: &Instance, setup: &Setup, revoked: UserAccessRevoked)
         data: event.data().unwrap(),
     };
     let handler = instance.revocations.handler(ORDER_REVOCATIONS);
-    let handled = Handled { consumer: handler.queue().name, event_id: envelope.id };
+    let handled = InboxRecord { consumer: handler.queue().name, event_id: envelope.id };
     for _ in 0..2 {
         handler.handle(event.clone(), handled, &envelope).await.unwrap();
     }

@@ -5,8 +5,8 @@ use contracts::topology::Queue;
 use contracts::{Envelope, Event};
 
 use super::registry::Revocations;
-use crate::database::effects::Handled;
 use crate::database::revocations::RevocationRecord;
+use crate::database::transaction_effects::InboxRecord;
 use crate::messaging::consumer::{HandleError, Handler};
 
 /// Records `user.access_revoked`. A repeated event changes nothing, so that none is noted as handled.
@@ -27,7 +27,7 @@ impl Handler for RevocationEvents {
         self.queue
     }
 
-    async fn handle(&self, event: Event, _handled: Handled, _envelope: &Envelope) -> Result<(), HandleError> {
+    async fn handle(&self, event: Event, _handled: InboxRecord, _envelope: &Envelope) -> Result<(), HandleError> {
         let Event::UserAccessRevoked(revoked) = event else { return Ok(()) };
         let now = self.revocations.now();
         let records = RevocationRecord::of(revoked.user_id, revoked.min_version, &revoked.session_ids, now);

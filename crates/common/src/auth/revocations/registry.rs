@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::UserId;
 
 use crate::auth::claims::Claims;
-use crate::database::revocations::{ObservedRevocations, RevocationRecord, RevocationStore, RevokedTokens};
-use crate::database::store::{Operations, StoreError};
+use crate::database::revocations::{InstrumentedRevocationStore, RevocationRecord, RevocationStore, RevokedTokens};
+use crate::database::store::{StoreError, StoreMetrics};
 use crate::telemetry::clock::SharedClock;
 
 /// Time that a revocation is kept: the life of an access token (15 minutes) and a reserve for clocks that differ.
@@ -44,8 +44,8 @@ impl Revocations {
 
     /// Returns the same revocations with a measured store. It is called before they are shared.
     #[must_use]
-    pub fn measured(self, operations: &Operations) -> Self {
-        Self::new(ObservedRevocations::over(self.0.store.clone(), operations.clone()), self.0.clock.clone())
+    pub fn measured(self, operations: &StoreMetrics) -> Self {
+        Self::new(InstrumentedRevocationStore::new(self.0.store.clone(), operations.clone()), self.0.clock.clone())
     }
 
     /// Returns the store.

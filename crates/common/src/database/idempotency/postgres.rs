@@ -5,7 +5,10 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Postgres, Row};
 use uuid::Uuid;
 
-use super::{Begun, Claim, Found, Judged, KeptAnswer, KeyStore, Keyed, KeyedRequest, Turn, judge};
+use super::{
+    Acquire, Decision, IdempotencyLease, IdempotencyStore, IdempotencyUpdate, IdempotentRequest, KeyRow, LeaseRef,
+    StoredResponse, classify,
+};
 use crate::database::store::{Pool, StoreError};
 
 /// Removes the key that is asked for, if it is old, and a few others that are.
@@ -16,8 +19,8 @@ const SWEEP: &str = "DELETE FROM idempotency_keys WHERE (caller = $2 AND key = $
 ///
 /// # Errors
 /// [`StoreError::LeaseLost`] if somebody else has taken it up.
-pub(crate) async fn write(tx: &mut PgConnection, keyed: &Keyed) -> Result<(), StoreError> {
-    let answer = keyed.answer.as_ref();
+pub(crate) async fn write(tx: &mut PgConnection, keyed: &IdempotencyUpdate) -> Result<(), StoreError> {
+    let answer = keyed.response.as_ref();
     let updated = sqlx::query(
         "UPDATE idempotency_keys SET resource = coalesce($1, resource), status = $2, location = $3, body = $4
          WHERE caller = $5 AND key = $6 AND token = $7 AND status IS NULL",
@@ -26,15 +29,15 @@ pub(crate) async fn write(tx: &mut PgConnection, keyed: &Keyed) -> Result<(), St
     .bind(answer.map(|answer| i32::from(answer.status)))
     .bind(answer.and_then(|answer| answer.location.as_deref()))
     .bind(answer.map(|answer| &answer.body))
-    .bind(&keyed.claim.caller)
-    .bind(&keyed.claim.key)
-    .bind(keyed.claim.token)
+    .bind(&keyed.lease.caller)
+    .bind(&keyed.lease.key)
+    .bind(keyed.lease.token)
     .execute(tx)
     .await?;
     if updated.rows_affected() == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
 }
 
-/// Keys in a PostgreSQL database.
+/// IdempotencyKeys in a PostgreSQL database.
 pub(crate) struct PostgresKeys(Pool<Postgres>);
 
 impl PostgresKeys {
@@ -44,18 +47,18 @@ impl PostgresKeys {
 }
 
 #[async_trait]
-impl KeyStore for PostgresKeys {
+impl IdempotencyStore for PostgresKeys {
     async fn begin(
         &self,
-        request: &KeyedRequest,
+        request: &IdempotentRequest,
         token: Uuid,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
         forgotten: DateTime<Utc>,
-    ) -> Result<Begun, StoreError> {
+    ) -> Result<Acquire, StoreError> {
         let mut tx = self.0.begin().await?;
         sqlx::query(SWEEP).bind(forgotten).bind(&request.caller).bind(&request.key).execute(&mut *tx).await?;
-        let claim = Claim { caller: request.caller.clone(), key: request.key.clone(), token };
+        let claim = LeaseRef { caller: request.caller.clone(), key: request.key.clone(), token };
         // Waits for another try that is writing the same key at this moment.
         let inserted = sqlx::query(
             "INSERT INTO idempotency_keys (caller, key, hash, token, lease_until, created_at, fingerprint)
@@ -72,7 +75,7 @@ impl KeyStore for PostgresKeys {
         .await?;
         if inserted.rows_affected() == 1 {
             tx.commit().await?;
-            return Ok(Begun::Go(Turn { claim, resource: None }));
+            return Ok(Acquire::Acquired(IdempotencyLease { reference: claim, resource: None }));
         }
         let row = sqlx::query(
             "SELECT hash, fingerprint, lease_until, resource, status, location, body FROM idempotency_keys
@@ -83,10 +86,10 @@ impl KeyStore for PostgresKeys {
         .fetch_optional(&mut *tx)
         .await?;
         // It was refused and removed in between: whoever asks again soon finds it free.
-        let Some(row) = row else { return Ok(Begun::InFlight) };
+        let Some(row) = row else { return Ok(Acquire::InProgress) };
         let answer = match row.try_get::<Option<i32>, _>("status")? {
-            Some(status) => Some(KeptAnswer {
-                status: u16::try_from(status).map_err(|error| StoreError::Corrupt(error.to_string()))?,
+            Some(status) => Some(StoredResponse {
+                status: u16::try_from(status).map_err(|error| StoreError::Decode(error.to_string()))?,
                 location: row.try_get("location")?,
                 body: row.try_get("body")?,
             }),
@@ -94,13 +97,14 @@ impl KeyStore for PostgresKeys {
         };
         let until_then = row.try_get("lease_until")?;
         let (hash, fingerprint) = (row.try_get("hash")?, row.try_get("fingerprint")?);
-        let found = Found { hash, fingerprint, resource: row.try_get("resource")?, until: until_then, answer };
-        match judge(request, found, now) {
-            Judged::Say(begun) => {
+        let found =
+            KeyRow { hash, fingerprint, resource: row.try_get("resource")?, until: until_then, response: answer };
+        match classify(request, found, now) {
+            Decision::Return(begun) => {
                 tx.commit().await?;
                 Ok(begun)
             }
-            Judged::TakeUp(resource) => {
+            Decision::TakeOver(resource) => {
                 sqlx::query("UPDATE idempotency_keys SET token = $1, lease_until = $2 WHERE caller = $3 AND key = $4")
                     .bind(token)
                     .bind(until)
@@ -109,12 +113,12 @@ impl KeyStore for PostgresKeys {
                     .execute(&mut *tx)
                     .await?;
                 tx.commit().await?;
-                Ok(Begun::Go(Turn { claim, resource }))
+                Ok(Acquire::Acquired(IdempotencyLease { reference: claim, resource }))
             }
         }
     }
 
-    async fn forget(&self, claim: &Claim) -> Result<(), StoreError> {
+    async fn release(&self, claim: &LeaseRef) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM idempotency_keys WHERE caller = $1 AND key = $2 AND token = $3 AND status IS NULL")
             .bind(&claim.caller)
             .bind(&claim.key)

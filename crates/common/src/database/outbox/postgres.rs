@@ -13,10 +13,10 @@ use sqlx::types::Uuid;
 use sqlx::{PgConnection, Postgres, Row};
 
 use super::{OutboxRow, OutboxStore};
-use crate::database::effects::Effects;
 use crate::database::idempotency;
-use crate::database::postgres::after;
+use crate::database::lease_end::lease_end as after;
 use crate::database::store::{Pool, StoreError};
+use crate::database::transaction_effects::Effects;
 
 /// Claims events: until when, from when, how many.
 pub const CLAIM: &str = "UPDATE outbox SET claimed_until = $1 WHERE seq = ANY(ARRAY(
@@ -30,7 +30,7 @@ pub const PUBLISHED: &str = "DELETE FROM outbox WHERE id = ANY($1)";
 /// [`StoreError::AlreadyHandled`] if the message was handled before, [`StoreError::LeaseLost`] if somebody else works
 /// on the request's key: the transaction must not be committed then.
 pub(crate) async fn write_effects(tx: &mut PgConnection, service: &str, effects: &Effects) -> Result<(), StoreError> {
-    if let Some(handled) = &effects.handled {
+    if let Some(handled) = &effects.consumed {
         // Waits for a transaction that handles the same message at this moment.
         let written = sqlx::query("INSERT INTO inbox (consumer, event_id) VALUES ($1, $2) ON CONFLICT DO NOTHING")
             .bind(handled.consumer)
@@ -41,11 +41,11 @@ pub(crate) async fn write_effects(tx: &mut PgConnection, service: &str, effects:
             return Err(StoreError::AlreadyHandled);
         }
     }
-    if let Some(keyed) = &effects.keyed {
+    if let Some(keyed) = &effects.idempotency {
         idempotency::postgres::write(&mut *tx, keyed).await?;
     }
     for new in &effects.events {
-        let data = new.event.data().map_err(|error| StoreError::Fault(error.into()))?;
+        let data = new.event.data().map_err(|error| StoreError::Internal(error.into()))?;
         sqlx::query(
             "WITH next AS (
                  INSERT INTO event_sequences AS known (aggregate_id, sequence) VALUES ($4, 1)
@@ -142,7 +142,7 @@ impl OutboxStore for PostgresOutbox {
 }
 
 fn read(row: &PgRow) -> Result<OutboxRow, StoreError> {
-    let corrupt = |error: &dyn std::fmt::Display| StoreError::Corrupt(error.to_string());
+    let corrupt = |error: &dyn std::fmt::Display| StoreError::Decode(error.to_string());
     Ok(OutboxRow {
         envelope: Envelope {
             id: EventId::from_uuid(row.try_get("id")?),

@@ -13,10 +13,10 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::{OutboxRow, OutboxStore};
 use crate::database::codec::{from_millis as from_ms, to_millis as ms};
-use crate::database::effects::Effects;
 use crate::database::idempotency;
 use crate::database::store::parse_col;
 use crate::database::store::{Pool, StoreError};
+use crate::database::transaction_effects::Effects;
 
 /// Writes the effects' rows within a transaction.
 ///
@@ -28,7 +28,7 @@ pub(crate) async fn write_effects(
     service: &str,
     effects: &Effects,
 ) -> Result<(), StoreError> {
-    if let Some(handled) = &effects.handled {
+    if let Some(handled) = &effects.consumed {
         let written = sqlx::query("INSERT INTO inbox (consumer, event_id) VALUES (?, ?) ON CONFLICT DO NOTHING")
             .bind(handled.consumer)
             .bind(handled.event_id.to_string())
@@ -38,12 +38,12 @@ pub(crate) async fn write_effects(
             return Err(StoreError::AlreadyHandled);
         }
     }
-    if let Some(keyed) = &effects.keyed {
+    if let Some(keyed) = &effects.idempotency {
         idempotency::sqlite::write(&mut *tx, keyed).await?;
     }
     for new in &effects.events {
         let aggregate_id = new.event.aggregate_id();
-        let data = new.event.data().map_err(|error| StoreError::Fault(error.into()))?;
+        let data = new.event.data().map_err(|error| StoreError::Internal(error.into()))?;
         let sequence: i64 = sqlx::query_scalar(
             "INSERT INTO event_sequences (aggregate_id, sequence) VALUES (?, 1)
              ON CONFLICT (aggregate_id) DO UPDATE SET sequence = sequence + 1 RETURNING sequence",
@@ -170,7 +170,7 @@ impl OutboxStore for SqliteOutbox {
 }
 
 fn read(row: &SqliteRow) -> Result<OutboxRow, StoreError> {
-    let data = RawValue::from_string(row.try_get("data")?).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    let data = RawValue::from_string(row.try_get("data")?).map_err(|error| StoreError::Decode(error.to_string()))?;
     Ok(OutboxRow {
         envelope: Envelope {
             id: parse_col(row.try_get("id")?, "event id")?,

@@ -112,8 +112,8 @@ pub struct DeadLetter {
 impl From<StoreError> for BusError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Corrupt(what) => Self::Corrupt(what),
-            StoreError::Fault(refusal) => Self::Rejected(refusal),
+            StoreError::Decode(what) => Self::Corrupt(what),
+            StoreError::Internal(refusal) => Self::Rejected(refusal),
             other => Self::Unavailable(other.into()),
         }
     }

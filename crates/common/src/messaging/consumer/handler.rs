@@ -5,8 +5,8 @@ use contracts::topology::Queue;
 use contracts::{Envelope, Event};
 
 use crate::BoxError;
-use crate::database::effects::Handled;
 use crate::database::store::StoreError;
+use crate::database::transaction_effects::InboxRecord;
 
 /// Why a message was not handled.
 #[derive(Debug, thiserror::Error)]
@@ -45,5 +45,5 @@ pub trait Handler: Send + Sync + 'static {
     /// The queue that it hears.
     fn queue(&self) -> Queue;
     /// Does what the event asks for; `handled` goes into the effects of what it writes.
-    async fn handle(&self, event: Event, handled: Handled, envelope: &Envelope) -> Result<(), HandleError>;
+    async fn handle(&self, event: Event, handled: InboxRecord, envelope: &Envelope) -> Result<(), HandleError>;
 }
