@@ -4,12 +4,10 @@
 //! is dropped if its key was invalidated after the load began, so that a slow reader never puts back what a writer has
 //! just changed. A load is a task of its own: a request that begins one and ends before it leaves it to the others.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use prometheus::IntCounterVec;
 use serde::Serialize;
@@ -17,17 +15,22 @@ use serde::de::DeserializeOwned;
 use tracing::{Instrument as _, Span, field};
 
 use crate::BoxError;
-use crate::detached;
-use crate::faults::{Faults, FaultyCache};
-use crate::metrics::Metrics;
+use crate::task::detached;
+use crate::telemetry::metrics::Metrics;
 
+mod backend;
+mod codec;
+mod in_flight;
 mod memory;
 mod redis;
-mod url;
 
+pub use backend::{CacheBackend, Entry, FillToken};
+use codec::Form;
+use in_flight::{Loads, Turn};
 pub use memory::MemoryCache;
 pub use redis::{LONGEST, PATIENCE, RedisCache};
-pub use url::{CacheUrl, RedisUrl};
+
+pub use crate::config::urls::{CacheUrl, RedisUrl};
 
 /// The version of the keys: raised when the form of what is kept changes.
 const KEY_VERSION: &str = "v1";
@@ -39,69 +42,6 @@ pub struct Ttl {
     pub found: Duration,
     /// That nothing was found: short, since it may be made at any moment. Zero keeps nothing.
     pub missing: Duration,
-}
-
-/// What is kept under a key: the value, or that there is none.
-pub type Entry = Option<Bytes>;
-
-/// A load that began, to be handed back with its outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FillToken(pub u64);
-
-/// Keeps entries. Times to live count in every method alike.
-#[async_trait]
-pub trait CacheBackend: Send + Sync + 'static {
-    /// What is kept; `None` if nothing is, or it ran out.
-    async fn get(&self, key: &str) -> Result<Option<Entry>, BoxError>;
-    /// Notes that a load of this key begins.
-    async fn begin_fill(&self, key: &str) -> Result<FillToken, BoxError>;
-    /// Keeps what was loaded, unless the key was invalidated since the load began: then it answers `false`.
-    async fn fill(&self, key: &str, token: FillToken, entry: Entry, ttl: Duration) -> Result<bool, BoxError>;
-    /// Drops what is kept, and the fills of loads that are under way.
-    async fn invalidate(&self, keys: &[String]) -> Result<(), BoxError>;
-    /// Whether it answers.
-    async fn ping(&self) -> Result<(), BoxError>;
-    /// Its kind, as `db.system.name` of OpenTelemetry's conventions has it.
-    fn system(&self) -> &'static str;
-}
-
-/// How values become bytes and back; `None` where they cannot.
-struct Form<T> {
-    write: fn(&T) -> Option<Bytes>,
-    read: fn(&Bytes) -> Option<T>,
-}
-
-impl Form<Bytes> {
-    const BYTES: Self = Self { write: |bytes| Some(bytes.clone()), read: |bytes| Some(bytes.clone()) };
-}
-
-impl<T: Serialize + DeserializeOwned> Form<T> {
-    fn json() -> Self {
-        Self {
-            write: |value| {
-                let written = serde_json::to_vec(value);
-                written
-                    .inspect_err(|error| tracing::error!(%error, "a value cannot be kept as JSON"))
-                    .ok()
-                    .map(Bytes::from)
-            },
-            read: |bytes| {
-                let read = serde_json::from_slice(bytes);
-                read.inspect_err(|error| tracing::warn!(%error, "the cache keeps what cannot be read")).ok()
-            },
-        }
-    }
-}
-
-type Loads = Arc<Mutex<HashMap<String, Arc<Flight>>>>;
-
-/// The loads of one key that somebody runs or waits for.
-#[derive(Default)]
-struct Flight {
-    one_at_a_time: Arc<tokio::sync::Mutex<()>>,
-    /// Set once a load left nothing for the others: they then load at the same time. Else, while the store is away,
-    /// each would wait for the time-outs of all before it.
-    apart: AtomicBool,
 }
 
 /// A service's cache. Clones share it.
@@ -137,11 +77,10 @@ impl Cache {
         Self { backend, service, prefix: format!("{service}:{KEY_VERSION}:"), loads: Loads::default(), requests }
     }
 
-    /// It, under the faults that can be put in.
-    pub(crate) fn under(mut self, faults: &Faults) -> Self {
-        if faults.can_be_set() {
-            self.backend = Arc::new(FaultyCache { inner: self.backend, faults: faults.clone() });
-        }
+    /// Wraps the adapter in a decorator.
+    #[must_use]
+    pub(crate) fn decorated(mut self, decorate: impl FnOnce(Arc<dyn CacheBackend>) -> Arc<dyn CacheBackend>) -> Self {
+        self.backend = decorate(self.backend);
         self
     }
 
@@ -292,35 +231,10 @@ impl Cache {
 
     fn failed(&self, error: &(dyn std::error::Error + 'static)) {
         self.count("error");
-        tracing::debug!(error = crate::chain(error), "the cache does not answer");
+        tracing::debug!(error = crate::error_chain(error), "the cache does not answer");
     }
 }
 
 fn failed(span: &Span) {
     span.record("otel.status_code", "ERROR");
-}
-
-/// A place in the queue of those that want to load a key; given up when it is dropped, also by a caller that goes away.
-struct Turn {
-    loads: Loads,
-    key: String,
-    flight: Arc<Flight>,
-}
-
-impl Turn {
-    fn take(loads: &Loads, key: &str) -> Self {
-        let mut open = loads.lock().unwrap_or_else(PoisonError::into_inner);
-        let flight = open.entry(key.to_owned()).or_default().clone();
-        Self { loads: loads.clone(), key: key.to_owned(), flight }
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut open = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
-        // The map and this one hold it: nobody else waits.
-        if Arc::strong_count(&self.flight) <= 2 {
-            open.remove(&self.key);
-        }
-    }
 }

@@ -1,28 +1,42 @@
-//! What every service does alike over HTTP: requests are read strictly, refusals have one form, and each request has an
-//! id, a trace, a deadline, a log line and a metric.
+//! Shared HTTP layer: strict request parsing, uniform errors, request ids, tracing, deadlines, access log and metrics.
 
-pub mod check;
-pub mod context;
-mod docs;
 mod error;
 mod extract;
 mod free_json;
-mod guard;
 mod headers;
 mod health;
 pub mod idempotent;
-mod observe;
+mod limits;
+pub mod load_shed;
+mod normalize_path;
+mod openapi;
 pub mod ops;
 mod receive;
+mod request_id;
 mod router;
-pub mod shed;
-mod slash;
+mod settings;
+mod telemetry;
+pub mod text;
 mod trusted_proxies;
+pub mod validation;
 
-pub use check::{Checks, normalize_email};
-pub use docs::OpenApiInfo;
 pub use error::ApiError;
-pub use extract::{ClientAddr, Json, Json422, OptionalJson, Path, Query, cleared};
+pub use extract::{
+    AdminOnly, AdminOr, AdminOrService, ClientAddr, Json, Json422, OptionalCaller, OptionalJson, Path, Query,
+    RequiredScope, Scoped, ServiceOnly, ServiceWith, SignedInUser, cleared, scope,
+};
 pub use health::{DependencyReport, DependencyStatus, Health, HealthReport};
-pub use router::{HttpSettings, finish};
-pub use trusted_proxies::{TrustedProxies, TrustedProxy};
+pub use openapi::OpenApiInfo;
+pub use router::finish;
+pub use settings::HttpSettings;
+pub use trusted_proxies::TrustedProxies;
+pub use validation::{Checks, normalize_email};
+
+pub use crate::config::TrustedProxy;
+pub use crate::task::request_context as context;
+
+// Compatibility: old names of modules.
+#[doc(hidden)]
+pub use load_shed as shed;
+#[doc(hidden)]
+pub use validation as check;

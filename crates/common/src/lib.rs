@@ -1,48 +1,80 @@
-//! The platform that every service stands on: configuration, telemetry, lifecycle, and the ports with their adapters.
+//! The platform that every service stands on, in floors: each depends only on those below it.
+//!
+//! | floor | content |
+//! |---|---|
+//! | [`runtime`] | service, platform, workers, health probe |
+//! | [`http`] | extractors, validation, errors, idempotency, limits, load shedding, OpenAPI, health, calls for operators |
+//! | [`auth`] | token verifier, JWKS client, roles, service tokens, revocations |
+//! | [`client`] | calls to other services: circuit breaker, retry budget; discovery |
+//! | [`messaging`] | bus, consumers, outbox relay, dead letters |
+//! | [`cache`] | cache in memory or in Redis |
+//! | [`database`] | a service's own store; effects, outbox, idempotency keys |
+//! | [`fault`] | fault injection, failpoints |
+//! | [`config`] | environment, addresses, configuration of the platform |
+//! | [`task`] | workers, shutdown, shared work, the context of a request |
+//! | [`telemetry`] | logs, metrics, traces, error chain, clock |
 
 pub mod auth;
-pub mod bus;
 pub mod cache;
-pub mod census;
 pub mod client;
-pub mod clock;
 pub mod config;
-pub mod consumer;
-pub mod crash;
-mod detached;
-pub mod discovery;
-pub mod effects;
-pub mod faults;
+pub mod database;
+pub mod fault;
 pub mod http;
-pub mod idempotency;
-pub mod metrics;
-pub mod outbox;
-pub mod platform;
-pub mod postgres;
-pub mod private;
-pub mod schema;
-pub mod service;
-pub mod sqlite;
-pub mod store;
+pub mod messaging;
+pub mod runtime;
+pub mod task;
 pub mod telemetry;
-pub mod text;
-pub mod worker;
 
-/// Any error, where only its text matters to the caller.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub use telemetry::{BoxError, error_chain};
 
-/// An error with all that caused it, in one line: `cannot publish: connection refused`.
-#[must_use]
-pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
+// ---- Compatibility: the paths before the floors. To be deleted once all crates use the new ones. ----
+
+#[doc(hidden)]
+pub use telemetry::error_chain as chain;
+#[doc(hidden)]
+pub mod compat {
+    pub mod auth {
+        pub use crate::http::{
+            AdminOnly, AdminOr, AdminOrService, OptionalCaller, RequiredScope, Scoped, ServiceOnly, ServiceWith,
+            SignedInUser, scope,
+        };
     }
-    text
+}
+#[doc(hidden)]
+pub use database::{effects, idempotency, outbox, postgres, private_files as private, schema, sqlite, store};
+#[doc(hidden)]
+pub use fault as faults;
+#[doc(hidden)]
+pub use http::text;
+#[doc(hidden)]
+pub use messaging::{bus, consumer};
+#[doc(hidden)]
+pub use telemetry::{clock, metrics};
+#[doc(hidden)]
+pub mod census {
+    pub use crate::database::row_count_gauge::*;
+}
+#[doc(hidden)]
+pub mod crash {
+    pub use crate::database::failpoints::effects;
+    pub use crate::fault::failpoint::*;
+}
+#[doc(hidden)]
+pub mod discovery {
+    pub use crate::client::discovery::*;
+}
+#[doc(hidden)]
+pub mod platform {
+    pub use crate::runtime::StartError;
+    pub use crate::runtime::platform::*;
+}
+#[doc(hidden)]
+pub mod service {
+    pub use crate::runtime::{DRAIN, ServeError, Service, Shutdown, StartError, main, probe};
+}
+#[doc(hidden)]
+pub mod worker {
+    pub use crate::runtime::worker::*;
+    pub use crate::task::worker::*;
 }

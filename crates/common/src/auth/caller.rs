@@ -1,17 +1,10 @@
 //! Who calls, as a handler asks for it.
 
-use std::marker::PhantomData;
-
-use axum::extract::{FromRef, FromRequestParts};
-use contracts::{ErrorCode, Scope, ScopeSet, UserId};
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
-use http::request::Parts;
+use contracts::{ScopeSet, UserId};
 use secrecy::SecretString;
 
-use super::verifier::Refusal;
-use super::{Bearer, Claims, Role, TokenVerifier};
-use crate::http::ApiError;
+use super::claims::{Claims, Role};
+use crate::client::Bearer;
 
 /// Somebody who sent a valid token.
 #[derive(Clone, Debug)]
@@ -67,18 +60,6 @@ impl Caller {
         self.role == Role::Service
     }
 
-    /// Requires that a service token holds `scope`. Persons pass: ownership and role decide about them.
-    ///
-    /// # Errors
-    /// 403 `INSUFFICIENT_SCOPE` if it does not.
-    pub fn require_scope(&self, scope: Scope) -> Result<(), ApiError> {
-        if self.is_service() && !self.scopes.contains(scope) {
-            let message = format!("The token lacks the scope {scope}");
-            return Err(ApiError::new(ErrorCode::InsufficientScope, message));
-        }
-        Ok(())
-    }
-
     /// Whether it may act for anybody: an admin or a service.
     #[must_use]
     pub fn acts_for_all(&self) -> bool {
@@ -96,198 +77,6 @@ impl Caller {
     pub fn key(&self) -> String {
         let kind = if self.is_service() { "service" } else { "user" };
         format!("{kind}:{}", self.subject)
-    }
-}
-
-fn forbidden() -> ApiError {
-    ApiError::new(ErrorCode::Forbidden, "The caller may not do this")
-}
-
-/// The token that was sent: `None` if there is none, an error if the header has another form.
-fn token(headers: &HeaderMap) -> Option<Result<&str, ApiError>> {
-    let header = headers.get(AUTHORIZATION)?;
-    let token = header.to_str().ok().and_then(|text| text.split_once(' '));
-    let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
-    Some(token.filter(|token| !token.is_empty()).ok_or_else(ApiError::invalid_token))
-}
-
-impl<S> FromRequestParts<S> for Caller
-where
-    S: Send + Sync,
-    TokenVerifier: FromRef<S>,
-{
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let token = token(&parts.headers).ok_or_else(ApiError::unauthenticated)??;
-        Ok(TokenVerifier::from_ref(state).verify(token).await?)
-    }
-}
-
-/// Whoever calls a public route: `None` without a token, and with one that does not count.
-#[derive(Clone, Debug)]
-pub struct OptionalCaller(pub Option<Caller>);
-
-impl<S> FromRequestParts<S> for OptionalCaller
-where
-    S: Send + Sync,
-    TokenVerifier: FromRef<S>,
-{
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let Some(Ok(token)) = token(&parts.headers) else { return Ok(Self(None)) };
-        match TokenVerifier::from_ref(state).verify(token).await {
-            Ok(caller) => Ok(Self(Some(caller))),
-            Err(Refusal::Invalid | Refusal::Unknown(_)) => Ok(Self(None)),
-        }
-    }
-}
-
-macro_rules! allowed {
-    ($(#[$doc:meta])* $name:ident, $may:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug)]
-        pub struct $name(pub Caller);
-
-        impl<S> FromRequestParts<S> for $name
-        where
-            S: Send + Sync,
-            TokenVerifier: FromRef<S>,
-        {
-            type Rejection = ApiError;
-
-            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-                let caller = Caller::from_request_parts(parts, state).await?;
-                let may: fn(&Caller) -> bool = $may;
-                if may(&caller) { Ok(Self(caller)) } else { Err(forbidden()) }
-            }
-        }
-    };
-}
-
-allowed!(
-    /// An admin; anybody else is refused with 403.
-    AdminOnly,
-    Caller::is_admin
-);
-allowed!(
-    /// A service of the fleet; anybody else is refused with 403.
-    ServiceOnly,
-    Caller::is_service
-);
-allowed!(
-    /// An admin or a service; anybody else is refused with 403.
-    AdminOrService,
-    Caller::acts_for_all
-);
-
-/// Names the scope that an extractor requires of a service token.
-pub trait RequiredScope: Send + Sync + 'static {
-    /// The scope.
-    const SCOPE: Scope;
-}
-
-macro_rules! required_scopes {
-    ($($name:ident),*) => {
-        /// Types that name a scope in an extractor, such as `Scoped<scope::OrdersRead>`.
-        pub mod scope {
-            use contracts::Scope;
-
-            $(
-                #[doc = concat!("Requires [`Scope::", stringify!($name), "`].")]
-                #[derive(Clone, Copy, Debug)]
-                pub struct $name;
-
-                impl super::RequiredScope for $name {
-                    const SCOPE: Scope = Scope::$name;
-                }
-            )*
-        }
-    };
-}
-
-required_scopes!(
-    UsersRead,
-    OrdersRead,
-    OrdersPlace,
-    OrdersManage,
-    OrdersAbandon,
-    ProductsReserve,
-    ProductsStock,
-    PaymentsRead,
-    PaymentsCreate,
-    PaymentsConfirm,
-    PaymentsRefund,
-    OpsRead
-);
-
-macro_rules! scoped {
-    ($(#[$doc:meta])* $name:ident, $may:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug)]
-        pub struct $name<S>(pub Caller, PhantomData<S>);
-
-        impl<S, R> FromRequestParts<S> for $name<R>
-        where
-            S: Send + Sync,
-            TokenVerifier: FromRef<S>,
-            R: RequiredScope,
-        {
-            type Rejection = ApiError;
-
-            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-                let caller = Caller::from_request_parts(parts, state).await?;
-                let may: fn(&Caller) -> bool = $may;
-                if !may(&caller) {
-                    return Err(forbidden());
-                }
-                caller.require_scope(R::SCOPE)?;
-                Ok(Self(caller, PhantomData))
-            }
-        }
-
-        impl<S> $name<S> {
-            /// Returns the caller.
-            #[must_use]
-            pub fn into_inner(self) -> Caller {
-                self.0
-            }
-        }
-    };
-}
-
-scoped!(
-    /// Any person, or a service with the scope; a service without it is rejected with 403.
-    Scoped,
-    |_| true
-);
-scoped!(
-    /// An admin, or a service with the scope; anybody else is rejected with 403.
-    AdminOr,
-    Caller::acts_for_all
-);
-scoped!(
-    /// A service with the scope; anybody else is rejected with 403.
-    ServiceWith,
-    Caller::is_service
-);
-
-/// A person, user or admin; a service is refused with 403.
-#[derive(Clone, Debug)]
-pub struct SignedInUser(pub Caller, pub UserId);
-
-impl<S> FromRequestParts<S> for SignedInUser
-where
-    S: Send + Sync,
-    TokenVerifier: FromRef<S>,
-{
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let caller = Caller::from_request_parts(parts, state).await?;
-        let user_id = caller.user_id.ok_or_else(forbidden)?;
-        Ok(Self(caller, user_id))
     }
 }
 

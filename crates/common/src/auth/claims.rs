@@ -1,3 +1,5 @@
+//! Claims of access tokens, and roles.
+
 use serde::{Deserialize, Serialize};
 
 /// Whom tokens are for.

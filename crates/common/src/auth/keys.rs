@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::Claims;
+use super::claims::Claims;
 
 /// The one algorithm that tokens are signed with.
 pub const ALGORITHM: &str = "ES256";

@@ -10,13 +10,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::calls::ServiceTokenAnswer;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Bearer;
-use crate::client::{CallError, ServiceClient};
-use crate::clock::SharedClock;
-use crate::detached::SingleFlight;
-use crate::discovery::ServiceName;
-use crate::metrics::Metrics;
-use crate::worker::{Next, Worker, WorkerError};
+use crate::client::{Bearer, CallError, ServiceClient};
+use crate::config::ServiceName;
+use crate::task::detached::SingleFlight;
+use crate::task::worker::{Next, Worker, WorkerError};
+use crate::telemetry::clock::SharedClock;
+use crate::telemetry::metrics::Metrics;
 
 /// Where the user service gives tokens to services.
 const PATH: &str = "/api/auth/token";
@@ -90,7 +89,7 @@ impl ServiceTokens {
         let tokens = self.clone();
         tokio::spawn(async move {
             if let Err(error) = tokens.renew().await {
-                let error = crate::chain(&error);
+                let error = crate::error_chain(&error);
                 tracing::warn!(error, "the service token cannot be renewed, the one at hand is kept");
             }
         });

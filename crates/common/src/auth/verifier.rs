@@ -1,3 +1,5 @@
+//! Verification of access tokens.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,16 +10,16 @@ use moka::sync::Cache;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
+use super::caller::Caller;
+use super::claims::{AUDIENCE, Claims, Role};
+use super::jwks_client::{JwksSource, KeySet, Lookup, RemoteKeys};
 use super::keys::Jwks;
-use super::remote::{JwksSource, KeySet, Lookup, RemoteKeys};
 use super::revocations::Revocations;
-use super::{AUDIENCE, Caller, Claims, Role};
 use crate::BoxError;
 use crate::client::ServiceClient;
-use crate::clock::SharedClock;
-use crate::http::ApiError;
-use crate::metrics::Metrics;
-use crate::worker::{Next, Worker, WorkerError};
+use crate::task::worker::{Next, Worker, WorkerError};
+use crate::telemetry::clock::SharedClock;
+use crate::telemetry::metrics::Metrics;
 
 /// How far the clocks of two machines may be apart, in seconds.
 const LEEWAY_SECONDS: i64 = 3;
@@ -60,21 +62,21 @@ struct Verified {
     set: u64,
 }
 
-/// Why a token does not count.
-pub(super) enum Refusal {
-    /// It is not valid.
+/// Error of the verification of a token.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The token is not valid.
+    #[error("the token is not valid")]
     Invalid,
-    /// It cannot be told whether it is.
-    Unknown(ApiError),
-}
-
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Invalid => Self::invalid_token(),
-            Refusal::Unknown(error) => error,
-        }
-    }
+    /// The token cannot be verified now.
+    #[error("{detail}")]
+    Unavailable {
+        /// Message for the client.
+        detail: &'static str,
+        /// Cause.
+        #[source]
+        source: BoxError,
+    },
 }
 
 impl TokenVerifier {
@@ -148,7 +150,7 @@ impl TokenVerifier {
     }
 
     /// Who sends this token.
-    pub(super) async fn verify(&self, token: &str) -> Result<Caller, Refusal> {
+    pub async fn verify(&self, token: &str) -> Result<Caller, TokenError> {
         let digest: [u8; 32] = Sha256::digest(token).into();
         let known = self.verified.get(&digest).filter(|known| known.set == self.keys.set_number());
         let found = match known {
@@ -160,44 +162,44 @@ impl TokenVerifier {
             }
         };
         if found.claims.exp.saturating_add(LEEWAY_SECONDS) <= self.clock.now().timestamp() {
-            return Err(Refusal::Invalid);
+            return Err(TokenError::Invalid);
         }
         // After the look-up: what is remembered as verified does not outlive its revocation.
         if self.revocations.as_ref().is_some_and(|known| known.is_revoked(&found.claims, found.user_id)) {
-            return Err(Refusal::Invalid);
+            return Err(TokenError::Invalid);
         }
         if let Some(sessions) = &self.sessions {
             let active = sessions.is_active(&found.claims).await;
-            let active = active.map_err(|source| {
-                Refusal::Unknown(ApiError::unavailable("The session cannot be checked now", source))
-            })?;
+            let active = active
+                .map_err(|source| TokenError::Unavailable { detail: "The session cannot be checked now", source })?;
             if !active {
-                return Err(Refusal::Invalid);
+                return Err(TokenError::Invalid);
             }
         }
         Ok(Caller::new(&found.claims, found.user_id, SecretString::from(token)))
     }
 
-    async fn check(&self, token: &str) -> Result<Verified, Refusal> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| Refusal::Invalid)?;
+    async fn check(&self, token: &str) -> Result<Verified, TokenError> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
         // A key signs with one algorithm; what the token itself claims never picks another.
         if header.alg != Algorithm::ES256 || header.crit.is_some() {
-            return Err(Refusal::Invalid);
+            return Err(TokenError::Invalid);
         }
-        let kid = header.kid.ok_or(Refusal::Invalid)?;
+        let kid = header.kid.ok_or(TokenError::Invalid)?;
         let set = match self.keys.find(&kid).await {
             Lookup::Found(set) => set,
-            Lookup::NoSuchKey => return Err(Refusal::Invalid),
+            Lookup::NoSuchKey => return Err(TokenError::Invalid),
             Lookup::Unavailable(error) => {
-                let error = ApiError::unavailable("Tokens cannot be verified now, the keys cannot be had", error);
-                return Err(Refusal::Unknown(error));
+                let detail = "Tokens cannot be verified now, the keys cannot be had";
+                return Err(TokenError::Unavailable { detail, source: error.into() });
             }
         };
-        let key = set.get(&kid).ok_or(Refusal::Invalid)?;
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &self.validation).map_err(|_| Refusal::Invalid)?.claims;
+        let key = set.get(&kid).ok_or(TokenError::Invalid)?;
+        let claims =
+            jsonwebtoken::decode::<Claims>(token, key, &self.validation).map_err(|_| TokenError::Invalid)?.claims;
         let user_id = match claims.role {
             Role::Service => None,
-            Role::User | Role::Admin => Some(claims.sub.parse().map_err(|_| Refusal::Invalid)?),
+            Role::User | Role::Admin => Some(claims.sub.parse().map_err(|_| TokenError::Invalid)?),
         };
         Ok(Verified { claims: Arc::new(claims), user_id, set: set.number() })
     }

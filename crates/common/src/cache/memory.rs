@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use moka::Expiry;
 use moka::sync::Cache;
 
-use super::{CacheBackend, Entry, FillToken};
+use super::backend::{CacheBackend, Entry, FillToken};
 use crate::BoxError;
 
 /// The most that is kept, in bytes.

@@ -18,17 +18,18 @@ use async_trait::async_trait;
 use bytes::{BufMut, Bytes, BytesMut};
 use redis::{Script, cmd};
 
-use super::{CacheBackend, Entry, FillToken, RedisUrl};
+use super::backend::{CacheBackend, Entry, FillToken};
 use crate::BoxError;
-use link::Link;
+use crate::config::urls::RedisUrl;
 
 mod link;
 mod missed;
 
+use link::Link;
+pub use missed::LONGEST;
+
 /// How long a call waits for its answer.
 pub const PATIENCE: Duration = Duration::from_millis(12);
-/// The longest that anything is kept.
-pub const LONGEST: Duration = Duration::from_secs(3600);
 /// How long the mark of a key's loads stands after the last of them began: much longer than any request may take.
 const LOAD: Duration = Duration::from_secs(120);
 
@@ -70,7 +71,7 @@ impl RedisCache {
     /// Outside a Tokio runtime.
     #[must_use]
     pub fn with_patience(url: &RedisUrl, patience: Duration) -> Self {
-        crate::client::install_tls();
+        crate::telemetry::install_tls();
         Self { link: Link::new(url, patience), begin: Script::new(BEGIN), fill: Script::new(FILL) }
     }
 }

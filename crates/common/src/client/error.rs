@@ -1,9 +1,11 @@
+//! Errors of calls to other services.
+
 use std::sync::Arc;
 
 use crate::BoxError;
-use crate::discovery::ServiceName;
+use crate::config::ServiceName;
 
-/// Why a call has no answer that can be used. A refusal is no error: it is an [`Answer`](super::Answer).
+/// Why a call has no answer that can be used. A refusal is no error: it is an [`Answer`](super::response::Answer).
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The service cannot be found or reached, or says itself that it is unavailable (502, 503, 504).

@@ -1,15 +1,12 @@
 //! What the services read alike that keep a database and trust the user service's tokens.
 
-use std::fmt;
-use std::path::PathBuf;
-use std::str::FromStr;
-
 use secrecy::SecretString;
 use url::Url;
 
-use super::{PlatformConfig, Settings};
-use crate::discovery::{Peers, ServiceName};
-use crate::postgres::PostgresUrl;
+use super::peers::{Peers, ServiceName};
+use super::platform::PlatformConfig;
+use super::reader::Settings;
+use super::urls::DatabaseUrl;
 
 /// What the services read alike that keep a database, take money's currency for granted and trust the user service's
 /// tokens: product, order, payment.
@@ -81,50 +78,4 @@ fn currency(settings: &mut Settings<'_>) -> Option<String> {
         settings.problem("CURRENCY", "must be three capital letters (ISO 4217); for example CURRENCY=USD");
     }
     valid.then_some(currency)
-}
-
-/// The address of a service's own store.
-#[derive(Clone, Debug)]
-pub enum DatabaseUrl {
-    /// `sqlite://<file>`: a file, made if there is none.
-    Sqlite(PathBuf),
-    /// `postgres://<role>:<password>@<host>:<port>/<database>`.
-    Postgres(PostgresUrl),
-}
-
-/// As it may be shown: without a password.
-impl fmt::Display for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
-            Self::Postgres(url) => url.fmt(f),
-        }
-    }
-}
-
-impl FromStr for DatabaseUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once("://") {
-            Some(("postgres" | "postgresql", _)) => text.parse().map(Self::Postgres),
-            Some((scheme, _)) if scheme != "sqlite" => {
-                Err(format!("`{scheme}://` is no store of this service; use postgres://… or sqlite://<file>"))
-            }
-            _ => sqlite_path(text).map(Self::Sqlite),
-        }
-    }
-}
-
-/// The file that a `sqlite://<file>` address names: `sqlite://data/x.db` is relative, `sqlite:///data/x.db` absolute.
-///
-/// # Errors
-/// For another scheme, or if no file is named.
-pub fn sqlite_path(text: &str) -> Result<PathBuf, String> {
-    match text.split_once("://") {
-        Some(("sqlite", "")) => Err("it names no file".to_owned()),
-        Some(("sqlite", path)) => Ok(PathBuf::from(path)),
-        Some((scheme, _)) => Err(format!("`{scheme}://` is not supported by this build; use sqlite://<file>")),
-        None => Err("it has no scheme; use sqlite://<file>".to_owned()),
-    }
 }

@@ -4,12 +4,11 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use url::Url;
 
-use super::Settings;
-use crate::bus::BusUrl;
-use crate::cache::CacheUrl;
-use crate::discovery::Peers;
-use crate::faults::Switch;
-use crate::http::TrustedProxy;
+use super::peers::Peers;
+use super::reader::Settings;
+use super::switch::Switch;
+use super::trusted_proxy::TrustedProxy;
+use super::urls::{BusUrl, CacheUrl};
 
 /// Networks whose `X-Forwarded-For` counts, unless `TRUSTED_PROXIES` says otherwise.
 const TRUSTED_PROXIES: &str = "127.0.0.0/8,::1/128";

@@ -10,10 +10,10 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::context;
 use crate::BoxError;
 use crate::client::CallError;
-use crate::store::StoreError;
+use crate::database::store::StoreError;
+use crate::task::request_context;
 
 /// When a client may come back after something was unavailable, unless the error says another time.
 const COME_BACK: Duration = Duration::from_secs(2);
@@ -150,7 +150,7 @@ impl ApiError {
 
     fn log(&self) {
         let Inner { code, status, detail, source, .. } = &*self.0;
-        let cause = source.as_deref().map_or_else(|| detail.clone(), |source| crate::chain(source));
+        let cause = source.as_deref().map_or_else(|| detail.clone(), |source| crate::error_chain(source));
         tracing::error!(error.code = code.as_str(), status, error = cause, "request failed");
     }
 }
@@ -196,7 +196,7 @@ impl From<CallError> for ApiError {
     /// A service that does not answer, or answers nonsense, is 503; one that is late beyond the request's own deadline is
     /// 504.
     fn from(error: CallError) -> Self {
-        let late = context::deadline().is_some_and(|deadline| deadline <= tokio::time::Instant::now());
+        let late = request_context::deadline().is_some_and(|deadline| deadline <= tokio::time::Instant::now());
         match error {
             CallError::Timeout { .. } if late => deadline_exceeded().because(error),
             _ => Self::unavailable(format!("The {} is unavailable", error.to()), error),
@@ -222,7 +222,7 @@ impl IntoResponse for ApiError {
             error: detail.clone(),
             detail,
             code: code.as_str().to_owned(),
-            request_id: context::request_id().unwrap_or_default(),
+            request_id: request_context::request_id().unwrap_or_default(),
             errors,
             extensions,
         };

@@ -1,16 +1,20 @@
 //! What handlers read requests by. Whatever cannot be read is refused in the one form.
 
-mod cleared;
+mod caller;
 mod client_addr;
+mod double_option;
 mod json;
 mod json_error;
 mod media_type;
 mod path;
 mod query;
+pub mod scope;
 
-pub use cleared::cleared;
+pub use caller::{AdminOnly, AdminOr, AdminOrService, OptionalCaller, Scoped, ServiceOnly, ServiceWith, SignedInUser};
 pub use client_addr::ClientAddr;
+pub use double_option::cleared;
 pub use json::{Json, Json422, OptionalJson};
 pub(super) use json::{read_bytes, too_large, unreadable};
 pub use path::Path;
 pub use query::Query;
+pub use scope::RequiredScope;

@@ -126,7 +126,7 @@ impl Dependency {
     async fn report(&self) -> DependencyReport {
         let failure = match tokio::time::timeout(CHECK_TIMEOUT, (self.check)()).await {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(crate::chain(&*error)),
+            Ok(Err(error)) => Some(crate::error_chain(&*error)),
             Err(_) => Some("it does not answer in time".to_owned()),
         };
         let status = match (&failure, self.critical) {

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::extract::read_bytes;
 use super::{ApiError, Json, Json422, OptionalJson, free_json};
 use crate::auth::Caller;
-use crate::idempotency::{Begun, FINGERPRINT_SCHEME, KeptAnswer, KeyedRequest, Keys, Turn};
+use crate::database::idempotency::{Begun, FINGERPRINT_SCHEME, KeptAnswer, KeyedRequest, Keys, Turn};
 
 /// The header that a client sends its key by.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -155,7 +155,7 @@ where
                 Ok(answer) => respond(answer, false),
                 Err(refusal) => {
                     if let Err(error) = keys.forget(&claim).await {
-                        let error = crate::chain(&error);
+                        let error = crate::error_chain(&error);
                         tracing::warn!(error, "an idempotency key stays taken until its lease runs out");
                     }
                     Err(refusal)

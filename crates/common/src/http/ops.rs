@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use axum::extract::{FromRef, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use contracts::calls::OutboxState;
@@ -13,36 +13,24 @@ use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::extract::{AdminOnly, AdminOr, scope};
 use super::{ApiError, Checks, Json, Path};
-use crate::auth::{AdminOnly, AdminOr, TokenVerifier, scope};
-use crate::bus::{Bus, BusError, DeadLetter};
-use crate::clock::SharedClock;
-use crate::faults::Faults;
-use crate::outbox::Outbox;
+use crate::auth::TokenVerifier;
+use crate::database::outbox::Outbox;
+use crate::fault::Faults;
+use crate::messaging::bus::{Bus, BusError, DeadLetter};
+use crate::telemetry::clock::SharedClock;
 
 pub(super) mod faults;
+mod state;
+
+use state::Ops;
 
 /// Rows of an audit that are answered at once.
 const MOST_ROWS: i64 = 500;
 
 /// Dead letters that are answered at once.
 const MOST_LETTERS: u32 = 1000;
-
-#[derive(Clone)]
-struct Ops {
-    outbox: Outbox,
-    bus: Bus,
-    queues: &'static [Queue],
-    verifier: TokenVerifier,
-    clock: SharedClock,
-    faults: Faults,
-}
-
-impl FromRef<Ops> for TokenVerifier {
-    fn from_ref(ops: &Ops) -> Self {
-        ops.verifier.clone()
-    }
-}
 
 /// The calls that every service has: how many events wait, the dead letters of the queues that it hears, its faults.
 #[must_use]

@@ -1,7 +1,6 @@
 //! Proxies whose `X-Forwarded-For` counts.
 
 use std::net::IpAddr;
-use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -10,7 +9,8 @@ use futures::future::join_all;
 use ipnet::IpNet;
 use tokio::time::Instant;
 
-use crate::worker::{Next, Worker, WorkerError};
+use crate::config::TrustedProxy;
+use crate::task::worker::{Next, Worker, WorkerError};
 
 /// Time between two resolutions of the names.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
@@ -18,35 +18,6 @@ const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time for which the addresses of a name stay trusted while it cannot be resolved.
 const STALE_AFTER: Duration = Duration::from_secs(60);
-
-/// An entry of `TRUSTED_PROXIES`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TrustedProxy {
-    /// A network, or a single address.
-    Network(IpNet),
-    /// A DNS name, of which all addresses count.
-    Name(String),
-}
-
-impl FromStr for TrustedProxy {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Some(network) = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)) {
-            return Ok(Self::Network(network));
-        }
-        let is_label = |label: &str| {
-            (1..=63).contains(&label.len())
-                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-        };
-        let labels = text.trim_end_matches('.').split('.').collect::<Vec<_>>();
-        let is_number = |label: &&str| label.bytes().all(|byte| byte.is_ascii_digit());
-        if !labels.iter().all(|label| is_label(label)) || labels.last().is_some_and(is_number) {
-            return Err(format!("`{text}` is neither a network, an address nor a DNS name"));
-        }
-        Ok(Self::Name(text.to_owned()))
-    }
-}
 
 /// Addresses of a name, and the time at which they were resolved.
 #[derive(Clone, Debug)]

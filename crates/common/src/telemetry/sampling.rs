@@ -2,8 +2,6 @@
 
 use opentelemetry_sdk::trace::Sampler;
 
-use crate::config::Env;
-
 /// `OTEL_TRACES_SAMPLER`: every trace, unless whoever began it decided otherwise.
 pub(crate) const DEFAULT: &str = "parentbased_always_on";
 /// `OTEL_TRACES_SAMPLER_ARG`: the share of traces that a ratio takes.
@@ -13,12 +11,12 @@ pub(crate) const DEFAULT_RATIO: &str = "1";
 ///
 /// # Errors
 /// In one line, with the variable, if one is wrong.
-pub(super) fn sampler(env: &Env) -> Result<Sampler, String> {
-    let ratio = env.get("OTEL_TRACES_SAMPLER_ARG").unwrap_or(DEFAULT_RATIO);
+pub(crate) fn sampler(name: Option<&str>, ratio: Option<&str>) -> Result<Sampler, String> {
+    let ratio = ratio.unwrap_or(DEFAULT_RATIO);
     let ratio = ratio.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
     let ratio = ratio.ok_or("OTEL_TRACES_SAMPLER_ARG is wrong: it is a share from 0 to 1; for example 0.1");
     let by_parent = |root| Sampler::ParentBased(Box::new(root));
-    Ok(match env.get("OTEL_TRACES_SAMPLER").unwrap_or(DEFAULT) {
+    Ok(match name.unwrap_or(DEFAULT) {
         "always_on" => Sampler::AlwaysOn,
         "always_off" => Sampler::AlwaysOff,
         "traceidratio" => Sampler::TraceIdRatioBased(ratio?),
@@ -38,8 +36,8 @@ mod tests {
     use super::*;
 
     fn of(name: &'static str, ratio: &'static str) -> Result<String, String> {
-        let env = Env::from_pairs([("OTEL_TRACES_SAMPLER", name), ("OTEL_TRACES_SAMPLER_ARG", ratio)]);
-        sampler(&env).map(|sampler| format!("{sampler:?}"))
+        let given = |text: &'static str| Some(text).filter(|text| !text.is_empty());
+        sampler(given(name), given(ratio)).map(|sampler| format!("{sampler:?}"))
     }
 
     #[test]

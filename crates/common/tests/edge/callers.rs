@@ -4,11 +4,11 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::get;
 use common::auth::keys::{SigningKey, generate_pem, jwk_of_public_pem};
-use common::auth::{
-    AUDIENCE, AdminOnly, AdminOr, AdminOrService, Claims, Jwks, OptionalCaller, Role, Scoped, ServiceOnly, ServiceWith,
-    SignedInUser, TokenVerifier, scope,
+use common::auth::{AUDIENCE, Claims, Jwks, Role, TokenVerifier};
+use common::http::{
+    AdminOnly, AdminOr, AdminOrService, OptionalCaller, Scoped, ServiceOnly, ServiceWith, SignedInUser, scope,
 };
-use common::clock::{Clock, SystemClock, system};
+use common::telemetry::clock::{Clock, SystemClock, system};
 use contracts::UserId;
 use p256::pkcs8::{DecodePrivateKey, EncodePublicKey, LineEnding};
 use secrecy::{ExposeSecret, SecretString};

@@ -6,6 +6,7 @@ mod bodies;
 mod callers;
 mod calls;
 mod deadlines;
+mod floors;
 mod load;
 mod ops;
 mod pages;

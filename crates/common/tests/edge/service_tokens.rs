@@ -11,9 +11,9 @@ use base64::prelude::BASE64_STANDARD;
 use chrono::TimeDelta;
 use common::auth::ServiceTokens;
 use common::client::CallError;
-use common::clock::Clock;
-use common::clock::{ManualClock, SystemClock};
-use common::worker::Next;
+use common::runtime::Next;
+use common::telemetry::clock::Clock;
+use common::telemetry::clock::{ManualClock, SystemClock};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
@@ -117,8 +117,8 @@ async fn wrong_credentials_are_told_as_such() {
     let tokens = issuer.start("wrong", &clock).await;
     let error = tokens.bearer().await.unwrap_err();
     assert!(matches!(error, CallError::BadAnswer { .. }));
-    assert!(common::chain(&error).contains("CLIENT_SECRET"), "{}", common::chain(&error));
-    assert!(!common::chain(&error).contains("wrong\""));
+    assert!(common::error_chain(&error).contains("CLIENT_SECRET"), "{}", common::error_chain(&error));
+    assert!(!common::error_chain(&error).contains("wrong\""));
 }
 
 /// The caller's deadline is not the fetch's: whoever waits with more time gets the token of the same fetch.
@@ -134,7 +134,7 @@ async fn fetch_outlives_the_caller_that_began_it() {
         }
     };
     let url = serve(Router::new().route("/api/auth/token", post(issue))).await;
-    let clock = common::clock::system();
+    let clock = common::telemetry::clock::system();
     let tokens = ServiceTokens::new(client(&url, clock.clone()), "order-service", "s".to_owned().into(), clock);
     let first = tokio::spawn({
         let tokens = tokens.clone();

@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use contracts::topology::Queue;
 use contracts::{Envelope, Event};
 
-use super::{RevocationRecord, Revocations};
-use crate::consumer::{HandleError, Handler};
-use crate::effects::Handled;
+use super::registry::Revocations;
+use crate::database::effects::Handled;
+use crate::database::revocations::RevocationRecord;
+use crate::messaging::consumer::{HandleError, Handler};
 
 /// Records `user.access_revoked`. A repeated event changes nothing, so that none is noted as handled.
 pub(super) struct RevocationEvents {

@@ -6,12 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use contracts::calls::RevocationPage;
 
-use super::{RevocationRecord, Revocations};
+use super::registry::Revocations;
 use crate::BoxError;
-use crate::auth::ServiceTokens;
+use crate::auth::service_tokens::ServiceTokens;
 use crate::client::ServiceClient;
-use crate::discovery::ServiceName;
-use crate::worker::{Next, Worker, WorkerError};
+use crate::config::ServiceName;
+use crate::database::revocations::RevocationRecord;
+use crate::task::worker::{Next, Worker, WorkerError};
 
 /// Where the user service lists revocations.
 const PATH: &str = "/api/auth/revocations";
@@ -77,7 +78,7 @@ impl Worker for Poller {
         match tokio::time::timeout(FIRST_POLL, self.poll()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                let error = crate::chain(&*error);
+                let error = crate::error_chain(&*error);
                 tracing::warn!(error, "revocations not polled before the start; using the stored ones");
             }
             Err(_) => tracing::warn!("revocations not polled before the start in time; using the stored ones"),

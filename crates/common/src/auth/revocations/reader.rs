@@ -1,13 +1,12 @@
 //! Revocations that other instances of the service stored.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
 
-use super::{RETENTION, Revocations};
-use crate::worker::{Next, Worker, WorkerError};
+use super::registry::{RETENTION, Revocations};
+use crate::task::worker::{Next, Worker, WorkerError};
 
 /// How far back each step reads: an instance may commit late, and its clock may be behind.
 const OVERLAP: TimeDelta = TimeDelta::seconds(30);
@@ -29,12 +28,11 @@ impl Worker for Reader {
 
     async fn step(&self) -> Result<Next, WorkerError> {
         let Self(revocations) = self;
-        let (now, inner) = (revocations.now(), &revocations.0);
-        revocations.apply(&inner.store.recorded_since(now - OVERLAP).await?);
+        let (now, store) = (revocations.now(), revocations.store());
+        revocations.apply(&store.recorded_since(now - OVERLAP).await?);
         let expired = now - RETENTION;
-        let any = inner.known.write().unwrap_or_else(PoisonError::into_inner).remove_before(expired);
-        if any {
-            inner.store.remove_before(expired).await?;
+        if revocations.remove_before(expired) {
+            store.remove_before(expired).await?;
         }
         Ok(Next::Idle)
     }

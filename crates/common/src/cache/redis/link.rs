@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::missed::Missed;
-use crate::cache::RedisUrl;
+use crate::config::urls::RedisUrl;
 
 /// How long making a connection may take, and each deletion that is repeated over it.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -143,7 +143,7 @@ impl Shared {
             Reach::Up { number: current, .. } if number.is_none_or(|number| number == current) => {}
             _ => return,
         }
-        let why = crate::chain(error);
+        let why = crate::error_chain(error);
         tracing::warn!(error = why, "the cache is away, requests go on without it");
         state.reach = Reach::Away(why.into());
         drop(state);
@@ -174,7 +174,7 @@ impl Keeper {
                     }
                 }
                 Err(error) => {
-                    let why = crate::chain(&error);
+                    let why = crate::error_chain(&error);
                     tracing::debug!(address = self.address, error = why, "the cache cannot be reached");
                     self.shared.state().reach = Reach::Away(why.into());
                     tokio::time::sleep(pause).await;

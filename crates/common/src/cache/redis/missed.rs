@@ -1,10 +1,10 @@
 //! Deletions that Redis did not confirm.
 
 use std::collections::HashSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::LONGEST;
-
+/// The longest that anything is kept.
+pub const LONGEST: Duration = Duration::from_secs(3600);
 /// The most keys that are remembered, about 10 MB of them.
 const MOST: usize = 50_000;
 
@@ -44,8 +44,6 @@ impl Missed {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn keys(range: std::ops::Range<usize>) -> Vec<String> {

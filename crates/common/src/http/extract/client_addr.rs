@@ -1,3 +1,5 @@
+//! The address of the client.
+
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -5,7 +7,7 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use http::HeaderMap;
 use http::request::Parts;
 
-use crate::http::{TrustedProxies, context};
+use crate::http::TrustedProxies;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
@@ -21,8 +23,8 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddr {
         // Without a connection, as in a test that calls the router itself, the caller is this machine.
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(peer)| peer.ip());
-        let trusted = context::current().map(|context| context.trusted_proxies);
-        Ok(Self(client(peer, &parts.headers, &trusted.unwrap_or_default())))
+        let trusted = parts.extensions.get::<TrustedProxies>().cloned().unwrap_or_default();
+        Ok(Self(client(peer, &parts.headers, &trusted)))
     }
 }
 

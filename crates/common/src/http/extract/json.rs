@@ -1,3 +1,5 @@
+//! JSON bodies.
+
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};

@@ -1,3 +1,5 @@
+//! Media types of bodies.
+
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 

@@ -1,3 +1,5 @@
+//! Parameters of paths.
+
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, RawPathParams};
@@ -6,7 +8,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::http::ApiError;
-use crate::text::{self, TextKind};
+use crate::http::text::{self, TextKind};
 
 /// The variable parts of a path; one that is not valid is 400.
 #[derive(Clone, Copy, Debug, Default)]

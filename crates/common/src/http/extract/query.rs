@@ -1,10 +1,12 @@
+//! Parameters of queries.
+
 use axum::extract::FromRequestParts;
 use contracts::FieldError;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::http::ApiError;
-use crate::text::{self, TextKind};
+use crate::http::text::{self, TextKind};
 
 /// The query; parameters that nobody knows are ignored, one that is empty counts as left out, one that is not valid is 400.
 /// Values are single-line texts in NFC.

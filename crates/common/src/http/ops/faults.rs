@@ -9,10 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Ops;
-use crate::auth::AdminOnly;
-use crate::faults::{Fault, Faults, Refused, Strength};
-use crate::http::{ApiError, Checks, Json, OptionalJson, Path};
+use super::state::Ops;
+use crate::fault::{Fault, Faults, Refused, Strength};
+use crate::http::{AdminOnly, ApiError, Checks, Json, OptionalJson, Path};
 
 /// The longest that a fault may hold things up, in milliseconds.
 const MOST_DELAY: u64 = 60_000;

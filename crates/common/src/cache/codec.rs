@@ -1,0 +1,33 @@
+//! Values as the cache stores them.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// How values become bytes and back; `None` where they cannot.
+pub(super) struct Form<T> {
+    pub(super) write: fn(&T) -> Option<Bytes>,
+    pub(super) read: fn(&Bytes) -> Option<T>,
+}
+
+impl Form<Bytes> {
+    pub(super) const BYTES: Self = Self { write: |bytes| Some(bytes.clone()), read: |bytes| Some(bytes.clone()) };
+}
+
+impl<T: Serialize + DeserializeOwned> Form<T> {
+    pub(super) fn json() -> Self {
+        Self {
+            write: |value| {
+                let written = serde_json::to_vec(value);
+                written
+                    .inspect_err(|error| tracing::error!(%error, "a value cannot be kept as JSON"))
+                    .ok()
+                    .map(Bytes::from)
+            },
+            read: |bytes| {
+                let read = serde_json::from_slice(bytes);
+                read.inspect_err(|error| tracing::warn!(%error, "the cache keeps what cannot be read")).ok()
+            },
+        }
+    }
+}

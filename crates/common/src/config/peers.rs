@@ -1,0 +1,142 @@
+//! Services of the fleet and their fixed addresses.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use contracts::Scope;
+use url::Url;
+
+use super::reader::Settings;
+
+macro_rules! services {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $variable:literal, $example:literal;)*) => {
+        /// A service of the fleet.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ServiceName { $($(#[$doc])* $variant,)* }
+
+        impl ServiceName {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// Its name: host in the gateway's file, name in Consul, label of metrics.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// The variable that holds its fixed address.
+            #[must_use]
+            pub const fn env(self) -> &'static str {
+                match self { $(Self::$variant => $variable),* }
+            }
+
+            const fn example(self) -> &'static str {
+                match self { $(Self::$variant => $example),* }
+            }
+        }
+    };
+}
+
+services! {
+    /// Accounts and tokens.
+    User = "user-service", "USER_SERVICE_URL", "http://127.0.0.1:3001";
+    /// Catalogue and stock.
+    Product = "product-service", "PRODUCT_SERVICE_URL", "http://127.0.0.1:3002";
+    /// Orders.
+    Order = "order-service", "ORDER_SERVICE_URL", "http://127.0.0.1:3003";
+    /// Payments.
+    Payment = "payment-service", "PAYMENT_SERVICE_URL", "http://127.0.0.1:3004";
+}
+
+impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl ServiceName {
+    /// Returns the scopes that the service's own client needs, and no more. The user service calls nobody.
+    #[must_use]
+    pub const fn scopes(self) -> &'static [Scope] {
+        match self {
+            Self::User => &[],
+            Self::Product => &[Scope::UsersRead, Scope::OrdersAbandon],
+            Self::Order => &[Scope::UsersRead, Scope::ProductsReserve],
+            Self::Payment => &[Scope::UsersRead, Scope::OrdersRead],
+        }
+    }
+}
+
+/// Fixed addresses of services, as far as they are set.
+#[derive(Clone, Debug, Default)]
+pub struct Peers(BTreeMap<ServiceName, Url>);
+
+impl Peers {
+    /// Reads the `<NAME>_SERVICE_URL` variables that are set.
+    pub fn read(settings: &mut Settings<'_>) -> Option<Self> {
+        let (mut peers, mut right) = (BTreeMap::new(), true);
+        for name in ServiceName::ALL {
+            let url = match settings.optional::<Url>(name.env(), name.example()) {
+                Some(Some(url)) => url,
+                Some(None) => continue,
+                None => {
+                    right = false;
+                    continue;
+                }
+            };
+            if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+                let example = format!("is wrong: it is no HTTP address; for example {}={}", name.env(), name.example());
+                settings.problem(name.env(), example);
+                right = false;
+                continue;
+            }
+            peers.insert(*name, url);
+        }
+        right.then_some(Self(peers))
+    }
+
+    /// Notes a problem if this address is not set.
+    pub fn require(&self, settings: &mut Settings<'_>, name: ServiceName) {
+        if !self.0.contains_key(&name) {
+            let example = format!("is missing; set it, for example {}={}", name.env(), name.example());
+            settings.problem(name.env(), example);
+        }
+    }
+
+    /// The address of a service, if it is set.
+    #[must_use]
+    pub fn get(&self, name: ServiceName) -> Option<&Url> {
+        self.0.get(&name)
+    }
+}
+
+impl FromIterator<(ServiceName, Url)> for Peers {
+    fn from_iter<I: IntoIterator<Item = (ServiceName, Url)>>(peers: I) -> Self {
+        Self(peers.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Env;
+
+    #[test]
+    fn an_address_that_is_none_is_refused() {
+        for wrong in ["orders", "ftp://orders", "unix:/x"] {
+            let env = Env::from_pairs([("ORDER_SERVICE_URL", wrong)]);
+            let mut settings = Settings::new(&env);
+            let peers = Peers::read(&mut settings);
+            assert!(settings.finish(peers).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn all_wrong_addresses_are_told_at_once() {
+        let env = Env::from_pairs([("USER_SERVICE_URL", "users"), ("ORDER_SERVICE_URL", "ftp://orders")]);
+        let mut settings = Settings::new(&env);
+        let peers = Peers::read(&mut settings);
+        let error = settings.finish(peers).unwrap_err();
+        assert_eq!(error.problems().len(), 2, "{error}");
+    }
+}

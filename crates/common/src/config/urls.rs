@@ -1,0 +1,13 @@
+//! Addresses of the backends that a service uses.
+
+mod bus;
+mod cache;
+mod database;
+mod postgres;
+mod sqlite;
+
+pub use bus::{AmqpUrl, BusUrl};
+pub use cache::{CacheUrl, RedisUrl};
+pub use database::DatabaseUrl;
+pub use postgres::PostgresUrl;
+pub use sqlite::sqlite_path;

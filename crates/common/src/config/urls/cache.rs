@@ -1,0 +1,112 @@
+//! The address of the cache.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use url::Url;
+
+const KNOWN: &str = "use redis://<host>:6379, rediss://<host>:6379 or memory:";
+
+/// The address of the cache.
+#[derive(Clone, Debug)]
+pub enum CacheUrl {
+    /// `memory:`: in this process.
+    Memory,
+    /// `redis://` or, over TLS, `rediss://`: a server that all instances of the service share.
+    Redis(RedisUrl),
+}
+
+impl FromStr for CacheUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            Some(("memory", "")) => Ok(Self::Memory),
+            Some(("redis" | "rediss", _)) => text.parse().map(Self::Redis),
+            Some((scheme, _)) => Err(format!("`{scheme}:` is not supported; {KNOWN}")),
+            None => Err(format!("it has no scheme; {KNOWN}")),
+        }
+    }
+}
+
+impl fmt::Display for CacheUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory:"),
+            Self::Redis(url) => url.fmt(f),
+        }
+    }
+}
+
+/// Where a Redis is, and how to be let in. It is shown without its password.
+#[derive(Clone)]
+pub struct RedisUrl {
+    shown: String,
+    client: Arc<redis::Client>,
+}
+
+impl RedisUrl {
+    /// Makes connections to it.
+    pub(crate) fn client(&self) -> &redis::Client {
+        &self.client
+    }
+}
+
+impl FromStr for RedisUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut url = Url::parse(text).map_err(|error| error.to_string())?;
+        if url.host().is_none() {
+            return Err("it names no host".to_owned());
+        }
+        let client = redis::Client::open(url.clone()).map_err(|error| error.to_string())?;
+        if url.password().is_some() {
+            // Refused only by an address without a host, which this one has.
+            let _hidden = url.set_password(Some("***"));
+        }
+        Ok(Self { shown: url.into(), client: Arc::new(client) })
+    }
+}
+
+impl fmt::Display for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_and_shown_without_their_password() {
+        for (text, shown) in [
+            ("memory:", "memory:"),
+            ("redis://cache:6379", "redis://cache:6379"),
+            ("redis://:hidden@cache:6379/2", "redis://:***@cache:6379/2"),
+            ("rediss://orders:hidden@cache", "rediss://orders:***@cache"),
+        ] {
+            let url: CacheUrl = text.parse().unwrap();
+            assert_eq!(url.to_string(), shown);
+            assert!(!format!("{url:?}").contains("hidden"), "{url:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_without_its_password() {
+        for wrong in
+            ["cache", "memcached://:hidden@cache", "redis:", "redis://", "redis://:hidden@cache/many", "memory:x"]
+        {
+            let error = wrong.parse::<CacheUrl>().unwrap_err();
+            assert!(!error.contains("hidden"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The address of a service's own database.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::postgres::PostgresUrl;
+use super::sqlite::sqlite_path;
+
+/// The address of a service's own store.
+#[derive(Clone, Debug)]
+pub enum DatabaseUrl {
+    /// `sqlite://<file>`: a file, made if there is none.
+    Sqlite(PathBuf),
+    /// `postgres://<role>:<password>@<host>:<port>/<database>`.
+    Postgres(PostgresUrl),
+}
+
+/// As it may be shown: without a password.
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(url) => url.fmt(f),
+        }
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once("://") {
+            Some(("postgres" | "postgresql", _)) => text.parse().map(Self::Postgres),
+            Some((scheme, _)) if scheme != "sqlite" => {
+                Err(format!("`{scheme}://` is no store of this service; use postgres://… or sqlite://<file>"))
+            }
+            _ => sqlite_path(text).map(Self::Sqlite),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_address_names_its_file() {
+        let shown = |text: &str| text.parse::<DatabaseUrl>().unwrap().to_string();
+        assert_eq!(shown("sqlite://a/b.db"), "sqlite://a/b.db");
+        assert_eq!(shown("sqlite:///a/b.db"), "sqlite:///a/b.db");
+        assert_eq!(shown("postgres://orders:hidden@db/orders"), "postgres://orders@db:5432/orders");
+        assert!("mysql://x".parse::<DatabaseUrl>().unwrap_err().contains("postgres://"));
+        assert!("orders.db".parse::<DatabaseUrl>().is_err());
+    }
+}

@@ -1,0 +1,16 @@
+//! Addresses of SQLite files.
+
+use std::path::PathBuf;
+
+/// The file that a `sqlite://<file>` address names: `sqlite://data/x.db` is relative, `sqlite:///data/x.db` absolute.
+///
+/// # Errors
+/// For another scheme, or if no file is named.
+pub fn sqlite_path(text: &str) -> Result<PathBuf, String> {
+    match text.split_once("://") {
+        Some(("sqlite", "")) => Err("it names no file".to_owned()),
+        Some(("sqlite", path)) => Ok(PathBuf::from(path)),
+        Some((scheme, _)) => Err(format!("`{scheme}://` is not supported by this build; use sqlite://<file>")),
+        None => Err("it has no scheme; use sqlite://<file>".to_owned()),
+    }
+}

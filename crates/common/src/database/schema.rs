@@ -1,0 +1,74 @@
+//! Compatibility of a binary with the schema that it finds: an older binary starts on a newer schema, unless a migration
+//! says that it no longer can.
+//!
+//! Migrations expand first: they add what an older binary ignores. A migration that contracts, which takes away what
+//! older binaries use, also raises the least version in the table `schema_compatibility`, in the same transaction:
+//!
+//! ```sql
+//! INSERT INTO schema_compatibility (component, least_version) VALUES ('store', 7)
+//! ON CONFLICT (component) DO UPDATE SET least_version = excluded.least_version;
+//! ```
+
+use sqlx::migrate::Migrator;
+
+use crate::database::store::StoreError;
+
+/// The table, in the SQL of every database.
+pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_compatibility (
+    component TEXT PRIMARY KEY,
+    least_version BIGINT NOT NULL
+);";
+/// Reads the table.
+pub(crate) const LEAST_VERSIONS: &str = "SELECT component, least_version FROM schema_compatibility";
+
+/// The component of a service's own tables; its version is that of its newest migration.
+pub const STORE: &str = "store";
+/// The component of the tables that all services have: outbox, inbox, idempotency keys.
+pub(crate) const PLATFORM: &str = "platform";
+/// The version of these tables.
+pub(crate) const PLATFORM_VERSION: i64 = 1;
+/// The component of the bus in a SQLite file.
+pub(crate) const BUS: &str = "bus";
+/// The version of its tables.
+pub(crate) const BUS_VERSION: i64 = 1;
+
+/// The same migrations, to be run on a database that may carry migrations of a newer version.
+pub(crate) fn tolerant(migrations: &Migrator) -> Migrator {
+    let mut tolerant = Migrator::with_migrations(migrations.iter().cloned().collect());
+    tolerant.set_ignore_missing(true);
+    tolerant
+}
+
+/// The version of the newest of these migrations; 0 without any.
+pub(crate) fn newest(migrations: &Migrator) -> i64 {
+    migrations.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// Checks that this binary, which knows the components in these versions, may use a schema with these least versions.
+///
+/// # Errors
+/// [`StoreError::Incompatible`] if it is too old for one of them.
+pub fn check<'a>(least: impl IntoIterator<Item = (&'a str, i64)>, known: &[(&str, i64)]) -> Result<(), StoreError> {
+    for (component, least) in least {
+        if let Some((_, known)) = known.iter().find(|(name, known)| *name == component && *known < least) {
+            return Err(StoreError::Incompatible { component: component.to_owned(), known: *known, least });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_binary_is_refused_only_where_it_is_too_old() {
+        let known = [(STORE, 3), (PLATFORM, 1)];
+        for least in [vec![], vec![(STORE, 3), (PLATFORM, 1)], vec![("something newer", 9)]] {
+            assert!(check(least, &known).is_ok());
+        }
+        let refused = check([(STORE, 4)], &known).unwrap_err().to_string();
+        assert!(refused.contains("version 4") && refused.contains("version 3"), "{refused}");
+        assert_eq!(refused.lines().count(), 1);
+    }
+}

@@ -1,0 +1,188 @@
+//! Extractors of the caller, by role and scope.
+
+use std::marker::PhantomData;
+
+use axum::extract::{FromRef, FromRequestParts};
+use contracts::{ErrorCode, Scope, UserId};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+
+use super::scope::RequiredScope;
+use crate::auth::{Caller, TokenError, TokenVerifier};
+use crate::http::ApiError;
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Invalid => Self::invalid_token(),
+            TokenError::Unavailable { detail, source } => Self::unavailable(detail, source),
+        }
+    }
+}
+
+impl Caller {
+    /// Requires that a service token holds `scope`. Persons pass: ownership and role decide about them.
+    ///
+    /// # Errors
+    /// 403 `INSUFFICIENT_SCOPE` if it does not.
+    pub fn require_scope(&self, scope: Scope) -> Result<(), ApiError> {
+        if self.is_service() && !self.scopes.contains(scope) {
+            let message = format!("The token lacks the scope {scope}");
+            return Err(ApiError::new(ErrorCode::InsufficientScope, message));
+        }
+        Ok(())
+    }
+}
+
+fn forbidden() -> ApiError {
+    ApiError::new(ErrorCode::Forbidden, "The caller may not do this")
+}
+
+/// The token that was sent: `None` if there is none, an error if the header has another form.
+fn token(headers: &HeaderMap) -> Option<Result<&str, ApiError>> {
+    let header = headers.get(AUTHORIZATION)?;
+    let token = header.to_str().ok().and_then(|text| text.split_once(' '));
+    let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+    Some(token.filter(|token| !token.is_empty()).ok_or_else(ApiError::invalid_token))
+}
+
+impl<S> FromRequestParts<S> for Caller
+where
+    S: Send + Sync,
+    TokenVerifier: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let token = token(&parts.headers).ok_or_else(ApiError::unauthenticated)??;
+        Ok(TokenVerifier::from_ref(state).verify(token).await?)
+    }
+}
+
+/// Whoever calls a public route: `None` without a token, and with one that does not count.
+#[derive(Clone, Debug)]
+pub struct OptionalCaller(pub Option<Caller>);
+
+impl<S> FromRequestParts<S> for OptionalCaller
+where
+    S: Send + Sync,
+    TokenVerifier: FromRef<S>,
+{
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let Some(Ok(token)) = token(&parts.headers) else { return Ok(Self(None)) };
+        match TokenVerifier::from_ref(state).verify(token).await {
+            Ok(caller) => Ok(Self(Some(caller))),
+            Err(TokenError::Invalid | TokenError::Unavailable { .. }) => Ok(Self(None)),
+        }
+    }
+}
+
+macro_rules! allowed {
+    ($(#[$doc:meta])* $name:ident, $may:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name(pub Caller);
+
+        impl<S> FromRequestParts<S> for $name
+        where
+            S: Send + Sync,
+            TokenVerifier: FromRef<S>,
+        {
+            type Rejection = ApiError;
+
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+                let caller = Caller::from_request_parts(parts, state).await?;
+                let may: fn(&Caller) -> bool = $may;
+                if may(&caller) { Ok(Self(caller)) } else { Err(forbidden()) }
+            }
+        }
+    };
+}
+
+allowed!(
+    /// An admin; anybody else is refused with 403.
+    AdminOnly,
+    Caller::is_admin
+);
+allowed!(
+    /// A service of the fleet; anybody else is refused with 403.
+    ServiceOnly,
+    Caller::is_service
+);
+allowed!(
+    /// An admin or a service; anybody else is refused with 403.
+    AdminOrService,
+    Caller::acts_for_all
+);
+
+macro_rules! scoped {
+    ($(#[$doc:meta])* $name:ident, $may:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name<S>(pub Caller, PhantomData<S>);
+
+        impl<S, R> FromRequestParts<S> for $name<R>
+        where
+            S: Send + Sync,
+            TokenVerifier: FromRef<S>,
+            R: RequiredScope,
+        {
+            type Rejection = ApiError;
+
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+                let caller = Caller::from_request_parts(parts, state).await?;
+                let may: fn(&Caller) -> bool = $may;
+                if !may(&caller) {
+                    return Err(forbidden());
+                }
+                caller.require_scope(R::SCOPE)?;
+                Ok(Self(caller, PhantomData))
+            }
+        }
+
+        impl<S> $name<S> {
+            /// Returns the caller.
+            #[must_use]
+            pub fn into_inner(self) -> Caller {
+                self.0
+            }
+        }
+    };
+}
+
+scoped!(
+    /// Any person, or a service with the scope; a service without it is rejected with 403.
+    Scoped,
+    |_| true
+);
+scoped!(
+    /// An admin, or a service with the scope; anybody else is rejected with 403.
+    AdminOr,
+    Caller::acts_for_all
+);
+scoped!(
+    /// A service with the scope; anybody else is rejected with 403.
+    ServiceWith,
+    Caller::is_service
+);
+
+/// A person, user or admin; a service is refused with 403.
+#[derive(Clone, Debug)]
+pub struct SignedInUser(pub Caller, pub UserId);
+
+impl<S> FromRequestParts<S> for SignedInUser
+where
+    S: Send + Sync,
+    TokenVerifier: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let user_id = caller.user_id.ok_or_else(forbidden)?;
+        Ok(Self(caller, user_id))
+    }
+}

@@ -1,0 +1,18 @@
+//! The runtime of a service: composition, life cycle, workers and health probe.
+
+mod entry_point;
+mod faulty_bus;
+mod faulty_cache;
+pub mod platform;
+pub mod probe;
+mod service;
+mod start_error;
+pub mod worker;
+
+pub use entry_point::main;
+pub use platform::Platform;
+pub use service::{ServeError, Service};
+pub use start_error::StartError;
+
+pub use crate::task::shutdown::{DRAIN, Shutdown};
+pub use crate::task::worker::{Next, Worker, WorkerError};

@@ -1,0 +1,152 @@
+//! What a service is built from: the ports with their adapters, chosen here and nowhere else.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use super::faulty_bus::FaultyBus;
+use super::faulty_cache::FaultyCache;
+use super::start_error::StartError;
+use crate::auth::JwksSource;
+use crate::cache::Cache;
+use crate::client::ServiceClient;
+use crate::client::discovery::{Consul, Discovery, Registration};
+use crate::config::{ConsulConfig, PlatformConfig, ServiceName};
+use crate::database::store::StoreError;
+use crate::fault::Faults;
+use crate::http::{Health, HttpSettings};
+use crate::messaging::bus::Bus;
+use crate::telemetry::clock::SharedClock;
+use crate::telemetry::metrics::Metrics;
+
+/// What every service stands on, made once from its configuration. Clones share it.
+#[derive(Clone)]
+pub struct Platform {
+    /// The service's name.
+    pub service: &'static str,
+    /// Its version.
+    pub version: String,
+    /// Such as `production`.
+    pub environment: String,
+    /// The time.
+    pub clock: SharedClock,
+    /// Its metrics.
+    pub metrics: Metrics,
+    /// Its cache.
+    pub cache: Cache,
+    /// The fleet's events.
+    pub bus: Bus,
+    /// Where the other services are.
+    pub discovery: Discovery,
+    /// Its entry at Consul, if there is one.
+    pub registration: Option<Registration>,
+    /// How it serves HTTP.
+    pub http: HttpSettings,
+    /// What an operator may put in.
+    pub faults: Faults,
+}
+
+impl Platform {
+    /// Connects to what the configuration names.
+    ///
+    /// # Errors
+    /// If the bus cannot be opened.
+    pub async fn start(config: &PlatformConfig, clock: SharedClock) -> Result<Self, StartError> {
+        let metrics = Metrics::new();
+        metrics.describe(config.service, &config.version, &config.environment);
+        let faults = if config.faults { Faults::on(config.service) } else { Faults::off() };
+        let cache = Cache::connect(&config.cache, config.service, &metrics);
+        let bus = Bus::connect(&config.bus, &metrics, clock.clone()).await;
+        let bus = bus.map_err(|source| StartError::other("the event bus", source))?.of(config.service);
+        let (cache, bus) = if faults.can_be_set() {
+            let (for_cache, for_bus) = (faults.clone(), faults.clone());
+            (
+                cache.decorated(|inner| Arc::new(FaultyCache { inner, faults: for_cache })),
+                bus.decorated(|inner| Arc::new(FaultyBus { inner, faults: for_bus })),
+            )
+        } else {
+            (cache, bus)
+        };
+        let (discovery, registration) = match &config.consul {
+            None => (Discovery::fixed(config.peers.clone()), None),
+            Some(ConsulConfig { agent, advertise_host }) => {
+                let consul =
+                    Consul::new(agent.clone()).map_err(|source| StartError::other("the client of Consul", source))?;
+                let (host, version) = (advertise_host.clone(), config.version.clone());
+                let registration = Registration::new(consul.clone(), config.service, host, version);
+                (Discovery::by_consul(consul, config.peers.clone()), Some(registration))
+            }
+        };
+        let mut http = HttpSettings::new(config, metrics.clone(), clock.clone());
+        http.faults = faults.clone();
+        http.trusted_proxies.resolve().await;
+        Ok(Self {
+            service: config.service,
+            version: config.version.clone(),
+            environment: config.environment.clone(),
+            clock,
+            metrics,
+            cache,
+            bus,
+            discovery,
+            registration,
+            http,
+            faults,
+        })
+    }
+
+    /// Where the keys are that tokens are signed with: at this address, or where discovery finds the user service.
+    #[must_use]
+    pub fn jwks(&self, url: Option<Url>) -> JwksSource {
+        url.map_or_else(|| JwksSource::from(self.discovery.clone()), JwksSource::from)
+    }
+
+    /// What the service needs: its own store, without which it is not ready, and what it can do without for a while:
+    /// bus, cache, what it is found by, and the services that it calls, wherever discovery finds them.
+    pub fn health<F, Fut>(&self, database: F, peers: &'static [ServiceName]) -> Health
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), StoreError>> + Send + 'static,
+    {
+        let store = move || {
+            let answer = database();
+            async move { Ok(answer.await?) }
+        };
+        let (bus, cache, discovery) = (self.bus.clone(), self.cache.clone(), self.discovery.clone());
+        let events = move || {
+            let bus = bus.clone();
+            async move { Ok(bus.ping().await?) }
+        };
+        let kept = move || {
+            let cache = cache.clone();
+            async move { cache.ping().await }
+        };
+        let mut health = Health::new().critical("database", store).dependency("bus", events).dependency("cache", kept);
+        if !peers.is_empty() || self.registration.is_some() {
+            let found = move || {
+                let discovery = discovery.clone();
+                async move {
+                    discovery.ping().await?;
+                    for peer in peers {
+                        discovery.resolve(*peer).await?;
+                    }
+                    Ok(())
+                }
+            };
+            health = health.dependency("discovery", found);
+        }
+        let client = ServiceClient::new(self.service, self.discovery.clone(), self.clock.clone(), &self.metrics);
+        for peer in peers {
+            let client = client.clone();
+            let lives = move || {
+                let call = client.get(*peer, "/health/live");
+                async move {
+                    let answer = call.send().await?;
+                    if answer.is_success() { Ok(()) } else { Err(answer.unexpected().into()) }
+                }
+            };
+            health = health.dependency(peer.as_str(), lives);
+        }
+        health
+    }
+}

@@ -1,0 +1,118 @@
+//! A service that serves until its shutdown, then drains.
+
+use std::sync::Arc;
+
+use axum::Router;
+use futures::future::join_all;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::platform::Platform;
+use super::worker;
+use crate::messaging::consumer::Consumer;
+use crate::task::shutdown::{DRAIN, Shutdown};
+use crate::task::worker::Worker;
+
+/// A service that is ready to be served.
+pub struct Service {
+    /// What it stands on.
+    pub platform: Platform,
+    /// Its HTTP side, with all layers.
+    pub router: Router,
+    /// What it does by itself.
+    pub workers: Vec<Arc<dyn Worker>>,
+    /// What it hears.
+    pub consumers: Vec<Consumer>,
+}
+
+/// Why a service ended otherwise than by its shutdown.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A background task ended or panicked.
+    #[error("the background task `{0}` died")]
+    Died(String),
+}
+
+impl Service {
+    /// Serves until the shutdown, then drains.
+    ///
+    /// # Errors
+    /// If the server or a background task dies.
+    pub async fn serve(self, listener: TcpListener, shutdown: Shutdown) -> Result<(), ServeError> {
+        join_all(self.workers.iter().map(|worker| worker.prepare())).await;
+        let mut tasks = JoinSet::new();
+        let in_flight = self.platform.http.in_flight.clone();
+        for one in self.workers.into_iter().chain(self.platform.http.trusted_proxies.resolver()) {
+            let (name, shutdown) = (one.name().to_owned(), shutdown.clone());
+            let (clock, metrics) = (self.platform.clock.clone(), self.platform.metrics.clone());
+            tasks.spawn(async move {
+                worker::run(one, clock, metrics, shutdown).await;
+                name
+            });
+        }
+        for consumer in self.consumers {
+            let (name, shutdown) = (consumer.queue().to_owned(), shutdown.clone());
+            tasks.spawn(async move {
+                consumer.run(shutdown).await;
+                name
+            });
+        }
+        // Whoever still finds the service is still served.
+        let mut gone = None;
+        if let (Some(registration), Ok(address)) = (self.platform.registration, listener.local_addr()) {
+            let (shutdown, token) = (shutdown.clone(), CancellationToken::new());
+            gone = Some(token.clone());
+            tasks.spawn(async move {
+                let _gone = token.drop_guard();
+                registration.keep(address, shutdown).await;
+                "registration".to_owned()
+            });
+        }
+        let stop = shutdown.clone();
+        let stopped = async move {
+            stop.soft().await;
+            if let Some(gone) = gone {
+                gone.cancelled().await;
+            }
+        };
+        let server = http_server::serve_router(listener, self.router, http_server::Limits::default(), stopped);
+        let mut server = std::pin::pin!(server);
+
+        let mut served = false;
+        let mut outcome = tokio::select! {
+            () = &mut server => {
+                served = true;
+                Ok(())
+            }
+            Some(ended) = tasks.join_next(), if !tasks.is_empty() => died(&shutdown, ended),
+            () = shutdown.soft() => Ok(()),
+        };
+        shutdown.trigger();
+        let drained = async {
+            if !served {
+                server.await;
+            }
+            // Handlers whose client has gone away: they write all the same.
+            in_flight.close();
+            in_flight.wait().await;
+            while let Some(ended) = tasks.join_next().await {
+                outcome = std::mem::replace(&mut outcome, Ok(())).and_then(|()| died(&shutdown, ended));
+            }
+        };
+        tokio::select! {
+            () = drained => {}
+            () = shutdown.hard() => {}
+            () = tokio::time::sleep(DRAIN) => tracing::warn!("requests were cut off, they took too long to end"),
+        }
+        outcome
+    }
+}
+
+fn died(shutdown: &Shutdown, ended: Result<String, tokio::task::JoinError>) -> Result<(), ServeError> {
+    match ended {
+        Ok(_) if shutdown.is_triggered() => Ok(()),
+        Ok(name) => Err(ServeError::Died(name)),
+        Err(error) => Err(ServeError::Died(error.to_string())),
+    }
+}

@@ -1,0 +1,52 @@
+//! Figures of the process that a service runs in.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::{Handle, RuntimeMetrics};
+
+use super::Metrics;
+use crate::telemetry::dropped::spans_dropped;
+
+impl Metrics {
+    /// Tells which service these are of, what became of its spans, and how the runtime fares that this is called in.
+    /// Services of one process share the runtime, so each of them shows the same figures of it.
+    pub fn describe(&self, service: &'static str, version: &str, environment: &str) {
+        let help = "What runs: always 1.";
+        let info = self.gauge_vec("build_info", help, &["service", "version", "environment"]);
+        info.with_label_values(&[service, version, environment]).set(1);
+        let help = "Spans that could not be sent.";
+        let dropped = self.counter_vec("telemetry_spans_dropped_total", help, &[]).with_label_values::<&str>(&[]);
+        self.before_render(move || {
+            let all = spans_dropped(service);
+            dropped.inc_by(all.saturating_sub(dropped.get()));
+        });
+        if let Ok(runtime) = Handle::try_current() {
+            self.show_runtime(runtime.metrics());
+        }
+    }
+
+    fn show_runtime(&self, runtime: RuntimeMetrics) {
+        let gauge = |name, help| self.gauge_vec(name, help, &[]).with_label_values::<&str>(&[]);
+        let workers = gauge("tokio_workers", "Threads that run tasks.");
+        let tasks = gauge("tokio_alive_tasks", "Tasks that have not ended.");
+        let queue = gauge("tokio_global_queue_depth", "Tasks that wait for a thread.");
+        let help = "Time that all threads together spent on tasks.";
+        let busy = self.seconds_vec("tokio_worker_busy_seconds_total", help, &[]).with_label_values::<&str>(&[]);
+        let shown = Mutex::new(Duration::ZERO);
+        self.before_render(move || {
+            workers.set(whole(runtime.num_workers()));
+            tasks.set(whole(runtime.num_alive_tasks()));
+            queue.set(whole(runtime.global_queue_depth()));
+            let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+            let now: Duration =
+                (0..runtime.num_workers()).map(|worker| runtime.worker_total_busy_duration(worker)).sum();
+            busy.inc_by(now.saturating_sub(*shown).as_secs_f64());
+            *shown = now.max(*shown);
+        });
+    }
+}
+
+fn whole(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
