@@ -1,4 +1,4 @@
-//! A service's own store: connections, transactions, effects, and the tables that all services share.
+//! Database of a service: connections, transactions, effects, and the tables that all services share.
 
 pub mod effects;
 pub mod failpoints;

@@ -1,4 +1,12 @@
-//! The runtime of a service: composition, life cycle, workers and health probe.
+//! Runtime of a service: composition, life cycle, workers and health probe.
+//!
+//! ```no_run
+//! use common::runtime::{Shutdown, ServeError, Service};
+//!
+//! async fn serve(service: Service, listener: tokio::net::TcpListener) -> Result<(), ServeError> {
+//!     service.serve(listener, Shutdown::on_signals()).await
+//! }
+//! ```
 
 mod entry_point;
 mod faulty_bus;
@@ -14,5 +22,5 @@ pub use platform::Platform;
 pub use service::{ServeError, Service};
 pub use start_error::StartError;
 
-pub use crate::task::shutdown::{DRAIN, Shutdown};
-pub use crate::task::worker::{Next, Worker, WorkerError};
+pub use crate::task::shutdown::{DRAIN_TIMEOUT, Shutdown};
+pub use crate::task::worker::{NextRun, Worker, WorkerError};

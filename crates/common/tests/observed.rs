@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::routing::get;
 use common::fault::Faults;
-use common::http::{ApiError, Health, HttpSettings, OpenApiInfo, TrustedProxies, finish};
+use common::http::{ApiError, Health, HttpSettings, OpenApiInfo, TrustedProxies, with_platform_layers};
 use common::telemetry;
 use common::telemetry::clock::system;
 use common::telemetry::metrics::Metrics;
@@ -88,12 +88,12 @@ fn app() -> Router {
         trusted_proxies: TrustedProxies::default(),
         allowed_origins: Vec::new(),
         request_timeout: Duration::from_secs(30),
-        most_requests: 256,
+        max_concurrent_requests: 256,
         faults: Faults::off(),
         in_flight: TaskTracker::new(),
     };
     let info = OpenApiInfo { title: "Test service", description: "Serves tests." };
-    finish(OpenApiRouter::from(routes), info, &settings, Health::new())
+    with_platform_layers(OpenApiRouter::from(routes), info, &settings, Health::new())
 }
 
 async fn send(method: &str, path: &str, headers: &[(&str, &str)]) -> String {

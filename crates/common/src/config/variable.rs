@@ -1,23 +1,23 @@
-//! A variable that a service reads, with its description.
+//! Environment variables of a service, with their descriptions.
 
 use serde::Serialize;
 
-/// A variable as the code reads it.
+/// Environment variable as the code reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Variable {
-    /// Its name.
+    /// Name of the variable.
     pub name: &'static str,
-    /// Whether the service does not start without it.
+    /// Whether the service requires it to start.
     pub required: bool,
-    /// Its value if it is not set; for one that is required, an example.
+    /// Default value, or an example if it is required.
     pub value: String,
-    /// Whether `<NAME>_FILE` may name a file that holds the value.
+    /// Whether `<NAME>_FILE` may name a file with the value.
     pub secret: bool,
-    /// What it is for.
+    /// Description.
     pub about: &'static str,
 }
 
-/// What each variable is for. One that is read and stands here not, or the other way round, fails a test.
+/// Descriptions of the variables. A test fails if a variable is missing here or is not read.
 const ABOUT: &[(&str, &str)] = &[
     ("HOST", "the address to listen on; containers set 0.0.0.0"),
     ("PORT", "the port to listen on; 0 takes a free one"),

@@ -1,12 +1,12 @@
 //! Failpoints around commits.
 
 use crate::database::effects::Effects;
-pub use crate::fault::failpoint::point;
+pub use crate::fault::failpoint::hit;
 
-/// What a commit writes, in the name of its points: the queue that it hears, the events that it causes, whether it ends or
-/// begins the work of an idempotency key.
+/// Describes a commit in the name of its failpoints: the consumed queue, the published events, and the progress of an
+/// idempotency key.
 #[must_use]
-pub fn effects(service: &str, effects: &Effects) -> String {
+pub fn describe_effects(service: &str, effects: &Effects) -> String {
     let hears = effects.handled.map(|handled| handled.consumer);
     let causes = effects.events.iter().map(|event| event.event.event_type().as_str());
     let keyed = effects.keyed.as_ref().map(|keyed| if keyed.answer.is_some() { "answer" } else { "resource" });
@@ -26,10 +26,13 @@ mod tests {
     fn a_point_is_named_by_what_happens_there() {
         let now = DateTime::UNIX_EPOCH;
         let handled = Handled { consumer: "order.payments", event_id: EventId::generate(now) };
-        assert_eq!(effects("order-service", &Effects::none().handling(handled)), "order-service order.payments");
+        assert_eq!(
+            describe_effects("order-service", &Effects::none().handling(handled)),
+            "order-service order.payments"
+        );
         let text = r#"{"userId":"01890000-0000-7000-8000-000000000000"}"#;
         let data = serde_json::value::RawValue::from_string(text.to_owned()).unwrap();
         let deleted = Event::read(contracts::EventType::UserDeleted, &data).unwrap();
-        assert_eq!(effects("user-service", &Effects::of(now, deleted)), "user-service user.deleted");
+        assert_eq!(describe_effects("user-service", &Effects::of(now, deleted)), "user-service user.deleted");
     }
 }

@@ -158,7 +158,7 @@ impl Keys {
         let begun = self.store.begin(request, Uuid::now_v7(), now, until, now - KEPT).await?;
         if let Begun::Go(turn) = &begun {
             let about = || if turn.resource.is_some() { "taken up" } else { "taken" }.to_owned();
-            crash::point("after-key", about);
+            crash::hit("after-key", about);
         }
         Ok(begun)
     }

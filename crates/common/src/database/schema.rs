@@ -44,7 +44,7 @@ pub(crate) fn newest(migrations: &Migrator) -> i64 {
     migrations.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
-/// Checks that this binary, which knows the components in these versions, may use a schema with these least versions.
+/// Validator that this binary, which knows the components in these versions, may use a schema with these least versions.
 ///
 /// # Errors
 /// [`StoreError::Incompatible`] if it is too old for one of them.

@@ -101,9 +101,9 @@ impl Sqlite {
     /// itself failed.
     pub async fn commit(&self, mut tx: SqliteTx, effects: &Effects) -> Result<(), StoreError> {
         write_effects(&mut tx, self.service, effects).await?;
-        crash::point("before-commit", || crash::effects(self.service, effects));
+        crash::hit("before-commit", || crash::describe_effects(self.service, effects));
         tx.commit().await.map_err(commit_error)?;
-        crash::point("after-commit", || crash::effects(self.service, effects));
+        crash::hit("after-commit", || crash::describe_effects(self.service, effects));
         if !effects.events.is_empty() {
             self.wake.notify_one();
         }
@@ -176,7 +176,7 @@ pub(crate) async fn pools(path: &Path) -> Result<(SqlitePool, SqlitePool), Store
     Ok((read, write))
 }
 
-/// Checks that a binary that knows these versions of these components may use the file.
+/// Validator that a binary that knows these versions of these components may use the file.
 pub(crate) async fn check_schema(write: &SqlitePool, known: &[(&str, i64)]) -> Result<(), StoreError> {
     sqlx::raw_sql(schema::TABLE).execute(write).await?;
     sqlx::raw_sql(probe::TABLE).execute(write).await?;

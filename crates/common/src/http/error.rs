@@ -1,4 +1,4 @@
-//! The one form of a refusal.
+//! Uniform errors of the API.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,13 +15,12 @@ use crate::client::CallError;
 use crate::database::store::StoreError;
 use crate::task::request_context;
 
-/// When a client may come back after something was unavailable, unless the error says another time.
-const COME_BACK: Duration = Duration::from_secs(2);
+/// Default of `Retry-After` for unavailable dependencies.
+const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// Why a request is refused. As a response it is `application/problem+json` (RFC 9457, [`Problem`]).
+/// Error of a request. As a response it is `application/problem+json` (RFC 9457, [`Problem`]).
 ///
-/// A failure of ours (5xx) is logged when it becomes a response, once, with all that caused it; the client sees only the
-/// detail.
+/// A server error (5xx) is logged once, with its causes, when it becomes a response; the client sees only the detail.
 pub struct ApiError(Box<Inner>);
 
 struct Inner {
@@ -36,7 +35,7 @@ struct Inner {
 }
 
 impl ApiError {
-    /// A refusal with the code's own status; `detail` is for people.
+    /// Creates an error with the code's own status; `detail` is for people.
     #[must_use]
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self(Box::new(Inner {
@@ -51,25 +50,25 @@ impl ApiError {
         }))
     }
 
-    /// A fault of ours: 500, and the client learns nothing but that.
+    /// Creates an internal error (500), whose cause the client does not see.
     #[must_use]
     pub fn internal(source: impl Into<BoxError>) -> Self {
         Self::new(ErrorCode::Internal, "The request failed by a fault of the service").because(source)
     }
 
-    /// Something that the call needs does not answer: 503 with `Retry-After`.
+    /// Creates an error for an unavailable dependency: 503 with `Retry-After`.
     #[must_use]
     pub fn unavailable(detail: impl Into<String>, source: impl Into<BoxError>) -> Self {
-        Self::new(ErrorCode::ServiceUnavailable, detail).retry_after(COME_BACK).because(source)
+        Self::new(ErrorCode::ServiceUnavailable, detail).retry_after(UNAVAILABLE_RETRY_AFTER).because(source)
     }
 
-    /// No token was given: 401.
+    /// Creates an error for a missing token: 401.
     #[must_use]
     pub fn unauthenticated() -> Self {
         Self::new(ErrorCode::Unauthenticated, "A bearer token is required")
     }
 
-    /// A token was given that is not valid: 401 with `error="invalid_token"` (RFC 6750, section 3.1).
+    /// Creates an error for an invalid token: 401 with `error="invalid_token"` (RFC 6750, section 3.1).
     #[must_use]
     pub fn invalid_token() -> Self {
         let mut error = Self::new(ErrorCode::Unauthenticated, "The token is invalid or has expired");
@@ -77,7 +76,7 @@ impl ApiError {
         error
     }
 
-    /// The input breaks these rules: 400, and 422 where the service says so by [`ApiError::status`].
+    /// Creates an error for invalid input: 400, or 422 if the service sets it by [`ApiError::status`].
     #[must_use]
     pub fn validation(errors: Vec<FieldError>) -> Self {
         let named = errors.iter().map(|error| match error.field.as_str() {
@@ -92,21 +91,21 @@ impl ApiError {
         .field_errors(errors)
     }
 
-    /// Another status than the code's own.
+    /// Sets another status than the code's own.
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
         self.0.status = status;
         self
     }
 
-    /// The fields that break a rule.
+    /// Sets the invalid fields.
     #[must_use]
     pub fn field_errors(mut self, errors: Vec<FieldError>) -> Self {
         self.0.errors = errors;
         self
     }
 
-    /// A further member of the body, such as `shortages`.
+    /// Adds a member to the body, such as `shortages`.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Serialize) -> Self {
         match serde_json::to_value(value) {
@@ -116,33 +115,33 @@ impl ApiError {
         self
     }
 
-    /// When the client may come back; rounded up to whole seconds.
+    /// Sets `Retry-After`, rounded up to whole seconds.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
         self
     }
 
-    /// What caused it: for the log alone.
+    /// Sets the cause, which is only logged.
     #[must_use]
     pub fn because(mut self, source: impl Into<BoxError>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    /// What went wrong, for programs.
+    /// Returns the error code.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         self.0.code
     }
 
-    /// The HTTP status that it will have.
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The fields that break a rule.
+    /// Returns the invalid fields.
     #[must_use]
     pub fn errors(&self) -> &[FieldError] {
         &self.0.errors
@@ -177,7 +176,7 @@ impl std::error::Error for ApiError {
 }
 
 impl From<StoreError> for ApiError {
-    /// A store that is away is 503, what may be tried again at once is 409, anything else is a fault.
+    /// Maps an unavailable store to 503, a lost lease to 409, and other errors to 500.
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_) => {
@@ -193,8 +192,7 @@ impl From<StoreError> for ApiError {
 }
 
 impl From<CallError> for ApiError {
-    /// A service that does not answer, or answers nonsense, is 503; one that is late beyond the request's own deadline is
-    /// 504.
+    /// Maps a failed call to 503, or to 504 if the request's own deadline has passed.
     fn from(error: CallError) -> Self {
         let late = request_context::deadline().is_some_and(|deadline| deadline <= tokio::time::Instant::now());
         match error {

@@ -1,4 +1,4 @@
-//! The service's OpenAPI document, and a page to read and try it. Both work under any path that a gateway puts before them.
+//! OpenAPI document of a service, and a page to read and try it. Both work under any path prefix of a gateway.
 
 use std::sync::Arc;
 
@@ -24,22 +24,22 @@ use super::{ApiError, headers};
 /// Media type of errors.
 const PROBLEM_JSON: &str = "application/problem+json";
 
-/// What stands at the head of a service's OpenAPI document.
+/// Title and description of a service's OpenAPI document.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenApiInfo {
-    /// Such as `Order service`.
+    /// Title, such as `Order service`.
     pub title: &'static str,
-    /// What the service is for.
+    /// Description of the service.
     pub description: &'static str,
 }
 
-/// Adds what all services' documents have: the head, the bearer token, the form of a refusal.
+/// Adds the parts that all documents share: title, bearer token, problem responses.
 pub(super) fn complete(api: &mut OpenApi, info: OpenApiInfo, version: &str) {
     info.title.clone_into(&mut api.info.title);
     api.info.description = Some(info.description.to_owned());
     version.clone_into(&mut api.info.version);
     api.info.license = None;
-    // From the origin's root, so that the page works through a gateway too.
+    // Relative to the origin, so that the page works through a gateway as well.
     api.servers = Some(vec![Server::new("/")]);
     let components = api.components.get_or_insert_default();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
@@ -59,7 +59,7 @@ pub(super) fn complete(api: &mut OpenApi, info: OpenApiInfo, version: &str) {
     }
 }
 
-/// Names the media type by which problems are sent (RFC 9457) wherever a response has one.
+/// Sets the media type of problems (RFC 9457) in all responses.
 fn name_problem_type(operation: &mut Operation) {
     let problem = RefOr::from(Ref::from_schema_name(Problem::name()));
     for response in operation.responses.responses.values_mut() {
@@ -72,7 +72,7 @@ fn name_problem_type(operation: &mut Operation) {
     }
 }
 
-/// Names the header of replayed responses on calls that take an idempotency key.
+/// Adds the header of replayed responses to operations that take an idempotency key.
 fn name_replays(operation: &mut Operation) {
     let is_key = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(parameter) if parameter.name.eq_ignore_ascii_case(IDEMPOTENCY_KEY));
     if !operation.parameters.iter().flatten().any(is_key) {
@@ -117,7 +117,7 @@ pub(super) fn routes(api: &OpenApi) -> Router {
         }))
 }
 
-/// To the same path with a slash: relative, under the name by which the client asked for it.
+/// Redirects to the same path with a slash: relative, by the name that the client requested.
 async fn redirect(headers: HeaderMap) -> impl IntoResponse {
     let forwarded = headers.get("x-forwarded-path").and_then(|value| value.to_str().ok());
     let asked = forwarded.and_then(|path| path.rsplit('/').next()).filter(|name| is_plain(name)).unwrap_or("docs");

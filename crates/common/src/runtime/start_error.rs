@@ -7,41 +7,41 @@ use crate::BoxError;
 use crate::config::ConfigError;
 use crate::database::store::StoreError;
 
-/// Why a service cannot start. Its text names what to do.
+/// Error of a service's start. Its text names the remedy.
 #[derive(Debug)]
 pub enum StartError {
-    /// Variables are missing or wrong.
+    /// Missing or invalid variables.
     Config(ConfigError),
-    /// The service's own store cannot be opened.
+    /// Failure to open the service's own store.
     Store {
-        /// Where it is.
+        /// Address of the store.
         address: String,
-        /// Why not.
+        /// Cause.
         source: StoreError,
     },
-    /// The address cannot be listened on.
+    /// Failure to listen.
     Listen {
-        /// Which one.
+        /// Address to listen on.
         address: SocketAddr,
-        /// Why not.
+        /// Cause.
         source: std::io::Error,
     },
-    /// Something else that it needs cannot be had.
+    /// Failure of another dependency.
     Other {
-        /// What.
+        /// Name of the dependency.
         what: &'static str,
-        /// Why not.
+        /// Cause.
         source: BoxError,
     },
 }
 
 impl StartError {
-    /// The service's own store cannot be opened; `address` holds no password.
+    /// Creates the error of a store that cannot be opened; `address` contains no password.
     pub fn store(address: &impl fmt::Display, source: StoreError) -> Self {
         Self::Store { address: address.to_string(), source }
     }
 
-    /// Something that the service needs cannot be had.
+    /// Creates the error of another dependency.
     pub fn other(what: &'static str, source: impl Into<BoxError>) -> Self {
         Self::Other { what, source: source.into() }
     }

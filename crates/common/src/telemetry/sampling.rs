@@ -1,16 +1,16 @@
-//! Which traces are sent, by OpenTelemetry's own variables.
+//! Sampler of traces, configured by OpenTelemetry's variables.
 
 use opentelemetry_sdk::trace::Sampler;
 
-/// `OTEL_TRACES_SAMPLER`: every trace, unless whoever began it decided otherwise.
+/// Default of `OTEL_TRACES_SAMPLER`: all traces, unless the caller decided otherwise.
 pub(crate) const DEFAULT: &str = "parentbased_always_on";
-/// `OTEL_TRACES_SAMPLER_ARG`: the share of traces that a ratio takes.
+/// Default of `OTEL_TRACES_SAMPLER_ARG`: the sampled share of traces.
 pub(crate) const DEFAULT_RATIO: &str = "1";
 
-/// The sampler that `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` name.
+/// Returns the sampler that `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` name.
 ///
 /// # Errors
-/// In one line, with the variable, if one is wrong.
+/// A variable is invalid. The error is one line with the variable's name.
 pub(crate) fn sampler(name: Option<&str>, ratio: Option<&str>) -> Result<Sampler, String> {
     let ratio = ratio.unwrap_or(DEFAULT_RATIO);
     let ratio = ratio.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));

@@ -101,7 +101,7 @@ async fn a_service_that_is_away_late_or_odd_is_an_error_of_its_own() {
     let late = client.get(ServiceName::User, "/hangs").timeout(Duration::from_millis(20)).send().await.unwrap_err();
     assert!(matches!(late, CallError::Timeout { .. }), "{late:?}");
     let odd = client.get(ServiceName::User, "/text").send().await.unwrap().json::<Value>().unwrap_err();
-    assert!(matches!(odd, CallError::BadAnswer { .. }), "{odd:?}");
+    assert!(matches!(odd, CallError::InvalidResponse { .. }), "{odd:?}");
     let unknown = client.get(ServiceName::Order, "/echo").send().await.unwrap_err();
     assert!(matches!(unknown, CallError::Unavailable { to: ServiceName::Order, .. }), "{unknown:?}");
     let gone = self::client(&nowhere().await, system());

@@ -21,7 +21,7 @@ async fn a_request_too_many_is_refused_at_once_and_health_is_not() {
         wait.notified().await;
         "done"
     };
-    let settings = HttpSettings { most_requests: 1, ..settings() };
+    let settings = HttpSettings { max_concurrent_requests: 1, ..settings() };
     let app = app(Router::new().route("/slow", get(slow)).route("/quick", get(|| async { "quick" })), &settings);
 
     let held = app.clone();

@@ -114,7 +114,7 @@ async fn dead_letters_are_shown_put_back_and_removed_by_admins() {
     };
     bus.publish(std::slice::from_ref(&message)).await.unwrap();
     let mut queue = bus.subscribe(PRODUCT_ORDERS.name, 1).await.unwrap();
-    queue.next().await.unwrap().dead("hopeless").await.unwrap();
+    queue.next().await.unwrap().dead_letter("hopeless").await.unwrap();
 
     let outbox = Outbox::new(Arc::new(Waiting(true)), Arc::default());
     let router = ops::router(outbox, bus.clone(), &[PRODUCT_ORDERS], verifier, system(), Faults::off());
@@ -145,7 +145,7 @@ async fn dead_letters_are_shown_put_back_and_removed_by_admins() {
     assert_eq!(call("POST", format!("/ops/dead-letters/{id}/redrive")).await, 404);
     let again = queue.next().await.unwrap();
     assert_eq!((again.message.id, again.attempts), (message.id, 0));
-    again.dead("hopeless again").await.unwrap();
+    again.dead_letter("hopeless again").await.unwrap();
     assert_eq!(call("DELETE", format!("/ops/dead-letters/{id}")).await, 204);
     assert_eq!(call("DELETE", format!("/ops/dead-letters/{id}")).await, 404);
     let none = get_with(&app, "/ops/dead-letters", &[("authorization", &admin)]).await.json();

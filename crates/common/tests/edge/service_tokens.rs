@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use chrono::TimeDelta;
 use common::auth::ServiceTokens;
 use common::client::CallError;
-use common::runtime::Next;
+use common::runtime::NextRun;
 use common::telemetry::clock::Clock;
 use common::telemetry::clock::{ManualClock, SystemClock};
 use http::{HeaderMap, StatusCode};
@@ -98,16 +98,16 @@ async fn a_user_service_that_is_away_stops_nobody_until_the_token_runs_out() {
 async fn the_renewer_keeps_a_token_fresh_that_nobody_uses() {
     let (issuer, clock) = (Issuer::default(), ManualClock::at(SystemClock.now()));
     let tokens = issuer.start("s:cret&", &clock).await;
-    let renewer = tokens.renewer();
+    let refresh_worker = tokens.refresh_worker();
     let begun = clock.now();
-    assert_eq!(renewer.step().await.unwrap(), Next::At(begun + TimeDelta::minutes(30)));
-    assert_eq!(renewer.step().await.unwrap(), Next::At(begun + TimeDelta::minutes(30)));
+    assert_eq!(refresh_worker.step().await.unwrap(), NextRun::At(begun + TimeDelta::minutes(30)));
+    assert_eq!(refresh_worker.step().await.unwrap(), NextRun::At(begun + TimeDelta::minutes(30)));
     assert_eq!(issuer.issued(), 1);
     clock.advance(TimeDelta::minutes(30));
     issuer.down.store(true, Ordering::SeqCst);
-    assert!(renewer.step().await.is_err());
+    assert!(refresh_worker.step().await.is_err());
     issuer.down.store(false, Ordering::SeqCst);
-    assert_eq!(renewer.step().await.unwrap(), Next::At(begun + TimeDelta::minutes(60)));
+    assert_eq!(refresh_worker.step().await.unwrap(), NextRun::At(begun + TimeDelta::minutes(60)));
     assert_eq!(token(&tokens).await, "Bearer token-2");
 }
 
@@ -116,7 +116,7 @@ async fn wrong_credentials_are_told_as_such() {
     let (issuer, clock) = (Issuer::default(), ManualClock::at(SystemClock.now()));
     let tokens = issuer.start("wrong", &clock).await;
     let error = tokens.bearer().await.unwrap_err();
-    assert!(matches!(error, CallError::BadAnswer { .. }));
+    assert!(matches!(error, CallError::InvalidResponse { .. }));
     assert!(common::error_chain(&error).contains("CLIENT_SECRET"), "{}", common::error_chain(&error));
     assert!(!common::error_chain(&error).contains("wrong\""));
 }

@@ -131,7 +131,7 @@ struct Setup {
     clock: ManualClock,
     publisher: Publisher,
     app: Router,
-    refresher: Arc<dyn Worker>,
+    refresh_worker: Arc<dyn Worker>,
 }
 
 async fn setup() -> Setup {
@@ -140,7 +140,7 @@ async fn setup() -> Setup {
     let url = publisher.start().await;
     let client = client(&url, clock.shared());
     let verifier = TokenVerifier::remote(discovery(&url), "shopfleet", clock.shared(), client);
-    Setup { key, clock, publisher, refresher: verifier.refresher(), app: guarded(verifier) }
+    Setup { key, clock, publisher, refresh_worker: verifier.refresh_worker(), app: guarded(verifier) }
 }
 
 fn assert_invalid(answer: &Answer) {
@@ -285,23 +285,23 @@ async fn a_key_that_was_withdrawn_no_longer_verifies_what_it_verified_before() {
 
 #[tokio::test]
 async fn a_key_that_was_withdrawn_stops_counting_within_a_minute_though_nobody_names_another() {
-    let Setup { key, clock, publisher, app, refresher } = setup().await;
-    refresher.step().await.unwrap();
+    let Setup { key, clock, publisher, app, refresh_worker } = setup().await;
+    refresh_worker.step().await.unwrap();
     assert_eq!(publisher.asked(), 0, "they are fetched when they are first needed");
     let token = key.sign(&claims(&clock));
     assert_eq!(whoami(&app, &token).await.status, 200);
     publisher.publish(&[&new_key()]);
     clock.advance(TimeDelta::seconds(44));
-    refresher.step().await.unwrap();
+    refresh_worker.step().await.unwrap();
     assert_eq!(publisher.asked(), 1, "young keys are kept");
     assert_eq!(whoami(&app, &token).await.status, 200);
     clock.advance(TimeDelta::seconds(1));
     publisher.set_down(true);
-    refresher.step().await.unwrap();
+    refresh_worker.step().await.unwrap();
     assert_eq!(whoami(&app, &token).await.status, 200, "while the user service is away they are kept too");
     publisher.set_down(false);
     clock.advance(TimeDelta::seconds(10));
-    refresher.step().await.unwrap();
+    refresh_worker.step().await.unwrap();
     assert_invalid(&whoami(&app, &token).await);
 }
 

@@ -1,4 +1,4 @@
-//! Where the bus is.
+//! Address of the bus.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use url::Url;
 
 use super::sqlite::sqlite_path;
 
-/// The address of the bus.
+/// Address of the bus.
 #[derive(Clone, Debug)]
 pub enum BusUrl {
     /// `sqlite://<file>`: a file that the processes of one machine share.
@@ -18,7 +18,7 @@ pub enum BusUrl {
     Amqp(AmqpUrl),
 }
 
-/// The address of a RabbitMQ: `amqp://<user>:<password>@<host>:<port>/<virtual host>`. It is shown without its password.
+/// Address of RabbitMQ: `amqp://<user>:<password>@<host>:<port>/<virtual host>`. It is displayed without its password.
 #[derive(Clone)]
 pub struct AmqpUrl {
     whole: SecretString,
@@ -26,7 +26,7 @@ pub struct AmqpUrl {
 }
 
 impl AmqpUrl {
-    /// With its password, for whoever connects.
+    /// Returns the address with its password, for connecting.
     pub(crate) fn whole(&self) -> &str {
         self.whole.expose_secret()
     }
@@ -46,7 +46,7 @@ impl FromStr for BusUrl {
 }
 
 fn amqp(text: &str) -> Result<AmqpUrl, String> {
-    // The library's own message could hold the password.
+    // The library's message could contain the password.
     let url: Url = text.parse().map_err(|_| "it is no AMQP address".to_owned())?;
     let host =
         url.host_str().filter(|host| !host.is_empty()).ok_or("it names no host: amqp://<user>:<password>@<host>")?;

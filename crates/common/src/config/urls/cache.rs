@@ -1,4 +1,4 @@
-//! The address of the cache.
+//! Address of the cache.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,10 +8,10 @@ use url::Url;
 
 const KNOWN: &str = "use redis://<host>:6379, rediss://<host>:6379 or memory:";
 
-/// The address of the cache.
+/// Address of the cache.
 #[derive(Clone, Debug)]
 pub enum CacheUrl {
-    /// `memory:`: in this process.
+    /// `memory:`: the memory of the process.
     Memory,
     /// `redis://` or, over TLS, `rediss://`: a server that all instances of the service share.
     Redis(RedisUrl),
@@ -39,7 +39,7 @@ impl fmt::Display for CacheUrl {
     }
 }
 
-/// Where a Redis is, and how to be let in. It is shown without its password.
+/// Address and credentials of Redis. It is displayed without its password.
 #[derive(Clone)]
 pub struct RedisUrl {
     shown: String,
@@ -47,7 +47,7 @@ pub struct RedisUrl {
 }
 
 impl RedisUrl {
-    /// Makes connections to it.
+    /// Returns the client that opens connections.
     pub(crate) fn client(&self) -> &redis::Client {
         &self.client
     }
@@ -63,7 +63,7 @@ impl FromStr for RedisUrl {
         }
         let client = redis::Client::open(url.clone()).map_err(|error| error.to_string())?;
         if url.password().is_some() {
-            // Refused only by an address without a host, which this one has.
+            // Fails only for an address without a host, which was rejected above.
             let _hidden = url.set_password(Some("***"));
         }
         Ok(Self { shown: url.into(), client: Arc::new(client) })

@@ -1,4 +1,4 @@
-//! The address of a service's own database.
+//! Address of a service's own database.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,16 +7,16 @@ use std::str::FromStr;
 use super::postgres::PostgresUrl;
 use super::sqlite::sqlite_path;
 
-/// The address of a service's own store.
+/// Address of a service's own database.
 #[derive(Clone, Debug)]
 pub enum DatabaseUrl {
-    /// `sqlite://<file>`: a file, made if there is none.
+    /// `sqlite://<file>`: a file, created if it does not exist.
     Sqlite(PathBuf),
     /// `postgres://<role>:<password>@<host>:<port>/<database>`.
     Postgres(PostgresUrl),
 }
 
-/// As it may be shown: without a password.
+/// Displays the address without a password.
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,12 +1,12 @@
-//! The address of a PostgreSQL database.
+//! Address of a PostgreSQL database.
 
 use std::fmt;
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
 
-/// The address of a database: `postgres://<role>:<password>@<host>:<port>/<database>`. It is shown without its
-/// password.
+/// Address of a PostgreSQL database: `postgres://<role>:<password>@<host>:<port>/<database>`. It is displayed without
+/// its password.
 #[derive(Clone)]
 pub struct PostgresUrl(pub(crate) Box<PgConnectOptions>);
 
@@ -14,7 +14,7 @@ impl FromStr for PostgresUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // The library's own message could hold the password.
+        // The library's message could contain the password.
         let options: PgConnectOptions = text.parse().map_err(|_| "it is no PostgreSQL address".to_owned())?;
         if options.get_database().is_none_or(str::is_empty) {
             return Err("it names no database: postgres://<role>:<password>@<host>:<port>/<database>".to_owned());

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-/// The file that a `sqlite://<file>` address names: `sqlite://data/x.db` is relative, `sqlite:///data/x.db` absolute.
+/// Returns the file of a `sqlite://<file>` address: `sqlite://data/x.db` is relative, `sqlite:///data/x.db` absolute.
 ///
 /// # Errors
-/// For another scheme, or if no file is named.
+/// The scheme is another one, or the address names no file.
 pub fn sqlite_path(text: &str) -> Result<PathBuf, String> {
     match text.split_once("://") {
         Some(("sqlite", "")) => Err("it names no file".to_owned()),

@@ -1,22 +1,22 @@
-//! Values as SQLite stores them, and how its transactions begin.
+//! Encoding of times in SQLite, and the start of its transactions.
 
 use chrono::{DateTime, Utc};
 
 use crate::database::store::StoreError;
 
-/// Takes the write lock from the start.
+/// Statement that begins a transaction with the write lock.
 pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
 
-/// A time as it is stored: milliseconds since 1970.
+/// Encodes a time as milliseconds since 1970.
 #[must_use]
 pub fn ms(time: DateTime<Utc>) -> i64 {
     time.timestamp_millis()
 }
 
-/// A stored time.
+/// Decodes a stored time.
 ///
 /// # Errors
-/// If it is out of range.
+/// The time is out of range.
 pub fn from_ms(millis: i64) -> Result<DateTime<Utc>, StoreError> {
     DateTime::from_timestamp_millis(millis).ok_or_else(|| StoreError::Corrupt(format!("{millis} is no time")))
 }

@@ -15,15 +15,15 @@ use super::json_error;
 use super::media_type::MediaType;
 use crate::http::{ApiError, free_json};
 
-/// A JSON body; input that breaks a rule is 400. As an answer: the value in JSON.
+/// JSON body; invalid input is rejected with 400. As a response: the value in JSON.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json<T>(pub T);
 
-/// A JSON body; input that breaks a rule is 422, as the order service answers.
+/// JSON body; invalid input is rejected with 422, as the order service does.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json422<T>(pub T);
 
-/// A JSON body that may be left out; `null` counts as left out.
+/// Optional JSON body; `null` counts as absent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OptionalJson<T>(pub Option<T>);
 
@@ -89,7 +89,7 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
     parse(&body)
 }
 
-/// The whole of a body, if it is within the limit.
+/// Reads a whole body within the limit.
 pub(in crate::http) async fn read_bytes(body: Body) -> Result<Bytes, ApiError> {
     match body.collect().await {
         Ok(body) => Ok(body.to_bytes()),
@@ -119,16 +119,16 @@ fn malformed(detail: impl Into<String>) -> ApiError {
     ApiError::new(ErrorCode::MalformedBody, detail)
 }
 
-/// Reads a body as a `T`.
+/// Parses a body as a `T`.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let text = std::str::from_utf8(body).map_err(|_| malformed("The body is not valid UTF-8"))?;
-    // The body's own object is a level too. Reading past what is too deep does not recurse.
+    // The body's own object counts as a level. The check of the depth does not recurse.
     if let Some(field) = free_json::deep_field(text, free_json::MAX_LEVELS + 1) {
         serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
         return Err(refuse(field, free_json::too_deep()));
     }
     if !text.trim_start().starts_with('{') {
-        // Checked here, since a list would be read as an object's fields in order.
+        // Checked here, since serde would read a list as the fields of an object in order.
         serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
         return Err(refuse("", "the body must be an object"));
     }
@@ -144,8 +144,8 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     Ok(value)
 }
 
-/// A reader stops at the first thing that it does not like: what is JSON all the same breaks a rule, the rest is no JSON,
-/// also where the rule came first.
+/// Returns the error of an invalid body. Parsing stops at the first error: valid JSON breaks a rule, other text is
+/// malformed even if a rule was broken first.
 fn refuse_at(path: &str, error: &serde_json::Error, text: &str) -> ApiError {
     match serde_json::from_str::<IgnoredAny>(text) {
         Ok(_) => {

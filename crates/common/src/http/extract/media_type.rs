@@ -3,14 +3,14 @@
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
-/// What a request says that its body is.
+/// Media type of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MediaType {
     /// `application/json` or `application/<something>+json`, whatever its parameters.
     Json,
-    /// Something else.
+    /// Another media type.
     Other,
-    /// Nothing.
+    /// No media type.
     Missing,
 }
 

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::http::ApiError;
 use crate::http::text::{self, TextKind};
 
-/// The variable parts of a path; one that is not valid is 400.
+/// Parameters of a path; invalid ones are rejected with 400.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Path<T>(pub T);
 
@@ -50,7 +50,7 @@ async fn explain<S: Send + Sync>(parts: &mut Parts, state: &S, kind: ErrorKind) 
     }
 }
 
-/// The name of the path's variable part at `index`.
+/// Returns the name of the path parameter at `index`.
 async fn name<S: Send + Sync>(parts: &mut Parts, state: &S, index: usize) -> String {
     let params = RawPathParams::from_request_parts(parts, state).await;
     params.ok().and_then(|params| params.iter().nth(index).map(|(name, _)| name.to_owned())).unwrap_or_default()

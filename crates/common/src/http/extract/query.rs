@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::http::ApiError;
 use crate::http::text::{self, TextKind};
 
-/// The query; parameters that nobody knows are ignored, one that is empty counts as left out, one that is not valid is 400.
+/// Parameters of a query; unknown ones are ignored, empty ones count as absent, invalid ones are rejected with 400.
 /// Values are single-line texts in NFC.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Query<T>(pub T);
@@ -31,8 +31,8 @@ fn parse<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
     let mut filled = url::form_urlencoded::Serializer::new(String::new());
     for pair in query.split('&') {
         let Some((name, value)) = url::form_urlencoded::parse(pair.as_bytes()).next() else { continue };
-        // A form sends each of its fields, also those that nobody filled in.
-        // Nor does one that shows nothing count; white space is for the call to judge.
+        // A form sends all its fields, including empty ones.
+        // Invisible text counts as empty too; white space is validated by the endpoint.
         let shows_nothing = text::is_blank(&value) && !value.trim().is_empty() && !value.contains(char::is_control);
         if pair.contains('=') && (value.is_empty() || shows_nothing) {
             continue;
@@ -49,7 +49,7 @@ fn parse<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
     })
 }
 
-/// Whether a part is percent-encoded text; the reader itself would mend what is not.
+/// Checks that a part is valid percent-encoded text, which the parser would repair silently.
 fn decodes(part: &str) -> Result<(), &'static str> {
     let mut decoded = Vec::with_capacity(part.len());
     let mut bytes = part.bytes();

@@ -1,4 +1,4 @@
-//! Figures of a pool of connections to a store.
+//! Metrics of a pool of connections to a store.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use prometheus::{Histogram, IntGauge};
 
 use super::Metrics;
 
-/// Shows how a service's pool of connections fares. Clones share what is shown.
+/// Metrics of a pool of connections. Clones share them.
 #[derive(Clone, Debug)]
 pub struct PoolMetrics {
     idle: IntGauge,
@@ -15,7 +15,7 @@ pub struct PoolMetrics {
 }
 
 impl PoolMetrics {
-    /// The pool of a service, which holds `max` connections at the most.
+    /// Creates the metrics of a pool of at most `max` connections.
     #[must_use]
     pub fn new(metrics: &Metrics, max: u32) -> Self {
         let help = "Connections to the store, by state.";
@@ -31,13 +31,13 @@ impl PoolMetrics {
         }
     }
 
-    /// So many connections are idle and in use now.
+    /// Sets the numbers of idle and used connections.
     pub fn show(&self, idle: i64, used: i64) {
         self.idle.set(idle.max(0));
         self.used.set(used.max(0));
     }
 
-    /// Somebody waited so long for a connection.
+    /// Observes the time that a caller waited for a connection.
     pub fn waited(&self, time: Duration) {
         self.waits.observe(time.as_secs_f64());
     }

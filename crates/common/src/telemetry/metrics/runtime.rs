@@ -1,4 +1,4 @@
-//! Figures of the process that a service runs in.
+//! Metrics of the process and the Tokio runtime.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,8 +9,8 @@ use super::Metrics;
 use crate::telemetry::dropped::spans_dropped;
 
 impl Metrics {
-    /// Tells which service these are of, what became of its spans, and how the runtime fares that this is called in.
-    /// Services of one process share the runtime, so each of them shows the same figures of it.
+    /// Registers the service's name and version, its dropped spans, and the metrics of the current runtime. Services in
+    /// one process share the runtime, so each reports the same values.
     pub fn describe(&self, service: &'static str, version: &str, environment: &str) {
         let help = "What runs: always 1.";
         let info = self.gauge_vec("build_info", help, &["service", "version", "environment"]);
