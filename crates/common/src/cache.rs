@@ -81,7 +81,7 @@ impl Cache {
     /// Creates a cache over an adapter. Keys are prefixed with the service's name and [`KEY_VERSION`].
     #[must_use]
     pub fn new(backend: Arc<dyn CacheBackend>, service: &'static str, metrics: &Metrics) -> Self {
-        let requests = metrics.counter_vec("cache_requests_total", "Look-ups in the cache, by outcome.", &["outcome"]);
+        let requests = metrics.counter_vec("cache_requests_total", "Cache lookups by outcome.", &["outcome"]);
         for outcome in ["hit", "miss", "error"] {
             let _ = requests.with_label_values(&[outcome]);
         }
@@ -254,7 +254,7 @@ impl Cache {
 
     fn failed(&self, error: &(dyn std::error::Error + 'static)) {
         self.count("error");
-        tracing::debug!(error = crate::error_chain(error), "the cache does not answer");
+        tracing::debug!(error = crate::error_chain(error), "cache call failed");
     }
 }
 

@@ -17,6 +17,7 @@ use url::Url;
 use crate::telemetry::clock::SharedClock;
 use crate::telemetry::metrics::Metrics;
 
+mod attempt;
 mod bearer;
 mod circuit_breaker;
 mod core;

@@ -104,7 +104,7 @@ async fn send(method: &str, path: &str, headers: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
-async fn a_request_is_one_line_of_the_log() {
+async fn request_is_one_log_line() {
     let lines = lines();
     let headers = [("x-request-id", "good"), ("authorization", "Bearer hidden")];
     send("GET", "/api/products/5?token=hidden", &headers).await;
@@ -121,7 +121,7 @@ async fn a_request_is_one_line_of_the_log() {
 }
 
 #[tokio::test]
-async fn a_failure_is_one_line_more_with_its_cause() {
+async fn failure_is_one_more_line_with_its_cause() {
     let lines = lines();
     for (path, status, cause) in
         [("/fails", 503, "connection refused"), ("/panics", 500, "a handler panicked: something is odd")]
@@ -135,7 +135,7 @@ async fn a_failure_is_one_line_more_with_its_cause() {
 }
 
 #[tokio::test]
-async fn a_request_continues_its_callers_trace() {
+async fn request_continues_its_callers_trace() {
     lines();
     let parent = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
     for method in ["GET", "POST"] {

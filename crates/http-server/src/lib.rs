@@ -169,9 +169,9 @@ where
     async move {
         tokio::select! {
             served = watched => if let Err(error) = served {
-                tracing::debug!(%error, "a connection ended early");
+                tracing::debug!(%error, "connection ended early");
             },
-            () = activity.expired() => tracing::debug!("a connection was closed by its time-out"),
+            () = activity.expired() => tracing::debug!("connection timed out"),
         }
     }
 }

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_acts_for_itself_and_those_who_are_trusted_for_all() {
+    fn person_acts_for_itself_and_privileged_callers_for_all() {
         let ids = ["0190163d-8694-739b-aea5-966c26f8ad91", "0190163d-8694-739b-aea5-966c26f8ad92"];
         let [own, other] = ids.map(|id| id.parse::<UserId>().unwrap());
         let person = caller(Role::User, ids[0]);
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_not_shown() {
+    fn token_is_not_shown() {
         let caller = caller(Role::Service, "x");
         assert!(!format!("{caller:?} {:?}", caller.bearer()).contains("token\""));
         assert_eq!(caller.bearer().header(), "Bearer token");

@@ -202,7 +202,7 @@ impl Inner {
                 attempts.failed = Some((self.clock.now(), error.clone()));
                 if !first {
                     let error = crate::error_chain(&error);
-                    tracing::warn!(error, "keys cannot be fetched again, the ones at hand are kept");
+                    tracing::warn!(error, "JWKS refresh failed; using the cached keys");
                 }
                 Err(error)
             }
@@ -214,14 +214,14 @@ impl Inner {
             JwksSource::Url(url) => self.client.get_at(ServiceName::User, url.clone()),
             JwksSource::Discovery(discovery) => self.client.get_by(discovery.clone(), ServiceName::User, PATH),
         };
-        let answer = call.timeout(FETCH_TIMEOUT).send().await?;
-        if !answer.is_success() {
-            return Err(answer.unexpected());
+        let response = call.timeout(FETCH_TIMEOUT).send().await?;
+        if !response.is_success() {
+            return Err(response.unexpected());
         }
-        let published: JwksDocument = answer.json()?;
+        let published: JwksDocument = response.json()?;
         let keys: Vec<_> = published.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect();
         if keys.is_empty() {
-            let source = "it publishes no key of the form that tokens are signed with".into();
+            let source = "the document has no ES256 key".into();
             return Err(CallError::InvalidResponse { to: ServiceName::User, source });
         }
         Ok(Jwks { keys })

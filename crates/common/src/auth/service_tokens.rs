@@ -71,7 +71,7 @@ impl ServiceTokens {
 
     /// Registers a metric with the expiry of the cached token.
     pub fn observe(&self, metrics: &Metrics) {
-        let help = "When the token for calls between services runs out (Unix time); 0 before the first.";
+        let help = "Expiry of the service token as Unix time; 0 before the first token.";
         let expiry = metrics.gauge_vec("service_token_expiry_timestamp_seconds", help, &[]);
         let (expiry, tokens) = (expiry.with_label_values::<&str>(&[]), self.clone());
         metrics.before_render(move || {
@@ -90,7 +90,7 @@ impl ServiceTokens {
         tokio::spawn(async move {
             if let Err(error) = tokens.renew().await {
                 let error = crate::error_chain(&error);
-                tracing::warn!(error, "the service token cannot be renewed, the one at hand is kept");
+                tracing::warn!(error, "service token renewal failed; using the cached token");
             }
         });
     }
@@ -115,16 +115,16 @@ impl ServiceTokens {
         let [id, secret] = [&self.0.id, self.0.secret.expose_secret()].map(form_encoded);
         let call = self.0.client.post(ServiceName::User, PATH).basic(&BASE64_STANDARD.encode(format!("{id}:{secret}")));
         let call = call.form(&[("grant_type", "client_credentials")]).timeout(FETCH_TIMEOUT);
-        let answer = call.send().await?;
-        if !answer.is_success() {
-            let said = if answer.status() == 401 { ": CLIENT_ID or CLIENT_SECRET is wrong" } else { "" };
-            let source = format!("no token for this service, status {}{said}", answer.status()).into();
+        let response = call.send().await?;
+        if !response.is_success() {
+            let hint = if response.status() == 401 { ": CLIENT_ID or CLIENT_SECRET is invalid" } else { "" };
+            let source = format!("token request failed with status {}{hint}", response.status()).into();
             return Err(CallError::InvalidResponse { to: ServiceName::User, source });
         }
-        let answer: ServiceTokenAnswer = answer.json()?;
-        let life = TimeDelta::seconds(i64::try_from(answer.expires_in.min(86_400)).unwrap_or(0));
+        let response: ServiceTokenAnswer = response.json()?;
+        let life = TimeDelta::seconds(i64::try_from(response.expires_in.min(86_400)).unwrap_or(0));
         let token = Token {
-            bearer: Bearer::new(answer.access_token.into()),
+            bearer: Bearer::new(response.access_token.into()),
             renew_at: asked_at + life / 2,
             unusable_at: asked_at + life - MARGIN,
         };

@@ -115,7 +115,7 @@ impl TokenVerifier {
 
     /// Registers a metric with the age of the keys.
     pub fn observe(&self, metrics: &Metrics) {
-        let help = "Time since the keys that tokens are signed with were fetched; 0 before the first time.";
+        let help = "Age of the cached JWKS; 0 before the first fetch.";
         let age = metrics.float_gauge_vec("jwks_age_seconds", help, &[]).with_label_values::<&str>(&[]);
         let keys = self.keys.clone();
         metrics.before_render(move || {
@@ -173,8 +173,10 @@ impl TokenVerifier {
         }
         if let Some(sessions) = &self.sessions {
             let active = sessions.is_active(&found.claims).await;
-            let active = active
-                .map_err(|source| TokenError::Unavailable { detail: "The session cannot be checked now", source })?;
+            let active = active.map_err(|source| TokenError::Unavailable {
+                detail: "Session check unavailable, retry later",
+                source,
+            })?;
             if !active {
                 return Err(TokenError::Invalid);
             }
@@ -193,7 +195,7 @@ impl TokenVerifier {
             KeyLookup::Found(set) => set,
             KeyLookup::NoSuchKey => return Err(TokenError::Invalid),
             KeyLookup::Unavailable(error) => {
-                let detail = "Tokens cannot be verified now, the keys cannot be had";
+                let detail = "Token verification unavailable, retry later";
                 return Err(TokenError::Unavailable { detail, source: error.into() });
             }
         };

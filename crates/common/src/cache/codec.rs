@@ -19,14 +19,11 @@ impl<T: Serialize + DeserializeOwned> Codec<T> {
         Self {
             write: |value| {
                 let written = serde_json::to_vec(value);
-                written
-                    .inspect_err(|error| tracing::error!(%error, "a value cannot be stored as JSON"))
-                    .ok()
-                    .map(Bytes::from)
+                written.inspect_err(|error| tracing::error!(%error, "value not encoded as JSON")).ok().map(Bytes::from)
             },
             read: |bytes| {
                 let read = serde_json::from_slice(bytes);
-                read.inspect_err(|error| tracing::warn!(%error, "the cache keeps what cannot be read")).ok()
+                read.inspect_err(|error| tracing::warn!(%error, "cache entry not decoded")).ok()
             },
         }
     }

@@ -93,10 +93,10 @@ fn millis(time: Duration) -> u64 {
 impl CacheBackend for RedisCache {
     async fn get(&self, key: &str) -> Result<Option<Entry>, BoxError> {
         let get = |mut to| async move { cmd("GET").arg(key).query_async::<Option<Bytes>>(&mut to).await };
-        let Some(mut kept) = self.connection.call(get).await? else { return Ok(None) };
-        let first = (!kept.is_empty()).then(|| kept.split_to(1)[0]);
+        let Some(mut stored) = self.connection.call(get).await? else { return Ok(None) };
+        let first = (!stored.is_empty()).then(|| stored.split_to(1)[0]);
         Ok(match first {
-            Some(FOUND) => Some(Some(kept)),
+            Some(FOUND) => Some(Some(stored)),
             Some(MISSING) => Some(None),
             _ => None,
         })

@@ -43,7 +43,7 @@ impl CircuitBreakers {
     /// Creates breakers that are closed.
     #[must_use]
     pub fn new(clock: SharedClock, metrics: &Metrics) -> Self {
-        let help = "Whether calls to a callee are let through: 0 closed, 1 half-open, 2 open.";
+        let help = "State of the circuit breaker per service: 0 closed, 1 half-open, 2 open.";
         let shown = metrics.gauge_vec("circuit_breaker_state", help, &["server_address"]);
         Self { clock, states: Arc::default(), shown }
     }
@@ -122,7 +122,7 @@ mod tests {
     const ONE: &str = "product-service";
 
     #[test]
-    fn a_service_that_hangs_is_left_alone_for_a_while() {
+    fn hanging_service_opens_the_circuit() {
         let clock = ManualClock::at(DateTime::UNIX_EPOCH);
         let metrics = Metrics::new();
         let breakers = CircuitBreakers::new(clock.shared(), &metrics);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn half_open_circuit_is_not_used_up_by_calls_that_are_cut_short() {
+    fn half_open_circuit_is_not_used_up_by_cancelled_calls() {
         let clock = ManualClock::at(DateTime::UNIX_EPOCH);
         let breakers = CircuitBreakers::new(clock.shared(), &Metrics::new());
         (0..FAILURE_THRESHOLD).for_each(|_| breakers.record(ONE, false));
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_in_time_begins_the_count_anew() {
+    fn response_in_time_resets_the_count() {
         let breakers = CircuitBreakers::new(crate::telemetry::clock::system(), &Metrics::new());
         for _ in 0..3 {
             for _ in 1..FAILURE_THRESHOLD {

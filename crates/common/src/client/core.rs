@@ -36,11 +36,11 @@ impl Core {
         });
         let http = match http {
             Ok(http) => http,
-            Err(error) => unreachable!("a client without settings of the user's can always be built: {error}"),
+            Err(error) => unreachable!("a client without user settings can always be built: {error}"),
         };
         let durations = metrics.histogram_vec(
             "http_client_request_duration_seconds",
-            "Time that calls to other services take.",
+            "Duration of calls to other services.",
             &["server_address", "http_request_method", "http_response_status_code"],
         );
         let (breakers, budgets) = (CircuitBreakers::new(clock, metrics), RetryBudgets::new(metrics));

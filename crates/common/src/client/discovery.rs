@@ -91,7 +91,7 @@ mod tests {
     use crate::config::{EnvReader, Environment};
 
     #[tokio::test]
-    async fn fixed_addresses_are_found_and_missing_ones_named() {
+    async fn static_addresses_are_resolved_and_missing_ones_named() {
         let env = Environment::from_pairs([("ORDER_SERVICE_URL", "http://orders:3003")]);
         let mut settings = EnvReader::new(&env);
         let peers = StaticAddresses::read(&mut settings).unwrap();

@@ -19,13 +19,13 @@ pub enum CallError {
         source: BoxError,
     },
     /// Call that timed out; the operation may have been performed.
-    #[error("the {} did not answer in time", to.as_str())]
+    #[error("the {} timed out", to.as_str())]
     Timeout {
         /// Called service.
         to: ServiceName,
     },
     /// Unexpected response.
-    #[error("the {} answered something unexpected", to.as_str())]
+    #[error("the {} returned an unexpected response", to.as_str())]
     InvalidResponse {
         /// Called service.
         to: ServiceName,

@@ -63,7 +63,7 @@ impl ServiceResponse {
     /// Returns the response as an error, if the caller cannot use it.
     #[must_use]
     pub fn unexpected(&self) -> CallError {
-        let said = self.problem().map_or_else(String::new, |problem| format!(" {}: {}", problem.code, problem.detail));
-        CallError::InvalidResponse { to: self.to, source: format!("status {}{said}", self.status.as_u16()).into() }
+        let hint = self.problem().map_or_else(String::new, |problem| format!(" {}: {}", problem.code, problem.detail));
+        CallError::InvalidResponse { to: self.to, source: format!("status {}{hint}", self.status.as_u16()).into() }
     }
 }

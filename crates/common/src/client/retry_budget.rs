@@ -24,7 +24,7 @@ pub(super) struct RetryBudgets {
 
 impl RetryBudgets {
     pub(super) fn new(metrics: &Metrics) -> Self {
-        let help = "Calls that failed and may be repeated, by whether the budget of their callee let them be.";
+        let help = "Retries by outcome: made, or rejected by the retry budget.";
         let retries = metrics.counter_vec("http_client_retries_total", help, &["server_address", "outcome"]);
         Self { tenths: Mutex::default(), retries }
     }
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_callee_that_stays_away_is_not_asked_twice_as_often() {
+    fn unavailable_service_is_not_called_twice_as_often() {
         let metrics = Metrics::new();
         let budgets = RetryBudgets::new(&metrics);
         let made = (0..100).filter(|_| budgets.withdraw("order-service")).count();
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_answers_are_worth_a_retry() {
+    fn ten_responses_allow_a_retry() {
         let budgets = RetryBudgets::new(&Metrics::new());
         while budgets.withdraw("order-service") {}
         for _ in 0..9 {

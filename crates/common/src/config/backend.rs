@@ -30,34 +30,34 @@ pub struct BackendConfig {
 impl BackendConfig {
     /// Reads the configuration and records problems; the addresses of `peers` are required.
     pub fn read(
-        settings: &mut EnvReader<'_>,
+        reader: &mut EnvReader<'_>,
         service: &'static str,
         default_port: u16,
         peers: &[ServiceName],
     ) -> Option<Self> {
         for old in ["DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME"] {
-            settings.renamed(old, "DATABASE_URL");
+            reader.renamed(old, "DATABASE_URL");
         }
-        settings.renamed("JWT_SECRET", "JWKS_URL");
-        let platform = PlatformConfig::read(settings, service, default_port);
-        let database = settings.required(
+        reader.renamed("JWT_SECRET", "JWKS_URL");
+        let platform = PlatformConfig::read(reader, service, default_port);
+        let database = reader.required(
             "DATABASE_URL",
             &format!("postgres://orders:secret@db/orders or sqlite://.shopfleet/{service}.db"),
         );
-        let currency = currency(settings);
-        let by_consul = settings.env.get("CONSUL_URL").is_some();
+        let currency = currency(reader);
+        let by_consul = reader.env.get("CONSUL_URL").is_some();
         let example = "http://127.0.0.1:3001/.well-known/jwks.json";
         let jwks_url = if by_consul {
-            settings.optional("JWKS_URL", example)
+            reader.optional("JWKS_URL", example)
         } else {
-            settings.required("JWKS_URL", example).map(Some)
+            reader.required("JWKS_URL", example).map(Some)
         };
-        let client_id = settings.required("CLIENT_ID", service);
-        let client_secret = settings.secret("CLIENT_SECRET", "a-long-random-text");
+        let client_id = reader.required("CLIENT_ID", service);
+        let client_secret = reader.secret("CLIENT_SECRET", "a-long-random-text");
         // Reported even if other platform settings are invalid; invalid addresses were reported already.
-        if let Some(known) = StaticAddresses::read(&mut EnvReader::new(settings.env)).filter(|_| !by_consul) {
+        if let Some(known) = StaticAddresses::read(&mut EnvReader::new(reader.env)).filter(|_| !by_consul) {
             for needed in peers {
-                known.require(settings, *needed);
+                known.require(reader, *needed);
             }
         }
         Some(Self {
@@ -71,11 +71,11 @@ impl BackendConfig {
     }
 }
 
-fn currency(settings: &mut EnvReader<'_>) -> Option<String> {
-    let currency = settings.or_default("CURRENCY", "USD".to_owned())?;
+fn currency(reader: &mut EnvReader<'_>) -> Option<String> {
+    let currency = reader.or_default("CURRENCY", "USD".to_owned())?;
     let valid = currency.len() == 3 && currency.bytes().all(|letter| letter.is_ascii_uppercase());
     if !valid {
-        settings.problem("CURRENCY", "must be three capital letters (ISO 4217); for example CURRENCY=USD");
+        reader.problem("CURRENCY", "must be three capital letters (ISO 4217); for example CURRENCY=USD");
     }
     valid.then_some(currency)
 }

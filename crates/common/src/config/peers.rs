@@ -73,10 +73,10 @@ pub struct StaticAddresses(BTreeMap<ServiceName, Url>);
 
 impl StaticAddresses {
     /// Reads the `<NAME>_SERVICE_URL` variables that are set.
-    pub fn read(settings: &mut EnvReader<'_>) -> Option<Self> {
+    pub fn read(reader: &mut EnvReader<'_>) -> Option<Self> {
         let (mut peers, mut right) = (BTreeMap::new(), true);
         for name in ServiceName::ALL {
-            let url = match settings.optional::<Url>(name.env(), name.example()) {
+            let url = match reader.optional::<Url>(name.env(), name.example()) {
                 Some(Some(url)) => url,
                 Some(None) => continue,
                 None => {
@@ -85,8 +85,8 @@ impl StaticAddresses {
                 }
             };
             if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-                let example = format!("is wrong: it is no HTTP address; for example {}={}", name.env(), name.example());
-                settings.problem(name.env(), example);
+                let example = format!("is invalid: not an HTTP URL; for example {}={}", name.env(), name.example());
+                reader.problem(name.env(), example);
                 right = false;
                 continue;
             }
@@ -96,10 +96,10 @@ impl StaticAddresses {
     }
 
     /// Records a problem if the address of a service is not set.
-    pub fn require(&self, settings: &mut EnvReader<'_>, name: ServiceName) {
+    pub fn require(&self, reader: &mut EnvReader<'_>, name: ServiceName) {
         if !self.0.contains_key(&name) {
             let example = format!("is missing; set it, for example {}={}", name.env(), name.example());
-            settings.problem(name.env(), example);
+            reader.problem(name.env(), example);
         }
     }
 
@@ -122,21 +122,21 @@ mod tests {
     use crate::config::Environment;
 
     #[test]
-    fn an_address_that_is_none_is_refused() {
+    fn invalid_address_is_rejected() {
         for wrong in ["orders", "ftp://orders", "unix:/x"] {
             let env = Environment::from_pairs([("ORDER_SERVICE_URL", wrong)]);
-            let mut settings = EnvReader::new(&env);
-            let peers = StaticAddresses::read(&mut settings);
-            assert!(settings.finish(peers).is_err(), "{wrong}");
+            let mut reader = EnvReader::new(&env);
+            let peers = StaticAddresses::read(&mut reader);
+            assert!(reader.finish(peers).is_err(), "{wrong}");
         }
     }
 
     #[test]
-    fn all_wrong_addresses_are_told_at_once() {
+    fn all_invalid_addresses_are_reported_at_once() {
         let env = Environment::from_pairs([("USER_SERVICE_URL", "users"), ("ORDER_SERVICE_URL", "ftp://orders")]);
-        let mut settings = EnvReader::new(&env);
-        let peers = StaticAddresses::read(&mut settings);
-        let error = settings.finish(peers).unwrap_err();
+        let mut reader = EnvReader::new(&env);
+        let peers = StaticAddresses::read(&mut reader);
+        let error = reader.finish(peers).unwrap_err();
         assert_eq!(error.problems().len(), 2, "{error}");
     }
 }

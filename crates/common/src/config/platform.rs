@@ -22,27 +22,27 @@ pub struct ConsulConfig {
     pub advertise_host: String,
 }
 
-fn consul(settings: &mut EnvReader<'_>) -> Option<Option<ConsulConfig>> {
-    let agent = settings.optional::<Url>("CONSUL_URL", "http://consul:8500");
-    let host = settings.optional::<String>("ADVERTISE_HOST", "order-service");
+fn consul(reader: &mut EnvReader<'_>) -> Option<Option<ConsulConfig>> {
+    let agent = reader.optional::<Url>("CONSUL_URL", "http://consul:8500");
+    let host = reader.optional::<String>("ADVERTISE_HOST", "order-service");
     match (agent?, host?) {
         (None, _) => Some(None),
         (Some(agent), _) if !matches!(agent.scheme(), "http" | "https") || !agent.has_host() => {
-            settings
-                .problem("CONSUL_URL", "is wrong: it is no HTTP address; for example CONSUL_URL=http://consul:8500");
+            reader.problem("CONSUL_URL", "is invalid: not an HTTP URL; for example CONSUL_URL=http://consul:8500");
             None
         }
         (Some(_), Some(host))
             if host.contains(['/', '[', '@']) || host.contains(':') && host.parse::<IpAddr>().is_err() =>
         {
-            let example = "is wrong: it is a name or an IP address alone; for example ADVERTISE_HOST=order-service";
-            settings.problem("ADVERTISE_HOST", example);
+            let example =
+                "is invalid: must be a host name or IP address without port; for example ADVERTISE_HOST=order-service";
+            reader.problem("ADVERTISE_HOST", example);
             None
         }
         (Some(agent), Some(advertise_host)) => Some(Some(ConsulConfig { agent, advertise_host })),
         (Some(_), None) => {
-            let example = "is missing; with CONSUL_URL set it, for example ADVERTISE_HOST=order-service";
-            settings.problem("ADVERTISE_HOST", example);
+            let example = "is missing; required with CONSUL_URL, for example ADVERTISE_HOST=order-service";
+            reader.problem("ADVERTISE_HOST", example);
             None
         }
     }
@@ -81,7 +81,7 @@ pub struct PlatformConfig {
 
 impl PlatformConfig {
     /// Reads the configuration and records problems.
-    pub fn read(settings: &mut EnvReader<'_>, service: &'static str, default_port: u16) -> Option<Self> {
+    pub fn read(reader: &mut EnvReader<'_>, service: &'static str, default_port: u16) -> Option<Self> {
         for (old, new) in [
             ("REDIS_HOST", "REDIS_URL"),
             ("REDIS_PORT", "REDIS_URL"),
@@ -93,20 +93,20 @@ impl PlatformConfig {
             ("CONSUL_PORT", "CONSUL_URL"),
             ("JAEGER_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
         ] {
-            settings.renamed(old, new);
+            reader.renamed(old, new);
         }
-        let host = settings.or_default("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let port = settings.or_default("PORT", default_port);
-        let cache = settings.secret_url("REDIS_URL", "redis://redis:6379 or memory:");
-        let bus = settings.secret_url("RABBITMQ_URL", "amqp://user:secret@rabbitmq/%2f or sqlite://.shopfleet/bus.db");
-        let peers = StaticAddresses::read(settings);
-        let consul = consul(settings);
-        let issuer = settings.or_default("JWT_ISSUER", "shopfleet".to_owned());
-        let trusted_proxies = settings.parsed_list("TRUSTED_PROXIES", TRUSTED_PROXIES);
-        let allowed_origins = settings.list("ALLOWED_ORIGINS");
-        let version = settings.or_default("SERVICE_VERSION", env!("CARGO_PKG_VERSION").to_owned());
-        let environment = settings.or_default("ENVIRONMENT", "development".to_owned());
-        let faults = settings.or_default("FAULTS", Switch(false));
+        let host = reader.or_default("HOST", IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let port = reader.or_default("PORT", default_port);
+        let cache = reader.secret_url("REDIS_URL", "redis://redis:6379 or memory:");
+        let bus = reader.secret_url("RABBITMQ_URL", "amqp://user:secret@rabbitmq/%2f or sqlite://.shopfleet/bus.db");
+        let peers = StaticAddresses::read(reader);
+        let consul = consul(reader);
+        let issuer = reader.or_default("JWT_ISSUER", "shopfleet".to_owned());
+        let trusted_proxies = reader.parsed_list("TRUSTED_PROXIES", TRUSTED_PROXIES);
+        let allowed_origins = reader.list("ALLOWED_ORIGINS");
+        let version = reader.or_default("SERVICE_VERSION", env!("CARGO_PKG_VERSION").to_owned());
+        let environment = reader.or_default("ENVIRONMENT", "development".to_owned());
+        let faults = reader.or_default("FAULTS", Switch(false));
         Some(Self {
             service,
             host: host?,
@@ -132,13 +132,13 @@ mod tests {
 
     fn read(pairs: &[(&'static str, &'static str)]) -> Result<Option<ConsulConfig>, crate::config::ConfigError> {
         let env = Environment::from_pairs(pairs.iter().copied());
-        let mut settings = EnvReader::new(&env);
-        let config = consul(&mut settings);
-        settings.finish(config)
+        let mut reader = EnvReader::new(&env);
+        let config = consul(&mut reader);
+        reader.finish(config)
     }
 
     #[test]
-    fn consul_is_used_where_it_is_named_and_needs_an_address_to_advertise() {
+    fn consul_requires_an_address_to_advertise() {
         assert!(read(&[]).unwrap().is_none());
         assert!(read(&[("ADVERTISE_HOST", "orders")]).unwrap().is_none());
         for host in ["orders", "10.0.0.7", "::1"] {
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_are_none_are_refused() {
+    fn invalid_addresses_are_rejected() {
         for agent in ["consul:8500", "consul", "unix:/run/consul"] {
             let error = read(&[("CONSUL_URL", agent), ("ADVERTISE_HOST", "orders")]).unwrap_err();
             assert!(error.to_string().contains("CONSUL_URL"), "{error}");

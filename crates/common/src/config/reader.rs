@@ -159,7 +159,7 @@ impl<'a> EnvReader<'a> {
     pub fn renamed(&mut self, old: &'static str, new: &'static str) {
         let secret_file = format!("{new}_FILE");
         if self.env.get(old).is_some() && self.env.get(new).is_none() && self.env.get(&secret_file).is_none() {
-            self.problem(old, format!("is no longer read: it became {new}"));
+            self.problem(old, format!("is no longer read: use {new} instead"));
         }
     }
 
@@ -183,7 +183,7 @@ impl<'a> EnvReader<'a> {
         T::Err: Display,
     {
         text.parse()
-            .map_err(|error| self.problem(name, format!("is wrong: {error}; for example {name}={example}")))
+            .map_err(|error| self.problem(name, format!("is invalid: {error}; for example {name}={example}")))
             .ok()
     }
 }
@@ -194,14 +194,14 @@ mod tests {
     use crate::config::urls::DatabaseUrl;
 
     #[test]
-    fn all_problems_are_told_at_once_with_examples() {
+    fn all_problems_are_reported_at_once_with_examples() {
         let env = Environment::from_pairs([("PORT", "many"), ("EMPTY", "")]);
-        let mut settings = EnvReader::new(&env);
-        let port = settings.or_default("PORT", 3003_u16);
-        let url = settings.required::<DatabaseUrl>("DATABASE_URL", "sqlite://orders.db");
-        let key = settings.secret("STRIPE_SECRET_KEY", "sk_test_123");
-        let empty = settings.required::<String>("EMPTY", "something");
-        let error = settings.finish(port.zip(url).zip(key).zip(empty)).unwrap_err();
+        let mut reader = EnvReader::new(&env);
+        let port = reader.or_default("PORT", 3003_u16);
+        let url = reader.required::<DatabaseUrl>("DATABASE_URL", "sqlite://orders.db");
+        let key = reader.secret("STRIPE_SECRET_KEY", "sk_test_123");
+        let empty = reader.required::<String>("EMPTY", "something");
+        let error = reader.finish(port.zip(url).zip(key).zip(empty)).unwrap_err();
         assert_eq!(error.problems().len(), 4, "{error}");
         assert!(error.to_string().contains("PORT is wrong"), "{error}");
         assert!(error.to_string().contains("DATABASE_URL=sqlite://orders.db"), "{error}");
@@ -209,25 +209,25 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_may_stand_in_a_file() {
+    fn secret_is_read_from_a_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "hidden\n").unwrap();
         let env =
             Environment::from_pairs([("KEY_FILE", file.path().to_str().unwrap()), ("GONE_FILE", "/nonexistent/x")]);
-        let mut settings = EnvReader::new(&env);
-        assert_eq!(settings.secret("KEY", "x").unwrap().expose_secret(), "hidden");
-        assert!(settings.secret("GONE", "x").is_none());
-        assert!(settings.finish(Some(())).unwrap_err().to_string().contains("GONE_FILE=/nonexistent/x"));
+        let mut reader = EnvReader::new(&env);
+        assert_eq!(reader.secret("KEY", "x").unwrap().expose_secret(), "hidden");
+        assert!(reader.secret("GONE", "x").is_none());
+        assert!(reader.finish(Some(())).unwrap_err().to_string().contains("GONE_FILE=/nonexistent/x"));
     }
 
     #[test]
-    fn a_variable_of_the_older_services_is_told_what_it_became() {
+    fn renamed_variable_is_reported_with_its_new_name() {
         let env = Environment::from_pairs([("DB_HOST", "localhost")]);
-        let mut settings = EnvReader::new(&env);
-        settings.renamed("DB_HOST", "DATABASE_URL");
-        settings.renamed("DB_PORT", "DATABASE_URL");
-        let error = settings.finish(Some(())).unwrap_err();
-        assert_eq!(error.problems(), ["DB_HOST is no longer read: it became DATABASE_URL"]);
+        let mut reader = EnvReader::new(&env);
+        reader.renamed("DB_HOST", "DATABASE_URL");
+        reader.renamed("DB_PORT", "DATABASE_URL");
+        let error = reader.finish(Some(())).unwrap_err();
+        assert_eq!(error.problems(), ["DB_HOST is no longer read: use DATABASE_URL instead"]);
     }
 
     #[test]

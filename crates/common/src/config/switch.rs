@@ -20,7 +20,7 @@ impl FromStr for Switch {
         match text {
             "on" => Ok(Self(true)),
             "off" => Ok(Self(false)),
-            _ => Err("it is neither `on` nor `off`"),
+            _ => Err("must be `on` or `off`"),
         }
     }
 }

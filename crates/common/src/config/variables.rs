@@ -20,7 +20,7 @@ const TELEMETRY: &[(&str, &str)] = &[
 #[must_use]
 pub fn of<C>(read: fn(&Environment) -> Result<C, ConfigError>) -> Vec<Variable> {
     // Nothing is set, so the reader fails and its error lists the variables.
-    let mut variables = read(&Environment::default()).err().map(|refusal| refusal.variables).unwrap_or_default();
+    let mut variables = read(&Environment::default()).err().map(|error| error.variables).unwrap_or_default();
     let telemetry = TELEMETRY.iter().map(|(name, default)| Variable::new(name, false, *default, false));
     variables.extend(telemetry);
     let mut seen = std::collections::HashSet::new();
@@ -47,17 +47,17 @@ mod tests {
     use crate::config::EnvReader;
 
     fn read(env: &Environment) -> Result<(), ConfigError> {
-        let mut settings = EnvReader::new(env);
-        let port = settings.or_default("PORT", 3003_u16);
-        let url = settings.required::<String>("STRIPE_API_URL", "https://api.stripe.com");
-        let key = settings.secret("STRIPE_SECRET_KEY", "sk_test_123");
-        let old = settings.optional_secret("JWT_PREVIOUS_PUBLIC_KEYS");
-        let origins = settings.list("ALLOWED_ORIGINS");
-        settings.finish((|| Some((port?, url?, key?, old?, origins)))()).map(drop)
+        let mut reader = EnvReader::new(env);
+        let port = reader.or_default("PORT", 3003_u16);
+        let url = reader.required::<String>("STRIPE_API_URL", "https://api.stripe.com");
+        let key = reader.secret("STRIPE_SECRET_KEY", "sk_test_123");
+        let old = reader.optional_secret("JWT_PREVIOUS_PUBLIC_KEYS");
+        let origins = reader.list("ALLOWED_ORIGINS");
+        reader.finish((|| Some((port?, url?, key?, old?, origins)))()).map(drop)
     }
 
     #[test]
-    fn what_is_read_is_told() {
+    fn read_variables_are_documented() {
         let variables = of(read);
         let names: Vec<_> = variables.iter().map(|variable| variable.name).collect();
         let telemetry = TELEMETRY.iter().map(|(name, _)| *name);

@@ -7,10 +7,10 @@ pub use crate::fault::failpoint::hit;
 /// idempotency key.
 #[must_use]
 pub fn describe_effects(service: &str, effects: &Effects) -> String {
-    let hears = effects.handled.map(|handled| handled.consumer);
-    let causes = effects.events.iter().map(|event| event.event.event_type().as_str());
+    let consumes = effects.handled.map(|handled| handled.consumer);
+    let publishes = effects.events.iter().map(|event| event.event.event_type().as_str());
     let keyed = effects.keyed.as_ref().map(|keyed| if keyed.answer.is_some() { "answer" } else { "resource" });
-    let parts: Vec<_> = std::iter::once(service).chain(hears).chain(causes).chain(keyed).collect();
+    let parts: Vec<_> = std::iter::once(service).chain(consumes).chain(publishes).chain(keyed).collect();
     parts.join(" ")
 }
 
@@ -23,7 +23,7 @@ mod tests {
     use crate::database::effects::Handled;
 
     #[test]
-    fn a_point_is_named_by_what_happens_there() {
+    fn failpoint_is_named_by_the_effects_of_the_commit() {
         let now = DateTime::UNIX_EPOCH;
         let handled = Handled { consumer: "order.payments", event_id: EventId::generate(now) };
         assert_eq!(

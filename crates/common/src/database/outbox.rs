@@ -90,6 +90,6 @@ pub(crate) fn retry_at(at: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
 /// Logs an unreadable row and returns the time of the next attempt.
 fn unreadable(seq: i64, at: Option<DateTime<Utc>>, error: &StoreError, now: DateTime<Utc>) -> DateTime<Utc> {
     let error = crate::error_chain(error);
-    tracing::error!(seq, error, "a row of the outbox cannot be read, it is tried again later");
+    tracing::error!(seq, error, "outbox row not decoded; retrying later");
     retry_at(at.unwrap_or_default(), now)
 }

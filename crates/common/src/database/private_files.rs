@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_taken_from_others() {
+    fn existing_files_become_private() {
         let directory = tempfile::tempdir().unwrap();
         let (data, mail) = (directory.path().join("data"), directory.path().join("data/mail/new"));
         fs::create_dir_all(&mail).unwrap();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_of_others_is_left_alone() {
+    fn directory_of_another_owner_is_unchanged() {
         let directory = tempfile::tempdir().unwrap();
         let (shared, neighbour) = (directory.path().join("shared"), directory.path().join("shared/neighbour"));
         fs::create_dir_all(&neighbour).unwrap();
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_not_followed() {
+    fn link_is_not_followed() {
         let directory = tempfile::tempdir().unwrap();
         let (data, elsewhere) = (directory.path().join("data"), directory.path().join("elsewhere"));
         fs::create_dir(&data).unwrap();

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_count_is_not_repeated_before_its_time() {
+    async fn count_is_not_repeated_before_its_time() {
         let counts = Arc::new(AtomicU32::new(0));
         let counted = counts.clone();
         let census = RowCountWorker::worker(crate::telemetry::clock::system(), move || {

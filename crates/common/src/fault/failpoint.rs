@@ -34,7 +34,7 @@ fn record_and_maybe_abort(folder: &std::path::Path, name: &str) {
         let seen = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("seen"));
         // One write per line, so processes that share the file do not mix their lines.
         if let Err(error) = seen.and_then(|mut seen| seen.write_all(format!("{name}\n").as_bytes())) {
-            tracing::error!(%error, "a crash point cannot be noted");
+            tracing::error!(%error, "failpoint not recorded");
         }
     }
     let armed = folder.join("armed");
@@ -57,13 +57,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_named_without_its_ids() {
+    fn path_template_has_no_ids() {
         assert_eq!(path_template("/api/orders/0190f5c8-1/cancel?x=1"), "/api/orders/{id}/cancel");
     }
 
     #[cfg(debug_assertions)]
     #[test]
-    fn a_point_that_is_not_armed_is_noted_once_and_passed() {
+    fn unarmed_failpoint_is_recorded_once() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("armed"), "another one").unwrap();
         for _ in 0..2 {

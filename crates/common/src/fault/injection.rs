@@ -45,16 +45,16 @@ macro_rules! faults {
 }
 
 faults! {
-    HttpErrors = "http-errors", None, 0, "Requests are answered with 500.";
-    HttpDelay = "http-delay", None, 1000, "Requests are held up.";
-    CacheGone = "cache-gone", None, 0, "The cache does not answer.";
-    PublishErrors = "publish-errors", None, 0, "Events are not taken by the bus.";
-    ConsumerStop = "consumer-stop", None, 0, "Messages are not taken from the queues.";
-    ConsumerErrors = "consumer-errors", None, 0, "Messages cannot be read, so that they fail.";
-    SlowPasswords = "slow-passwords", Some("user-service"), 1000, "Hashing a password takes longer.";
-    HotRow = "hot-row", Some("product-service"), 250, "Reservations wait for each other, as for one row that all need.";
-    ProviderErrors = "provider-errors", Some("payment-service"), 0, "Calls of the payment provider fail with 500.";
-    ProviderDelay = "provider-delay", Some("payment-service"), 3000, "Calls of the payment provider are held up.";
+    HttpErrors = "http-errors", None, 0, "Requests fail with 500.";
+    HttpDelay = "http-delay", None, 1000, "Requests are delayed.";
+    CacheGone = "cache-gone", None, 0, "The cache is unavailable.";
+    PublishErrors = "publish-errors", None, 0, "Publishing fails.";
+    ConsumerStop = "consumer-stop", None, 0, "Consumers receive no messages.";
+    ConsumerErrors = "consumer-errors", None, 0, "Messages are unreadable and fail.";
+    SlowPasswords = "slow-passwords", Some("user-service"), 1000, "Password hashing is delayed.";
+    HotRow = "hot-row", Some("product-service"), 250, "Reservations wait for each other, as for one locked row.";
+    ProviderErrors = "provider-errors", Some("payment-service"), 0, "Calls to the payment provider fail with 500.";
+    ProviderDelay = "provider-delay", Some("payment-service"), 3000, "Calls to the payment provider are delayed.";
 }
 
 /// Settings of an active fault.
@@ -97,7 +97,7 @@ impl Faults {
     /// Creates faults of a service, none of them active.
     #[must_use]
     pub fn on(service: &'static str) -> Self {
-        tracing::warn!(service, "faults can be put into this process: FAULTS=on");
+        tracing::warn!(service, "fault injection enabled: FAULTS=on");
         Self(Some(Arc::new(Inner { service, set: RwLock::default(), row: tokio::sync::Mutex::default() })))
     }
 
@@ -131,7 +131,7 @@ impl Faults {
         let fault = inner.named(name)?;
         let strength = FaultSettings { rate: rate.unwrap_or(1.0), delay_ms: delay_ms.unwrap_or(fault.delay_ms()) };
         inner.set.write().unwrap_or_else(PoisonError::into_inner).insert(fault, strength);
-        tracing::warn!(fault = fault.as_str(), rate = strength.rate, delay_ms = strength.delay_ms, "a fault is put in");
+        tracing::warn!(fault = fault.as_str(), rate = strength.rate, delay_ms = strength.delay_ms, "fault activated");
         Ok((fault, strength))
     }
 
@@ -143,7 +143,7 @@ impl Faults {
         let inner = self.0.as_ref().ok_or(FaultError::Off)?;
         let fault = inner.named(name)?;
         if inner.set.write().unwrap_or_else(PoisonError::into_inner).remove(&fault).is_some() {
-            tracing::warn!(fault = fault.as_str(), "a fault is taken out");
+            tracing::warn!(fault = fault.as_str(), "fault deactivated");
         }
         Ok(())
     }
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_was_started_without_has_none() {
+    fn faults_cannot_be_set_if_disabled() {
         let faults = Faults::off();
         assert_eq!(faults.list(), Err(FaultError::Off));
         assert_eq!(faults.set("http-errors", None, None), Err(FaultError::Off));
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_strikes_from_when_it_is_set_until_it_is_cleared() {
+    fn fault_occurs_from_its_activation_to_its_deactivation() {
         let faults = Faults::on("payment-service");
         assert!(!faults.should_fail(Fault::ProviderErrors));
         let strength = FaultSettings { rate: 1.0, delay_ms: 3000 };
@@ -217,14 +217,14 @@ mod tests {
     }
 
     #[test]
-    fn a_service_has_those_that_make_sense_in_it() {
+    fn service_has_only_its_own_faults() {
         let faults = Faults::on("order-service");
         assert_eq!(faults.set("hot-row", None, None), Err(FaultError::Unknown));
         assert_eq!(faults.set("earthquake", None, None), Err(FaultError::Unknown));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn those_who_need_a_hot_row_wait_one_after_the_other() {
+    async fn callers_wait_one_after_another_for_a_hot_row() {
         let faults = Faults::on("product-service");
         let begun = tokio::time::Instant::now();
         faults.simulate_row_lock().await;

@@ -53,7 +53,7 @@ impl ApiError {
     /// Creates an internal error (500), whose cause the client does not see.
     #[must_use]
     pub fn internal(source: impl Into<BoxError>) -> Self {
-        Self::new(ErrorCode::Internal, "The request failed by a fault of the service").because(source)
+        Self::new(ErrorCode::Internal, "Internal server error").because(source)
     }
 
     /// Creates an error for an unavailable dependency: 503 with `Retry-After`.
@@ -84,11 +84,8 @@ impl ApiError {
             field => format!("{field} {}", error.message),
         });
         let detail = named.collect::<Vec<_>>().join("; ");
-        Self::new(
-            ErrorCode::ValidationFailed,
-            if detail.is_empty() { "The input is not valid".to_owned() } else { detail },
-        )
-        .field_errors(errors)
+        Self::new(ErrorCode::ValidationFailed, if detail.is_empty() { "Invalid input".to_owned() } else { detail })
+            .field_errors(errors)
     }
 
     /// Sets another status than the code's own.
@@ -110,7 +107,7 @@ impl ApiError {
     pub fn with(mut self, key: &str, value: impl Serialize) -> Self {
         match serde_json::to_value(value) {
             Ok(value) => drop(self.0.extensions.insert(key.to_owned(), value)),
-            Err(error) => tracing::error!(key, %error, "a member of a refusal cannot be written"),
+            Err(error) => tracing::error!(key, %error, "error extension not serialized"),
         }
         self
     }
@@ -180,12 +177,10 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_) => {
-                Self::unavailable("The service's store is unavailable", error)
+                Self::unavailable("Database unavailable, retry later", error)
             }
-            StoreError::DiskFull(_) => Self::unavailable("The disk of the service's store is full", error),
-            StoreError::LeaseLost => {
-                Self::new(ErrorCode::Conflict, "Something else changed this meanwhile").because(error)
-            }
+            StoreError::DiskFull(_) => Self::unavailable("Database disk full, retry later", error),
+            StoreError::LeaseLost => Self::new(ErrorCode::Conflict, "Concurrent modification, retry").because(error),
             _ => Self::internal(error),
         }
     }
@@ -203,7 +198,7 @@ impl From<CallError> for ApiError {
 }
 
 pub(super) fn deadline_exceeded() -> ApiError {
-    ApiError::new(ErrorCode::DeadlineExceeded, "The request took longer than its deadline")
+    ApiError::new(ErrorCode::DeadlineExceeded, "Request deadline exceeded")
 }
 
 impl IntoResponse for ApiError {
@@ -240,7 +235,7 @@ impl IntoResponse for ApiError {
 
 fn problem_body(problem: &Problem) -> Vec<u8> {
     serde_json::to_vec(problem).unwrap_or_else(|error| {
-        tracing::error!(%error, "a refusal cannot be written");
+        tracing::error!(%error, "error response not serialized");
         Vec::new()
     })
 }
@@ -256,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_is_a_problem_with_the_older_fields_beside_it() {
+    async fn error_is_a_problem_with_the_previous_fields() {
         let error =
             ApiError::new(ErrorCode::InsufficientStock, "Insufficient stock for some items").with("shortages", [1]);
         let response = error.into_response();
@@ -273,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_without_a_token_challenges() {
+    async fn error_without_a_token_has_a_challenge() {
         let response = ApiError::unauthenticated().into_response();
         assert_eq!(
             (response.status(), &response.headers()[WWW_AUTHENTICATE]),
@@ -284,21 +279,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cause_is_never_shown() {
+    async fn cause_is_not_shown() {
         let response = ApiError::internal("password of the store is wrong").into_response();
         assert_eq!(response.status(), 500);
         assert!(!body(response).await.to_string().contains("password"));
     }
 
     #[test]
-    fn the_time_to_come_back_is_rounded_up() {
+    fn retry_after_is_rounded_up() {
         let error =
             ApiError::new(ErrorCode::TooManyRequests, "Too many attempts").retry_after(Duration::from_millis(1500));
         assert_eq!(error.into_response().headers()[RETRY_AFTER], "2");
     }
 
     #[test]
-    fn a_store_that_is_away_is_unavailable_and_any_other_failure_of_it_a_fault() {
+    fn unavailable_store_is_503_and_other_failures_are_500() {
         assert_eq!(ApiError::from(StoreError::Unavailable("away".into())).code(), ErrorCode::ServiceUnavailable);
         assert_eq!(ApiError::from(StoreError::LeaseLost).code(), ErrorCode::Conflict);
         assert_eq!(ApiError::from(StoreError::Corrupt("row".to_owned())).code(), ErrorCode::Internal);

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_field_that_is_too_deep_is_named() {
+    fn field_with_too_many_levels_is_named() {
         let body = format!(r#"{{"a": {{"b": [1]}}, "meta\"data" : {}, "c": 1}}"#, nested(33));
         assert_eq!(deep_field(&body, 33), Some(r#"meta\"data"#));
         assert_eq!(deep_field(&nested(33), 33), None);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_meaning_has_one_canonical_text() {
+    fn equal_json_has_one_canonical_text() {
         let one = json!({"b": [5, "x"], "a": {"d": 5.0, "c": null}});
         let other: Value = serde_json::from_str(r#"{ "a": {"c": null, "d": 5}, "b": [5.0, "x"] }"#).unwrap();
         assert_eq!(canonical(&one), canonical(&other));

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_handler_says_about_caches_stays() {
+    fn cache_headers_of_the_handler_are_kept() {
         let mut headers = HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static("public"))]);
         protect(&mut headers, true);
         assert_eq!(headers[CACHE_CONTROL], "public");

@@ -127,7 +127,7 @@ impl Dependency {
         let failure = match tokio::time::timeout(CHECK_TIMEOUT, (self.check)()).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(crate::error_chain(&*error)),
-            Err(_) => Some("it does not answer in time".to_owned()),
+            Err(_) => Some("timed out".to_owned()),
         };
         let status = match (&failure, self.critical) {
             (None, _) => DependencyStatus::Up,
@@ -135,7 +135,7 @@ impl Dependency {
             (Some(_), false) => DependencyStatus::Degraded,
         };
         if let Some(error) = failure {
-            tracing::warn!(dependency = self.name, error, "a dependency does not answer");
+            tracing::warn!(dependency = self.name, error, "dependency unavailable");
         }
         DependencyReport { name: self.name, status, critical: self.critical }
     }

@@ -113,18 +113,18 @@ where
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let refuse =
+    let invalid =
         |message: String| ApiError::validation(vec![FieldError { field: IDEMPOTENCY_KEY.to_owned(), message }]);
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(refuse("must be sent once".to_owned()));
+        return Err(invalid("must be sent once".to_owned()));
     }
-    let key = value.to_str().map_err(|_| refuse("must be ASCII text".to_owned()))?;
+    let key = value.to_str().map_err(|_| invalid("must be ASCII text".to_owned()))?;
     if KEY_CHARS.contains(&key.len()) {
         Ok(Some(key.to_owned()))
     } else {
-        Err(refuse(format!("must have from {} to {} characters", KEY_CHARS.start(), KEY_CHARS.end())))
+        Err(invalid(format!("must have from {} to {} characters", KEY_CHARS.start(), KEY_CHARS.end())))
     }
 }
 
@@ -156,37 +156,37 @@ where
         Begun::Go(turn) => {
             let claim = turn.claim.clone();
             match work(Some(turn)).await {
-                Ok(answer) => respond(answer, false),
-                Err(refusal) => {
+                Ok(response) => respond(response, false),
+                Err(error) => {
                     if let Err(error) = keys.forget(&claim).await {
                         let error = crate::error_chain(&error);
-                        tracing::warn!(error, "an idempotency key stays taken until its lease runs out");
+                        tracing::warn!(error, "idempotency key not released; it is locked until its lease ends");
                     }
-                    Err(refusal)
+                    Err(error)
                 }
             }
         }
-        Begun::Done(answer) => respond(answer, true),
+        Begun::Done(response) => respond(response, true),
         Begun::InFlight => {
-            let detail = "A request with this idempotency key is being carried out";
+            let detail = "A request with this idempotency key is in progress";
             Err(ApiError::new(ErrorCode::IdempotencyInFlight, detail))
         }
         Begun::Mismatch => {
-            let detail = "The idempotency key was used for another request";
+            let detail = "The idempotency key belongs to another request";
             Err(ApiError::new(ErrorCode::IdempotencyMismatch, detail))
         }
     }
 }
 
-fn respond(answer: KeptAnswer, replayed: bool) -> Result<Response, ApiError> {
-    let status = StatusCode::from_u16(answer.status).map_err(ApiError::internal)?;
+fn respond(response: KeptAnswer, replayed: bool) -> Result<Response, ApiError> {
+    let status = StatusCode::from_u16(response.status).map_err(ApiError::internal)?;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(location) = answer.location {
+    if let Some(location) = response.location {
         headers.insert(LOCATION, HeaderValue::from_str(&location).map_err(ApiError::internal)?);
     }
     if replayed {
         headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     }
-    Ok((status, headers, answer.body).into_response())
+    Ok((status, headers, response.body).into_response())
 }

@@ -34,12 +34,12 @@ pub(super) async fn request_limits(State(in_flight): State<TaskTracker>, request
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let request = match body::limit(request) {
         Ok(request) => request,
-        Err(refusal) => return refusal.into_response(),
+        Err(error) => return error.into_response(),
     };
     let handler =
         AssertUnwindSafe(next.run(request)).catch_unwind().map(|outcome| outcome.unwrap_or_else(panic_response));
     let Some(context) = request_context::current() else {
-        return ApiError::internal("a request has no context").into_response();
+        return ApiError::internal("the request has no context").into_response();
     };
     let deadline = context.deadline;
     if reads {
@@ -64,7 +64,7 @@ fn deadline_response() -> Response {
 }
 
 // `catch_unwind` returns the panic by value.
-#[expect(clippy::needless_pass_by_value, reason = "it is the form in which a panic is caught")]
+#[expect(clippy::needless_pass_by_value, reason = "`catch_unwind` returns a box")]
 fn panic_response(panic: Box<dyn Any + Send>) -> Response {
     ApiError::internal(format!("handler panicked: {}", panic_message(&*panic))).into_response()
 }

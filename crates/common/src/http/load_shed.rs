@@ -21,7 +21,7 @@ const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 pub fn counter(metrics: &Metrics) -> IntCounterVec {
     metrics.counter_vec(
         "http_server_requests_shed_total",
-        "Requests that were refused, since there were too many.",
+        "Requests rejected by load shedding, by reason.",
         &["reason"],
     )
 }
@@ -44,7 +44,7 @@ impl ConcurrencyLimit {
 
     fn overload(&self, reason: &str) -> Response {
         self.shed.with_label_values(&[reason]).inc();
-        let detail = "The service has more to do than it can; come back in a moment";
+        let detail = "Service overloaded, retry later";
         ApiError::new(ErrorCode::ServiceUnavailable, detail).retry_after(RETRY_AFTER).into_response()
     }
 }

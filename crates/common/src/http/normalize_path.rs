@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_slash_goes() {
+    fn only_the_trailing_slash_is_removed() {
         for (from, to) in [
             ("/api/products/", Some("/api/products")),
             ("/api/products/?page=1&x=/", Some("/api/products?page=1&x=/")),

@@ -14,7 +14,7 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Server};
+use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Server};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_swagger_ui::Config;
 
@@ -35,10 +35,8 @@ pub struct OpenApiInfo {
 
 /// Adds the parts that all documents share: title, bearer token, problem responses.
 pub(super) fn complete(api: &mut OpenApi, info: OpenApiInfo, version: &str) {
-    info.title.clone_into(&mut api.info.title);
-    api.info.description = Some(info.description.to_owned());
-    version.clone_into(&mut api.info.version);
-    api.info.license = None;
+    // A new head: utoipa fills in the author and license of this crate.
+    api.info = InfoBuilder::new().title(info.title).description(Some(info.description)).version(version).build();
     // Relative to the origin, so that the page works through a gateway as well.
     api.servers = Some(vec![Server::new("/")]);
     let components = api.components.get_or_insert_default();
@@ -52,7 +50,7 @@ pub(super) fn complete(api: &mut OpenApi, info: OpenApiInfo, version: &str) {
     for item in api.paths.paths.values_mut() {
         let calls = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
         for operation in calls.into_iter().flatten() {
-            add_refusal(operation);
+            add_error(operation);
             name_problem_type(operation);
             name_replays(operation);
         }
@@ -83,22 +81,22 @@ fn name_replays(operation: &mut Operation) {
         if status.starts_with('2') {
             let header = HeaderBuilder::new()
                 .schema(Some(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["true"]))))
-                .description(Some("Sent if the response is that of an earlier request with the same key"))
+                .description(Some("Sent if the response repeats that of an earlier request with the same key"))
                 .build();
             response.headers.insert("Idempotency-Replayed".to_owned(), RefOr::T(header));
         }
     }
 }
 
-fn add_refusal(operation: &mut Operation) {
+fn add_error(operation: &mut Operation) {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build();
-    let refusal = ResponseBuilder::new().description("A refusal").content(PROBLEM_JSON, content).build();
-    operation.responses.responses.entry("default".to_owned()).or_insert_with(|| refusal.into());
+    let response = ResponseBuilder::new().description("Error").content(PROBLEM_JSON, content).build();
+    operation.responses.responses.entry("default".to_owned()).or_insert_with(|| response.into());
 }
 
 pub(super) fn routes(api: &OpenApi) -> Router {
     let document = api.to_json().unwrap_or_else(|error| {
-        tracing::error!(%error, "the OpenAPI document cannot be written");
+        tracing::error!(%error, "OpenAPI document not serialized");
         "{}".to_owned()
     });
     let document: Arc<str> = document.into();
@@ -131,7 +129,7 @@ fn is_plain(name: &str) -> bool {
 fn file(name: &str, config: Arc<Config<'static>>) -> Response {
     match utoipa_swagger_ui::serve(name, config) {
         Ok(Some(file)) => ([(CONTENT_TYPE, file.content_type)], file.bytes.into_owned()).into_response(),
-        Ok(None) => ApiError::new(ErrorCode::NotFound, "There is nothing at this path").into_response(),
+        Ok(None) => ApiError::new(ErrorCode::NotFound, "Path not found").into_response(),
         Err(error) => ApiError::internal(error.to_string()).into_response(),
     }
 }

@@ -100,7 +100,7 @@ async fn dead_letters(_caller: AdminOnly, State(ops): State<Ops>) -> Result<Json
 async fn redrive(_caller: AdminOnly, State(ops): State<Ops>, Path(id): Path<EventId>) -> Result<StatusCode, ApiError> {
     for queue in ops.queues {
         if ops.bus.redrive(queue.name, id).await.map_err(bus_unavailable)? {
-            tracing::info!(queue = queue.name, event_id = %id, "a dead letter was put back");
+            tracing::info!(queue = queue.name, event_id = %id, "dead letter redriven");
             return Ok(StatusCode::NO_CONTENT);
         }
     }
@@ -116,7 +116,7 @@ async fn delete_dead_letter(
 ) -> Result<StatusCode, ApiError> {
     for queue in ops.queues {
         if ops.bus.delete_dead_letter(queue.name, id).await.map_err(bus_unavailable)? {
-            tracing::info!(queue = queue.name, event_id = %id, "a dead letter was removed");
+            tracing::info!(queue = queue.name, event_id = %id, "dead letter deleted");
             return Ok(StatusCode::NO_CONTENT);
         }
     }
@@ -124,11 +124,11 @@ async fn delete_dead_letter(
 }
 
 fn bus_unavailable(error: BusError) -> ApiError {
-    ApiError::unavailable("The event bus does not answer", error)
+    ApiError::unavailable("Event bus unavailable, retry later", error)
 }
 
 fn not_found() -> ApiError {
-    ApiError::new(ErrorCode::NotFound, "There is no such dead letter")
+    ApiError::new(ErrorCode::NotFound, "Dead letter not found")
 }
 
 /// Page of audit rows: those after an id, at most `limit`.

@@ -117,7 +117,7 @@ fn allowed(bytes: usize) -> Duration {
 }
 
 fn too_slow() -> NotReceived {
-    let detail = "The body was not received in time";
+    let detail = "Request body timed out";
     NotReceived::Rejected(ApiError::new(ErrorCode::RequestTimeout, detail))
 }
 
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_may_take_longer_the_more_of_it_arrived() {
+    fn allowed_time_grows_with_received_bytes() {
         assert_eq!(allowed(0), Duration::from_secs(5));
         assert_eq!(allowed(2048), Duration::from_secs(7));
         assert_eq!(allowed(256 * 1024), MAX_TIME);

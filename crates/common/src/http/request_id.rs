@@ -43,13 +43,13 @@ mod tests {
     }
 
     #[test]
-    fn a_sane_request_id_is_taken_over() {
+    fn valid_request_id_is_accepted() {
         assert_eq!(taken("abc-1/x"), "abc-1/x");
         assert_eq!(taken(&"a".repeat(128)), "a".repeat(128));
     }
 
     #[test]
-    fn any_other_request_id_is_replaced() {
+    fn invalid_request_id_is_replaced() {
         for given in ["", "two words", "tab\there", "umlaut-\u{e4}", &"a".repeat(129)] {
             let id: Uuid = taken(given).parse().unwrap();
             assert_eq!(id.get_version_num(), 7, "{given}");
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_can_only_shorten_the_time() {
+    fn caller_can_only_shorten_the_time() {
         let most = Duration::from_secs(30);
         for (given, allowed) in [("250", 250), ("60000", 30_000), ("-1", 30_000), ("soon", 30_000), ("0", 0)] {
             let headers = HeaderMap::from_iter([(REQUEST_TIMEOUT.clone(), HeaderValue::from_static(given))]);

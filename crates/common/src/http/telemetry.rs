@@ -31,10 +31,10 @@ impl RequestTelemetry {
     pub(super) fn new(settings: &HttpSettings) -> Self {
         let durations = settings.metrics.histogram_vec(
             "http_server_request_duration_seconds",
-            "Time that requests take until their answer begins.",
+            "Time until the response begins.",
             &["http_request_method", "http_route", "http_response_status_code"],
         );
-        let active = settings.metrics.gauge_vec("http_server_active_requests", "Requests that are being handled.", &[]);
+        let active = settings.metrics.gauge_vec("http_server_active_requests", "Requests in progress.", &[]);
         let active = active.with_label_values::<&str>(&[]);
         Self { settings: settings.clone(), durations, active }
     }
@@ -180,22 +180,18 @@ fn to_problem_json(response: Response) -> Response {
 
 fn problem(status: StatusCode) -> ApiError {
     match status {
-        StatusCode::NOT_FOUND => ApiError::new(ErrorCode::NotFound, "There is nothing at this path"),
+        StatusCode::NOT_FOUND => ApiError::new(ErrorCode::NotFound, "Path not found"),
         // The router adds the header `Allow` further out.
-        StatusCode::METHOD_NOT_ALLOWED => {
-            ApiError::new(ErrorCode::MethodNotAllowed, "This path does not take this method")
-        }
+        StatusCode::METHOD_NOT_ALLOWED => ApiError::new(ErrorCode::MethodNotAllowed, "Method not allowed"),
         StatusCode::UNAUTHORIZED => ApiError::unauthenticated(),
-        StatusCode::FORBIDDEN => ApiError::new(ErrorCode::Forbidden, "The caller may not do this"),
+        StatusCode::FORBIDDEN => ApiError::new(ErrorCode::Forbidden, "Access denied"),
         StatusCode::PAYLOAD_TOO_LARGE => super::extract::too_large(),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-            ApiError::new(ErrorCode::UnsupportedMediaType, "The body is of a type that this call does not take")
-        }
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::new(ErrorCode::UnsupportedMediaType, "Unsupported media type"),
         StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => super::error::deadline_exceeded(),
         StatusCode::SERVICE_UNAVAILABLE => {
-            ApiError::new(ErrorCode::ServiceUnavailable, "The service is unavailable at the moment")
+            ApiError::new(ErrorCode::ServiceUnavailable, "Service unavailable, retry later")
         }
-        _ if status.is_server_error() => ApiError::internal(format!("a bare answer with status {status}")),
-        _ => ApiError::new(ErrorCode::MalformedBody, "The request cannot be read"),
+        _ if status.is_server_error() => ApiError::internal(format!("bare response with status {status}")),
+        _ => ApiError::new(ErrorCode::MalformedBody, "Malformed request"),
     }
 }

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn line_breaks_and_tabs_stand_in_multi_line_texts_only() {
+    fn line_breaks_and_tabs_are_valid_in_multi_line_texts_only() {
         assert_eq!(single("A\nBcc: x@example.com"), Err("must not have line breaks or tabs"));
         for text in ["a\nb", "a\tb", "a\r\nb"] {
             assert_eq!(single(text), Err("must not have line breaks or tabs"), "{text:?}");
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn invisible_characters_are_rejected_and_alone_they_are_nothing() {
+    fn invisible_characters_are_rejected_and_count_as_empty_alone() {
         let ranges = [
             '\u{ad}'..='\u{ad}',
             '\u{34f}'..='\u{34f}',
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn joiners_and_selectors_stand_inside_of_what_they_shape() {
+    fn joiners_and_selectors_are_valid_beside_the_characters_they_shape() {
         for text in ["\u{200d}👩", "👩\u{200d}", "👩\u{200d}\u{200d}💻", "é\u{200d}é", "ж\u{200c}ж", "a\u{fe0f}"]
         {
             assert_eq!(single(text), Err("must not have invisible characters"), "{text:?}");
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn composed_and_decomposed_forms_are_one() {
+    fn composed_and_decomposed_forms_are_equal() {
         assert_eq!(single("Cafe\u{301}").as_deref(), Ok("Café"));
         assert_eq!(single("\u{212b}ngstro\u{308}m").as_deref(), Ok("Ångström"));
         assert_eq!(nfc("Café"), "Café");

@@ -71,11 +71,11 @@ impl TrustedProxies {
             match found {
                 Ok(addresses) => *resolved = Some(Resolved { at: now, addresses }),
                 Err(error) => {
-                    tracing::debug!(server.address = name, error, "trusted proxy cannot be resolved");
+                    tracing::debug!(server.address = name, error, "trusted proxy not resolved");
                     if resolved.as_ref().is_some_and(|resolved| now - resolved.at >= STALE_AFTER) {
                         tracing::warn!(
                             server.address = name,
-                            "trusted proxy no longer resolved, its addresses are dropped"
+                            "trusted proxy not resolved for too long; addresses dropped"
                         );
                         *resolved = None;
                     }
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn addresses_of_a_name_count_until_they_are_stale() {
+    async fn addresses_of_a_name_are_trusted_until_they_are_stale() {
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
         let proxies =
             TrustedProxies::new(["localhost", "proxy.invalid", "192.0.2.0/24"].map(|text| text.parse().unwrap()));

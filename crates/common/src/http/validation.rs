@@ -163,7 +163,7 @@ impl Validator {
     pub fn finish<T>(self, value: Option<T>) -> Result<T, ApiError> {
         match value {
             Some(value) if self.errors.is_empty() => Ok(value),
-            None if self.errors.is_empty() => Err(ApiError::internal("input was refused without a reason")),
+            None if self.errors.is_empty() => Err(ApiError::internal("validation failed without a problem")),
             _ => Err(ApiError::validation(self.errors).status(self.status)),
         }
     }
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn all_problems_are_told_at_once() {
+    fn all_problems_are_reported_at_once() {
         let mut validator = Validator::unprocessable();
         let name = validator.text("name", None, 1..=10);
         let quantity = validator.integer("items[0].quantity", Some(0), 1..=i64::MAX);
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_trimmed_and_measured_in_characters() {
+    fn text_is_trimmed_and_measured_in_characters() {
         assert_eq!(text("  Zoe\u{308} B ", 1..=5).as_deref(), Ok("Zoë B"));
         assert_eq!(text("ääää", 1..=4).as_deref(), Ok("ääää"));
         assert_eq!(text("äääää", 1..=4).unwrap_err(), "must have at most 4 characters");
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_multi_line_text_may_have_line_feeds_and_tabs() {
+    fn multi_line_text_may_have_line_feeds_and_tabs() {
         let mut validator = Validator::new();
         let sent = Some(" a\r\nb\tc ".to_owned());
         assert_eq!(validator.multiline_text("notes", sent, 1..=5).as_deref(), Some("a\nb\tc"));
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn an_optional_text_may_be_missing_or_empty() {
+    fn optional_text_may_be_absent_or_empty() {
         let mut validator = Validator::new();
         assert_eq!(validator.optional_text("title", None, 3), None);
         assert_eq!(validator.optional_text("title", Some("  ".to_owned()), 3), None);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_has_its_bounds_named() {
+    fn number_out_of_bounds_is_reported_with_them() {
         for (number, range, message) in [
             (0, 1..=5, "must be from 1 to 5"),
             (0, 1..=i64::MAX, "must be at least 1"),
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn an_email_is_trimmed_and_in_lower_case() {
+    fn email_is_trimmed_and_lower_cased() {
         let email = |text: &str| Validator::new().email("email", Some(text.to_owned()));
         assert_eq!(email(" Ada.Love+x@Example.COM ").as_deref(), Some("ada.love+x@example.com"));
         for same in
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_missing_without_a_reason_is_a_fault_of_ours() {
+    fn missing_value_without_a_problem_is_an_internal_error() {
         assert_eq!(Validator::new().finish(None::<()>).unwrap_err().code(), ErrorCode::Internal);
     }
 }

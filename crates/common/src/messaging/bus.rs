@@ -53,7 +53,7 @@ impl Bus {
     /// The topology cannot be declared.
     pub async fn new(backend: Arc<dyn BusBackend>, metrics: &Metrics) -> Result<Self, BusError> {
         backend.declare(EXCHANGES, QUEUES).await?;
-        let help = "Messages handed to the bus, by kind and outcome.";
+        let help = "Published messages by event type and outcome.";
         let published = metrics.counter_vec("messaging_published_total", help, &["event_type", "outcome"]);
         Ok(Self { backend, metrics: metrics.clone(), published, service: "" })
     }

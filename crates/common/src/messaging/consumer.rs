@@ -59,21 +59,21 @@ impl Consumer {
     #[must_use]
     pub fn new(bus: Bus, handler: Arc<dyn EventHandler>, clock: SharedClock) -> Self {
         let metrics = bus.metrics().clone();
-        let help = "Time that messages took to be handled, by queue and outcome.";
+        let help = "Duration of message handling by queue and outcome.";
         let durations = metrics.histogram_vec("messaging_process_duration_seconds", help, &["queue", "outcome"]);
-        let help = "Time from an event to the begin of its handling.";
+        let help = "Time from an event to the start of its handling.";
         let lag = metrics.histogram_vec("messaging_lag_seconds", help, &["queue"]);
         let (queue, own) = (handler.queue(), &[handler.queue().name]);
         for outcome in ["ok", "unavailable", "retry", "dead"] {
             let _ = durations.with_label_values(&[queue.name, outcome]);
         }
         let _ = lag.with_label_values(own);
-        let help = "Messages that are tried again, by a fault of their own.";
+        let help = "Retries of messages after failed attempts.";
         let retries = metrics.counter_vec("messaging_retries_total", help, &["queue"]).with_label_values(own);
-        let help = "Messages that were given up.";
+        let help = "Dead-lettered messages.";
         let dead_lettered =
             metrics.counter_vec("messaging_dead_letters_total", help, &["queue"]).with_label_values(own);
-        let help = "Whether the consumer waits, since its store or a peer is away (0 or 1).";
+        let help = "Whether the consumer is paused because a dependency is unavailable (0 or 1).";
         let paused = metrics.gauge_vec("messaging_consumer_paused", help, &["queue"]).with_label_values(own);
         let context = ConsumerContext {
             bus,
@@ -107,7 +107,7 @@ impl Consumer {
                 () = shutdown.hard() => return,
             };
             let (queue, error) = (self.queue(), crate::error_chain(&error));
-            tracing::warn!(queue, error, "the queue cannot be heard, it is tried again");
+            tracing::warn!(queue, error, "queue subscription failed; retrying");
             tokio::select! {
                 () = tokio::time::sleep(RESUBSCRIBE_PAUSE) => {}
                 () = shutdown.soft() => return,
@@ -174,7 +174,7 @@ impl ConsumerContext {
             }
             if let Err(error) = settled {
                 let error = crate::error_chain(&error);
-                tracing::warn!(queue, error, "a message could not be settled, it comes again");
+                tracing::warn!(queue, error, "message not settled; it will be redelivered");
             }
             self.durations.with_label_values(&[self.queue.name, outcome]).observe(begun.elapsed().as_secs_f64());
         }
@@ -216,7 +216,7 @@ impl ConsumerContext {
                 self.paused.set(1);
                 if self.pause_backoff.record_failure(round) && round == 0 {
                     let (queue, error) = (self.queue.name, crate::error_chain(&*error));
-                    tracing::warn!(queue, error, "the consumer pauses");
+                    tracing::warn!(queue, error, "consumer paused");
                 }
                 ("unavailable", delivery.release(RELEASE_DELAY).await)
             }

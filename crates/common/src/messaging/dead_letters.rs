@@ -29,8 +29,7 @@ struct DeadLetterGauge {
 
 impl DeadLetterGauge {
     fn new(bus: Bus, queues: &'static [Queue]) -> Self {
-        let gauge =
-            bus.metrics().gauge_vec("messaging_dead_letters", "Messages that were given up and lie there.", &["queue"]);
+        let gauge = bus.metrics().gauge_vec("messaging_dead_letters", "Messages in the dead-letter queue.", &["queue"]);
         for queue in queues {
             gauge.with_label_values(&[queue.name]).set(0);
         }

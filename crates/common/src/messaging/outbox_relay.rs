@@ -38,8 +38,8 @@ impl Outbox {
             outbox: self.clone(),
             bus,
             clock,
-            pending: metrics.gauge_vec("outbox_pending_events", "Events that are not published yet.", &[]),
-            oldest: metrics.float_gauge_vec("outbox_oldest_event_seconds", "Age of the oldest of them.", &[]),
+            pending: metrics.gauge_vec("outbox_pending_events", "Pending events.", &[]),
+            oldest: metrics.float_gauge_vec("outbox_oldest_event_seconds", "Age of the oldest pending event.", &[]),
         })
     }
 }
@@ -103,7 +103,7 @@ impl Relay {
     async fn postpone(&self, events: &[(EventId, DateTime<Utc>, String)]) -> Result<(), StoreError> {
         let now = self.clock.now();
         for (id, at, error) in events {
-            tracing::error!(event_id = %id, error, "an event cannot be published, it is tried again later");
+            tracing::error!(event_id = %id, error, "event rejected by the bus; retrying later");
             self.outbox.store().mark_failed(&[*id], retry_at(*at, now)).await?;
         }
         if events.is_empty() { Ok(()) } else { self.report().await }
@@ -176,12 +176,9 @@ impl Worker for Relay {
         self.postpone(&rejected).await?;
         if let Some(failure) = failure {
             store.mark_failed(&returned, self.clock.now()).await?;
-            return Err(format!(
-                "{} events were not taken by the bus: {}",
-                returned.len(),
-                crate::error_chain(&failure)
-            )
-            .into());
+            return Err(
+                format!("{} events were not published: {}", returned.len(), crate::error_chain(&failure)).into()
+            );
         }
         Ok(NextRun::Now)
     }
@@ -195,7 +192,7 @@ impl Worker for Relay {
 fn exchange_of(event_type: &str) -> Result<&'static str, WorkerError> {
     let source = event_type.split('.').next().unwrap_or_default();
     let exchange = EXCHANGES.iter().find(|exchange| exchange.strip_suffix(".events") == Some(source));
-    Ok(exchange.ok_or_else(|| format!("no exchange takes the unknown event `{event_type}`"))?)
+    Ok(exchange.ok_or_else(|| format!("no exchange for the unknown event type `{event_type}`"))?)
 }
 
 fn hit_failpoints(place: &'static str, messages: &[Message]) {

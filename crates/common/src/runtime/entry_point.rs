@@ -56,7 +56,7 @@ where
         let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().unwrap_or(address);
         let service = build(config, system()).await?;
-        tracing::info!(%address, version = service.platform.version, "{} listens", service.platform.service);
+        tracing::info!(%address, version = service.platform.version, "{} listening", service.platform.service);
         service.serve(listener, Shutdown::on_signals()).await.map_err(|error| StartError::other("serving", error))
     };
     let runtime = match Builder::new_multi_thread().enable_all().build() {
@@ -103,7 +103,7 @@ fn health(service: &str, url: Result<String, ConfigError>) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "what stops a start is told where the operator looks, with or without logs")]
+#[expect(clippy::print_stderr, reason = "startup errors are printed even without logs")]
 fn fail(service: &str, error: &dyn fmt::Display) -> ExitCode {
     for line in error.to_string().lines() {
         eprintln!("{service}: {line}");

@@ -28,7 +28,7 @@ impl BusBackend for FaultyBus {
 
     async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), BusError>>, BusError> {
         if self.faults.should_fail(Fault::PublishErrors) {
-            return Err(BusError::Unavailable("a fault that was put in".into()));
+            return Err(BusError::Unavailable("injected fault".into()));
         }
         self.inner.publish(batch).await
     }
@@ -77,7 +77,7 @@ impl Subscription for FaultySubscription {
         let mut delivery = self.inner.next().await?;
         if self.faults.should_fail(Fault::ConsumerErrors) {
             // Only the reader sees the changed body; the queue's message is settled.
-            delivery.message.body = Bytes::from_static(b"a fault that was put in");
+            delivery.message.body = Bytes::from_static(b"injected fault");
         }
         Ok(delivery)
     }

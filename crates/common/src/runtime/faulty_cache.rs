@@ -17,7 +17,7 @@ pub(crate) struct FaultyCache {
 
 impl FaultyCache {
     fn there(&self) -> Result<&dyn CacheBackend, BoxError> {
-        if self.faults.should_fail(Fault::CacheGone) { Err("a fault that was put in".into()) } else { Ok(&*self.inner) }
+        if self.faults.should_fail(Fault::CacheGone) { Err("injected fault".into()) } else { Ok(&*self.inner) }
     }
 }
 

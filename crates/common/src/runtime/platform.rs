@@ -71,7 +71,7 @@ impl Platform {
             None => (Discovery::fixed(config.peers.clone()), None),
             Some(ConsulConfig { agent, advertise_host }) => {
                 let consul =
-                    Consul::new(agent.clone()).map_err(|source| StartError::other("the client of Consul", source))?;
+                    Consul::new(agent.clone()).map_err(|source| StartError::other("the Consul client", source))?;
                 let (host, version) = (advertise_host.clone(), config.version.clone());
                 let registration = Registration::new(consul.clone(), config.service, host, version);
                 (Discovery::by_consul(consul, config.peers.clone()), Some(registration))

@@ -15,13 +15,13 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 /// The request failed, timed out, or returned an error status.
 pub async fn check(url: &str) -> Result<(), BoxError> {
     let client = http_client(|builder| builder.timeout(TIMEOUT).no_proxy())?;
-    let answer = client.get(url).send().await?;
-    let status = answer.status();
+    let response = client.get(url).send().await?;
+    let status = response.status();
     if status.is_success() {
         return Ok(());
     }
-    let text = answer.text().await.unwrap_or_default();
-    Err(format!("{url} answers {status} {text}").into())
+    let text = response.text().await.unwrap_or_default();
+    Err(format!("{url} returned {status} {text}").into())
 }
 
 /// Returns the readiness URL of a service that listens on this address.
@@ -43,22 +43,23 @@ mod tests {
     use tokio::net::TcpListener;
 
     #[tokio::test]
-    async fn only_a_success_is_one() {
+    async fn only_a_success_status_is_ready() {
         let router = Router::new().route("/health/ready", get(|| async { "{}" }));
-        let router = router.route("/unready", get(|| async { (StatusCode::SERVICE_UNAVAILABLE, "the store is away") }));
+        let router =
+            router.route("/unready", get(|| async { (StatusCode::SERVICE_UNAVAILABLE, "the store is unavailable") }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(axum::serve(listener, router).into_future());
         check(&readiness(address)).await.unwrap();
         let error = check(&format!("http://{address}/unready")).await.unwrap_err().to_string();
-        assert!(error.contains("503") && error.contains("the store is away"), "{error}");
+        assert!(error.contains("503") && error.contains("the store is unavailable"), "{error}");
         server.abort();
         let _aborted = server.await;
         assert!(check(&readiness(address)).await.is_err());
     }
 
     #[test]
-    fn whoever_listens_everywhere_is_asked_here() {
+    fn wildcard_address_is_probed_on_localhost() {
         for (listens, asked) in [
             ("0.0.0.0:3001", "http://127.0.0.1:3001/health/ready"),
             ("[::]:3002", "http://[::1]:3002/health/ready"),

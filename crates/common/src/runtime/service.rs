@@ -30,7 +30,7 @@ pub struct Service {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Background task that ended or panicked.
-    #[error("the background task `{0}` died")]
+    #[error("the background task `{0}` ended")]
     TaskExited(String),
 }
 
@@ -103,7 +103,7 @@ impl Service {
         tokio::select! {
             () = drained => {}
             () = shutdown.hard() => {}
-            () = tokio::time::sleep(DRAIN_TIMEOUT) => tracing::warn!("requests were cut off, they took too long to end"),
+            () = tokio::time::sleep(DRAIN_TIMEOUT) => tracing::warn!("drain timed out; requests were cancelled"),
         }
         outcome
     }

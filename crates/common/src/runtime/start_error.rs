@@ -56,14 +56,14 @@ impl fmt::Display for StartError {
             }
             Self::Store { address, source } => {
                 let advice = if address.starts_with("sqlite") {
-                    "that it can be written"
+                    "that the file is writable"
                 } else {
-                    "that it runs and lets us in"
+                    "that the server is running and the credentials are valid"
                 };
                 write!(f, "cannot open the store {address}: {}; check {advice}", crate::error_chain(source))
             }
             Self::Listen { address, source } => {
-                write!(f, "cannot listen on {address}: {source}; stop what uses the port or set PORT to another")
+                write!(f, "cannot listen on {address}: {source}; free the port or set PORT to another one")
             }
             Self::Other { what, source } => write!(f, "cannot start {what}: {}", crate::error_chain(&**source)),
         }

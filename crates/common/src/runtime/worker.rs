@@ -42,12 +42,7 @@ pub async fn run(worker: Arc<dyn Worker>, clock: SharedClock, metrics: Metrics, 
                 let pause = BACKOFF.pause(failures);
                 failed.inc();
                 let (worker, error) = (worker.name(), crate::error_chain(&*error));
-                tracing::warn!(
-                    worker,
-                    error,
-                    pause_ms = pause.as_millis(),
-                    "background step failed, it is tried again"
-                );
+                tracing::warn!(worker, error, pause_ms = pause.as_millis(), "background step failed; retrying");
                 pause
             }
         };
@@ -101,7 +96,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_worker_goes_on_after_a_failure_and_ends_at_shutdown() {
+    async fn worker_continues_after_a_failure_and_ends_at_shutdown() {
         let stop = Shutdown::new();
         let worker = Arc::new(Counting { steps: AtomicU32::new(0), wake: Arc::default(), stop: stop.clone() });
         let metrics = Metrics::new();

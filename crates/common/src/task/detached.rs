@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn single_flight_begins_anew_after_a_task_nobody_waited_for() {
+    async fn single_flight_restarts_after_an_abandoned_task() {
         let flight = SingleFlight::default();
         let done = Arc::new(Notify::new());
         let signal = done.clone();

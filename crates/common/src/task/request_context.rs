@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn outside_of_requests_nothing_is_known() {
+    async fn context_is_empty_outside_of_requests() {
         assert_eq!(request_id(), None);
         assert_eq!(deadline(), None);
     }

@@ -30,10 +30,10 @@ impl Shutdown {
         let triggered = shutdown.clone();
         tokio::spawn(async move {
             if let Err(error) = signal().await {
-                tracing::error!(%error, "signals cannot be heard, end the process by SIGKILL");
+                tracing::error!(%error, "signal handlers not installed; use SIGKILL to stop the process");
                 return;
             }
-            tracing::info!("shutting down: requests that are under way are finished");
+            tracing::info!("shutting down; draining requests in progress");
             triggered.trigger();
             tokio::select! {
                 _ = signal() => {}

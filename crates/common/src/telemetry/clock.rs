@@ -20,7 +20,7 @@ pub type SharedClock = Arc<dyn Clock>;
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine for the time")]
+    #[expect(clippy::disallowed_methods, reason = "the only access to the machine's clock")]
     fn now(&self) -> DateTime<Utc> {
         Utc::now().trunc_subsecs(3)
     }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_system_clock_gives_whole_milliseconds() {
+    fn system_clock_returns_whole_milliseconds() {
         assert_eq!(SystemClock.now().timestamp_subsec_nanos() % 1_000_000, 0);
     }
 

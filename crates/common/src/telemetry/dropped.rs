@@ -25,7 +25,7 @@ pub fn spans_dropped(service: &str) -> u64 {
 
 /// Counts dropped spans.
 pub(super) fn count(service: &str, spans: u64, why: &str) {
-    let told = {
+    let to_report = {
         let mut dropped = DROPPED.lock().unwrap_or_else(PoisonError::into_inner);
         let dropped = dropped.get_or_insert_default();
         *dropped.by_service.entry(service.to_owned()).or_default() += spans;
@@ -36,7 +36,7 @@ pub(super) fn count(service: &str, spans: u64, why: &str) {
             std::mem::take(&mut dropped.untold)
         })
     };
-    if let Some(spans) = told {
-        tracing::warn!(spans, why, "spans could not be sent");
+    if let Some(spans) = to_report {
+        tracing::warn!(spans, why, "spans dropped");
     }
 }

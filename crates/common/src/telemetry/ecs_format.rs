@@ -141,9 +141,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    struct Captured(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Kept {
+    impl Write for Captured {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -153,7 +153,7 @@ mod tests {
         }
     }
 
-    impl<'a> MakeWriter<'a> for Kept {
+    impl<'a> MakeWriter<'a> for Captured {
         type Writer = Self;
 
         fn make_writer(&'a self) -> Self {
@@ -162,10 +162,10 @@ mod tests {
     }
 
     #[test]
-    fn a_line_names_service_level_and_fields_by_the_schema() {
-        let kept = Kept::default();
+    fn line_has_service_level_and_fields_of_the_schema() {
+        let captured = Captured::default();
         let ecs = EcsFormat { service: "order-service", version: "1.2.3".to_owned(), environment: "test".to_owned() };
-        let lines = tracing_subscriber::fmt::layer().event_format(ecs).with_writer(kept.clone());
+        let lines = tracing_subscriber::fmt::layer().event_format(ecs).with_writer(captured.clone());
         let spans = tracing_opentelemetry::layer().with_tracer(SdkTracerProvider::default().tracer("test"));
         let subscriber = tracing_subscriber::registry()
             .with(lines)
@@ -175,9 +175,9 @@ mod tests {
             let request = tracing::info_span!("request", service.name = "payment-service", order.id = field::Empty);
             request.record("order.id", field::display("o1"));
             let _entered = (request.entered(), tracing::info_span!("call").entered());
-            tracing::warn!(request_id = "r1", attempts = 3, http.route = "/api/orders", "a message failed");
+            tracing::warn!(request_id = "r1", attempts = 3, http.route = "/api/orders", "message failed");
         });
-        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
         let line: Value = serde_json::from_str(text.trim_end()).unwrap();
         for (name, value) in [
             ("log.level", "warn"),
@@ -187,7 +187,7 @@ mod tests {
             ("service.environment", "test"),
             ("http.request.id", "r1"),
             ("http.route", "/api/orders"),
-            ("message", "a message failed"),
+            ("message", "message failed"),
             ("ecs.version", ECS_VERSION),
         ] {
             assert_eq!(line[name], value, "{text}");

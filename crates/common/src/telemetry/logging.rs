@@ -19,7 +19,7 @@ use crate::BoxError;
 
 /// Guard that exports the remaining spans when it is dropped at the end of the process.
 #[derive(Debug)]
-#[must_use = "spans that are not yet sent are lost without it"]
+#[must_use = "pending spans are lost if the guard is dropped early"]
 pub struct Guard(Option<SdkTracerProvider>);
 
 impl Drop for Guard {
@@ -27,7 +27,7 @@ impl Drop for Guard {
         if let Some(provider) = self.0.take()
             && let Err(error) = provider.shutdown()
         {
-            tracing::warn!(%error, "the last spans could not be sent");
+            tracing::warn!(%error, "final export of spans failed");
         }
     }
 }
@@ -37,7 +37,7 @@ impl Drop for Guard {
 /// # Errors
 /// The filter or the OTLP endpoint is invalid, or telemetry was initialized before.
 pub fn init(options: &Options) -> Result<Guard, BoxError> {
-    let filter = EnvFilter::try_new(&options.filter).map_err(|error| format!("RUST_LOG is wrong: {error}"))?;
+    let filter = EnvFilter::try_new(&options.filter).map_err(|error| format!("RUST_LOG is invalid: {error}"))?;
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match options.format {
         Format::Json => tracing_subscriber::fmt::layer()
             .event_format(EcsFormat {

@@ -61,7 +61,7 @@ macro_rules! collector {
                 Ok(collector) => {
                     match self.registry.register(Box::new(collector.clone())) {
                         Ok(()) => drop(made.insert(name.to_owned(), Collector::$kind(collector.clone()))),
-                        Err(error) => tracing::error!(name, %error, "metric cannot be registered"),
+                        Err(error) => tracing::error!(name, %error, "metric not registered"),
                     }
                     collector
                 }
@@ -78,7 +78,7 @@ impl Metrics {
         let registry = Registry::new();
         let process = prometheus::process_collector::ProcessCollector::for_self();
         if let Err(error) = registry.register(Box::new(process)) {
-            tracing::error!(%error, "process metrics cannot be registered");
+            tracing::error!(%error, "process metrics not registered");
         }
         Self { registry, made: Arc::default(), refreshes: Arc::default() }
     }
@@ -119,7 +119,7 @@ impl Metrics {
             refresh();
         }
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_else(|error| {
-            tracing::error!(%error, "metrics cannot be rendered");
+            tracing::error!(%error, "metrics not rendered");
             String::new()
         })
     }
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_name_gives_the_same_collector() {
+    fn equal_names_return_the_same_collector() {
         let metrics = Metrics::new();
         metrics.counter_vec("orders_total", "Orders.", &["status"]).with_label_values(&["pending"]).inc();
         metrics.counter_vec("orders_total", "Orders.", &["status"]).with_label_values(&["pending"]).inc();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_up_to_date_when_it_is_rendered() {
+    fn refreshed_gauges_are_current_when_rendered() {
         let metrics = Metrics::new();
         let (gauge, reads) = (metrics.gauge_vec("reads", "Reads.", &[]), std::sync::atomic::AtomicI64::new(0));
         metrics.before_render(move || {
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn services_in_one_process_stay_apart() {
+    fn services_in_one_process_have_separate_metrics() {
         let (one, other) = (Metrics::new(), Metrics::new());
         one.counter_vec("orders_total", "Orders.", &[]).with_label_values::<&str>(&[]).inc();
         assert!(!other.render().contains("orders_total"));

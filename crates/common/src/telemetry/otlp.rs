@@ -31,13 +31,13 @@ const SERVICE: &str = "service.name";
 pub(super) fn provider(options: &Options, endpoint: &str) -> Result<SdkTracerProvider, BoxError> {
     let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
     let wrong = |why: &dyn std::fmt::Display| {
-        format!("OTEL_EXPORTER_OTLP_ENDPOINT is wrong: {why}; for example http://127.0.0.1:4318")
+        format!("OTEL_EXPORTER_OTLP_ENDPOINT is invalid: {why}; for example http://127.0.0.1:4318")
     };
     url.parse::<url::Url>().map_err(|error| wrong(&error))?;
     tls::install_tls();
     // The blocking client starts its own runtime, which is not allowed within another runtime.
     let client = std::thread::spawn(|| reqwest::blocking::Client::builder().timeout(TIMEOUT).no_proxy().build());
-    let client = client.join().map_err(|_| "the client of the collector cannot be built")??;
+    let client = client.join().map_err(|_| "the HTTP client could not be built")??;
     let (version, environment) = (options.version.clone(), options.environment.clone());
     let make = move |service: &str| {
         let exporter = Otlp::builder().with_http().with_http_client(client.clone()).with_protocol(Protocol::HttpBinary);
@@ -135,7 +135,7 @@ impl SpanProcessor for BoundedProcessor {
         }
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= QUEUE_CAPACITY {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
-            dropped::count(service_of(&span).unwrap_or(self.default), 1, "more ended than the collector took");
+            dropped::count(service_of(&span).unwrap_or(self.default), 1, "the queue is full");
             return;
         }
         self.batches.on_end(span);
@@ -189,7 +189,7 @@ mod tests {
         }
     }
 
-    fn kept() -> (SdkTracerProvider, Sent, mpsc::Sender<()>) {
+    fn provider_with_recorder() -> (SdkTracerProvider, Sent, mpsc::Sender<()>) {
         let (sent, (open, gate)) = (Sent::default(), mpsc::channel());
         let (gate, keep) = (Arc::new(Mutex::new(gate)), sent.clone());
         let make =
@@ -200,8 +200,8 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_sent_as_its_services() {
-        let (provider, sent, open) = kept();
+    fn span_is_exported_under_its_service() {
+        let (provider, sent, open) = provider_with_recorder();
         drop(open);
         let tracer = provider.tracer("test");
         for service in ["order-service", "payment-service"] {
@@ -217,8 +217,8 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_room_is_dropped_and_counted() {
-        let (provider, sent, open) = kept();
+    fn excess_spans_are_dropped_and_counted() {
+        let (provider, sent, open) = provider_with_recorder();
         let tracer = provider.tracer("test");
         let whose = KeyValue::new(SERVICE, "a service without a collector");
         let made = QUEUE_CAPACITY * 3;

@@ -51,9 +51,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    struct Captured(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Kept {
+    impl Write for Captured {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -64,16 +64,16 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_short() {
-        let kept = Kept::default();
-        let writer = kept.clone();
+    fn line_is_short() {
+        let captured = Captured::default();
+        let writer = captured.clone();
         let lines = tracing_subscriber::fmt::layer().event_format(TextFormat).with_ansi(false);
         let lines = lines.with_writer(move || writer.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
             let _entered = tracing::info_span!("request", http.route = "/api/orders").entered();
             tracing::warn!(target: "orders", attempts = 3, "it was late");
         });
-        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
         let (time, rest) = text.split_once(' ').unwrap();
         assert!(time.ends_with('Z'), "{text}");
         assert_eq!(rest, " WARN orders: it was late attempts=3\n");

@@ -73,7 +73,7 @@ fn token(key: &SigningKey, role: Role, subject: &str) -> String {
 }
 
 #[tokio::test]
-async fn who_runs_the_fleet_sees_what_waits_to_be_published() {
+async fn admin_sees_pending_events() {
     let key = SigningKey::from_pem(&generate_pem()).unwrap();
     let verifier = TokenVerifier::local(&Jwks { keys: vec![key.jwk().clone()] }, "shopfleet", system());
     let directory = tempfile::tempdir().unwrap();
@@ -96,7 +96,7 @@ async fn who_runs_the_fleet_sees_what_waits_to_be_published() {
 }
 
 #[tokio::test]
-async fn dead_letters_are_shown_put_back_and_removed_by_admins() {
+async fn admin_lists_redrives_and_deletes_dead_letters() {
     let key = SigningKey::from_pem(&generate_pem()).unwrap();
     let verifier = TokenVerifier::local(&Jwks { keys: vec![key.jwk().clone()] }, "shopfleet", system());
     let directory = tempfile::tempdir().unwrap();
@@ -153,7 +153,7 @@ async fn dead_letters_are_shown_put_back_and_removed_by_admins() {
 }
 
 #[tokio::test]
-async fn faults_are_put_in_and_taken_out_by_admins_where_the_process_allows_it() {
+async fn admin_activates_and_deactivates_faults_if_enabled() {
     let key = SigningKey::from_pem(&generate_pem()).unwrap();
     let verifier = TokenVerifier::local(&Jwks { keys: vec![key.jwk().clone()] }, "shopfleet", system());
     let directory = tempfile::tempdir().unwrap();

@@ -60,11 +60,11 @@ impl Poller {
     async fn page(&self, after: i64) -> Result<Option<RevocationPage>, BoxError> {
         let token = self.tokens.bearer().await?;
         let call = self.client.get(ServiceName::User, PATH).query(&[("after", after)]).bearer(&token);
-        let answer = call.timeout(TIMEOUT).send().await?;
-        match answer.status() {
+        let response = call.timeout(TIMEOUT).send().await?;
+        match response.status() {
             404 => Ok(None),
-            _ if answer.is_success() => Ok(Some(answer.json()?)),
-            _ => Err(answer.unexpected().into()),
+            _ if response.is_success() => Ok(Some(response.json()?)),
+            _ => Err(response.unexpected().into()),
         }
     }
 }

@@ -23,13 +23,13 @@ const BATCH: usize = 500;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectionError {
     /// Redis is known to be unavailable; the call was not sent.
-    #[error("Redis is away: {0}")]
+    #[error("Redis is unavailable: {0}")]
     Unavailable(Arc<str>),
     /// The call timed out.
-    #[error("Redis did not answer within {0:?}")]
+    #[error("Redis timed out after {0:?}")]
     TimedOut(Duration),
     /// Redis returned an error, or the connection broke.
-    #[error("Redis failed")]
+    #[error("Redis returned an error")]
     Failed(#[from] redis::RedisError),
 }
 
@@ -58,7 +58,7 @@ pub(super) struct RedisConnection {
 
 impl RedisConnection {
     pub(super) fn new(url: &RedisUrl, timeout: Duration) -> Self {
-        let connection_state = ConnectionState::Unavailable("it was not reached yet".into());
+        let connection_state = ConnectionState::Unavailable("not connected yet".into());
         let state = Mutex::new(State { connection_state, missed: MissedInvalidations::default() });
         let shared = Arc::new(Shared { state, trouble: Notify::new() });
         let reconnector =
@@ -77,7 +77,7 @@ impl RedisConnection {
     {
         let (number, connection) = self.shared.connection()?;
         let error = match tokio::time::timeout(self.timeout, send(connection)).await {
-            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Ok(response)) => return Ok(response),
             // The connection works; Redis rejected this command.
             Ok(Err(error)) if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) => {
                 return Err(error.into());
@@ -114,7 +114,7 @@ impl Drop for UnconfirmedInvalidation<'_> {
     fn drop(&mut self) {
         if let Some(keys) = self.keys.take() {
             self.shared.state().missed.add(keys, Instant::now());
-            self.shared.lost(None, &ConnectionError::Unavailable("a deletion was not confirmed".into()));
+            self.shared.lost(None, &ConnectionError::Unavailable("a deletion is not confirmed".into()));
         }
     }
 }
@@ -143,7 +143,7 @@ impl Shared {
             _ => return,
         }
         let why = crate::error_chain(error);
-        tracing::warn!(error = why, "the cache is away, requests go on without it");
+        tracing::warn!(error = why, "cache unavailable; requests continue without it");
         state.connection_state = ConnectionState::Unavailable(why.into());
         drop(state);
         self.trouble.notify_one();
@@ -166,7 +166,7 @@ impl Reconnector {
             number += 1;
             match self.connect(number).await {
                 Ok(()) => {
-                    tracing::info!(address = self.address, "the cache is there");
+                    tracing::info!(address = self.address, "cache connected");
                     failures = 0;
                     while self.shared.connection().is_ok() {
                         self.shared.trouble.notified().await;
@@ -174,7 +174,7 @@ impl Reconnector {
                 }
                 Err(error) => {
                     let why = crate::error_chain(&error);
-                    tracing::debug!(address = self.address, error = why, "the cache cannot be reached");
+                    tracing::debug!(address = self.address, error = why, "cache connection failed");
                     self.shared.state().connection_state = ConnectionState::Unavailable(why.into());
                     failures += 1;
                     tokio::time::sleep(BACKOFF.pause(failures)).await;
@@ -191,15 +191,13 @@ impl Reconnector {
         let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
         // A connection that responds too slowly is not used.
         let ping = cmd("PING");
-        let answer = tokio::time::timeout(self.timeout, ping.exec_async(&mut connection)).await;
-        answer.map_err(|_| ConnectionError::TimedOut(self.timeout))??;
+        let response = tokio::time::timeout(self.timeout, ping.exec_async(&mut connection)).await;
+        response.map_err(|_| ConnectionError::TimedOut(self.timeout))??;
         loop {
             let keys = {
                 let mut state = self.shared.state();
                 if state.missed.must_wait(Instant::now()) {
-                    return Err(ConnectionError::Unavailable(
-                        "too many keys are stale, they are left to run out".into(),
-                    ));
+                    return Err(ConnectionError::Unavailable("too many stale keys; waiting for them to expire".into()));
                 }
                 let keys = state.missed.take();
                 if keys.is_empty() {

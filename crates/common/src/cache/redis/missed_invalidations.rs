@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_are_waited_for_instead_of_deleted() {
+    fn too_many_missed_keys_are_left_to_expire() {
         let (mut missed, begin, second) = (MissedInvalidations::default(), Instant::now(), Duration::from_secs(1));
         missed.add(keys(0..MAX_KEYS), begin);
         assert!(!missed.must_wait(begin));

@@ -121,7 +121,7 @@ impl Consul {
             let pause = match self.query(name, index).await {
                 Ok((entries, next)) => {
                     if failing {
-                        tracing::info!(service = name.as_str(), "Consul answers again");
+                        tracing::info!(service = name.as_str(), "Consul available again");
                     }
                     failing = false;
                     let distrusted = entries.is_empty()
@@ -139,7 +139,7 @@ impl Consul {
                 Err(error) => {
                     if !failing {
                         let error = crate::error_chain(&*error);
-                        tracing::warn!(service = name.as_str(), error, "Consul is away, the last list stands");
+                        tracing::warn!(service = name.as_str(), error, "Consul unavailable; using the last list");
                     }
                     failing = true;
                     index = 0;
@@ -155,9 +155,9 @@ impl Consul {
     async fn query(&self, name: ServiceName, index: u64) -> Result<(Vec<Entry>, u64), BoxError> {
         let path = format!("/v1/health/service/{name}?passing=true&index={index}&wait={}s", BLOCKING_WAIT.as_secs());
         let request = self.client.get(self.path(&path)).timeout(BLOCKING_WAIT + BLOCKING_WAIT / 8);
-        let answer = request.send().await.map_err(reqwest::Error::without_url)?.error_for_status()?;
-        let index = answer.headers().get("x-consul-index").and_then(|index| index.to_str().ok()?.parse().ok());
-        Ok((answer.json().await.map_err(reqwest::Error::without_url)?, index.unwrap_or_default()))
+        let response = request.send().await.map_err(reqwest::Error::without_url)?.error_for_status()?;
+        let index = response.headers().get("x-consul-index").and_then(|index| index.to_str().ok()?.parse().ok());
+        Ok((response.json().await.map_err(reqwest::Error::without_url)?, index.unwrap_or_default()))
     }
 }
 

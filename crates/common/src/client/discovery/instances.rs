@@ -127,7 +127,7 @@ impl Instance {
             tracing::warn!(
                 instance = self.id,
                 consecutive = failures.consecutive,
-                "an instance failed, it is left out for a while"
+                "instance failed; ejected for a while"
             );
         }
         let pause = EJECTION.pause(failures.consecutive);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_fails_is_left_out_longer_and_longer_until_it_answers() {
+    async fn failing_instance_is_ejected_longer_each_time_until_it_responds() {
         let instances = three();
         for pause in [2, 4, 8, 16, 30, 30] {
             // Simultaneous failures count once.
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn where_all_have_failed_they_are_asked_in_turn() {
+    async fn failed_instances_are_picked_in_turn_if_all_have_failed() {
         let instances = three();
         for port in [3, 1, 2] {
             instances.failed("127.0.0.1", port);
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn those_that_are_idle_are_asked_first() {
+    async fn idle_instances_are_preferred() {
         let instances = three();
         let mut guard: Vec<_> = (0..300).map(|_| instances.pick().unwrap()).collect();
         for port in 1..=3 {
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_instance_that_stays_on_the_list_keeps_what_is_known_of_it() {
+    async fn remaining_instance_keeps_its_state() {
         let instances = three();
         instances.failed("127.0.0.1", 1);
         let url = |port| format!("http://127.0.0.1:{port}").parse().unwrap();

@@ -43,8 +43,8 @@ impl Registration {
         let (mut registered, mut failing) = (false, false);
         loop {
             match self.ensure_registered(address.port(), registered).await {
-                Ok(anew) => {
-                    if anew {
+                Ok(registered_now) => {
+                    if registered_now {
                         tracing::info!(id = self.id, "registered with Consul");
                     }
                     (registered, failing) = (true, false);
@@ -52,7 +52,7 @@ impl Registration {
                 Err(error) => {
                     if !failing {
                         let error = crate::error_chain(&*error);
-                        tracing::warn!(id = self.id, error, "Consul does not answer, registering is tried again");
+                        tracing::warn!(id = self.id, error, "registration with Consul failed; retrying");
                     }
                     failing = true;
                 }
@@ -68,7 +68,11 @@ impl Registration {
             Ok(false) => {}
             Err(error) => {
                 let error = crate::error_chain(&*error);
-                tracing::warn!(id = self.id, error, "Consul does not answer, the entry stays until its check fails");
+                tracing::warn!(
+                    id = self.id,
+                    error,
+                    "deregistration from Consul failed; the entry remains until its check fails"
+                );
             }
         }
     }
@@ -84,21 +88,21 @@ impl Registration {
 
     async fn is_there(&self) -> Result<bool, BoxError> {
         let path = format!("/v1/agent/service/{}", self.id);
-        Self::known(self.consul.client().get(self.consul.path(&path))).await
+        Self::exists(self.consul.client().get(self.consul.path(&path))).await
     }
 
     /// Removes the entry and returns whether it existed.
     async fn remove(&self) -> Result<bool, BoxError> {
         let path = format!("/v1/agent/service/deregister/{}", self.id);
-        Self::known(self.consul.client().put(self.consul.path(&path))).await
+        Self::exists(self.consul.client().put(self.consul.path(&path))).await
     }
 
-    async fn known(request: reqwest::RequestBuilder) -> Result<bool, BoxError> {
-        let answer = request.timeout(TIMEOUT).send().await.map_err(reqwest::Error::without_url)?;
-        if answer.status() == reqwest::StatusCode::NOT_FOUND {
+    async fn exists(request: reqwest::RequestBuilder) -> Result<bool, BoxError> {
+        let response = request.timeout(TIMEOUT).send().await.map_err(reqwest::Error::without_url)?;
+        if response.status() == reqwest::StatusCode::NOT_FOUND {
             return Ok(false);
         }
-        answer.error_for_status()?;
+        response.error_for_status()?;
         Ok(true)
     }
 
@@ -123,8 +127,8 @@ impl Registration {
             },
         });
         let request = self.consul.client().put(self.consul.path("/v1/agent/service/register")).json(&body);
-        let answer = request.timeout(TIMEOUT).send().await.map_err(reqwest::Error::without_url)?;
-        answer.error_for_status()?;
+        let response = request.timeout(TIMEOUT).send().await.map_err(reqwest::Error::without_url)?;
+        response.error_for_status()?;
         Ok(())
     }
 }

@@ -25,7 +25,7 @@ impl FromStr for CacheUrl {
             Some(("memory", "")) => Ok(Self::Memory),
             Some(("redis" | "rediss", _)) => text.parse().map(Self::Redis),
             Some((scheme, _)) => Err(format!("`{scheme}:` is not supported; {KNOWN}")),
-            None => Err(format!("it has no scheme; {KNOWN}")),
+            None => Err(format!("the scheme is missing; {KNOWN}")),
         }
     }
 }
@@ -59,7 +59,7 @@ impl FromStr for RedisUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut url = Url::parse(text).map_err(|error| error.to_string())?;
         if url.host().is_none() {
-            return Err("it names no host".to_owned());
+            return Err("the host is missing".to_owned());
         }
         let client = redis::Client::open(url.clone()).map_err(|error| error.to_string())?;
         if url.password().is_some() {
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_and_shown_without_their_password() {
+    fn addresses_are_parsed_and_displayed_without_their_password() {
         for (text, shown) in [
             ("memory:", "memory:"),
             ("redis://cache:6379", "redis://cache:6379"),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_without_its_password() {
+    fn invalid_address_is_rejected_without_its_password() {
         for wrong in
             ["cache", "memcached://:hidden@cache", "redis:", "redis://", "redis://:hidden@cache/many", "memory:x"]
         {

@@ -33,7 +33,7 @@ impl FromStr for DatabaseUrl {
         match text.split_once("://") {
             Some(("postgres" | "postgresql", _)) => text.parse().map(Self::Postgres),
             Some((scheme, _)) if scheme != "sqlite" => {
-                Err(format!("`{scheme}://` is no store of this service; use postgres://… or sqlite://<file>"))
+                Err(format!("`{scheme}://` is not supported; use postgres://… or sqlite://<file>"))
             }
             _ => sqlite_path(text).map(Self::Sqlite),
         }
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_address_names_its_file() {
+    fn database_address_names_its_file() {
         let shown = |text: &str| text.parse::<DatabaseUrl>().unwrap().to_string();
         assert_eq!(shown("sqlite://a/b.db"), "sqlite://a/b.db");
         assert_eq!(shown("sqlite:///a/b.db"), "sqlite:///a/b.db");

@@ -18,5 +18,5 @@ pub fn ms(time: DateTime<Utc>) -> i64 {
 /// # Errors
 /// The time is out of range.
 pub fn from_ms(millis: i64) -> Result<DateTime<Utc>, StoreError> {
-    DateTime::from_timestamp_millis(millis).ok_or_else(|| StoreError::Corrupt(format!("{millis} is no time")))
+    DateTime::from_timestamp_millis(millis).ok_or_else(|| StoreError::Corrupt(format!("{millis} is not a valid time")))
 }

@@ -36,7 +36,7 @@ impl Caller {
 }
 
 fn forbidden() -> ApiError {
-    ApiError::new(ErrorCode::Forbidden, "The caller may not do this")
+    ApiError::new(ErrorCode::Forbidden, "Access denied")
 }
 
 /// Returns the bearer token: `None` without a header, an error for another scheme.

@@ -64,12 +64,12 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_cannot_name_another_address() {
+    fn untrusted_peer_cannot_forge_its_address() {
         assert_eq!(seen("203.0.113.9", &["198.51.100.1"]), "203.0.113.9");
     }
 
     #[test]
-    fn behind_trusted_proxies_the_last_stranger_is_the_client() {
+    fn last_untrusted_address_is_the_client() {
         assert_eq!(seen("127.0.0.1", &[]), "127.0.0.1");
         assert_eq!(seen("127.0.0.1", &["198.51.100.1"]), "198.51.100.1");
         assert_eq!(seen("127.0.0.1", &["1.1.1.1, 198.51.100.1, 10.0.0.5"]), "198.51.100.1");
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_are_left_out_and_nonsense_ends_the_search() {
+    fn ports_are_ignored_and_invalid_entries_end_the_search() {
         assert_eq!(seen("127.0.0.1", &["198.51.100.1:5123"]), "198.51.100.1");
         assert_eq!(seen("127.0.0.1", &["[2001:db8::7]:443"]), "2001:db8::7");
         assert_eq!(seen("127.0.0.1", &["198.51.100.1, unknown, 10.0.0.5"]), "10.0.0.5");

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_known_by_its_type_alone() {
+    fn json_is_recognized_by_its_media_type() {
         for (value, expected) in [
             ("application/json", MediaType::Json),
             ("application/json; charset=utf-8", MediaType::Json),

@@ -85,10 +85,10 @@ async fn clear(_caller: AdminOnly, State(ops): State<Ops>, Path(name): Path<Stri
 fn fault_error(error: FaultError) -> ApiError {
     match error {
         FaultError::Off => {
-            let detail = "Faults are off; start the process with FAULTS=on to put them in";
+            let detail = "Fault injection is disabled; start the process with FAULTS=on";
             ApiError::new(ErrorCode::Forbidden, detail)
         }
-        FaultError::Unknown => ApiError::new(ErrorCode::NotFound, "This service has no fault of this name"),
+        FaultError::Unknown => ApiError::new(ErrorCode::NotFound, "Unknown fault"),
     }
 }
 
@@ -97,7 +97,7 @@ pub(in crate::http) async fn inject(State(faults): State<Faults>, request: Reque
     if !request.uri().path().starts_with("/ops/") {
         faults.delay(Fault::HttpDelay).await;
         if faults.should_fail(Fault::HttpErrors) {
-            return ApiError::internal("a fault that was put in").into_response();
+            return ApiError::internal("injected fault").into_response();
         }
     }
     next.run(request).await

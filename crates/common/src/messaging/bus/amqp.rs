@@ -29,7 +29,7 @@ use properties::{DeadLetterCopy, ParsedDeadLetter};
 use subscription::AmqpSubscription;
 
 /// Reason for closing a channel after a read; the broker returns the messages to the queue.
-const PEEK_DONE: &str = "looked through";
+const PEEK_DONE: &str = "read";
 
 /// Bus on RabbitMQ. Clones share its connections.
 #[derive(Clone)]
@@ -75,7 +75,7 @@ impl BusBackend for AmqpBus {
         // The next connection declares the topology, so an unavailable broker does not prevent the start.
         if let Err(error) = self.0.connection(&self.0.publishing).await {
             let error = crate::error_chain(&error);
-            tracing::warn!(url = %self.0.url, error, "the broker is away, events wait in the outbox");
+            tracing::warn!(url = %self.0.url, error, "broker unavailable; events wait in the outbox");
         }
         Ok(())
     }

@@ -48,7 +48,7 @@ impl Delivery {
     /// # Errors
     /// The bus is unavailable; the message is delivered again, uncounted.
     pub async fn retry(self, after: Duration, reason: &str) -> Result<(), BusError> {
-        tracing::warn!(queue = self.queue, event_id = %self.message.id, attempts = self.attempts + 1, reason, "a message failed");
+        tracing::warn!(queue = self.queue, event_id = %self.message.id, attempts = self.attempts + 1, reason, "message failed");
         self.settle.requeue(after, true).await
     }
 
@@ -65,7 +65,7 @@ impl Delivery {
     /// # Errors
     /// The bus is unavailable; the message is delivered again.
     pub async fn dead_letter(self, reason: &str) -> Result<(), BusError> {
-        tracing::error!(queue = self.queue, event_id = %self.message.id, reason, "a message was given up");
+        tracing::error!(queue = self.queue, event_id = %self.message.id, reason, "message dead-lettered");
         self.settle.dead_letter(reason).await
     }
 }

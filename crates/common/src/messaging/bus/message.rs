@@ -15,7 +15,7 @@ pub enum BusError {
     #[error("the bus is unavailable")]
     Unavailable(#[source] BoxError),
     /// Message that no queue accepts although it must have a consumer.
-    #[error("no queue takes `{event_type}` of `{exchange}`")]
+    #[error("no queue accepts `{event_type}` of `{exchange}`")]
     Unroutable {
         /// Exchange of the message.
         exchange: String,
@@ -23,13 +23,13 @@ pub enum BusError {
         event_type: String,
     },
     /// Rejected message, and with it the whole batch; another batch may be accepted.
-    #[error("the bus rejects a message")]
+    #[error("the bus rejected a message")]
     Rejected(#[source] BoxError),
     /// Unknown queue.
-    #[error("there is no queue `{0}`")]
+    #[error("unknown queue `{0}`")]
     UnknownQueue(String),
     /// Unreadable content of the bus.
-    #[error("the bus holds what cannot be read: {0}")]
+    #[error("the bus has unreadable data: {0}")]
     Corrupt(String),
 }
 
@@ -117,7 +117,7 @@ impl From<StoreError> for BusError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Corrupt(what) => Self::Corrupt(what),
-            StoreError::Fault(refusal) => Self::Rejected(refusal),
+            StoreError::Fault(error) => Self::Rejected(error),
             other => Self::Unavailable(other.into()),
         }
     }

@@ -12,13 +12,13 @@ use crate::database::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum HandleError {
     /// Failure of the message itself: it is retried with growing delays and dead-lettered in the end.
-    #[error("the message cannot be handled")]
+    #[error("the message was rejected")]
     Rejected(#[source] BoxError),
     /// Unknown event type: the message is dead-lettered at once, to be redriven once a version runs that handles it.
     #[error("{0}")]
     UnknownType(String),
     /// Unavailable store or service: the consumer pauses, and the attempt is not counted.
-    #[error("handling has to wait")]
+    #[error("a dependency is unavailable")]
     Unavailable(#[source] BoxError),
 }
 

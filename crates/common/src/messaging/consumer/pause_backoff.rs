@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_that_fail_together_count_once() {
+    fn simultaneous_failures_count_once() {
         let pause_backoff = PauseBackoff::default();
         let rounds: Vec<_> = (0..8).map(|_| pause_backoff.round()).collect();
         let first: Vec<_> = rounds.into_iter().map(|round| pause_backoff.record_failure(round)).collect();
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn the_pause_grows_to_its_limit_and_ends_when_the_store_is_back() {
+    fn pause_grows_to_its_maximum_and_ends_with_a_success() {
         let pause_backoff = PauseBackoff::default();
         assert_eq!(pause_backoff.pause(), Duration::ZERO);
         let pauses: Vec<_> = (0..8)

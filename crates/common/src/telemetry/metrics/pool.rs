@@ -18,11 +18,11 @@ impl PoolMetrics {
     /// Creates the metrics of a pool of at most `max` connections.
     #[must_use]
     pub fn new(metrics: &Metrics, max: u32) -> Self {
-        let help = "Connections to the store, by state.";
+        let help = "Connections to the store by state.";
         let connections = metrics.gauge_vec("db_client_connections", help, &["state"]);
-        let help = "Connections to the store that the service holds at the most.";
+        let help = "Maximum number of connections to the store.";
         metrics.gauge_vec("db_client_connections_max", help, &[]).with_label_values::<&str>(&[]).set(i64::from(max));
-        let help = "Time that callers waited for a connection to the store.";
+        let help = "Time that callers wait for a connection to the store.";
         let waits = metrics.histogram_vec("db_client_connection_wait_seconds", help, &[]);
         Self {
             idle: connections.with_label_values(&["idle"]),

@@ -101,7 +101,7 @@ impl Broker {
                     // The broker closed the channel because of a message, such as one above its maximum size.
                     Ok(Err(error)) if error.is_amqp_soft_error() => BusError::Rejected(error.into()),
                     Ok(Err(error)) => unavailable(error),
-                    _ => BusError::Unavailable("the broker did not confirm in time".into()),
+                    _ => BusError::Unavailable("the confirmation timed out".into()),
                 });
             }
         };
@@ -136,38 +136,38 @@ impl Broker {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PublishOutcome {
     /// Accepted by the broker.
-    Taken,
+    Accepted,
     /// Returned without a queue.
     Returned,
     /// Rejected by the broker.
-    FaultError,
+    Rejected,
 }
 
 /// Returns the outcome of each message. A returned message is identified by its id: the client attaches it to any of
 /// the confirmations, and the broker confirms it like the others.
 fn outcomes(publishes: &[Publish<'_>], confirmed: Vec<Confirmation>) -> Vec<PublishOutcome> {
-    let (mut returned, mut refused) = (HashSet::new(), Vec::with_capacity(publishes.len()));
+    let (mut returned, mut rejected) = (HashSet::new(), Vec::with_capacity(publishes.len()));
     for confirmation in confirmed {
-        refused.push(!confirmation.is_ack());
+        rejected.push(!confirmation.is_ack());
         if let Some(message) = confirmation.take_message() {
             returned.insert(message.delivery.properties.message_id().as_ref().map(ToString::to_string));
         }
     }
-    let outcome = |(publishes, refused): (&Publish<'_>, bool)| {
+    let outcome = |(publishes, rejected): (&Publish<'_>, bool)| {
         let id = publishes.properties.message_id().as_ref().map(ToString::to_string);
-        match refused {
+        match rejected {
             _ if returned.contains(&id) => PublishOutcome::Returned,
-            true => PublishOutcome::FaultError,
-            false => PublishOutcome::Taken,
+            true => PublishOutcome::Rejected,
+            false => PublishOutcome::Accepted,
         }
     };
-    publishes.iter().zip(refused).map(outcome).collect()
+    publishes.iter().zip(rejected).map(outcome).collect()
 }
 
 pub(super) fn publish_result(sent: PublishOutcome, message: &Message) -> Result<(), BusError> {
     match sent {
-        PublishOutcome::Taken => Ok(()),
-        PublishOutcome::FaultError => Err(BusError::Unavailable("the broker did not take the message".into())),
+        PublishOutcome::Accepted => Ok(()),
+        PublishOutcome::Rejected => Err(BusError::Unavailable("the broker rejected the message".into())),
         PublishOutcome::Returned => {
             Err(BusError::Unroutable { exchange: message.exchange.clone(), event_type: message.event_type.clone() })
         }

@@ -102,7 +102,7 @@ pub(super) struct ParsedDeadLetter {
 pub(super) fn letter(queue: &str, delivery: Delivery) -> Result<ParsedDeadLetter, BusError> {
     let properties = &delivery.properties;
     let by_broker = || match header(properties, X_DEATH) {
-        Some(_) => "the broker gave it up: it was delivered too often".to_owned(),
+        Some(_) => "dead-lettered by the broker: too many deliveries".to_owned(),
         None => "unknown".to_owned(),
     };
     let reason = string(properties, REASON).unwrap_or_else(by_broker);

@@ -43,7 +43,7 @@ impl AmqpSubscription {
 #[async_trait]
 impl Subscription for AmqpSubscription {
     async fn next(&mut self) -> Result<Delivery, BusError> {
-        let ended = || BusError::Unavailable("the broker ended the consumer".into());
+        let ended = || BusError::Unavailable("the broker cancelled the consumer".into());
         let delivery = self.consumer.next().await.ok_or_else(ended)?.map_err(unavailable)?;
         let (message, attempts) = properties::read(&delivery.properties, delivery.data)?;
         let settle = AmqpSettle {
@@ -91,7 +91,7 @@ impl AmqpSettle {
         self.settled.store(true, Ordering::SeqCst);
         match self.acker.ack(BasicAckOptions::default()).await.map_err(unavailable)? {
             true => Ok(()),
-            false => Err(BusError::Unavailable("the connection is gone, the message comes again".into())),
+            false => Err(BusError::Unavailable("connection lost; the message will be redelivered".into())),
         }
     }
 }

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_waits_at_least_as_long_as_it_should() {
+    fn message_waits_at_least_its_delay() {
         assert_eq!(wait(Duration::ZERO), None);
         assert_eq!(wait(Duration::from_millis(100)), Some("retry.100ms"));
         assert_eq!(wait(Duration::from_millis(101)), Some("retry.1s"));

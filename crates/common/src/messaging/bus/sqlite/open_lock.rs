@@ -25,7 +25,7 @@ pub(super) async fn acquire(bus: &Path) -> io::Result<File> {
             Ok(()) => return Ok(lock),
             Err(TryLockError::WouldBlock) if begun.elapsed() < TIMEOUT => tokio::time::sleep(POLL_INTERVAL).await,
             Err(TryLockError::WouldBlock) => {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "another process does not finish opening the bus"));
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "another process is still opening the bus"));
             }
             Err(TryLockError::Error(error)) => return Err(error),
         }

@@ -85,8 +85,8 @@ impl Subscription for SqliteSubscription {
                 return Ok(self.dispatch(claimed));
             }
             // Registered before the query, so no notification in between is missed.
-            let mut heard = std::pin::pin!(wake.notified());
-            heard.as_mut().enable();
+            let mut notified = std::pin::pin!(wake.notified());
+            notified.as_mut().enable();
             let room = self.prefetch.saturating_sub(self.open.load(Ordering::SeqCst));
             if room > 0 {
                 let claimed = self.take(room).await?;
@@ -94,7 +94,7 @@ impl Subscription for SqliteSubscription {
             }
             if self.claimed.is_empty() {
                 tokio::select! {
-                    () = heard => {}
+                    () = notified => {}
                     () = tokio::time::sleep(POLL_INTERVAL) => {}
                 }
             }
