@@ -14,7 +14,7 @@ fn quoted(line: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn each_case_of_the_saga_has_the_test_that_it_names() {
-    let text = read("docs/saga.md");
+    let text = read("docs/failure-modes.md");
     let rows: Vec<_> = text.lines().filter(|line| line.contains(".rs` `")).collect();
     for row in &rows {
         let cell = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap();

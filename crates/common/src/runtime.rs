@@ -14,12 +14,14 @@ mod faulty_cache;
 pub mod platform;
 pub mod probe;
 mod service;
+mod service_builder;
 mod start_error;
 pub mod worker;
 
 pub use entry_point::main;
 pub use platform::Platform;
 pub use service::{ServeError, Service};
+pub use service_builder::{Backend, ServiceBuilder, ServiceCredentials};
 pub use start_error::StartError;
 
 pub use crate::task::shutdown::{DRAIN_TIMEOUT, Shutdown};

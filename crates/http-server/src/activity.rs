@@ -1,4 +1,4 @@
-//! Activity of a connection, so that slow heads and idle connections have separate timeouts.
+//! What a connection is doing, so that a slow head and an idle connection each have a time-out of their own.
 
 use std::io;
 use std::pin::Pin;
@@ -13,11 +13,11 @@ use crate::Limits;
 
 #[derive(Clone, Copy)]
 enum Phase {
-    /// No request in progress.
+    /// Between two requests.
     Idle(Instant),
-    /// Request whose head is not complete.
+    /// A request has begun and its head is not complete.
     Head(Instant),
-    /// Request that is handled or whose response is sent.
+    /// A request is handled or its response is sent.
     Serving,
 }
 
@@ -51,7 +51,7 @@ impl Activity {
             if left.is_zero() {
                 return;
             }
-            // A phase that begins meanwhile ends at least one step from now.
+            // A phase that begins meanwhile ends no earlier than a step from now.
             tokio::time::sleep(left.min(step)).await;
         }
     }
@@ -77,7 +77,7 @@ impl Activity {
     }
 }
 
-/// Request in progress.
+/// A request that is being served.
 pub(crate) struct Serving(Arc<Activity>);
 
 impl Drop for Serving {
@@ -86,7 +86,7 @@ impl Drop for Serving {
     }
 }
 
-/// Stream that reports its activity.
+/// A stream that reports what passes through it.
 pub(crate) struct Tracked {
     stream: TcpStream,
     activity: Arc<Activity>,

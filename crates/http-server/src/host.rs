@@ -6,8 +6,8 @@ use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderMap, Version};
 
-/// Returns whether the `Host` header of a request is valid: exactly one with a host and an optional port (RFC 9112,
-/// section 3.2). HTTP/1.0 requests may omit it.
+/// Returns whether the `Host` header of a request is valid: exactly one with a host and an optional port
+/// (RFC 9112, section 3.2). HTTP/1.0 may leave it out.
 #[must_use]
 pub fn has_valid_host(version: Version, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(HOST).iter();

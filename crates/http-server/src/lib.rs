@@ -1,5 +1,5 @@
-//! HTTP/1.1 listener of all processes of the fleet: bounded connections, and timeouts for the head of a request and for
-//! an idle connection.
+//! The HTTP/1.1 listener of every process of the fleet: bounded connections, and time-outs for the head of a request
+//! and for an idle connection.
 //!
 //! ```no_run
 //! # async fn example(listener: tokio::net::TcpListener, stop: impl Future<Output = ()>) {
@@ -8,7 +8,7 @@
 //! # }
 //! ```
 //!
-//! Bodies have no timeout here: their time limit depends on the endpoint.
+//! Bodies are the handler's business: how long one may take depends on the endpoint.
 
 mod activity;
 mod host;
@@ -52,7 +52,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Returns 10 s for a head, 75 s idle (nginx' default `keepalive_timeout`), and 4,096 connections.
+    /// 10 s for a head, 75 s idle (the default of nginx' `keepalive_timeout`), 4,096 connections.
     fn default() -> Self {
         Self { head: Duration::from_secs(10), idle: Duration::from_secs(75), connections: 4096 }
     }
@@ -150,7 +150,7 @@ where
     let io = TokioIo::new(Tracked::new(stream, Arc::clone(&activity)));
     let seen = Arc::clone(&activity);
     let service = service_fn(move |request| {
-        // Held until the body of the response ends: the connection is neither idle nor in a head until then.
+        // Lives as long as the body of the response: until then the connection is neither idle nor in a head.
         let serving = seen.serve();
         let response = handler(request);
         async move {
@@ -169,9 +169,9 @@ where
     async move {
         tokio::select! {
             served = watched => if let Err(error) = served {
-                tracing::debug!(%error, "connection ended early");
+                tracing::debug!(%error, "a connection ended early");
             },
-            () = activity.expired() => tracing::debug!("connection timed out"),
+            () = activity.expired() => tracing::debug!("a connection was closed by its time-out"),
         }
     }
 }

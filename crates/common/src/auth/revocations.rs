@@ -12,6 +12,7 @@ use contracts::topology::Queue;
 
 use super::service_tokens::ServiceTokens;
 use crate::client::ServiceClient;
+use crate::database::Database;
 use crate::database::postgres::Postgres;
 pub use crate::database::revocations::{ObservedRevocations, RevocationRecord, RevocationStore, RevokedTokens};
 use crate::database::sqlite::Sqlite;
@@ -37,6 +38,14 @@ impl Revocations {
     #[must_use]
     pub fn workers(&self, client: ServiceClient, tokens: ServiceTokens) -> [Arc<dyn Worker>; 2] {
         [Arc::new(reader::Reader::new(self.clone())), Arc::new(feed::Poller::new(self.clone(), client, tokens))]
+    }
+}
+
+impl Database {
+    /// Returns the revocations of access.
+    #[must_use]
+    pub fn revocations(&self, clock: SharedClock) -> Revocations {
+        Revocations::new(self.revocation_store(), clock)
     }
 }
 

@@ -77,11 +77,11 @@ impl RequestBuilder {
     /// that the caller's deadline or cancellation left.
     async fn exchange(&self, time: Duration) -> Result<ServiceResponse, CallError> {
         let mut verdict = Verdict { breakers: &self.core.breakers, to: self.to.as_str(), in_time: None };
-        let mut asked = None;
-        let outcome = tokio::time::timeout(time, self.send_with_failover(time, &mut asked)).await;
+        let mut instance = None;
+        let outcome = tokio::time::timeout(time, self.send_with_failover(time, &mut instance)).await;
         let outcome = outcome.unwrap_or(Err(CallError::Timeout { to: self.to }));
-        let late = matches!(outcome, Err(CallError::Timeout { .. }));
-        if late && time < self.timeout.max(MIN_BUDGET) {
+        let timed_out = matches!(outcome, Err(CallError::Timeout { .. }));
+        if timed_out && time < self.timeout.max(MIN_BUDGET) {
             return outcome;
         }
         let failed = match &outcome {
@@ -90,7 +90,7 @@ impl RequestBuilder {
             Err(CallError::Unavailable { .. } | CallError::Timeout { .. }) => true,
             Err(CallError::InvalidResponse { .. }) => false,
         };
-        if let Some(found) = &asked {
+        if let Some(found) = &instance {
             if failed {
                 found.failed();
             } else {
@@ -98,16 +98,16 @@ impl RequestBuilder {
             }
         }
         // If one of several instances hangs, it is ejected and the others are used.
-        let hangs = late && !asked.as_ref().is_some_and(ResolvedInstance::has_healthy_alternatives);
-        verdict.in_time = Some(!hangs);
+        let hanging = timed_out && !instance.as_ref().is_some_and(ResolvedInstance::has_healthy_alternatives);
+        verdict.in_time = Some(!hanging);
         outcome
     }
 
-    /// Sends to an instance, which is stored in `asked`, or to another one if it accepts no connection.
+    /// Sends to an instance, which is stored in `instance`, or to another one if it accepts no connection.
     async fn send_with_failover(
         &self,
         time: Duration,
-        asked: &mut Option<ResolvedInstance>,
+        instance: &mut Option<ResolvedInstance>,
     ) -> Result<ServiceResponse, CallError> {
         let unavailable = |source: BoxError| CallError::Unavailable { to: self.to, source };
         let discovery = match &self.base {
@@ -116,16 +116,16 @@ impl RequestBuilder {
                 return self.send_to(url, time).await.map_err(|error| unavailable(error.without_url().into()))?;
             }
         };
-        let mut others = MAX_FAILOVERS;
+        let mut failovers = MAX_FAILOVERS;
         loop {
             let found = discovery.resolve(self.to).await.map_err(|error| unavailable(error.into()))?;
-            let found = asked.insert(found);
+            let found = instance.insert(found);
             match self.send_to(&found.url, time).await {
                 Ok(response) => return response,
                 // Nothing was sent, so any call may be repeated at another instance.
-                Err(error) if error.is_connect() && others > 0 && found.has_alternatives() => {
+                Err(error) if error.is_connect() && failovers > 0 && found.has_alternatives() => {
                     found.failed();
-                    others -= 1;
+                    failovers -= 1;
                 }
                 Err(error) => return Err(unavailable(error.without_url().into())),
             }

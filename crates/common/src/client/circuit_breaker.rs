@@ -35,7 +35,7 @@ pub struct CircuitBreakers {
 struct State {
     timeouts: u32,
     open_until: Option<DateTime<Utc>>,
-    /// Whether a call probes the half-open circuit.
+    /// True while a call probes the half-open circuit.
     probing: bool,
 }
 

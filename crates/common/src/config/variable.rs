@@ -7,11 +7,11 @@ use serde::Serialize;
 pub struct Variable {
     /// Name of the variable.
     pub name: &'static str,
-    /// Whether the service requires it to start.
+    /// True if the service requires it to start.
     pub required: bool,
     /// Default value, or an example if it is required.
     pub value: String,
-    /// Whether `<NAME>_FILE` may name a file with the value.
+    /// True if `<NAME>_FILE` may name a file with the value.
     pub secret: bool,
     /// Description.
     pub about: &'static str,

@@ -17,6 +17,7 @@ use crate::fault::failpoint as crash;
 use crate::telemetry::clock::SharedClock;
 
 pub(crate) mod postgres;
+pub(crate) mod sql;
 pub(crate) mod sqlite;
 
 /// How long a key is remembered.

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use crate::database::store::{Operations, StoreError};
 
 pub mod postgres;
+pub mod sql;
 pub mod sqlite;
 
 /// Minimum and maximum delay before an event that the bus rejects is published again.

@@ -1,41 +1,26 @@
 //! A PostgreSQL database as a service's own store: a pool with limits, and the outbox beside the data.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use sqlx::Connection as _;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::PgPoolOptions;
 use tokio::sync::Notify;
 
 pub use crate::config::urls::PostgresUrl;
 use crate::database::effects::Effects;
 use crate::database::failpoints as crash;
+use crate::database::idempotency::Keys;
 use crate::database::idempotency::postgres::PostgresKeys;
-use crate::database::idempotency::{self, Keys};
 use crate::database::outbox::Outbox;
-use crate::database::outbox::postgres::{PostgresOutbox, SCHEMA, write_effects};
+use crate::database::outbox::postgres::{PostgresOutbox, write_effects};
+use crate::database::postgres_pool;
+use crate::database::revocations::RevocationStore;
 use crate::database::revocations::postgres::PostgresRevocations;
-use crate::database::revocations::{self, RevocationStore};
-use crate::database::schema;
 use crate::database::store::{Operations, Pool, StoreError};
 use crate::telemetry::clock::SharedClock;
 use crate::telemetry::metrics::Metrics;
 
 /// A transaction.
 pub type PostgresTx = sqlx::Transaction<'static, sqlx::Postgres>;
-
-/// Connections that a service holds at the most: what a server with 100 of them can spare for eight instances.
-const CONNECTIONS: u32 = 10;
-/// How long a caller waits for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection that lay idle for longer is tried before it is used.
-const TRUSTED_IDLE: Duration = Duration::from_secs(1);
-/// What the server itself ends, in milliseconds: a statement, a wait for a lock, a transaction whose client hangs.
-const LIMITS: [(&str, &str); 3] =
-    [("statement_timeout", "5000"), ("lock_timeout", "4000"), ("idle_in_transaction_session_timeout", "10000")];
-/// Which of the server's advisory locks guards the making of the common tables: any number that nobody else uses.
-const SCHEMA_LOCK: i64 = 0x5348_4f50_464c_4545;
 
 /// A service's PostgreSQL database. Clones share its connections.
 #[derive(Clone)]
@@ -53,29 +38,8 @@ impl Postgres {
     /// If the server does not answer within five seconds, refuses, or a migration fails; [`StoreError::Incompatible`] if
     /// this binary is too old for the database.
     pub async fn open(url: &PostgresUrl, service: &'static str, migrations: &Migrator) -> Result<Self, StoreError> {
-        let options = (*url.0).clone().application_name(service).options(LIMITS);
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire(false)
-            .before_acquire(|connection, about| {
-                Box::pin(async move {
-                    if about.idle_for > TRUSTED_IDLE { connection.ping().await.map(|()| true) } else { Ok(true) }
-                })
-            })
-            .connect_with(options)
-            .await?;
-        let mut tx = pool.begin().await?;
-        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(SCHEMA_LOCK).execute(&mut *tx).await?;
-        sqlx::raw_sql(schema::TABLE).execute(&mut *tx).await?;
-        let least: Vec<(String, i64)> = sqlx::query_as(schema::LEAST_VERSIONS).fetch_all(&mut *tx).await?;
-        let known = [(schema::STORE, schema::newest(migrations)), (schema::PLATFORM, schema::PLATFORM_VERSION)];
-        schema::check(least.iter().map(|(component, least)| (component.as_str(), *least)), &known)?;
-        sqlx::raw_sql(SCHEMA).execute(&mut *tx).await?;
-        sqlx::raw_sql(idempotency::postgres::SCHEMA).execute(&mut *tx).await?;
-        sqlx::raw_sql(revocations::postgres::SCHEMA).execute(&mut *tx).await?;
-        tx.commit().await?;
-        schema::tolerant(migrations).run(&pool).await.map_err(|error| StoreError::Fault(error.into()))?;
+        let pool = postgres_pool::open_pool((*url.0).clone(), service).await?;
+        postgres_pool::migrate_service(&pool, migrations).await?;
         Ok(Self { pool: pool.into(), service, wake: Arc::default() })
     }
 
@@ -106,7 +70,7 @@ impl Postgres {
     /// # Errors
     /// If no connection can be had.
     pub async fn snapshot(&self) -> Result<PostgresTx, StoreError> {
-        Ok(self.pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+        Ok(self.pool.begin_with(postgres_pool::SNAPSHOT).await?)
     }
 
     /// Writes the effects and commits: all of it or nothing. Wakes the relay if there is something to publish.
@@ -117,7 +81,7 @@ impl Postgres {
     pub async fn commit(&self, mut tx: PostgresTx, effects: &Effects) -> Result<(), StoreError> {
         write_effects(&mut tx, self.service, effects).await?;
         crash::hit("before-commit", || crash::describe_effects(self.service, effects));
-        tx.commit().await.map_err(unless_refused)?;
+        tx.commit().await.map_err(postgres_pool::map_commit_error)?;
         crash::hit("after-commit", || crash::describe_effects(self.service, effects));
         if !effects.events.is_empty() {
             self.wake.notify_one();
@@ -155,17 +119,6 @@ impl Postgres {
     /// Closes all connections, once what they do is done.
     pub async fn close(&self) {
         self.pool.close().await;
-    }
-}
-
-/// A commit that the server refused for a rule was certainly rolled back; of any other failure nobody knows.
-fn unless_refused(error: sqlx::Error) -> StoreError {
-    let class = error.as_database_error().and_then(|refusal| refusal.code()).map(|code| code[..2].to_owned());
-    // Class 23: a constraint. Class 40: rolled back for serialisation or a deadlock.
-    if class.is_some_and(|class| class == "23" || class == "40") {
-        StoreError::from(error)
-    } else {
-        StoreError::OutcomeUnknown(error.into())
     }
 }
 

@@ -6,6 +6,7 @@ use contracts::UserId;
 use crate::database::store::StoreError;
 
 pub(crate) mod postgres;
+pub(crate) mod sql;
 pub(crate) mod sqlite;
 
 /// Tokens of an account that a revocation covers.

@@ -9,7 +9,7 @@
 //! ON CONFLICT (component) DO UPDATE SET least_version = excluded.least_version;
 //! ```
 
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{Migrate, Migrator};
 
 use crate::database::store::StoreError;
 
@@ -23,14 +23,42 @@ pub(crate) const LEAST_VERSIONS: &str = "SELECT component, least_version FROM sc
 
 /// The component of a service's own tables; its version is that of its newest migration.
 pub const STORE: &str = "store";
-/// The component of the tables that all services have: outbox, inbox, idempotency keys.
+/// The component of the tables that all services have: outbox, inbox, idempotency keys, revocations.
 pub(crate) const PLATFORM: &str = "platform";
-/// The version of these tables.
-pub(crate) const PLATFORM_VERSION: i64 = 1;
 /// The component of the bus in a SQLite file.
 pub(crate) const BUS: &str = "bus";
-/// The version of its tables.
-pub(crate) const BUS_VERSION: i64 = 1;
+
+/// Name of the table of applied migrations of the platform's tables: those of a service's own tables have sqlx's.
+const PLATFORM_MIGRATIONS: &str = "_platform_migrations";
+
+/// Returns the migrations of the platform's tables in SQLite.
+pub(crate) fn platform_sqlite() -> Migrator {
+    platform(&sqlx::migrate!("migrations/sqlite"))
+}
+
+/// Returns the migrations of the platform's tables in PostgreSQL.
+pub(crate) fn platform_postgres() -> Migrator {
+    platform(&sqlx::migrate!("migrations/postgres"))
+}
+
+/// Returns the migrations of the tables of a bus.
+pub(crate) fn bus() -> Migrator {
+    tolerant(&sqlx::migrate!("migrations/bus"))
+}
+
+fn platform(migrations: &Migrator) -> Migrator {
+    let mut platform = tolerant(migrations);
+    platform.dangerous_set_table_name(PLATFORM_MIGRATIONS);
+    // Whoever runs them holds a lock of its own.
+    platform.set_locking(false);
+    platform
+}
+
+/// Runs migrations on a connection.
+pub(crate) async fn run<C: Migrate>(migrations: &Migrator, connection: &mut C) -> Result<(), StoreError> {
+    // `Migrator::run` makes no future that is `Send` of a connection (<https://github.com/rust-lang/rust/issues/100013>).
+    migrations.run_direct(None, connection, false).await.map_err(|error| StoreError::Fault(error.into()))
+}
 
 /// The same migrations, to be run on a database that may carry migrations of a newer version.
 pub(crate) fn tolerant(migrations: &Migrator) -> Migrator {
@@ -44,7 +72,7 @@ pub(crate) fn newest(migrations: &Migrator) -> i64 {
     migrations.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
-/// Validator that this binary, which knows the components in these versions, may use a schema with these least versions.
+/// Checks that this binary, which knows the components in these versions, may use a schema with these least versions.
 ///
 /// # Errors
 /// [`StoreError::Incompatible`] if it is too old for one of them.

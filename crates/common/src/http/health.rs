@@ -54,7 +54,7 @@ pub struct DependencyReport {
     pub name: &'static str,
     /// State of the dependency.
     pub status: DependencyStatus,
-    /// Whether the service does not work without it.
+    /// True if the service does not work without it.
     pub critical: bool,
 }
 

@@ -12,7 +12,7 @@ use crate::http::text::{self, TextKind};
 const MAX_EMAIL: usize = 254;
 const MAX_EMAIL_LOCAL: usize = 64;
 
-/// Validator that collects the problems of an input. A method returns `None` if it recorded a problem.
+/// Checks that collects the problems of an input. A method returns `None` if it recorded a problem.
 #[derive(Debug)]
 pub struct Validator {
     status: u16,

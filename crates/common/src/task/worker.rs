@@ -15,7 +15,7 @@ pub enum NextRun {
     Now,
     /// At this time, or when the worker is woken.
     At(DateTime<Utc>),
-    /// When the worker is woken, or after its interval.
+    /// On a wake-up, or after its interval.
     OnWake,
 }
 
@@ -45,5 +45,28 @@ pub trait Worker: Send + Sync + 'static {
     /// Returns the time between idle steps; at most five seconds.
     fn interval(&self) -> Duration {
         Duration::from_secs(1)
+    }
+}
+
+#[async_trait::async_trait]
+impl<W: Worker + ?Sized> Worker for Arc<W> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    async fn prepare(&self) {
+        (**self).prepare().await;
+    }
+
+    async fn step(&self) -> Result<NextRun, WorkerError> {
+        (**self).step().await
+    }
+
+    fn wake(&self) -> Option<Arc<Notify>> {
+        (**self).wake()
+    }
+
+    fn interval(&self) -> Duration {
+        (**self).interval()
     }
 }

@@ -33,7 +33,7 @@ fn ports(cell: &str) -> Vec<u64> {
 #[test]
 fn the_table_of_ports_is_what_compose_publishes() {
     let text = read("docs/operations.md");
-    let (_, section) = text.split_once("\n| port | what |\n|---|---|\n").unwrap();
+    let (_, section) = text.split_once("\n| port | service |\n|---|---|\n").unwrap();
     let rows = section.lines().take_while(|line| line.starts_with('|'));
     let told: Vec<_> = rows.flat_map(|row| ports(row.trim_matches('|').split(" | ").next().unwrap())).collect();
     let once: BTreeSet<_> = told.iter().copied().collect();

@@ -89,7 +89,7 @@ fn what_nobody_sets_is_told() {
         }
     }
     let mut told = BTreeSet::new();
-    for row in table("docs/operations.md", "Settings that are left alone") {
+    for row in table("docs/operations.md", "Settings left at their defaults") {
         let [names, places, then] = &row[..] else { panic!("{row:?}") };
         for name in quoted(names) {
             let (unset, default) =

@@ -59,7 +59,7 @@ fn every_page_says_all_that_is_needed_and_leads_somewhere() {
     for (name, (file, rule)) in alerts() {
         let page = read(&format!("docs/runbooks/{name}.md"));
         let sections: Vec<_> = page.lines().filter(|line| line.starts_with('#')).collect();
-        let expected = ["# ", "## What it means", "## What users feel", "## How to look", "## What to do"];
+        let expected = ["# ", "## Meaning", "## Impact", "## Diagnosis", "## Mitigation"];
         assert_eq!(sections[0], format!("# {name}"));
         assert_eq!(sections[1..], expected[1..], "{name}");
         let severity = rule["labels"]["severity"].as_str().unwrap();

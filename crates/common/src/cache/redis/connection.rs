@@ -46,7 +46,7 @@ struct State {
 struct Shared {
     /// State under one lock: Redis counts as available only while no deletion is missing.
     state: Mutex<State>,
-    trouble: Notify,
+    failure: Notify,
 }
 
 /// Connection to Redis with the task that restores it.
@@ -60,7 +60,7 @@ impl RedisConnection {
     pub(super) fn new(url: &RedisUrl, timeout: Duration) -> Self {
         let connection_state = ConnectionState::Unavailable("not connected yet".into());
         let state = Mutex::new(State { connection_state, missed: MissedInvalidations::default() });
-        let shared = Arc::new(Shared { state, trouble: Notify::new() });
+        let shared = Arc::new(Shared { state, failure: Notify::new() });
         let reconnector =
             Reconnector { client: url.client().clone(), address: url.to_string(), timeout, shared: shared.clone() };
         Self { shared, timeout, _reconnector: AbortOnDropHandle::new(tokio::spawn(reconnector.run())) }
@@ -85,7 +85,7 @@ impl RedisConnection {
             Ok(Err(error)) => error.into(),
             Err(_) => ConnectionError::TimedOut(self.timeout),
         };
-        self.shared.lost(Some(number), &error);
+        self.shared.disconnect(Some(number), &error);
         Err(error)
     }
 
@@ -114,7 +114,7 @@ impl Drop for UnconfirmedInvalidation<'_> {
     fn drop(&mut self) {
         if let Some(keys) = self.keys.take() {
             self.shared.state().missed.add(keys, Instant::now());
-            self.shared.lost(None, &ConnectionError::Unavailable("a deletion is not confirmed".into()));
+            self.shared.disconnect(None, &ConnectionError::Unavailable("a deletion is not confirmed".into()));
         }
     }
 }
@@ -131,22 +131,22 @@ impl Shared {
     fn connection(&self) -> Result<(u64, MultiplexedConnection), ConnectionError> {
         match &self.state().connection_state {
             ConnectionState::Up { number, connection } => Ok((*number, connection.clone())),
-            ConnectionState::Unavailable(why) => Err(ConnectionError::Unavailable(why.clone())),
+            ConnectionState::Unavailable(cause) => Err(ConnectionError::Unavailable(cause.clone())),
         }
     }
 
     /// Drops the connection of this number, or the current one.
-    fn lost(&self, number: Option<u64>, error: &ConnectionError) {
+    fn disconnect(&self, number: Option<u64>, error: &ConnectionError) {
         let mut state = self.state();
         match state.connection_state {
             ConnectionState::Up { number: current, .. } if number.is_none_or(|number| number == current) => {}
             _ => return,
         }
-        let why = crate::error_chain(error);
-        tracing::warn!(error = why, "cache unavailable; requests continue without it");
-        state.connection_state = ConnectionState::Unavailable(why.into());
+        let cause = crate::error_chain(error);
+        tracing::warn!(error = cause, "cache unavailable; requests continue without it");
+        state.connection_state = ConnectionState::Unavailable(cause.into());
         drop(state);
-        self.trouble.notify_one();
+        self.failure.notify_one();
     }
 }
 
@@ -169,13 +169,13 @@ impl Reconnector {
                     tracing::info!(address = self.address, "cache connected");
                     failures = 0;
                     while self.shared.connection().is_ok() {
-                        self.shared.trouble.notified().await;
+                        self.shared.failure.notified().await;
                     }
                 }
                 Err(error) => {
-                    let why = crate::error_chain(&error);
-                    tracing::debug!(address = self.address, error = why, "cache connection failed");
-                    self.shared.state().connection_state = ConnectionState::Unavailable(why.into());
+                    let cause = crate::error_chain(&error);
+                    tracing::debug!(address = self.address, error = cause, "cache connection failed");
+                    self.shared.state().connection_state = ConnectionState::Unavailable(cause.into());
                     failures += 1;
                     tokio::time::sleep(BACKOFF.pause(failures)).await;
                 }

@@ -17,7 +17,7 @@ const EJECTION: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_se
 /// Known instances of a service.
 pub(super) struct Instances {
     list: RwLock<Vec<Arc<Instance>>>,
-    /// Whether a list was ever received.
+    /// True once a list was received.
     listed: watch::Sender<bool>,
 }
 

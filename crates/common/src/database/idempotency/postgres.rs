@@ -8,31 +8,6 @@ use uuid::Uuid;
 use super::{Begun, Claim, Found, Judged, KeptAnswer, KeyStore, Keyed, KeyedRequest, Turn, judge};
 use crate::database::store::{Pool, StoreError};
 
-/// The table.
-pub(crate) const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS idempotency_keys (
-    caller TEXT NOT NULL,
-    key TEXT NOT NULL,
-    hash BYTEA NOT NULL,
-    token UUID NOT NULL,
-    lease_until TIMESTAMPTZ NOT NULL,
-    resource TEXT,
-    status INTEGER,
-    location TEXT,
-    body TEXT,
-    created_at TIMESTAMPTZ NOT NULL,
-    PRIMARY KEY (caller, key)
-);
-CREATE INDEX IF NOT EXISTS idempotency_keys_by_age ON idempotency_keys (created_at);
--- Looked up first, since ALTER TABLE locks the table even where the column exists.
-DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_attribute
-        WHERE attrelid = 'idempotency_keys'::regclass AND attname = 'fingerprint' AND NOT attisdropped) THEN
-        ALTER TABLE idempotency_keys ADD COLUMN fingerprint TEXT;
-    END IF;
-END $$;
-";
-
 /// Removes the key that is asked for, if it is old, and a few others that are.
 const SWEEP: &str = "DELETE FROM idempotency_keys WHERE (caller = $2 AND key = $3 AND created_at <= $1) OR (caller, key) IN (
     SELECT caller, key FROM idempotency_keys WHERE created_at <= $1 ORDER BY created_at LIMIT 10 FOR UPDATE SKIP LOCKED)";

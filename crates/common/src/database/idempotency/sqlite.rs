@@ -2,46 +2,13 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Row, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
 use super::{Begun, Claim, Found, Judged, KeptAnswer, KeyStore, Keyed, KeyedRequest, Turn, judge};
-use crate::database::sqlite::codec::{BEGIN, from_ms, ms};
+use crate::database::codec::{from_millis as from_ms, to_millis as ms};
+use crate::database::sqlite_file::BEGIN;
 use crate::database::store::{Pool, StoreError};
-
-/// The table.
-pub(crate) const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS idempotency_keys (
-    caller TEXT NOT NULL,
-    key TEXT NOT NULL,
-    hash BLOB NOT NULL,
-    token TEXT NOT NULL,
-    lease_until INTEGER NOT NULL,
-    resource TEXT,
-    status INTEGER,
-    location TEXT,
-    body TEXT,
-    created_at INTEGER NOT NULL,
-    PRIMARY KEY (caller, key)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS idempotency_keys_by_age ON idempotency_keys (created_at);
-";
-
-/// Adds the columns that later versions brought.
-///
-/// # Errors
-/// If the file cannot be written.
-pub(crate) async fn add_columns(write: &SqlitePool) -> Result<(), StoreError> {
-    // Several processes may open a file at once.
-    let mut tx = write.begin_with(BEGIN).await?;
-    let columns = "SELECT count(*) FROM pragma_table_info('idempotency_keys') WHERE name = 'fingerprint'";
-    let present: i64 = sqlx::query_scalar(columns).fetch_one(&mut *tx).await?;
-    if present == 0 {
-        sqlx::query("ALTER TABLE idempotency_keys ADD COLUMN fingerprint TEXT").execute(&mut *tx).await?;
-    }
-    tx.commit().await?;
-    Ok(())
-}
 
 /// Writes what becomes of a key within a transaction.
 ///
@@ -149,40 +116,5 @@ impl KeyStore for SqliteKeys {
             .execute(&mut *self.0.acquire().await?)
             .await?;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use sqlx::sqlite::SqlitePoolOptions;
-
-    use super::*;
-
-    /// The table and a row as versions before fingerprints wrote them.
-    const OLDER: &str = "
-        CREATE TABLE idempotency_keys (
-            caller TEXT NOT NULL, key TEXT NOT NULL, hash BLOB NOT NULL, token TEXT NOT NULL,
-            lease_until INTEGER NOT NULL, resource TEXT, status INTEGER, location TEXT, body TEXT,
-            created_at INTEGER NOT NULL, PRIMARY KEY (caller, key)
-        ) WITHOUT ROWID;
-        INSERT INTO idempotency_keys VALUES ('ann', 'k', x'0101', 't', 5000, NULL, NULL, NULL, NULL, 1000);";
-
-    #[tokio::test]
-    async fn a_key_of_an_older_version_is_compared_by_its_hash() {
-        let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
-        sqlx::raw_sql(OLDER).execute(&pool).await.unwrap();
-        sqlx::query("UPDATE idempotency_keys SET hash = ?").bind(&[1_u8; 32][..]).execute(&pool).await.unwrap();
-        for _ in 0..2 {
-            sqlx::raw_sql(SCHEMA).execute(&pool).await.unwrap();
-            add_columns(&pool).await.unwrap();
-        }
-        let keys = SqliteKeys::new(pool.into());
-        let at = |ms: i64| from_ms(ms).unwrap();
-        for (hash, expected) in [(1, Begun::InFlight), (2, Begun::Mismatch)] {
-            let (caller, key) = ("ann".to_owned(), "k".to_owned());
-            let request = KeyedRequest { caller, key, hash: [hash; 32], fingerprint: "2:any".to_owned() };
-            let begun = keys.begin(&request, Uuid::now_v7(), at(2000), at(9000), at(0)).await.unwrap();
-            assert_eq!(begun, expected);
-        }
     }
 }

@@ -18,32 +18,6 @@ use crate::database::idempotency;
 use crate::database::lease_end::after;
 use crate::database::store::{Pool, StoreError};
 
-/// The tables. `seq` is taken before the commit, so it is about the order in which events happened, not exactly.
-pub(crate) const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS outbox (
-    seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    id UUID NOT NULL UNIQUE,
-    event_type TEXT NOT NULL,
-    schema_version INTEGER NOT NULL,
-    aggregate_id TEXT NOT NULL,
-    sequence BIGINT NOT NULL,
-    service TEXT NOT NULL,
-    at TIMESTAMPTZ NOT NULL,
-    data TEXT NOT NULL,
-    traceparent TEXT,
-    claimed_until TIMESTAMPTZ NOT NULL DEFAULT '-infinity'
-) WITH (fillfactor = 80);
-CREATE TABLE IF NOT EXISTS event_sequences (
-    aggregate_id TEXT PRIMARY KEY,
-    sequence BIGINT NOT NULL
-) WITH (fillfactor = 80);
-CREATE TABLE IF NOT EXISTS inbox (
-    consumer TEXT NOT NULL,
-    event_id UUID NOT NULL,
-    PRIMARY KEY (event_id, consumer)
-);
-";
-
 /// Claims events: until when, from when, how many.
 pub const CLAIM: &str = "UPDATE outbox SET claimed_until = $1 WHERE seq = ANY(ARRAY(
     SELECT seq FROM outbox WHERE claimed_until <= $2 ORDER BY seq LIMIT $3 FOR UPDATE SKIP LOCKED)) RETURNING *";

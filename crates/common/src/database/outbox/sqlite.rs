@@ -12,36 +12,11 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 
 use super::{OutboxRow, OutboxStore};
+use crate::database::codec::{from_millis as from_ms, to_millis as ms};
 use crate::database::effects::Effects;
 use crate::database::idempotency;
-use crate::database::sqlite::codec::{from_ms, ms};
-use crate::database::store::{Pool, StoreError, parse_col};
-
-/// The tables; `seq` gives the order in which events were committed, since a SQLite file has one writer.
-pub const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS outbox (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    event_type TEXT NOT NULL,
-    schema_version INTEGER NOT NULL,
-    aggregate_id TEXT NOT NULL,
-    sequence INTEGER NOT NULL,
-    service TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    data TEXT NOT NULL,
-    traceparent TEXT,
-    claimed_until INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE IF NOT EXISTS event_sequences (
-    aggregate_id TEXT PRIMARY KEY,
-    sequence INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS inbox (
-    consumer TEXT NOT NULL,
-    event_id TEXT NOT NULL,
-    PRIMARY KEY (event_id, consumer)
-) WITHOUT ROWID;
-";
+use crate::database::store::parse_col;
+use crate::database::store::{Pool, StoreError};
 
 /// Writes the effects' rows within a transaction.
 ///

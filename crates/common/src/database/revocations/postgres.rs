@@ -8,18 +8,6 @@ use sqlx::{Postgres, Row};
 use super::{RevocationRecord, RevocationStore, RevokedTokens};
 use crate::database::store::{Pool, StoreError, parse_col};
 
-/// The table. A row without a session is about the account's versions.
-pub(crate) const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS access_revocations (
-    user_id TEXT NOT NULL,
-    session_id TEXT NOT NULL DEFAULT '',
-    min_version BIGINT NOT NULL DEFAULT 0,
-    recorded_at TIMESTAMPTZ NOT NULL,
-    PRIMARY KEY (user_id, session_id)
-);
-CREATE INDEX IF NOT EXISTS access_revocations_by_time ON access_revocations (recorded_at);
-";
-
 /// Revocations in a PostgreSQL database.
 pub(crate) struct PostgresRevocations(Pool<Postgres>);
 

@@ -5,20 +5,10 @@ use chrono::{DateTime, Utc};
 use sqlx::{Row, Sqlite};
 
 use super::{RevocationRecord, RevocationStore, RevokedTokens};
-use crate::database::sqlite::codec::{BEGIN, from_ms, ms};
-use crate::database::store::{Pool, StoreError, parse_col};
-
-/// The table. A row without a session is about the account's versions.
-pub(crate) const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS access_revocations (
-    user_id TEXT NOT NULL,
-    session_id TEXT NOT NULL DEFAULT '',
-    min_version INTEGER NOT NULL DEFAULT 0,
-    recorded_at INTEGER NOT NULL,
-    PRIMARY KEY (user_id, session_id)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS access_revocations_by_time ON access_revocations (recorded_at);
-";
+use crate::database::codec::{from_millis as from_ms, to_millis as ms};
+use crate::database::sqlite_file::BEGIN;
+use crate::database::store::parse_col;
+use crate::database::store::{Pool, StoreError};
 
 /// Revocations in a SQLite file.
 pub(crate) struct SqliteRevocations {

@@ -42,21 +42,21 @@ impl AmqpBus {
         Self(Broker::new(url, clock))
     }
 
-    /// Reads dead letters of a queue, the oldest first: at most `most`, or up to the one with this id. They stay in the
+    /// Reads dead letters of a queue, the oldest first: at most `max`, or up to the one with this id. They stay in the
     /// queue unless they are acknowledged before the channel is closed.
-    async fn letters(
+    async fn read_dead_letters(
         &self,
         queue: &str,
-        most: usize,
+        max: usize,
         until: Option<EventId>,
     ) -> Result<(Channel, Vec<ParsedDeadLetter>), BusError> {
         let connection = self.0.connection(&self.0.consuming).await?;
         let channel = connection.channel().await?;
-        let (dead, mut letters) = (topology::dead(queue), Vec::new());
-        while letters.len() < most {
+        let (dead, mut letters) = (topology::dead_letter_queue(queue), Vec::new());
+        while letters.len() < max {
             let got = channel.basic_get(dead.as_str().into(), BasicGetOptions::default()).await.map_err(unavailable)?;
             let Some(got) = got else { break };
-            let letter = properties::letter(queue, got.delivery)?;
+            let letter = properties::parse_dead_letter(queue, got.delivery)?;
             let found = until == Some(letter.dead.message.id);
             letters.push(letter);
             if found {
@@ -118,7 +118,7 @@ impl BusBackend for AmqpBus {
         let mut left = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut all = Vec::new();
         for queue in queues {
-            let (channel, letters) = self.letters(&queue, left, None).await?;
+            let (channel, letters) = self.read_dead_letters(&queue, left, None).await?;
             left -= letters.len();
             all.extend(letters.into_iter().map(|letter| letter.dead));
             channel.close(200, PEEK_DONE.into()).await.map_err(unavailable)?;
@@ -131,18 +131,19 @@ impl BusBackend for AmqpBus {
         let channel = self.0.connection(&self.0.consuming).await?.channel().await?;
         // A passive declaration creates nothing and returns the number of messages.
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let declared = channel.queue_declare(topology::dead(queue).as_str().into(), options, FieldTable::default());
+        let declared =
+            channel.queue_declare(topology::dead_letter_queue(queue).as_str().into(), options, FieldTable::default());
         let counted = u64::from(declared.await.map_err(unavailable)?.message_count());
         channel.close(200, PEEK_DONE.into()).await.map_err(unavailable)?;
         Ok(counted)
     }
 
     async fn redrive(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
-        self.settle_letter(queue, id, true).await
+        self.settle_dead_letter(queue, id, true).await
     }
 
     async fn delete_dead_letter(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
-        self.settle_letter(queue, id, false).await
+        self.settle_dead_letter(queue, id, false).await
     }
 
     async fn ping(&self) -> Result<(), BusError> {
@@ -156,9 +157,9 @@ impl BusBackend for AmqpBus {
 
 impl AmqpBus {
     /// Deletes a dead letter, and returns its message to its queue if `again` is set.
-    async fn settle_letter(&self, queue: &str, id: EventId, again: bool) -> Result<bool, BusError> {
+    async fn settle_dead_letter(&self, queue: &str, id: EventId, again: bool) -> Result<bool, BusError> {
         self.0.known(queue).await?;
-        let (channel, letters) = self.letters(queue, usize::MAX, Some(id)).await?;
+        let (channel, letters) = self.read_dead_letters(queue, usize::MAX, Some(id)).await?;
         let found = letters.last().filter(|letter| letter.dead.message.id == id);
         if let Some(letter) = found {
             if again {

@@ -50,7 +50,7 @@ pub struct Message {
     pub timestamp: DateTime<Utc>,
     /// Trace context (W3C).
     pub traceparent: Option<String>,
-    /// Whether a queue must accept the message.
+    /// True if a queue must accept the message.
     pub mandatory: bool,
 }
 

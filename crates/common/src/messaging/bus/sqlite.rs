@@ -16,8 +16,9 @@ use tokio::sync::{Mutex, Notify};
 
 use super::backend::{BusBackend, Subscription};
 use super::message::{BusError, DeadLetter, Message};
-use crate::database::schema;
-use crate::database::sqlite::{SqliteTx, WriterProbe, begin, check_schema, ms, pools};
+use crate::database::sqlite_file::{SqliteTx, begin, migrate_bus, open_pools};
+use crate::database::to_millis;
+use crate::database::writer_probe::WriterProbe;
 use crate::telemetry::clock::SharedClock;
 
 mod open_lock;
@@ -28,48 +29,6 @@ mod subscription;
 use process_lock::ProcessLock;
 use rows::{message, time};
 use subscription::SqliteSubscription;
-
-const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS bindings (
-    exchange TEXT NOT NULL,
-    event_type TEXT NOT NULL,
-    queue TEXT NOT NULL,
-    PRIMARY KEY (exchange, event_type, queue)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS messages (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    queue TEXT NOT NULL,
-    event_id TEXT NOT NULL,
-    event_type TEXT NOT NULL,
-    exchange TEXT NOT NULL,
-    body BLOB NOT NULL,
-    app_id TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    traceparent TEXT,
-    mandatory INTEGER NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    visible_at INTEGER NOT NULL DEFAULT 0,
-    owner TEXT,
-    claim INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX IF NOT EXISTS messages_in_order ON messages (queue, seq, visible_at);
-CREATE INDEX IF NOT EXISTS messages_owned ON messages (owner) WHERE owner IS NOT NULL;
-CREATE TABLE IF NOT EXISTS dead_letters (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    queue TEXT NOT NULL,
-    event_id TEXT NOT NULL,
-    event_type TEXT NOT NULL,
-    exchange TEXT NOT NULL,
-    body BLOB NOT NULL,
-    app_id TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    traceparent TEXT,
-    mandatory INTEGER NOT NULL,
-    attempts INTEGER NOT NULL,
-    reason TEXT NOT NULL,
-    dead_at INTEGER NOT NULL
-);
-";
 
 /// Bus in a SQLite file.
 pub struct SqliteBus {
@@ -104,10 +63,9 @@ impl SqliteBus {
     /// # Errors
     /// The file cannot be opened.
     pub async fn open(path: &Path, clock: SharedClock) -> Result<Self, BusError> {
-        let _alone = open_lock::acquire(path).await.map_err(|error| BusError::Unavailable(error.into()))?;
-        let (read, write) = pools(path).await?;
-        check_schema(&write, &[(schema::BUS, schema::BUS_VERSION)]).await?;
-        sqlx::raw_sql(SCHEMA).execute(&write).await?;
+        let _open_lock = open_lock::acquire(path).await.map_err(|error| BusError::Unavailable(error.into()))?;
+        let (read, write) = open_pools(path).await?;
+        migrate_bus(&write).await?;
         let mut tx = begin(&write).await?;
         let owner = ProcessLock::new(path, clock.now()).map_err(|error| BusError::Unavailable(error.into()))?;
         release_stale_claims(&mut tx, &owner).await?;
@@ -119,13 +77,13 @@ impl SqliteBus {
 async fn release_stale_claims(tx: &mut SqliteTx, owner: &ProcessLock) -> Result<(), BusError> {
     let claiming: Vec<String> =
         sqlx::query_scalar("SELECT DISTINCT owner FROM messages WHERE owner IS NOT NULL").fetch_all(&mut **tx).await?;
-    for dead in claiming.iter().filter(|other| owner.is_dead(other)) {
+    for dead in claiming.iter().filter(|other| owner.has_exited(other)) {
         sqlx::query("UPDATE messages SET owner = NULL, visible_at = 0 WHERE owner = ?")
             .bind(dead)
             .execute(&mut **tx)
             .await?;
     }
-    owner.sweep();
+    owner.remove_stale();
     Ok(())
 }
 
@@ -163,7 +121,7 @@ impl BusBackend for SqliteBus {
             .bind(message.id.to_string())
             .bind(message.body.as_ref())
             .bind(&message.app_id)
-            .bind(ms(message.timestamp))
+            .bind(to_millis(message.timestamp))
             .bind(&message.traceparent)
             .bind(message.mandatory)
             .execute(&mut *tx)

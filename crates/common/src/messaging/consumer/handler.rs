@@ -1,5 +1,7 @@
 //! Event handlers and their errors.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use contracts::topology::Queue;
 use contracts::{Envelope, Event};
@@ -47,4 +49,15 @@ pub trait EventHandler: Send + Sync + 'static {
     fn queue(&self) -> Queue;
     /// Handles an event. `handled` belongs to the effects of the handler's writes.
     async fn handle(&self, event: Event, handled: Handled, envelope: &Envelope) -> Result<(), HandleError>;
+}
+
+#[async_trait]
+impl<H: EventHandler + ?Sized> EventHandler for Arc<H> {
+    fn queue(&self) -> Queue {
+        (**self).queue()
+    }
+
+    async fn handle(&self, event: Event, handled: Handled, envelope: &Envelope) -> Result<(), HandleError> {
+        (**self).handle(event, handled, envelope).await
+    }
 }

@@ -99,7 +99,7 @@ pub(super) struct ParsedDeadLetter {
 }
 
 /// Parses a message of a dead-letter queue.
-pub(super) fn letter(queue: &str, delivery: Delivery) -> Result<ParsedDeadLetter, BusError> {
+pub(super) fn parse_dead_letter(queue: &str, delivery: Delivery) -> Result<ParsedDeadLetter, BusError> {
     let properties = &delivery.properties;
     let by_broker = || match header(properties, X_DEATH) {
         Some(_) => "dead-lettered by the broker: too many deliveries".to_owned(),

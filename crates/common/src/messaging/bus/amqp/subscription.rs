@@ -13,7 +13,7 @@ use lapin::{Channel, Consumer};
 use super::broker::Broker;
 use super::connection::{AmqpConnection, unavailable};
 use super::properties::{self, DeadLetterCopy};
-use super::topology::{DEAD_LETTERS, wait};
+use super::topology::{DEAD_LETTERS, wait_exchange};
 use crate::messaging::bus::backend::Subscription;
 use crate::messaging::bus::delivery::{Acknowledger, Delivery};
 use crate::messaging::bus::message::{BusError, Message};
@@ -22,7 +22,7 @@ use crate::messaging::bus::message::{BusError, Message};
 pub(super) struct AmqpSubscription {
     broker: Broker,
     /// Keeps the connection open as long as its consumers.
-    _link: Arc<AmqpConnection>,
+    _connection: Arc<AmqpConnection>,
     channel: Channel,
     consumer: Consumer,
     queue: String,
@@ -36,7 +36,7 @@ impl AmqpSubscription {
         consumer: Consumer,
         queue: &str,
     ) -> Self {
-        Self { broker, _link: connection, channel, consumer, queue: queue.to_owned() }
+        Self { broker, _connection: connection, channel, consumer, queue: queue.to_owned() }
     }
 }
 
@@ -122,7 +122,7 @@ impl Acknowledger for AmqpSettle {
     /// delivers both, which handlers expect.
     async fn requeue(&self, after: Duration, counted: bool) -> Result<(), BusError> {
         let copy = DeadLetterCopy {
-            exchange: wait(after).unwrap_or_default(),
+            exchange: wait_exchange(after).unwrap_or_default(),
             routing_key: &self.queue,
             message: &self.message,
             attempts: self.attempts + u32::from(counted),

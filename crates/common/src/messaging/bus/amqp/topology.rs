@@ -13,7 +13,7 @@ pub(super) const DEAD_LETTERS: &str = "dead-letters";
 /// count decides.
 const DELIVERY_LIMIT: i32 = 1000;
 /// Maximum number of deliveries of a dead letter, since each read counts as one.
-const LOOKS: i32 = 1_000_000;
+const DEAD_LETTER_DELIVERY_LIMIT: i32 = 1_000_000;
 /// Delays of retries: one queue each, since a queue expires its messages in order.
 const WAITS: [(&str, Duration); 4] = [
     ("retry.100ms", Duration::from_millis(100)),
@@ -23,12 +23,12 @@ const WAITS: [(&str, Duration); 4] = [
 ];
 
 /// Returns the name of a dead-letter queue.
-pub(super) fn dead(queue: &str) -> String {
+pub(super) fn dead_letter_queue(queue: &str) -> String {
     format!("{queue}.dead")
 }
 
 /// Returns the exchange whose queue delays a message for about this time; `None` for no delay.
-pub(super) fn wait(time: Duration) -> Option<&'static str> {
+pub(super) fn wait_exchange(time: Duration) -> Option<&'static str> {
     if time.is_zero() {
         return None;
     }
@@ -43,8 +43,8 @@ pub(super) async fn declare(channel: &Channel, exchanges: &[String], queues: &[Q
     }
     exchange(channel, DEAD_LETTERS, ExchangeKind::Direct).await?;
     for declared in queues {
-        let dead = dead(declared.name);
-        queue(channel, &dead, &[("x-delivery-limit", AMQPValue::LongInt(LOOKS))]).await?;
+        let dead = dead_letter_queue(declared.name);
+        queue(channel, &dead, &[("x-delivery-limit", AMQPValue::LongInt(DEAD_LETTER_DELIVERY_LIMIT))]).await?;
         bind(channel, &dead, DEAD_LETTERS, declared.name).await?;
         let arguments = [
             ("x-delivery-limit", AMQPValue::LongInt(DELIVERY_LIMIT)),
@@ -103,9 +103,9 @@ mod tests {
 
     #[test]
     fn message_waits_at_least_its_delay() {
-        assert_eq!(wait(Duration::ZERO), None);
-        assert_eq!(wait(Duration::from_millis(100)), Some("retry.100ms"));
-        assert_eq!(wait(Duration::from_millis(101)), Some("retry.1s"));
-        assert_eq!(wait(Duration::from_secs(600)), Some("retry.30s"));
+        assert_eq!(wait_exchange(Duration::ZERO), None);
+        assert_eq!(wait_exchange(Duration::from_millis(100)), Some("retry.100ms"));
+        assert_eq!(wait_exchange(Duration::from_millis(101)), Some("retry.1s"));
+        assert_eq!(wait_exchange(Duration::from_secs(600)), Some("retry.30s"));
     }
 }

@@ -33,17 +33,17 @@ impl ProcessLock {
     }
 
     /// Returns whether the process that owns a claim has ended.
-    pub(super) fn is_dead(&self, owner: &str) -> bool {
-        owner != self.name && is_free(&path(&self.prefix, owner))
+    pub(super) fn has_exited(&self, owner: &str) -> bool {
+        owner != self.name && is_unlocked(&path(&self.prefix, owner))
     }
 
     /// Removes the owner files of ended processes.
-    pub(super) fn sweep(&self) {
+    pub(super) fn remove_stale(&self) {
         let prefix = self.prefix.file_name().unwrap_or_default().as_encoded_bytes();
         let Some(Ok(entries)) = self.prefix.parent().map(fs::read_dir) else { return };
         for entry in entries.flatten() {
             let ours = entry.path() == self.file;
-            if !ours && entry.file_name().as_encoded_bytes().starts_with(prefix) && is_free(&entry.path()) {
+            if !ours && entry.file_name().as_encoded_bytes().starts_with(prefix) && is_unlocked(&entry.path()) {
                 let _ = fs::remove_file(entry.path());
             }
         }
@@ -63,7 +63,7 @@ fn path(prefix: &Path, name: &str) -> PathBuf {
 }
 
 /// Returns whether no process holds this file.
-fn is_free(path: &Path) -> bool {
+fn is_unlocked(path: &Path) -> bool {
     match File::open(path) {
         Ok(file) => file.try_lock().is_ok(),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,

@@ -11,7 +11,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::rows::message;
-use crate::database::sqlite::{begin, ms};
+use crate::database::sqlite_file::begin;
+use crate::database::to_millis;
 use crate::messaging::bus::backend::Subscription;
 use crate::messaging::bus::delivery::{Acknowledger, Delivery};
 use crate::messaging::bus::message::{BusError, Message};
@@ -115,7 +116,7 @@ impl Subscription for SqliteSubscription {
 
 impl MessageClaimer {
     async fn take(&self, room: u16) -> Result<Vec<ClaimedMessage>, BusError> {
-        let now = ms(self.clock.now());
+        let now = to_millis(self.clock.now());
         let waiting = "SELECT 1 FROM messages WHERE queue = ? AND visible_at <= ? LIMIT 1";
         if sqlx::query(waiting).bind(&self.queue).bind(now).fetch_optional(&self.read).await?.is_none() {
             return Ok(Vec::new());
@@ -171,7 +172,7 @@ impl Acknowledger for Claim {
         sqlx::query(
             "UPDATE messages SET owner = NULL, visible_at = ?, attempts = attempts + ? WHERE seq = ? AND claim = ?",
         )
-        .bind(ms(self.claimer.clock.now()).saturating_add(after))
+        .bind(to_millis(self.claimer.clock.now()).saturating_add(after))
         .bind(counted)
         .bind(self.seq)
         .bind(self.claim)
@@ -190,7 +191,7 @@ impl Acknowledger for Claim {
              FROM messages WHERE seq = ? AND claim = ?",
         )
         .bind(reason)
-        .bind(ms(self.claimer.clock.now()))
+        .bind(to_millis(self.claimer.clock.now()))
         .bind(self.seq)
         .bind(self.claim)
         .execute(&mut *tx)

@@ -1,4 +1,4 @@
-//! Whether a SQLite file can be written.
+//! Probe of a SQLite file's writer.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -6,19 +6,19 @@ use std::time::{Duration, Instant};
 use sqlx::SqlitePool;
 use tokio::sync::Mutex;
 
-use crate::database::store::StoreError;
+use super::store::StoreError;
 
-/// The table that is written.
+/// Table that the probe writes.
 pub(crate) const TABLE: &str =
     "CREATE TABLE IF NOT EXISTS writer_probe (id INTEGER PRIMARY KEY, probed_at INTEGER NOT NULL);";
 const WRITE: &str = "INSERT INTO writer_probe (id, probed_at) VALUES (1, unixepoch())
      ON CONFLICT (id) DO UPDATE SET probed_at = excluded.probed_at";
-/// How long a success stands: whoever asks meanwhile costs no write.
+/// Time for which a success is reused, so that further probes cost no write.
 const FRESH: Duration = Duration::from_secs(1);
 /// Bytes that must be free. The probe itself can fit into a log that has room left, a transaction cannot.
 const LEAST_FREE: u64 = 256 * 1024;
 
-/// Tries the writer of a file.
+/// Probe of the writer of a file.
 #[derive(Debug)]
 pub(crate) struct WriterProbe {
     directory: PathBuf,
@@ -49,7 +49,7 @@ impl WriterProbe {
         }
         let mut connection = write.acquire().await?;
         if let Err(error) = sqlx::query(WRITE).execute(&mut *connection).await {
-            // What comes of closing one that is broken does not matter.
+            // The result of closing a broken connection does not matter.
             let _ = connection.close().await;
             return Err(error.into());
         }
