@@ -1,4 +1,4 @@
-//! What the services tell an auditor: goods and money, row by row, in one page after another sorted by id.
+//! Rows of `GET /ops/audit`: stock and money, in pages sorted by id.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,83 +7,83 @@ use crate::calls::{OrderPaymentStatus, OrderStatus, PaymentStatus};
 use crate::event::Line;
 use crate::{Money, OrderId, PaymentId, ProductId, UserId};
 
-/// The pieces of a product (`GET /ops/audit` of the product service).
+/// Stock of a product (`GET /ops/audit` of the product service).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ProductAudit {
-    /// Which product.
+    /// Product.
     pub id: ProductId,
-    /// Pieces that it began with.
+    /// Initial pieces.
     pub initial: i64,
-    /// Pieces that were added by hand, less those that were taken away.
+    /// Net pieces added by manual adjustments.
     pub adjustments: i64,
-    /// Pieces that are left to reserve.
+    /// Pieces available for reservation.
     pub available: i64,
-    /// Pieces that are reserved.
+    /// Reserved pieces.
     pub reserved: i64,
-    /// Pieces that are sold.
+    /// Sold pieces.
     pub sold: i64,
-    /// Those of the reserved pieces whose reservation still runs out: their order may not exist yet, or never will.
+    /// Reserved pieces whose reservation can still expire: their order may not exist yet, or never will.
     #[serde(default)]
     pub expiring: i64,
 }
 
-/// An order (`GET /ops/audit` of the order service).
+/// Order row of the audit (`GET /ops/audit` of the order service).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OrderAudit {
-    /// Which order.
+    /// Order.
     pub id: OrderId,
-    /// Whose.
+    /// Account.
     pub user_id: UserId,
-    /// Who placed it: the subject of the token.
+    /// Customer who placed the order: the subject of the token.
     pub placed_by: String,
-    /// Its status.
+    /// Status.
     pub status: OrderStatus,
-    /// How far its payment is.
+    /// Payment status.
     pub payment_status: OrderPaymentStatus,
-    /// What it costs in all.
+    /// Total amount.
     pub total_amount: Money,
-    /// The idempotency key that it was placed with, if there was one.
+    /// Idempotency key of the placement, if there was one.
     pub idempotency_key: Option<String>,
-    /// What was ordered.
+    /// Lines of the order.
     pub items: Vec<Line>,
-    /// Money that was ever taken for it.
+    /// Total captured amount.
     pub captured: Money,
-    /// Money that was ever given back.
+    /// Total refunded amount.
     pub refunded: Money,
-    /// When it was placed.
+    /// Time of placement.
     pub created_at: DateTime<Utc>,
 }
 
-/// A payment (`GET /ops/audit` of the payment service).
+/// Payment row of the audit (`GET /ops/audit` of the payment service).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PaymentAudit {
-    /// Which payment.
+    /// Payment.
     pub id: PaymentId,
-    /// Of which order.
+    /// Order.
     pub order_id: OrderId,
-    /// The provider's intent, once there is one.
+    /// Provider's intent, once it exists.
     pub intent: Option<String>,
-    /// The transaction by which it was paid elsewhere.
+    /// Transaction of the payment outside the provider.
     pub transaction_id: Option<String>,
-    /// Whether it was paid elsewhere, so that the provider knows nothing of its money.
+    /// True if the payment was made outside the provider, which then has no record of it.
     pub external: bool,
-    /// Its status.
+    /// Status.
     pub status: PaymentStatus,
-    /// What was asked for.
+    /// Requested amount.
     pub amount: Money,
-    /// What was ever taken.
+    /// Total captured amount.
     pub captured: Money,
-    /// What was ever given back.
+    /// Total refunded amount.
     pub refunded: Money,
-    /// What of that was granted, so that it lowers what the order is worth.
+    /// Part of it that was granted, which lowers the amount due.
     pub granted: Money,
-    /// What is on its way back.
+    /// Amount of pending refunds.
     #[serde(default)]
     pub refunding: Money,
-    /// What is owed and waits for a person.
+    /// Amount due that waits for an admin.
     #[serde(default)]
     pub awaiting: Money,
-    /// What was paid back by hand, outside the provider.
+    /// Amount refunded outside the provider.
     #[serde(default)]
     pub refunded_outside: Money,
 }

@@ -1,4 +1,4 @@
-//! The bodies of the calls that one service makes to another, and the states that more than one service speaks of.
+//! Bodies of calls between services, and the states that several services share.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,10 +14,10 @@ macro_rules! states {
         pub enum $name { $($(#[$variant_doc])* $variant,)* }
 
         impl $name {
-            /// Every one there is.
+            /// All values.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The text that stands in bodies, events and stores.
+            /// Returns the text used in bodies, events and stores.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),* }
@@ -43,7 +43,7 @@ macro_rules! states {
     };
 }
 
-/// A text that is not one of a state's.
+/// Text that is not a known value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not one of {known}")]
 pub struct UnknownState {
@@ -52,7 +52,7 @@ pub struct UnknownState {
 }
 
 states!(
-    /// The status of an order.
+    /// Status of an order.
     OrderStatus {
         /// Placed, not yet paid.
         Pending = "pending",
@@ -60,48 +60,48 @@ states!(
         Confirmed = "confirmed",
         /// Being packed.
         Processing = "processing",
-        /// On its way.
+        /// Shipped to the customer.
         Shipped = "shipped",
-        /// Arrived.
+        /// Delivered to the customer.
         Delivered = "delivered",
-        /// Given up; goods and money go back.
+        /// Cancelled; stock and money are returned.
         Cancelled = "cancelled",
     }
 );
 states!(
-    /// How far an order's payment is: a function of its payments.
+    /// Payment status of an order, derived from its payments.
     OrderPaymentStatus {
-        /// Nothing is being taken; also while a payment waits for the customer.
+        /// No payment is processing; also while one waits for the customer.
         Pending = "pending",
-        /// The provider is taking one.
+        /// The provider is processing a payment.
         Processing = "processing",
-        /// What was captured covers the total.
+        /// The captured amount covers the total.
         Completed = "completed",
         /// The last payment failed.
         Failed = "failed",
-        /// All that was captured has been given back.
+        /// The captured amount was fully refunded.
         Refunded = "refunded",
     }
 );
 states!(
-    /// The status of a payment.
+    /// Status of a payment.
     PaymentStatus {
         /// Created; the customer has to act.
         Pending = "pending",
-        /// The provider is taking it, or it is being settled.
+        /// The provider is processing the payment, or it is being settled.
         Processing = "processing",
         /// Captured.
         Completed = "completed",
         /// Declined.
         Failed = "failed",
-        /// All of it was given back.
+        /// Fully refunded.
         Refunded = "refunded",
-        /// Given up before it was taken.
+        /// Cancelled before the capture.
         Cancelled = "cancelled",
     }
 );
 states!(
-    /// How a payment is made.
+    /// Payment method.
     PaymentMethod {
         /// A card.
         Card = "card",
@@ -114,33 +114,33 @@ states!(
     }
 );
 states!(
-    /// Why money went back.
+    /// Cause of a refund.
     RefundCause {
-        /// A trusted caller asked for it; it lowers what the order is worth.
+        /// Granted by staff; lowers the amount due.
         Granted = "granted",
         /// The order was cancelled.
         Cancelled = "cancelled",
-        /// It came after the order was given up, or with another amount or currency.
+        /// The capture came after the cancellation, or with another amount or currency.
         Late = "late",
-        /// The order was paid already.
+        /// The order was already paid.
         Doubled = "doubled",
-        /// The provider gave it back without being asked.
+        /// The provider refunded on its own.
         Provider = "provider",
     }
 );
 states!(
-    /// The status of a refund.
+    /// Status of a refund.
     RefundStatus {
-        /// Asked for; the amount is held.
+        /// Requested; the amount is not refundable meanwhile.
         Pending = "pending",
-        /// The money went back.
+        /// The money was refunded.
         Succeeded = "succeeded",
-        /// Refused; the amount is free again.
+        /// Rejected; the amount is refundable again.
         Failed = "failed",
     }
 );
 states!(
-    /// The status of a reservation.
+    /// Status of a reservation.
     ReservationStatus {
         /// Held until it expires.
         Reserved = "reserved",
@@ -148,69 +148,69 @@ states!(
         Held = "held",
         /// Sold.
         Committed = "committed",
-        /// Given back.
+        /// Refunded amount.
         Released = "released",
     }
 );
 
-/// A product as the product service answers it.
+/// Product as returned by the product service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Product {
-    /// Its id.
+    /// Id.
     pub id: ProductId,
-    /// What it is called.
+    /// Name.
     pub name: String,
-    /// What it is.
+    /// Description.
     pub description: String,
-    /// For one piece.
+    /// Price per piece.
     pub price: Money,
-    /// The one category that it is in.
+    /// Category.
     pub category: String,
-    /// Pieces that are left to reserve.
+    /// Pieces available for reservation.
     pub stock_quantity: i64,
-    /// Who makes it.
+    /// Brand.
     pub brand: Option<String>,
-    /// The seller's own number, unique.
+    /// SKU, unique.
     pub sku: Option<String>,
     /// Mean of the reviews' ratings in hundredths, as a number with two decimals; 0 without a review.
     pub average_rating: Rating,
-    /// How many reviews there are.
+    /// Number of reviews.
     pub review_count: i64,
-    /// Whether it is on sale.
+    /// True while the product is on sale.
     pub active: bool,
-    /// Its pictures.
+    /// Images.
     pub images: Vec<ProductImage>,
-    /// When it was created.
+    /// Time of creation.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// Time of the last change.
     pub updated_at: DateTime<Utc>,
 }
 
-/// A mean rating, exact to two decimals, written and read as money is.
+/// Mean rating, exact to two decimals, in the format of money.
 pub type Rating = Money;
 
-/// A picture of a product.
+/// Image of a product.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProductImage {
-    /// Its id.
+    /// Id.
     pub id: ImageId,
-    /// Where it is; never fetched by the fleet.
+    /// Address of the image; never fetched by the fleet.
     pub url: String,
-    /// What it shows.
+    /// Alternative text.
     pub alt_text: Option<String>,
-    /// Whether it stands for the product; one at most does.
+    /// True for the product's primary image; at most one is.
     pub primary: bool,
 }
 
-/// A line of a reservation, as the product service speaks (camelCase).
+/// Line of a reservation, in the product service's field names (camelCase).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReservationLine {
-    /// Which product.
+    /// Product.
     pub product_id: ProductId,
-    /// How many pieces.
+    /// Number of pieces.
     pub quantity: i64,
 }
 
@@ -224,89 +224,89 @@ impl From<&Line> for ReservationLine {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReservationRequest {
-    /// The order that is about to be written; the reservation's key.
+    /// Order to be written; the reservation's key.
     pub order_id: OrderId,
-    /// What to reserve: all or nothing.
+    /// Lines to reserve: all or none.
     pub items: Vec<ReservationLine>,
 }
 
-/// A reservation as the product service answers it.
+/// Reservation as returned by the product service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reservation {
-    /// Whose.
+    /// Account.
     pub order_id: OrderId,
-    /// Its status.
+    /// Status.
     pub status: ReservationStatus,
-    /// When it runs out, while it is `reserved`.
+    /// Expiry, while the status is `reserved`.
     pub expires_at: Option<DateTime<Utc>>,
-    /// What it holds or held.
+    /// Lines of the reservation.
     pub items: Vec<ReservationLine>,
 }
 
-/// Why a reservation is refused: one line for each product that is short, as the product service speaks.
+/// Shortage of one product that rejects a reservation, in the product service's field names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Shortage {
-    /// Which product.
+    /// Product.
     pub product_id: ProductId,
-    /// Pieces that were wanted.
+    /// Requested pieces.
     pub requested: i64,
-    /// Pieces that are left.
+    /// Remaining pieces.
     pub available: i64,
 }
 
-/// What another service needs to know of an order (`GET /api/orders/{id}`; the rest is ignored).
+/// Order as other services read it (`GET /api/orders/{id}`; further fields are ignored).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OrderSummary {
-    /// Its id.
+    /// Id.
     pub id: OrderId,
-    /// Whose.
+    /// Account.
     pub user_id: UserId,
-    /// Its status.
+    /// Status.
     pub status: OrderStatus,
-    /// How far its payment is.
+    /// Payment status.
     pub payment_status: OrderPaymentStatus,
-    /// What it costs in all.
+    /// Total amount.
     pub total_amount: Money,
-    /// In which currency.
+    /// Currency (ISO 4217).
     pub currency: String,
-    /// Its payments, as far as the order service knows them.
+    /// Payments known to the order service.
     pub payments: Vec<OrderPaymentSummary>,
 }
 
-/// A payment as the order shows it, as far as another service needs it.
+/// Payment within an order, as other services read it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OrderPaymentSummary {
-    /// Its id.
+    /// Id.
     pub id: crate::PaymentId,
-    /// Its status.
+    /// Status.
     pub status: PaymentStatus,
 }
 
-/// Answer of `POST /ops/orders/{id}/abandon`.
+/// Response of `POST /ops/orders/{id}/abandon`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Abandoned {
-    /// Whether the order exists; if not, it never will.
+    /// True if the order exists; otherwise it never will.
     pub exists: bool,
-    /// Its status, if it exists.
+    /// Status, if the order exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<OrderStatus>,
 }
 
-/// Answer of `GET /ops/outbox`.
+/// Response of `GET /ops/outbox`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OutboxState {
-    /// Events that are not published yet.
+    /// Unpublished events.
     pub pending: u64,
-    /// Age of the oldest of them, in seconds; 0 if there is none.
+    /// Age of the oldest unpublished event, in seconds; 0 if there is none.
     pub oldest_seconds: u64,
 }
 
-/// Answer of `POST /api/auth/token` (RFC 6749, section 5.1).
+/// Response of `POST /api/auth/token` (RFC 6749, section 5.1).
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ServiceTokenAnswer {
-    /// The token, to send as a bearer token.
+    /// Bearer token.
     pub access_token: String,
     /// Always `Bearer`.
     pub token_type: String,
@@ -320,21 +320,21 @@ pub struct ServiceTokenAnswer {
 pub struct Revocation {
     /// Position in the feed; rises with each revocation.
     pub seq: i64,
-    /// The account.
+    /// Account.
     pub user_id: UserId,
-    /// The lowest access version (claim `av`) that is still valid.
+    /// Lowest access version (claim `av`) that is still valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_version: Option<i64>,
-    /// The sessions that ended (claim `sid`).
+    /// Ended sessions (claim `sid`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_ids: Option<Vec<String>>,
 }
 
-/// A page of the feed of revocations, in order of `seq`.
+/// Page of the revocation feed, in order of `seq`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RevocationPage {
-    /// The revocations after the requested position.
+    /// Revocations after the requested position.
     pub items: Vec<Revocation>,
-    /// The position to continue from; the requested one where `items` is empty.
+    /// Position to continue from; the requested one where `items` is empty.
     pub next: i64,
 }

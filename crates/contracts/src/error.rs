@@ -1,27 +1,27 @@
-//! The error body of every service (RFC 9457) and the one list of codes.
+//! Error body of every service (RFC 9457) and its codes.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $status:literal;)*) => {
-        /// What went wrong, for programs. The same list for all services.
+        /// Machine-readable error code. All services share the list.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
         pub enum ErrorCode {
             $($(#[$doc])* #[serde(rename = $text)] $name,)*
         }
 
         impl ErrorCode {
-            /// Every code there is.
+            /// All codes.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The code as it stands in a body.
+            /// Returns the code as used in bodies.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text),* }
             }
 
-            /// The HTTP status that it comes with, unless the endpoint says another.
+            /// Returns the default HTTP status of the code.
             #[must_use]
             pub const fn status(self) -> u16 {
                 match self { $(Self::$name => $status),* }
@@ -31,83 +31,83 @@ macro_rules! codes {
 }
 
 codes! {
-    /// A body, path or query that breaks a rule; `errors` names the fields.
+    /// Invalid body, path or query; `errors` lists the fields.
     ValidationFailed = "VALIDATION_FAILED", 400;
-    /// A body that is not JSON (or not the form that the call takes).
+    /// The body is not valid JSON (or not the expected form).
     MalformedBody = "MALFORMED_BODY", 400;
-    /// No token, or one that is not valid.
+    /// Missing or invalid token.
     Unauthenticated = "UNAUTHENTICATED", 401;
     /// E-mail or password is wrong.
     InvalidCredentials = "INVALID_CREDENTIALS", 401;
     /// The refresh token is unknown, used or expired.
     InvalidRefreshToken = "INVALID_REFRESH_TOKEN", 401;
-    /// The caller is known, but may not do this.
+    /// The caller lacks the permission.
     Forbidden = "FORBIDDEN", 403;
     /// The service token lacks the scope that the call needs.
     InsufficientScope = "INSUFFICIENT_SCOPE", 403;
-    /// There is nothing at this path.
+    /// Unknown path.
     NotFound = "NOT_FOUND", 404;
-    /// There is no such user.
+    /// Unknown user.
     UserNotFound = "USER_NOT_FOUND", 404;
-    /// There is no such product (400 where an order names it).
+    /// Unknown product (400 in an order's lines).
     ProductNotFound = "PRODUCT_NOT_FOUND", 404;
-    /// There is no such picture.
+    /// Unknown image.
     ImageNotFound = "IMAGE_NOT_FOUND", 404;
-    /// There is no such review.
+    /// Unknown review.
     ReviewNotFound = "REVIEW_NOT_FOUND", 404;
-    /// There is no such reservation.
+    /// Unknown reservation.
     ReservationNotFound = "RESERVATION_NOT_FOUND", 404;
-    /// There is no such order, or it is another person's.
+    /// Unknown order, or another customer's.
     OrderNotFound = "ORDER_NOT_FOUND", 404;
-    /// There is no such payment, or it is another person's.
+    /// Unknown payment, or another customer's.
     PaymentNotFound = "PAYMENT_NOT_FOUND", 404;
-    /// The path does not take this method.
+    /// The path does not support this method.
     MethodNotAllowed = "METHOD_NOT_ALLOWED", 405;
-    /// The e-mail belongs to an account already.
+    /// The e-mail address is already registered.
     UserExists = "USER_EXISTS", 409;
-    /// The sku belongs to a product already.
+    /// The SKU is already in use.
     SkuExists = "SKU_EXISTS", 409;
-    /// The person has reviewed this product already.
+    /// The customer has already reviewed this product.
     ReviewExists = "REVIEW_EXISTS", 409;
-    /// The reservation was committed: the goods are sold.
+    /// The reservation was committed: the stock is sold.
     ReservationCommitted = "RESERVATION_COMMITTED", 409;
     /// The reservation was released; another attempt needs another order id.
     ReservationReleased = "RESERVATION_RELEASED", 409;
-    /// Something else changed this at the same time; read it again.
+    /// A concurrent change conflicts; read the resource again.
     Conflict = "CONFLICT", 409;
     /// The body was not received in time.
     RequestTimeout = "REQUEST_TIMEOUT", 408;
-    /// The body is over the limit.
+    /// The body exceeds the limit.
     PayloadTooLarge = "PAYLOAD_TOO_LARGE", 413;
-    /// The body is of a type that the call does not take.
+    /// Unsupported media type.
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", 415;
-    /// Too many calls or attempts; `Retry-After` says when to come back.
+    /// Too many calls or attempts; `Retry-After` gives the delay.
     TooManyRequests = "TOO_MANY_REQUESTS", 429;
-    /// The current password that was given is wrong.
+    /// The given current password is wrong.
     InvalidPassword = "INVALID_PASSWORD", 400;
-    /// Less is in stock than is wanted; `shortages` names the products.
+    /// Insufficient stock; `shortages` lists the products.
     InsufficientStock = "INSUFFICIENT_STOCK", 400;
     /// The idempotency key was used for another request.
     IdempotencyMismatch = "IDEMPOTENCY_MISMATCH", 422;
-    /// A request with the same idempotency key is being carried out.
+    /// A request with the same idempotency key is in progress.
     IdempotencyInFlight = "IDEMPOTENCY_IN_FLIGHT", 409;
     /// The order's total is above 999999.99.
     TotalTooLarge = "TOTAL_TOO_LARGE", 422;
-    /// Another currency than the shop's.
+    /// The currency is not the shop's.
     CurrencyMismatch = "CURRENCY_MISMATCH", 422;
-    /// The order's status does not lead there.
+    /// The order's status does not permit the transition.
     InvalidTransition = "INVALID_TRANSITION", 400;
-    /// The order is too far on to be changed by its owner.
+    /// The order's status no longer permits changes by its owner.
     OrderNotChangeable = "ORDER_NOT_CHANGEABLE", 400;
-    /// The order is too far on to be cancelled, or is cancelled already.
+    /// The order's status no longer permits cancellation, or it is already cancelled.
     NotCancellable = "NOT_CANCELLABLE", 400;
-    /// The amount is not what the order still owes.
+    /// The amount differs from the order's amount due.
     AmountMismatch = "AMOUNT_MISMATCH", 409;
     /// The order is cancelled or paid.
     OrderNotPayable = "ORDER_NOT_PAYABLE", 409;
-    /// Another payment of the order is being taken.
+    /// Another payment of the order is in progress.
     PaymentInProgress = "PAYMENT_IN_PROGRESS", 409;
-    /// The payment was confirmed with another transaction, or the provider has taken the money.
+    /// The payment was confirmed with another transaction, or the provider captured it.
     PaymentAlreadyConfirmed = "PAYMENT_ALREADY_CONFIRMED", 409;
     /// The payment failed or was cancelled.
     PaymentNotConfirmable = "PAYMENT_NOT_CONFIRMABLE", 409;
@@ -119,62 +119,62 @@ codes! {
     RefundNotRetryable = "REFUND_NOT_RETRYABLE", 409;
     /// The refund neither needs attention nor was made outside the provider.
     RefundNotSettleable = "REFUND_NOT_SETTLEABLE", 409;
-    /// There is no such refund.
+    /// Unknown refund.
     RefundNotFound = "REFUND_NOT_FOUND", 404;
-    /// The person has too many unpaid orders.
+    /// The customer has too many unpaid orders.
     TooManyUnpaidOrders = "TOO_MANY_UNPAID_ORDERS", 409;
-    /// The person's unpaid orders hold too many pieces.
+    /// The customer's unpaid orders hold too many pieces.
     TooManyUnpaidPieces = "TOO_MANY_UNPAID_PIECES", 409;
     /// The order's total is not the total that the client expected.
     TotalChanged = "TOTAL_CHANGED", 409;
-    /// More than is left of the payment.
+    /// The amount exceeds the refundable amount.
     RefundTooLarge = "REFUND_TOO_LARGE", 400;
-    /// The webhook's signature does not hold.
+    /// Invalid webhook signature.
     InvalidSignature = "INVALID_SIGNATURE", 400;
-    /// The payment provider answered with an error.
+    /// The payment provider returned an error.
     ProviderError = "PROVIDER_ERROR", 502;
-    /// The payment provider does not answer.
+    /// The payment provider is unavailable.
     ProviderUnavailable = "PROVIDER_UNAVAILABLE", 503;
-    /// A service or server that this call needs does not answer.
+    /// A service or server that the request needs is unavailable.
     ServiceUnavailable = "SERVICE_UNAVAILABLE", 503;
-    /// The call took longer than its deadline.
+    /// The request exceeded its deadline.
     DeadlineExceeded = "DEADLINE_EXCEEDED", 504;
-    /// A fault of ours; the log has it under `request_id`.
+    /// Internal error; the log has its cause under `request_id`.
     Internal = "INTERNAL", 500;
 }
 
-/// A field of the input that breaks a rule.
+/// Input field that violates a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FieldError {
-    /// Path of the field, such as `items[0].quantity`; empty if it is the whole input.
+    /// Path of the field, such as `items[0].quantity`; empty for the whole input.
     pub field: String,
-    /// The rule, to read after the field's name: `must be at least 1`.
+    /// Violated rule, phrased to follow the field's name: `must be at least 1`.
     pub message: String,
 }
 
-/// The body of every refusal: `application/problem+json` (RFC 9457) with the fields of the older services beside it.
+/// Body of every error response: `application/problem+json` (RFC 9457) with the fields of the older services.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Problem {
-    /// `about:blank`: the code says what the type would.
+    /// `about:blank`: the code identifies the problem instead of a type URI.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The status' own words, such as `Not Found`.
+    /// Reason phrase of the status, such as `Not Found`.
     pub title: String,
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// What went wrong this time, for people.
+    /// Human-readable explanation of this occurrence.
     pub detail: String,
-    /// The same text as `detail`, for clients of the older services.
+    /// Same text as `detail`, for clients of the older services.
     pub error: String,
-    /// What went wrong, for programs: one of [`ErrorCode`]. A text, since a reader may be older than a code.
+    /// Machine-readable code: one of [`ErrorCode`]. A string, since a reader may be older than a code.
     pub code: String,
-    /// The request's id, to look for in the logs.
+    /// Request id, as in the logs.
     #[serde(default)]
     pub request_id: String,
-    /// The fields that break a rule.
+    /// Fields that violate a rule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
-    /// Members of one code alone, such as `shortages`.
+    /// Members specific to one code, such as `shortages`.
     #[serde(flatten)]
     pub extensions: Map<String, Value>,
 }

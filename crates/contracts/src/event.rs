@@ -1,4 +1,4 @@
-//! The events of the fleet: the envelope that carries them and the typed data of each.
+//! Events of the fleet: their envelope and their typed data.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,60 +6,60 @@ use serde_json::value::RawValue;
 
 use crate::{EventId, Money, OrderId, PaymentId, ProductId, RefundId, UserId};
 
-/// The version of the envelope and of the data in it.
+/// Version of the envelope and of its data.
 pub const SCHEMA_VERSION: u32 = 1;
 
 macro_rules! events {
     ($($name:ident($data:ident) = $text:literal, $exchange:literal;)*) => {
-        /// The kind of an event; its text is the routing key.
+        /// Type of an event; its text is the routing key.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum EventType {
             $(#[doc = concat!("`", $text, "`")] #[serde(rename = $text)] $name,)*
         }
 
         impl EventType {
-            /// Every kind there is.
+            /// All event types.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The routing key.
+            /// Returns the routing key.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text),* }
             }
 
-            /// The topic exchange that it is published to.
+            /// Returns the topic exchange of the event type.
             #[must_use]
             pub const fn exchange(self) -> &'static str {
                 match self { $(Self::$name => $exchange),* }
             }
         }
 
-        /// An event with its data.
+        /// Event with its data.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Event {
             $(#[doc = concat!("`", $text, "`")] $name($data),)*
         }
 
         impl Event {
-            /// Its kind.
+            /// Returns the event type.
             #[must_use]
             pub const fn event_type(&self) -> EventType {
                 match self { $(Self::$name(_) => EventType::$name),* }
             }
 
-            /// The id of the thing that it is about.
+            /// Id of the aggregate.
             #[must_use]
             pub fn aggregate_id(&self) -> String {
                 match self { $(Self::$name(data) => data.aggregate_id()),* }
             }
 
-            /// The order that it is about, if it is about one.
+            /// Returns the order that the event concerns, if any.
             #[must_use]
             pub fn order_id(&self) -> Option<OrderId> {
                 match self { $(Self::$name(data) => data.order_id()),* }
             }
 
-            /// The data as JSON text.
+            /// Returns the data as JSON text.
             ///
             /// # Errors
             /// Never in practice: the data are plain structs.
@@ -67,10 +67,10 @@ macro_rules! events {
                 match self { $(Self::$name(data) => serde_json::value::to_raw_value(data)),* }
             }
 
-            /// Reads the data of an event of this kind; fields that are not known are ignored.
+            /// Parses the data of an event type; unknown fields are ignored.
             ///
             /// # Errors
-            /// If a field is missing or of another type.
+            /// Returns an error if a field is missing or has another type.
             pub fn read(event_type: EventType, data: &RawValue) -> serde_json::Result<Self> {
                 match event_type {
                     $(EventType::$name => serde_json::from_str(data.get()).map(Self::$name)),*
@@ -105,40 +105,40 @@ events! {
     PaymentRefundFailed(PaymentRefundFailed) = "payment.refund_failed", "payment.events";
 }
 
-/// An event as it travels: the message's body.
+/// Event on the wire: the message's body.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Envelope {
-    /// The same however often it is delivered.
+    /// Event id, identical in every delivery.
     pub id: EventId,
-    /// The kind; a text here, since a reader may be older than a kind.
+    /// Event type; a string, since a reader may be older than a type.
     pub event_type: String,
     /// [`SCHEMA_VERSION`] of the writer.
     pub schema_version: u32,
-    /// The id of the thing that it is about.
+    /// Id of the aggregate.
     pub aggregate_id: String,
-    /// Counts the events of that thing, from 1.
+    /// Number of the event within its aggregate, from 1.
     pub sequence: i64,
-    /// The service that wrote it, such as `order-service`.
+    /// Publishing service, such as `order-service`.
     pub service: String,
-    /// When it happened.
+    /// Time of the event.
     pub timestamp: DateTime<Utc>,
-    /// The data of [`Event`] of this kind.
+    /// Data of the event type.
     pub data: Box<RawValue>,
 }
 
 impl Envelope {
-    /// The event, if its kind is known here.
+    /// Returns the typed event; `None` if the type is unknown to this version.
     ///
     /// # Errors
-    /// If the kind is known and the data are not what it has.
+    /// Returns an error if the type is known and the data do not match it.
     pub fn event(&self) -> serde_json::Result<Option<Event>> {
         let kind = EventType::ALL.iter().find(|kind| kind.as_str() == self.event_type);
         kind.map(|kind| Event::read(*kind, &self.data)).transpose()
     }
 }
 
-/// A person registered.
+/// A user registered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names are those of the user service's fields")]
@@ -149,21 +149,21 @@ pub struct UserCreated {
     pub last_name: String,
 }
 
-/// A person's profile changed.
+/// A user's profile changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserUpdated {
-    /// Whose.
+    /// Account.
     pub user_id: UserId,
-    /// The names of the fields that changed, not their values.
+    /// Names of the changed fields, without values.
     pub changes: Vec<String>,
 }
 
-/// A person's account was deleted.
+/// A user's account was deleted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserDeleted {
-    /// Whose.
+    /// Account.
     pub user_id: UserId,
 }
 
@@ -171,19 +171,19 @@ pub struct UserDeleted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserAccessRevoked {
-    /// The account.
+    /// Account.
     pub user_id: UserId,
-    /// The lowest access version (claim `av`) that is still valid; `None` where only sessions ended.
+    /// Lowest access version (claim `av`) that is still valid; `None` where only sessions ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_version: Option<i64>,
-    /// The sessions that ended (claim `sid`).
+    /// Ended sessions (claim `sid`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub session_ids: Vec<String>,
-    /// The cause, such as `role_changed`, `deleted`, `signed_out`, `password_changed`.
+    /// Cause, such as `role_changed`, `deleted`, `signed_out`, `password_changed`.
     pub reason: String,
 }
 
-/// A product was created, changed or hidden; as it is now.
+/// A product was created, changed or deactivated; current state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names are those of the product's fields")]
@@ -196,33 +196,33 @@ pub struct ProductChanged {
     pub active: bool,
 }
 
-/// A product's stock was adjusted by hand.
+/// A product's stock was adjusted manually.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StockUpdated {
-    /// Which product.
+    /// Product.
     pub product_id: ProductId,
-    /// Pieces that came (above zero) or went.
+    /// Pieces added (positive) or removed (negative).
     pub change: i64,
-    /// Pieces that are left to reserve now.
+    /// Pieces available for reservation now.
     pub stock_quantity: i64,
 }
 
-/// So many pieces of a product.
+/// Number of pieces of a product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Line {
-    /// Which product.
+    /// Product.
     pub product_id: ProductId,
-    /// How many pieces.
+    /// Number of pieces.
     pub quantity: i64,
 }
 
-/// An order's reservation was made, released, committed, or ran out.
+/// An order's reservation was created, released, committed, or expired.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReservationChanged {
-    /// Whose reservation.
+    /// Order of the reservation.
     pub order_id: OrderId,
-    /// What it holds or held.
+    /// Lines of the reservation.
     pub items: Vec<Line>,
 }
 
@@ -242,56 +242,56 @@ pub struct OrderCreated {
 /// An order's status or details changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OrderUpdated {
-    /// Which order.
+    /// Order.
     pub order_id: OrderId,
-    /// Its status now: see [`crate::calls::OrderStatus`].
+    /// Current status: see [`crate::calls::OrderStatus`].
     pub status: crate::calls::OrderStatus,
-    /// When it changed.
+    /// Time of the change.
     pub timestamp: DateTime<Utc>,
 }
 
-/// An order was cancelled: its goods go back and its money too.
+/// An order was cancelled: its stock is released and its payments are refunded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OrderCancelled {
-    /// Which order.
+    /// Order.
     pub order_id: OrderId,
-    /// Why, if it was said.
+    /// Reason, if one was given.
     pub reason: Option<String>,
-    /// What it held.
+    /// Lines of the reservation.
     pub items: Vec<Line>,
-    /// When.
+    /// Time of the change.
     pub timestamp: DateTime<Utc>,
 }
 
-/// A payment was created or changed its status; as it is now.
+/// A payment was created or changed its status; current state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PaymentChanged {
-    /// Which payment.
+    /// Payment.
     pub payment_id: PaymentId,
-    /// Of which order.
+    /// Order.
     pub order_id: OrderId,
-    /// Who pays.
+    /// Paying customer.
     pub user_id: UserId,
-    /// What was asked for, or what was captured once it is completed.
+    /// Requested amount, or the captured amount once the payment is completed.
     pub amount: Money,
-    /// The currency of the amount (ISO 4217).
+    /// Currency (ISO 4217).
     pub currency: String,
-    /// How it is paid.
+    /// Payment method.
     pub method: crate::calls::PaymentMethod,
-    /// Its status now.
+    /// Current status.
     pub status: crate::calls::PaymentStatus,
-    /// Counts the changes of this payment from 1, so that a reader can tell an older one that comes late.
+    /// Version of the payment, counted from 1, by which a reader detects delayed older events.
     pub version: i64,
-    /// Whether the captured money counts for the order: false for money that is given back because it came late, came
-    /// twice, or was another amount than what was asked for.
+    /// True if the captured money counts for the order: false for money that is refunded because it came late, came
+    /// twice, or differs from the requested amount.
     #[serde(default = "yes")]
     pub counts: bool,
-    /// Why it failed, if it did.
+    /// Reason of the failure, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
-    /// When it was created.
+    /// Time of creation.
     pub created_at: DateTime<Utc>,
-    /// When it changed to this.
+    /// Time of this change.
     pub timestamp: DateTime<Utc>,
 }
 
@@ -299,40 +299,40 @@ fn yes() -> bool {
     true
 }
 
-/// Money of a payment went back.
+/// A refund of a payment succeeded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PaymentRefunded {
-    /// Which payment.
+    /// Payment.
     pub payment_id: PaymentId,
-    /// Which refund of it.
+    /// Refund.
     pub refund_id: RefundId,
-    /// Of which order.
+    /// Order.
     pub order_id: OrderId,
-    /// Who paid.
+    /// Paying customer.
     pub user_id: UserId,
-    /// What was captured.
+    /// Captured amount.
     pub amount: Money,
-    /// What this refund gave back.
+    /// Amount of this refund.
     pub refund_amount: Money,
     /// Sum of all succeeded refunds of this payment at the time of this event.
     pub refunded_total: Money,
-    /// Counts the changes of this payment, in one sequence with [`PaymentChanged::version`]; 0 from a writer that did
+    /// Version of the payment, in one sequence with [`PaymentChanged::version`]; 0 from a writer that did
     /// not know the field.
     #[serde(default)]
     pub version: i64,
-    /// Why the money went back, as a kind.
+    /// Cause of the refund.
     pub cause: crate::calls::RefundCause,
-    /// Why, in somebody's words.
+    /// Reason as free text.
     #[serde(default)]
     pub reason: Option<String>,
-    /// Whether a person paid it by hand, outside the provider; `false` from a writer that did not know the field.
+    /// True if the refund was paid outside the provider; `false` from a writer that did not know the field.
     #[serde(default)]
     pub outside: bool,
-    /// When.
+    /// Time of the change.
     pub timestamp: DateTime<Utc>,
 }
 
-/// A refund failed: refused by the provider, or reported as failed after it had been reported as succeeded.
+/// A refund failed: rejected by the provider, or reported as failed after it had been reported as succeeded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PaymentRefundFailed {
     /// Payment of the refund.
@@ -347,12 +347,12 @@ pub struct PaymentRefundFailed {
     pub amount: Money,
     /// Sum of all succeeded refunds of this payment after the failure.
     pub refunded_total: Money,
-    /// Counts the changes of this payment, in one sequence with [`PaymentChanged::version`].
+    /// Version of the payment, in one sequence with [`PaymentChanged::version`].
     pub version: i64,
-    /// The provider's reason.
+    /// Reason given by the provider.
     #[serde(default)]
     pub reason: Option<String>,
-    /// Whether it is owed and not made again until a person decides; `false` from a writer that did not know the field.
+    /// True if the refund is due and waits for an admin's decision; `false` from a writer that did not know the field.
     #[serde(default)]
     pub needs_attention: bool,
     /// Time of the failure.

@@ -1,4 +1,4 @@
-//! Typed ids, so that an order's id is never taken for a payment's.
+//! Typed ids, so that an order's id cannot be mistaken for a payment's.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,20 +16,20 @@ macro_rules! uuid_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A new id (UUID version 7, RFC 9562): it sorts by `now`, to the millisecond; the rest is random.
+            /// Generates an id (UUID version 7, RFC 9562): sorted by `now` to the millisecond, otherwise random.
             #[must_use]
             pub fn generate(now: DateTime<Utc>) -> Self {
                 let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
                 Self(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos())))
             }
 
-            /// Takes over an id that was made elsewhere.
+            /// Wraps an existing UUID.
             #[must_use]
             pub const fn from_uuid(id: Uuid) -> Self {
                 Self(id)
             }
 
-            /// The bare UUID.
+            /// Returns the UUID.
             #[must_use]
             pub const fn as_uuid(&self) -> Uuid {
                 self.0
@@ -67,13 +67,13 @@ macro_rules! integer_id {
         pub struct $name(i64);
 
         impl $name {
-            /// Takes over the number that the store gave.
+            /// Wraps a number assigned by the store.
             #[must_use]
             pub const fn new(id: i64) -> Self {
                 Self(id)
             }
 
-            /// The bare number.
+            /// Returns the number.
             #[must_use]
             pub const fn get(self) -> i64 {
                 self.0
@@ -97,39 +97,39 @@ macro_rules! integer_id {
 }
 
 uuid_id!(
-    /// A person known to the user service.
+    /// User id.
     UserId
 );
 uuid_id!(
-    /// An order; made before anything is reserved or written for it.
+    /// Order id; generated before the reservation and the order.
     OrderId
 );
 uuid_id!(
-    /// A line of an order.
+    /// Line of an order.
     ItemId
 );
 uuid_id!(
-    /// A payment of an order.
+    /// Payment id.
     PaymentId
 );
 uuid_id!(
-    /// A refund of a payment.
+    /// Refund id.
     RefundId
 );
 uuid_id!(
-    /// An event; the same wherever and however often it is delivered.
+    /// Event id; identical in every delivery.
     EventId
 );
 integer_id!(
-    /// A product of the catalogue.
+    /// Product id.
     ProductId
 );
 integer_id!(
-    /// A picture of a product.
+    /// Image of a product.
     ImageId
 );
 integer_id!(
-    /// A review of a product.
+    /// Review id.
     ReviewId
 );
 

@@ -1,5 +1,5 @@
-//! What crosses a service boundary: ids, money, events with their topology, the bodies of the calls between services,
-//! the error body and the one list of codes. Types and rules only, no I/O.
+//! Types that cross a service boundary: ids, money, events with their topology, the bodies of calls between services,
+//! the error body and its codes. Types and rules only, no I/O.
 
 pub mod audit;
 pub mod calls;

@@ -7,15 +7,15 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::value::RawValue;
 
-/// An amount of the shop's one currency in whole cents, never negative, at most 99,999,999.99 when it is read
+/// Amount of the shop's currency in whole cents, never negative, at most 99,999,999.99 when parsed
 /// (`NUMERIC(10, 2)`, as the columns of the older services hold it).
 ///
-/// In JSON it is a number with two decimals (`59.98`); a string with the same text is read too. It is read from and
-/// written as text, so that no binary floating point number stands between.
+/// JSON has a number with two decimals (`59.98`); a string with the same text is parsed too. Amounts are parsed from and
+/// written as text, without an intermediate binary floating point number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Money(i64);
 
-/// Why a text is not money.
+/// Error of parsing an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     /// The text is not a decimal number.
@@ -32,59 +32,59 @@ pub enum MoneyError {
     TooLarge,
 }
 
-/// The most digits that an amount may be written with; it bounds the work of reading hostile input.
+/// Maximum number of digits of an amount; bounds the cost of parsing hostile input.
 const MAX_DIGITS: usize = 40;
 const MAX_CENTS: i64 = 9_999_999_999;
 
 impl Money {
-    /// Nothing.
+    /// Zero.
     pub const ZERO: Self = Self(0);
-    /// The largest amount that is read.
+    /// Largest amount that is parsed.
     pub const MAX: Self = Self(MAX_CENTS);
 
-    /// An amount from whole cents; below zero counts as zero.
+    /// Creates an amount from cents; negative values become zero.
     #[must_use]
     pub const fn from_cents(cents: i64) -> Self {
         Self(if cents < 0 { 0 } else { cents })
     }
 
-    /// The amount in whole cents.
+    /// Returns the amount in cents.
     #[must_use]
     pub const fn cents(self) -> i64 {
         self.0
     }
 
-    /// Whether it is nothing.
+    /// Returns true if the amount is zero.
     #[must_use]
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
 
-    /// The amount `quantity` times; `None` if that does not fit.
+    /// Returns the amount times `quantity`; `None` on overflow.
     #[must_use]
     pub fn times(self, quantity: i64) -> Option<Self> {
         self.0.checked_mul(quantity).filter(|cents| *cents >= 0).map(Self)
     }
 
-    /// The sum; `None` if it does not fit.
+    /// Returns the sum; `None` on overflow.
     #[must_use]
     pub fn plus(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self)
     }
 
-    /// The difference; `None` if it were below zero.
+    /// Returns the difference; `None` if it is negative.
     #[must_use]
     pub fn minus(self, other: Self) -> Option<Self> {
         self.0.checked_sub(other.0).filter(|cents| *cents >= 0).map(Self)
     }
 
-    /// The difference, or nothing where it were below zero.
+    /// Returns the difference, or zero if it is negative.
     #[must_use]
     pub fn minus_or_zero(self, other: Self) -> Self {
         self.minus(other).unwrap_or(Self::ZERO)
     }
 
-    /// So many per cent of it, rounded to the cent, halves away from zero.
+    /// Returns the given percentage, rounded to the cent, halves away from zero.
     #[must_use]
     pub fn percent(self, percent: u32) -> Self {
         let exact = i128::from(self.0) * i128::from(percent);
@@ -93,7 +93,7 @@ impl Money {
 }
 
 impl Sum for Money {
-    /// Saturates, so that a sum over stored rows never wraps round.
+    /// Saturates, so that a sum over stored rows never wraps.
     fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
         Self(amounts.fold(0_i64, |sum, amount| sum.saturating_add(amount.0)))
     }
@@ -108,7 +108,7 @@ impl fmt::Display for Money {
 impl FromStr for Money {
     type Err = MoneyError;
 
-    /// Reads a JSON number's text: digits, with or without a fraction and an exponent.
+    /// Parses a JSON number's text: digits, with or without a fraction and an exponent.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (negative, unsigned) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
         let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {

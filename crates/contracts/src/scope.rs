@@ -5,15 +5,15 @@ use std::str::FromStr;
 
 macro_rules! scopes {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
-        /// A right of a service token.
+        /// Permission of a service token.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Scope { $($(#[$doc])* $name,)* }
 
         impl Scope {
-            /// Every scope.
+            /// All scopes.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The text in tokens and settings.
+            /// Returns the name used in tokens and settings.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text),* }
@@ -55,7 +55,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// The text names no scope.
+/// The text is not a valid scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a scope")]
 pub struct ParseScopeError(String);
@@ -69,17 +69,17 @@ impl FromStr for Scope {
     }
 }
 
-/// The scopes that a token holds.
+/// Scopes of a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ScopeSet(u32);
 
 impl ScopeSet {
-    /// Every scope.
+    /// All scopes.
     pub const ALL: Self = Self((1 << Scope::ALL.len()) - 1);
     /// No scope.
     pub const NONE: Self = Self(0);
 
-    /// Reads the `scope` claim: names separated by spaces (RFC 8693, section 4.2). Unknown names grant nothing.
+    /// Parses the `scope` claim: names separated by spaces (RFC 8693, section 4.2). Unknown names grant nothing.
     #[must_use]
     pub fn from_claim(claim: &str) -> Self {
         claim.split(' ').filter_map(|name| name.parse().ok()).collect()

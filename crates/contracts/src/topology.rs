@@ -1,40 +1,40 @@
-//! Who hears what: the exchanges, the queues and their bindings, declared by publishers and consumers alike.
+//! Messaging topology: exchanges, queues and their bindings, declared by publishers and consumers alike.
 
 use crate::EventType;
 
-/// The durable topic exchanges.
+/// Durable topic exchanges.
 pub const EXCHANGES: &[&str] = &["user.events", "product.events", "order.events", "payment.events"];
 
-/// A consumer's durable queue.
+/// Durable queue of a consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Queue {
-    /// Its name: `<consumer>.<exchange>`.
+    /// Name: `<consumer>.<exchange>`.
     pub name: &'static str,
-    /// The exchange that it is bound to.
+    /// Exchange of the bindings.
     pub exchange: &'static str,
-    /// The kinds of events that it takes: the bindings' routing keys.
+    /// Event types of the bindings: their routing keys.
     pub events: &'static [EventType],
 }
 
-/// What the product service hears: only the orders' events.
+/// Order events, for the product service.
 pub const PRODUCT_ORDERS: Queue = Queue {
     name: "product-service.order.events",
     exchange: "order.events",
     events: &[EventType::OrderUpdated, EventType::OrderCancelled],
 };
 
-/// What the payment service hears.
+/// Order events, for the payment service.
 pub const PAYMENT_ORDERS: Queue =
     Queue { name: "payment-service.order.events", exchange: "order.events", events: &[EventType::OrderCancelled] };
 
-/// What the order service hears of the stock, for the timeline.
+/// Stock events, for the timeline of the order service.
 pub const ORDER_PRODUCTS: Queue = Queue {
     name: "order-service.product.events",
     exchange: "product.events",
     events: &[EventType::StockReserved, EventType::StockReleased, EventType::StockCommitted, EventType::StockExpired],
 };
 
-/// What the order service hears of the money.
+/// Payment events, for the order service.
 pub const ORDER_PAYMENTS: Queue = Queue {
     name: "order-service.payment.events",
     exchange: "payment.events",
@@ -48,8 +48,8 @@ pub const ORDER_PAYMENTS: Queue = Queue {
     ],
 };
 
-// A kind that is added after a release gets a queue of its own: an instance of the version before consumes from the
-// queues that it knows and cannot handle the kind.
+// A type that is added after a release gets a queue of its own: an instance of the version before consumes from the
+// queues that it knows and cannot handle the type.
 
 /// Failed refunds, for the order service.
 pub const ORDER_REFUND_FAILURES: Queue = Queue {
@@ -87,7 +87,7 @@ pub const PRODUCT_DELETED_USERS: Queue =
 pub const ORDER_DELETED_USERS: Queue =
     Queue { name: "order-service.user.deleted", exchange: "user.events", events: &[EventType::UserDeleted] };
 
-/// All queues of the fleet.
+/// Queues of the fleet.
 pub const QUEUES: &[Queue] = &[
     PRODUCT_ORDERS,
     PRODUCT_REVOCATIONS,
@@ -101,7 +101,7 @@ pub const QUEUES: &[Queue] = &[
     PAYMENT_REVOCATIONS,
 ];
 
-/// Whether a service of the fleet hears this kind, so that losing one would be noticed by nobody else.
+/// Returns true if a service of the fleet consumes this event type, so that a loss would go unnoticed elsewhere.
 #[must_use]
 pub fn has_consumer(kind: EventType) -> bool {
     QUEUES.iter().any(|queue| queue.events.contains(&kind))
@@ -119,8 +119,8 @@ mod tests {
         }
     }
 
-    /// The kinds of each queue that was released. An instance of the version before consumes from these queues, and gives
-    /// up what it does not know: a new kind gets a queue of its own, in a new line here.
+    /// Event types of each released queue. An instance of the version before consumes from these queues and dead-letters
+    /// unknown types: a new type gets a queue of its own, in a new line here.
     const RELEASED: &[(&str, &[&str])] = &[
         ("product-service.order.events", &["order.updated", "order.cancelled"]),
         ("product-service.user.access_revoked", &["user.access_revoked"]),

@@ -1,21 +1,21 @@
-//! A small disk of a test's own, which can be full.
+//! Small file system of a test's own, which can be filled.
 
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A file system in memory, taken away with it.
+/// File system in memory, unmounted when it is dropped.
 #[derive(Debug)]
 pub struct Disk {
     directory: tempfile::TempDir,
 }
 
 impl Disk {
-    /// One of so many KiB; `None` if this user may mount none.
+    /// Mounts a file system of this size in KiB; `None` if the user lacks the privilege.
     ///
     /// # Panics
-    /// If there is no temporary directory.
+    /// If no temporary directory can be created.
     #[must_use]
     pub fn new(kib: u32) -> Option<Self> {
         let directory = tempfile::tempdir().expect("a temporary directory");
@@ -27,11 +27,11 @@ impl Disk {
         if mounted.is_ok_and(|status| status.success()) {
             return Some(Self { directory });
         }
-        skipped();
+        report_skipped();
         None
     }
 
-    /// Where it is.
+    /// Returns the mount point.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.directory.path()
@@ -41,19 +41,19 @@ impl Disk {
         self.path().join("filler")
     }
 
-    /// Takes all the room that is left.
+    /// Fills the remaining space.
     ///
     /// # Panics
-    /// If it cannot.
+    /// If the file cannot be opened.
     pub fn fill(&self) {
         let mut filler = File::options().create(true).append(true).open(self.filler()).expect("a file");
         while filler.write_all(&[0; 4096]).is_ok() {}
     }
 
-    /// Gives it back.
+    /// Frees the space that [`Disk::fill`] took.
     ///
     /// # Panics
-    /// If the disk was not full.
+    /// If the disk was not filled.
     pub fn free(&self) {
         fs::remove_file(self.filler()).expect("the disk was full");
     }
@@ -65,7 +65,7 @@ impl Drop for Disk {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "whoever reads the tests' output is told what was not tried")]
-fn skipped() {
-    eprintln!("skipped: mounting a disk needs a privileged user");
+#[expect(clippy::print_stderr, reason = "a skipped test must be visible")]
+fn report_skipped() {
+    eprintln!("skipped: mounting a disk requires a privileged user");
 }

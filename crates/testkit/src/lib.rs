@@ -1,40 +1,34 @@
-//! What tests of several crates share: the service under test, tokens, waiting, and the conformance suites of the ports.
+//! Test kit: conformance suites of the ports, tokens, the model-test runner, services on free ports, and helpers for tests
+//! of whole fleets.
 
 use std::time::Duration;
 
-pub mod app;
 pub mod bus;
 pub mod cache;
 pub mod discovery;
 pub mod disk;
 pub mod fleet;
 pub mod idempotency;
-pub mod model;
+pub mod model_test;
 pub mod openapi;
 pub mod outbox;
-pub mod plans;
+pub mod query_plans;
 pub mod revocations;
 pub mod servers;
+pub mod spawn_service;
 pub mod tokens;
 
-/// The time between two looks.
-const POLL: Duration = Duration::from_millis(10);
-
-/// Looks again and again until `look` finds what it looks for.
+/// Polls until `probe` returns a value.
 ///
 /// # Panics
-/// If it has not by the deadline.
-pub async fn eventually<T, F, Fut>(what: &str, deadline: Duration, mut look: F) -> T
+/// After `deadline`.
+pub async fn eventually<T, F, Fut>(what: &str, deadline: Duration, probe: F) -> T
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Option<T>>,
 {
-    let begun = tokio::time::Instant::now();
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(begun.elapsed() < deadline, "waited {deadline:?}, but not: {what}");
-        tokio::time::sleep(POLL).await;
+    match fleet_harness::poll_until(what, deadline, probe).await {
+        Ok(found) => found,
+        Err(error) => panic!("{error}"),
     }
 }

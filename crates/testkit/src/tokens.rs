@@ -1,4 +1,4 @@
-//! Access tokens for tests, signed as the user service would.
+//! Access tokens for tests, signed like those of the user service.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use common::clock::{Clock, SharedClock, SystemClock};
 use contracts::{Scope, ScopeSet, UserId};
 use tokio::net::TcpListener;
 
-/// The issuer that services take unless they are told another.
+/// Default issuer.
 pub const ISSUER: &str = "shopfleet";
-/// Long enough that no test that moves its clock outlives a token.
-const LIFE: TimeDelta = TimeDelta::days(3650);
+/// Lifetime of tokens, longer than any test advances its clock.
+const LIFETIME: TimeDelta = TimeDelta::days(3650);
 
-/// A key of the user service, and tokens signed with it.
+/// Signing key of the user service.
 #[derive(Clone)]
 pub struct TestKeys {
     key: Arc<SigningKey>,
@@ -30,41 +30,41 @@ impl Default for TestKeys {
 }
 
 impl TestKeys {
-    /// A new key.
+    /// Creates a random key.
     ///
     /// # Panics
-    /// Never: a key that was just made can be read.
+    /// Never: a generated key is valid.
     #[must_use]
     pub fn new() -> Self {
-        let key = SigningKey::from_pem(&generate_pem()).expect("a key that was just made");
+        let key = SigningKey::from_pem(&generate_pem()).expect("a generated key");
         Self { key: Arc::new(key) }
     }
 
-    /// A person's token.
+    /// Creates a token of a user.
     #[must_use]
     pub fn user_token(&self, user: UserId, email: &str) -> String {
-        self.sign(&person(user, email, Role::User))
+        self.sign(&user_claims(user, email, Role::User))
     }
 
-    /// The token of an admin, a new one each time.
+    /// Creates a token of a new admin.
     #[must_use]
     pub fn admin_token(&self) -> String {
         self.admin_token_of(UserId::generate(SystemClock.now()))
     }
 
-    /// This admin's token.
+    /// Creates a token of this admin.
     #[must_use]
     pub fn admin_token_of(&self, admin: UserId) -> String {
-        self.sign(&person(admin, "admin@example.com", Role::Admin))
+        self.sign(&user_claims(admin, "admin@example.com", Role::Admin))
     }
 
-    /// The token of a service.
+    /// Creates a token of a service.
     #[must_use]
     pub fn service_token(&self) -> String {
         self.sign(&claims("test-service".to_owned(), Role::Service))
     }
 
-    /// A service token that holds these scopes only.
+    /// Creates a service token with these scopes only.
     #[must_use]
     pub fn service_token_with(&self, scopes: &[Scope]) -> String {
         let mut claims = claims("test-service".to_owned(), Role::Service);
@@ -72,28 +72,28 @@ impl TestKeys {
         self.sign(&claims)
     }
 
-    /// A token that says this.
+    /// Creates a token with these claims.
     #[must_use]
     pub fn sign(&self, claims: &Claims) -> String {
         self.key.sign(claims)
     }
 
-    /// The key as the user service publishes it.
+    /// Returns the key set as the user service publishes it.
     #[must_use]
     pub fn jwks(&self) -> Jwks {
         Jwks { keys: vec![self.key.jwk().clone()] }
     }
 
-    /// What verifies these tokens.
+    /// Returns a verifier of these tokens.
     #[must_use]
     pub fn verifier(&self, clock: SharedClock) -> TokenVerifier {
         TokenVerifier::local(&self.jwks(), ISSUER, clock)
     }
 
-    /// Publishes the key on a port of its own, until the test's runtime ends; the answer is the address of the key set.
+    /// Publishes the key set on a free port until the test's runtime ends, and returns its address.
     ///
     /// # Panics
-    /// If no port can be had.
+    /// If no port is free.
     pub async fn jwks_server(&self) -> String {
         let jwks = self.jwks();
         let publish = move || std::future::ready(Json(jwks.clone()));
@@ -105,7 +105,7 @@ impl TestKeys {
     }
 }
 
-fn person(user: UserId, email: &str, role: Role) -> Claims {
+fn user_claims(user: UserId, email: &str, role: Role) -> Claims {
     let mut claims = claims(user.to_string(), role);
     claims.user_id = Some(claims.sub.clone());
     claims.sid = Some("test-session".to_owned());
@@ -113,7 +113,7 @@ fn person(user: UserId, email: &str, role: Role) -> Claims {
     claims
 }
 
-/// Claims of a token that is valid from now on, of nobody in particular.
+/// Creates claims of a token that is valid from now on.
 #[must_use]
 pub fn claims(subject: String, role: Role) -> Claims {
     let now = SystemClock.now();
@@ -128,7 +128,7 @@ pub fn claims(subject: String, role: Role) -> Claims {
         email: None,
         role,
         iat: now.timestamp(),
-        exp: (now + LIFE).timestamp(),
+        exp: (now + LIFETIME).timestamp(),
         jti: UserId::generate(now).to_string(),
     }
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use common::bus::{BusBackend as _, BusError, SqliteBus};
 use common::clock::ManualClock;
+use common::database::Database;
 use common::database::transaction_effects::Effects;
 use common::idempotency::{Acquire, FINGERPRINT_SCHEME, IdempotentRequest};
-use common::sqlite::Sqlite;
 use common::store::StoreError;
 use contracts::EventType;
 use contracts::topology::{EXCHANGES, PAYMENT_ORDERS, QUEUES};
@@ -21,9 +21,9 @@ use testkit::outbox::many_effects;
 /// How often a change is tried: more often than the log has room that is not free.
 const TRIES: usize = 200;
 
-async fn open(disk: &Disk) -> Sqlite {
+async fn open(disk: &Disk) -> Database {
     let none = Migrator::with_migrations(Vec::new());
-    Sqlite::open(&disk.path().join("store.db"), "order-service", &none).await.unwrap()
+    Database::open_sqlite(&disk.path().join("store.db"), "order-service", &none).await.unwrap()
 }
 
 async fn commit(db: &Sqlite, effects: &Effects) -> Result<(), StoreError> {

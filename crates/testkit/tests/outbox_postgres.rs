@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use chrono::DateTime;
 use common::auth::Revocations;
 use common::clock::ManualClock;
+use common::config::urls::PostgresUrl;
+use common::database::Database;
 use common::database::transaction_effects::Effects;
 use common::outbox::Outbox;
 use common::outbox::postgres::{CLAIM, PUBLISHED};
-use common::postgres::{Postgres, PostgresUrl};
 use common::store::StoreError;
 use sqlx::migrate::Migrator;
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -20,7 +21,7 @@ use testkit::outbox::{Fixture, suite};
 use testkit::plans::assert_indexed;
 use testkit::{idempotency, servers};
 
-struct OnPostgres(Postgres);
+struct OnPostgres(Database);
 
 #[async_trait]
 impl Fixture for OnPostgres {
@@ -34,9 +35,9 @@ impl Fixture for OnPostgres {
     }
 }
 
-async fn open(url: &str) -> Postgres {
+async fn open(url: &str) -> Database {
     let url: PostgresUrl = url.parse().unwrap();
-    Postgres::open(&url, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap()
+    Database::open_postgres(&url, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap()
 }
 
 #[tokio::test]

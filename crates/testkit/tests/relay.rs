@@ -8,11 +8,10 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::bus::{Bus, SqliteBus};
 use common::clock::{Clock as _, ManualClock};
+use common::database::Database;
 use common::database::transaction_effects::Effects;
 use common::metrics::Metrics;
 use common::outbox::Outbox;
-use common::postgres::Postgres;
-use common::sqlite::Sqlite;
 use common::worker::{Next, Worker};
 use contracts::event::OrderCancelled;
 use contracts::topology::PAYMENT_ORDERS;
@@ -116,7 +115,7 @@ async fn assert_holds_up_no_other(relaying: Relaying, effects: &Effects) {
 async fn a_row_of_a_file_holds_up_no_other() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.db");
-    let db = Sqlite::open(&path, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap();
+    let db = Database::open_sqlite(&path, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap();
     let effects = cancellations(BREAKS.len() + 3);
     db.commit(db.begin().await.unwrap(), &effects).await.unwrap();
     let mut raw = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
@@ -131,7 +130,7 @@ async fn a_row_of_a_database_holds_up_no_other() {
     let Some(server) = servers::postgres().await else { return };
     let address = server.database().await;
     let (url, none) = (address.parse().unwrap(), Migrator::with_migrations(Vec::new()));
-    let db = Postgres::open(&url, "order-service", &none).await.unwrap();
+    let db = Database::open_postgres(&url, "order-service", &none).await.unwrap();
     let effects = cancellations(BREAKS.len() + 3);
     db.commit(db.begin().await.unwrap(), &effects).await.unwrap();
     let mut raw = PgConnection::connect(&address).await.unwrap();
@@ -145,7 +144,7 @@ async fn a_row_of_a_database_holds_up_no_other() {
 async fn a_message_that_the_bus_rejects_holds_up_no_other() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.db");
-    let db = Sqlite::open(&path, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap();
+    let db = Database::open_sqlite(&path, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap();
     let effects = cancellations(4);
     db.commit(db.begin().await.unwrap(), &effects).await.unwrap();
     let ids: Vec<_> = effects.events.iter().map(|new| new.id).collect();

@@ -28,9 +28,9 @@ impl Database {
     /// works on the request's key, [`StoreError::OutcomeUnknown`] if the connection was lost during the commit.
     pub async fn commit(&self, mut tx: Tx, effects: &Effects) -> Result<(), StoreError> {
         write(&mut tx, self.service, effects).await?;
-        failpoints::point("before-commit", || failpoints::effects(self.service, effects));
+        failpoints::hit("before-commit", || failpoints::describe_effects(self.service, effects));
         tx.commit().await?;
-        failpoints::point("after-commit", || failpoints::effects(self.service, effects));
+        failpoints::hit("after-commit", || failpoints::describe_effects(self.service, effects));
         if !effects.events.is_empty() {
             self.wake.notify_one();
         }

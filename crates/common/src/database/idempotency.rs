@@ -159,7 +159,7 @@ impl IdempotencyKeys {
         let acquire = self.store.begin(request, Uuid::now_v7(), now, until, now - RETENTION).await?;
         if let Acquire::Acquired(lease) = &acquire {
             let about = || if lease.resource.is_some() { "taken up" } else { "taken" }.to_owned();
-            failpoint::point("after-key", about);
+            failpoint::hit("after-key", about);
         }
         Ok(acquire)
     }

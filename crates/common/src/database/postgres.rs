@@ -80,9 +80,9 @@ impl Postgres {
     /// connection was lost during the commit.
     pub async fn commit(&self, mut tx: PostgresTx, effects: &Effects) -> Result<(), StoreError> {
         write_effects(&mut tx, self.service, effects).await?;
-        crash::point("before-commit", || crash::effects(self.service, effects));
+        crash::hit("before-commit", || crash::describe_effects(self.service, effects));
         tx.commit().await.map_err(postgres_pool::map_commit_error)?;
-        crash::point("after-commit", || crash::effects(self.service, effects));
+        crash::hit("after-commit", || crash::describe_effects(self.service, effects));
         if !effects.events.is_empty() {
             self.wake.notify_one();
         }

@@ -78,9 +78,9 @@ impl Sqlite {
     /// itself failed.
     pub async fn commit(&self, mut tx: SqliteTx, effects: &Effects) -> Result<(), StoreError> {
         write_effects(&mut tx, self.service, effects).await?;
-        crash::point("before-commit", || crash::effects(self.service, effects));
+        crash::hit("before-commit", || crash::describe_effects(self.service, effects));
         tx.commit().await.map_err(commit_error)?;
-        crash::point("after-commit", || crash::effects(self.service, effects));
+        crash::hit("after-commit", || crash::describe_effects(self.service, effects));
         if !effects.events.is_empty() {
             self.wake.notify_one();
         }

@@ -1,4 +1,4 @@
-//! Revocations as the bus delivers them.
+//! Revocations from the bus.
 
 use async_trait::async_trait;
 use contracts::topology::Queue;
@@ -7,9 +7,9 @@ use contracts::{Envelope, Event};
 use super::registry::Revocations;
 use crate::database::revocations::RevocationRecord;
 use crate::database::transaction_effects::InboxRecord;
-use crate::messaging::consumer::{HandleError, Handler};
+use crate::messaging::consumer::{EventHandler, HandleError};
 
-/// Records `user.access_revoked`. A repeated event changes nothing, so that none is noted as handled.
+/// Handler of `user.access_revoked`. Recording is idempotent, so no inbox record is written.
 pub(super) struct RevocationEvents {
     revocations: Revocations,
     queue: Queue,
@@ -22,7 +22,7 @@ impl RevocationEvents {
 }
 
 #[async_trait]
-impl Handler for RevocationEvents {
+impl EventHandler for RevocationEvents {
     fn queue(&self) -> Queue {
         self.queue
     }

@@ -14,7 +14,7 @@ use sqlx::{PgConnection, Postgres, Row};
 
 use super::{OutboxRow, OutboxStore};
 use crate::database::idempotency;
-use crate::database::lease_end::lease_end as after;
+use crate::database::lease_end::lease_end;
 use crate::database::store::{Pool, StoreError};
 use crate::database::transaction_effects::Effects;
 
@@ -87,7 +87,7 @@ fn bare(ids: &[EventId]) -> Vec<Uuid> {
 impl OutboxStore for PostgresOutbox {
     async fn claim(&self, n: u32, lease: Duration, now: DateTime<Utc>) -> Result<Vec<OutboxRow>, StoreError> {
         let rows = sqlx::query(CLAIM)
-            .bind(after(now, lease))
+            .bind(lease_end(now, lease))
             .bind(now)
             .bind(i64::from(n))
             .fetch_all(&mut *self.pool.acquire().await?)
