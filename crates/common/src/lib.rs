@@ -44,7 +44,7 @@ pub mod compat {
 #[doc(hidden)]
 pub use database::transaction_effects as effects;
 #[doc(hidden)]
-pub use database::{idempotency, outbox, postgres, private_files as private, schema, sqlite, store};
+pub use database::{idempotency, outbox, private_files as private, schema, store};
 #[doc(hidden)]
 pub use fault as faults;
 #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! Conformance suite of the cache, run by every adapter.
+//! The conformance suite of the cache: every adapter runs it.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -24,9 +24,9 @@ fn bytes(text: &'static str) -> Option<Bytes> {
 /// Runs the suite on an empty cache.
 ///
 /// # Panics
-/// If the adapter violates the contract.
+/// If the adapter breaks a rule.
 pub async fn suite(backend: Arc<dyn CacheBackend>) {
-    backend.ping().await.expect("a response");
+    backend.ping().await.expect("an answer");
     entries(&*backend).await;
     expires(&*backend).await;
     let metrics = Metrics::new();
@@ -37,42 +37,42 @@ pub async fn suite(backend: Arc<dyn CacheBackend>) {
     assert!(metrics.render().contains("cache_requests_total{outcome=\"hit\"}"), "{}", metrics.render());
 }
 
-/// Checks that an entry is cached until its key is invalidated, and that a fill started before an invalidation is discarded.
+/// A fill is kept until its key is invalidated; one whose key was invalidated meanwhile is not.
 async fn entries(backend: &dyn CacheBackend) {
-    assert_eq!(backend.get("a").await.expect("a response"), None);
+    assert_eq!(backend.get("a").await.expect("an answer"), None);
     let token = backend.begin_fill("a").await.expect("a token");
-    assert!(backend.fill("a", token, bytes("1"), LONG).await.expect("a response"));
+    assert!(backend.fill("a", token, bytes("1"), LONG).await.expect("an answer"));
     let nothing = backend.begin_fill("b").await.expect("a token");
-    assert!(backend.fill("b", nothing, None, LONG).await.expect("a response"));
-    assert_eq!(backend.get("a").await.expect("a response"), Some(bytes("1")));
-    assert_eq!(backend.get("b").await.expect("a response"), Some(None), "a missing value is cached too");
+    assert!(backend.fill("b", nothing, None, LONG).await.expect("an answer"));
+    assert_eq!(backend.get("a").await.expect("an answer"), Some(bytes("1")));
+    assert_eq!(backend.get("b").await.expect("an answer"), Some(None), "that there is nothing is kept too");
 
     let stale = backend.begin_fill("a").await.expect("a token");
-    backend.invalidate(&["a".to_owned(), "never".to_owned()]).await.expect("a response");
-    assert_eq!(backend.get("a").await.expect("a response"), None);
-    assert!(!backend.fill("a", stale, bytes("old"), LONG).await.expect("a response"));
-    assert_eq!(backend.get("a").await.expect("a response"), None);
-    assert_eq!(backend.get("b").await.expect("a response"), Some(None), "another key is unaffected");
+    backend.invalidate(&["a".to_owned(), "never".to_owned()]).await.expect("an answer");
+    assert_eq!(backend.get("a").await.expect("an answer"), None);
+    assert!(!backend.fill("a", stale, bytes("old"), LONG).await.expect("an answer"));
+    assert_eq!(backend.get("a").await.expect("an answer"), None);
+    assert_eq!(backend.get("b").await.expect("an answer"), Some(None), "another key is not meant");
     let fresh = backend.begin_fill("a").await.expect("a token");
-    assert!(backend.fill("a", fresh, bytes("2"), LONG).await.expect("a response"));
-    assert_eq!(backend.get("a").await.expect("a response"), Some(bytes("2")));
+    assert!(backend.fill("a", fresh, bytes("2"), LONG).await.expect("an answer"));
+    assert_eq!(backend.get("a").await.expect("an answer"), Some(bytes("2")));
 }
 
-/// Checks that entries expire after their own time to live, and that zero caches nothing.
+/// A time to live ends, a longer one does not with it, and none keeps nothing.
 async fn expires(backend: &dyn CacheBackend) {
     for (key, ttl) in [("short", SHORT), ("long", LONG), ("none", Duration::ZERO)] {
         let token = backend.begin_fill(key).await.expect("a token");
-        backend.fill(key, token, bytes("1"), ttl).await.expect("a response");
+        backend.fill(key, token, bytes("1"), ttl).await.expect("an answer");
     }
-    assert_eq!(backend.get("none").await.expect("a response"), None);
-    eventually("the short entry to expire", DEADLINE, || async {
-        backend.get("short").await.expect("a response").is_none().then_some(())
+    assert_eq!(backend.get("none").await.expect("an answer"), None);
+    eventually("the short one is gone", DEADLINE, || async {
+        backend.get("short").await.expect("an answer").is_none().then_some(())
     })
     .await;
-    assert_eq!(backend.get("long").await.expect("a response"), Some(bytes("1")));
+    assert_eq!(backend.get("long").await.expect("an answer"), Some(bytes("1")));
 }
 
-/// Checks that concurrent requests of a key share one load, and that a failed load is not cached.
+/// Many that want the same key at once cost one load; a load that fails is no answer for the others.
 async fn loads_once(cache: &Cache) {
     let loads = Arc::new(AtomicU32::new(0));
     let callers = (0..16).map(|_| {
@@ -91,13 +91,13 @@ async fn loads_once(cache: &Cache) {
     }
     assert_eq!(loads.load(Ordering::SeqCst), 1);
 
-    let failed = cache.get_or_load::<u32, _, _, _>("fails", TTL, || async { Err("unavailable") }).await;
-    assert_eq!(failed, Err("unavailable"));
+    let failed = cache.get_or_load::<u32, _, _, _>("fails", TTL, || async { Err("away") }).await;
+    assert_eq!(failed, Err("away"));
     let loaded = cache.get_or_load("fails", TTL, || async { Ok::<_, Infallible>(Some(1_u32)) }).await;
     assert_eq!(loaded, Ok(Some(1)));
 }
 
-/// Checks that a load started before a write does not cache the old value after it.
+/// A reader that loaded before a write does not put the old back after it.
 async fn drops_a_stale_fill(cache: &Cache) {
     let (reading, written) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let slow = {
@@ -114,14 +114,14 @@ async fn drops_a_stale_fill(cache: &Cache) {
     reading.notified().await;
     cache.invalidate(&["raced"]).await;
     written.notify_one();
-    assert_eq!(slow.await.expect("no panic"), Ok(bytes("old")), "the slow reader returns its own value");
+    assert_eq!(slow.await.expect("no panic"), Ok(bytes("old")), "the slow reader's own answer is what it read");
     let fresh = cache.get_or_load_bytes("raced", TTL, || async { Ok::<_, Infallible>(bytes("new")) }).await;
     assert_eq!(fresh, Ok(bytes("new")));
-    let cached = cache.get_or_load_bytes("raced", TTL, || async { Ok::<_, Infallible>(bytes("newer")) }).await;
-    assert_eq!(cached, Ok(bytes("new")));
+    let kept = cache.get_or_load_bytes("raced", TTL, || async { Ok::<_, Infallible>(bytes("newer")) }).await;
+    assert_eq!(kept, Ok(bytes("new")));
 }
 
-/// Checks that services do not see the entries of others.
+/// Services do not see each other's entries.
 async fn stays_apart(one: &Cache, other: &Cache) {
     let load = |value: u32| move || async move { Ok::<_, Infallible>(Some(value)) };
     assert_eq!(one.get_or_load("shared", TTL, load(1)).await, Ok(Some(1)));

@@ -1,21 +1,21 @@
-//! Small file system of a test's own, which can be filled.
+//! A small disk of a test's own, which can be full.
 
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// File system in memory, unmounted when it is dropped.
+/// A file system in memory, taken away with it.
 #[derive(Debug)]
 pub struct Disk {
     directory: tempfile::TempDir,
 }
 
 impl Disk {
-    /// Mounts a file system of this size in KiB; `None` if the user lacks the privilege.
+    /// One of so many KiB; `None` if this user may mount none.
     ///
     /// # Panics
-    /// If no temporary directory can be created.
+    /// If there is no temporary directory.
     #[must_use]
     pub fn new(kib: u32) -> Option<Self> {
         let directory = tempfile::tempdir().expect("a temporary directory");
@@ -27,11 +27,11 @@ impl Disk {
         if mounted.is_ok_and(|status| status.success()) {
             return Some(Self { directory });
         }
-        report_skipped();
+        skipped();
         None
     }
 
-    /// Returns the mount point.
+    /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.directory.path()
@@ -41,19 +41,19 @@ impl Disk {
         self.path().join("filler")
     }
 
-    /// Fills the remaining space.
+    /// Takes all the room that is left.
     ///
     /// # Panics
-    /// If the file cannot be opened.
+    /// If it cannot.
     pub fn fill(&self) {
         let mut filler = File::options().create(true).append(true).open(self.filler()).expect("a file");
         while filler.write_all(&[0; 4096]).is_ok() {}
     }
 
-    /// Frees the space that [`Disk::fill`] took.
+    /// Gives it back.
     ///
     /// # Panics
-    /// If the disk was not filled.
+    /// If the disk was not full.
     pub fn free(&self) {
         fs::remove_file(self.filler()).expect("the disk was full");
     }
@@ -65,7 +65,7 @@ impl Drop for Disk {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a skipped test must be visible")]
-fn report_skipped() {
-    eprintln!("skipped: mounting a disk requires a privileged user");
+#[expect(clippy::print_stderr, reason = "whoever reads the tests' output is told what was not tried")]
+fn skipped() {
+    eprintln!("skipped: mounting a disk needs a privileged user");
 }

@@ -1,34 +1,40 @@
-//! Test kit: conformance suites of the ports, tokens, the model-test runner, services on free ports, and helpers for tests
-//! of whole fleets.
+//! What tests of several crates share: the service under test, tokens, waiting, and the conformance suites of the ports.
 
 use std::time::Duration;
 
+pub mod app;
 pub mod bus;
 pub mod cache;
 pub mod discovery;
 pub mod disk;
 pub mod fleet;
 pub mod idempotency;
-pub mod model_test;
+pub mod model;
 pub mod openapi;
 pub mod outbox;
-pub mod query_plans;
+pub mod plans;
 pub mod revocations;
 pub mod servers;
-pub mod spawn_service;
 pub mod tokens;
 
-/// Polls until `probe` returns a value.
+/// The time between two looks.
+const POLL: Duration = Duration::from_millis(10);
+
+/// Looks again and again until `look` finds what it looks for.
 ///
 /// # Panics
-/// After `deadline`.
-pub async fn eventually<T, F, Fut>(what: &str, deadline: Duration, probe: F) -> T
+/// If it has not by the deadline.
+pub async fn eventually<T, F, Fut>(what: &str, deadline: Duration, mut look: F) -> T
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Option<T>>,
 {
-    match fleet_harness::poll_until(what, deadline, probe).await {
-        Ok(found) => found,
-        Err(error) => panic!("{error}"),
+    let begun = tokio::time::Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(begun.elapsed() < deadline, "waited {deadline:?}, but not: {what}");
+        tokio::time::sleep(POLL).await;
     }
 }

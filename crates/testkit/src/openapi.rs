@@ -1,34 +1,34 @@
-//! Checks of every operation of a service's OpenAPI document.
+//! Walks over the calls that a service's OpenAPI document names, so that a rule is tried on every one of them.
 
 use reqwest::{Client, Method};
 use serde_json::{Map, Value, json};
 
-/// Id without a resource.
+/// An id that nothing has.
 const UNKNOWN_ID: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
-/// Texts that single-line fields reject.
+/// Texts that no single-line field takes.
 const NOT_SINGLE_LINE: [&str; 3] = ["A\nBcc: x@example.com", "A\tB", "A\u{202e}B"];
 /// Parts of the names of fields that are compared and never stored or shown.
 const SECRETS: [&str; 3] = ["password", "token", "secret"];
 
-/// Operation of a service.
+/// One call of a service.
 pub struct Operation {
-    /// HTTP method.
+    /// Its method.
     pub method: Method,
-    /// Path template, such as `/api/orders/{id}`.
+    /// Its path as the document has it, such as `/api/orders/{id}`.
     pub template: String,
-    /// Path with ids without resources.
+    /// The path with ids that nothing has.
     pub path: String,
-    /// Operation object of the document.
+    /// The operation object of the document.
     pub definition: Value,
 }
 
-/// Reads a service's document and returns it with all its operations.
+/// Reads a service's document and returns it with all calls in it.
 ///
 /// # Panics
-/// If the service does not return a document.
+/// If the service does not answer with a document.
 pub async fn operations(client: &Client, url: &str) -> (Value, Vec<Operation>) {
-    let response = client.get(format!("{url}/docs/openapi.json")).send().await.expect("a document");
-    let document: Value = response.json().await.expect("JSON");
+    let answer = client.get(format!("{url}/docs/openapi.json")).send().await.expect("a document");
+    let document: Value = answer.json().await.expect("JSON");
     let mut operations = Vec::new();
     for (template, item) in document["paths"].as_object().expect("paths") {
         for (method, definition) in item.as_object().expect("a path item") {
@@ -41,14 +41,13 @@ pub async fn operations(client: &Client, url: &str) -> (Value, Vec<Operation>) {
     (document, operations)
 }
 
-/// Sends a line break, a tab and an invisible character in each single-line field of each JSON body, and checks that the
-/// response reports the field as invalid. Fields of `multi_line` must accept line breaks. Operations of `exempt` only look
-/// texts up.
+/// Sends each single-line field of each JSON body a line break, a tab and an invisible character, and checks that the
+/// answer names the field as invalid; those of `multi_line` must take line breaks. Calls in `exempt` only look texts up.
 ///
-/// Returns the fields that were checked.
+/// Returns the fields that were tried.
 ///
 /// # Panics
-/// If a field accepts an invalid text, or a multi-line field rejects a line break.
+/// If a field takes what it must not, or a multi-line field takes no line breaks.
 pub async fn check_text_fields(
     client: &Client,
     url: &str,
@@ -57,7 +56,7 @@ pub async fn check_text_fields(
     exempt: &[&str],
 ) -> Vec<String> {
     let (document, operations) = operations(client, url).await;
-    let mut checked = Vec::new();
+    let mut tried = Vec::new();
     for Operation { method, template, path, definition } in operations {
         if exempt.contains(&template.as_str()) {
             continue;
@@ -70,26 +69,26 @@ pub async fn check_text_fields(
             let takes_lines = multi_line.contains(&field[field.len() - 1].as_str());
             for text in NOT_SINGLE_LINE {
                 let request = client.request(method.clone(), format!("{url}{path}"));
-                let response = request.bearer_auth(token).json(&body(&field, text)).send().await.expect("a response");
-                let status = response.status();
-                let problem: Value = response.json().await.unwrap_or_default();
+                let answer = request.bearer_auth(token).json(&body(&field, text)).send().await.expect("an answer");
+                let status = answer.status();
+                let problem: Value = answer.json().await.unwrap_or_default();
                 let named = problem["errors"].as_array().into_iter().flatten().any(|error| error["field"] == *name);
                 let valid = takes_lines && text.is_ascii();
                 assert_eq!(named, !valid, "{call} with {text:?}: {status} {problem}");
             }
-            checked.push(call);
+            tried.push(call);
         }
     }
-    checked
+    tried
 }
 
-/// Calls every operation with and without a token and with a body that is not an object, and checks the rules of all
-/// responses: `X-Content-Type-Options`, no caching of personal responses, and documented problems in the common format.
-/// `own_errors` lists the paths whose errors have another format.
+/// Calls everything that the document names, with and without a token and with a body that is no object, and checks what
+/// holds for every answer: `X-Content-Type-Options`, no caching of what is meant for one caller, and problems in the one
+/// form, which the document names. `own_errors` are the calls whose errors have another form.
 ///
 /// # Panics
-/// If a response or the document violates a rule.
-pub async fn check_responses(client: &Client, url: &str, token: &str, own_errors: &[&str]) {
+/// If an answer or the document breaks a rule.
+pub async fn check_answers(client: &Client, url: &str, token: &str, own_errors: &[&str]) {
     let (_, operations) = operations(client, url).await;
     for Operation { method, template, path, definition } in operations {
         let has_own_errors = own_errors.contains(&template.as_str());
@@ -102,13 +101,12 @@ pub async fn check_responses(client: &Client, url: &str, token: &str, own_errors
             ("with another body", request().bearer_auth(token).json(&json!([])), None),
             ("with an encoded body", encoded, Some(415)),
         ] {
-            let response = request.send().await.expect("a response");
-            let call = format!("{method} {template} {what}: {}", response.status());
-            let header =
-                |name: &str| response.headers().get(name).map_or("", |value| value.to_str().unwrap_or_default());
-            assert!(status.is_none_or(|status| response.status() == status), "{call}");
+            let answer = request.send().await.expect("an answer");
+            let call = format!("{method} {template} {what}: {}", answer.status());
+            let header = |name: &str| answer.headers().get(name).map_or("", |value| value.to_str().unwrap_or_default());
+            assert!(status.is_none_or(|status| answer.status() == status), "{call}");
             assert_eq!(header("x-content-type-options"), "nosniff", "{call}");
-            let is_failure = response.status().is_client_error() || response.status().is_server_error();
+            let is_failure = answer.status().is_client_error() || answer.status().is_server_error();
             if is_failure && !has_own_errors {
                 assert_eq!(header("content-type"), "application/problem+json", "{call}");
             }
@@ -118,8 +116,8 @@ pub async fn check_responses(client: &Client, url: &str, token: &str, own_errors
         }
     }
     for path in ["/docs", "/docs/", "/docs/openapi.json", "/docs/swagger-ui-bundle.js"] {
-        let response = client.get(format!("{url}{path}")).send().await.expect("a response");
-        let policy = response.headers().get("content-security-policy").expect("a policy");
+        let answer = client.get(format!("{url}{path}")).send().await.expect("an answer");
+        let policy = answer.headers().get("content-security-policy").expect("a policy");
         assert!(policy.to_str().is_ok_and(|policy| policy.starts_with("default-src 'none'")), "{path}");
     }
 }
@@ -140,12 +138,12 @@ fn check_documented_errors(method: &Method, template: &str, definition: &Value, 
     }
 }
 
-/// Sends invalid free-form JSON in each `metadata` field of each JSON body, and checks that the response reports the field.
+/// Sends each `metadata` of each JSON body what no free JSON may hold, and checks that the answer names the field.
 ///
-/// Returns the operations that were checked.
+/// Returns the calls that were tried.
 ///
 /// # Panics
-/// If an operation accepts an invalid value.
+/// If a call takes what it must not.
 pub async fn check_free_json(client: &Client, url: &str, token: &str) -> Vec<String> {
     let nested = |levels: usize| format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
     let texts = [
@@ -156,7 +154,7 @@ pub async fn check_free_json(client: &Client, url: &str, token: &str) -> Vec<Str
         r#"{"a": "x\u0000"}"#.to_owned(),
     ];
     let (document, operations) = operations(client, url).await;
-    let mut checked = Vec::new();
+    let mut tried = Vec::new();
     for Operation { method, template, path, definition } in operations {
         let schema = resolved(&document, &definition["requestBody"]["content"]["application/json"]["schema"]);
         if schema["properties"]["metadata"].is_null() {
@@ -165,22 +163,21 @@ pub async fn check_free_json(client: &Client, url: &str, token: &str) -> Vec<Str
         for text in &texts {
             let body = format!("{{\"metadata\": {text}}}");
             let request = client.request(method.clone(), format!("{url}{path}")).bearer_auth(token);
-            let response =
-                request.header("content-type", "application/json").body(body).send().await.expect("a response");
-            let status = response.status();
-            let problem: Value = response.json().await.unwrap_or_default();
+            let answer = request.header("content-type", "application/json").body(body).send().await.expect("an answer");
+            let status = answer.status();
+            let problem: Value = answer.json().await.unwrap_or_default();
             let named = problem["errors"].as_array().into_iter().flatten().any(|error| {
                 error["field"] == "metadata" || error["message"].as_str().is_some_and(|rule| rule.contains("U+0000"))
             });
             let short = text.get(..40).unwrap_or(text);
             assert!(named && (400..=422).contains(&status.as_u16()), "{method} {template} {short}: {status} {problem}");
         }
-        checked.push(format!("{method} {template}"));
+        tried.push(format!("{method} {template}"));
     }
-    checked
+    tried
 }
 
-/// Returns a path with a value for each of its parameters.
+/// The path with a value for each of its parameters.
 fn filled(document: &Value, template: &str, definition: &Value) -> String {
     let mut path = template.to_owned();
     for parameter in definition["parameters"].as_array().into_iter().flatten().filter(|one| one["in"] == "path") {
@@ -202,7 +199,7 @@ fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     }
 }
 
-/// Collects the paths of all free-text properties; `[]` is a step into a list.
+/// Collects the paths of all properties that are texts of any content; `[]` is a path's step into a list.
 fn text_fields(document: &Value, schema: &Value, at: &[String], found: &mut Vec<Vec<String>>) {
     let schema = resolved(document, schema);
     for choice in ["oneOf", "anyOf", "allOf"].iter().flat_map(|kind| schema[*kind].as_array()).flatten() {
@@ -223,7 +220,7 @@ fn text_fields(document: &Value, schema: &Value, at: &[String], found: &mut Vec<
     }
 }
 
-/// Returns the name of a field as in errors: `items[0].name`.
+/// The name of a field as errors have it: `items[0].name`.
 fn field_name(path: &[String]) -> String {
     path.iter().fold(String::new(), |name, step| match step.as_str() {
         "[]" => name + "[0]",
@@ -232,7 +229,7 @@ fn field_name(path: &[String]) -> String {
     })
 }
 
-/// Returns a body with this field only.
+/// A body with this field only.
 fn body(path: &[String], text: &str) -> Value {
     path.iter().rev().fold(json!(text), |value, step| match step.as_str() {
         "[]" => json!([value]),

@@ -1,52 +1,55 @@
-//! Real servers shared by the tests of a process.
+//! Real servers for tests: private ones, on free ports, in temporary folders, which end with the test's process.
 //!
-//! `servers::<name>()` returns the shared instance, which the first call starts. A test that stops or freezes its server
-//! starts its own: `available(servers::<Name>::start().await)`. A server that is not installed skips the test with a
-//! notice; with `CI` set it fails the test.
+//! `servers::<name>()` gives the one that the tests of a process share; it is started when it is first asked for. A test
+//! that stops or freezes its server starts its own by `servers::<Name>::start()`. What is missing is installed by
+//! `tests/servers/install`; without it the answer is `None` and a line says so, and with `CI` set that is a failure.
 
-use tokio::sync::OnceCell;
+use std::path::PathBuf;
 
-pub use fleet_harness::servers::{
-    CLIENT, Consul, Exporter, Jaeger, ManagedProcess, MongoDb, Postgres, Prometheus, RabbitMq, Redis, Span, Spans,
-    begin_trace, free_ports,
-};
-use fleet_harness::{HarnessError, HarnessResult};
+mod consul;
+mod jaeger;
+mod keeper;
+mod mongodb;
+mod postgres;
+mod prometheus;
+mod rabbitmq;
+mod redis;
+mod spans;
 
-/// Unwraps a started server; `None` if it is not installed.
-///
-/// # Panics
-/// If it does not start, or is not installed and `CI` is set: there, a skipped test would look like one that passed.
-pub fn available<T>(started: HarnessResult<T>) -> Option<T> {
-    match started {
-        Ok(server) => Some(server),
-        Err(HarnessError::NotInstalled(server)) => {
-            skip(server);
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
+pub use consul::{Consul, consul};
+pub use jaeger::{Jaeger, jaeger};
+pub use keeper::{Keeper, free_ports};
+pub use mongodb::{MongoDb, mongodb};
+pub use postgres::{Postgres, postgres};
+pub use prometheus::{Exporter, Prometheus};
+pub use rabbitmq::{RabbitMq, rabbitmq};
+pub use redis::{Redis, redis};
+pub use spans::{CLIENT, Span, Spans, begin_trace};
+
+/// A program on the `PATH`, or where `tests/servers/install` or the system puts it.
+fn find(name: &str, places: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = places.iter().map(PathBuf::from);
+    let mut candidates = std::env::split_paths(&path).chain(places).map(|folder| folder.join(name));
+    candidates.find(|candidate| candidate.is_file()).or_else(|| installed(name))
 }
 
-#[expect(clippy::print_stderr, reason = "a skipped test must be visible")]
-fn skip(server: &str) {
+/// A program that `tests/servers/install` made itself.
+fn installed(name: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("SHOPFLEET_SERVERS").map(PathBuf::from).or_else(|| {
+        let home = std::env::var_os("HOME")?;
+        Some(PathBuf::from(home).join(".cache/shopfleet/servers"))
+    })?;
+    [root.join("secantus/bin"), root].iter().map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
+}
+
+/// Says that a server cannot be started, where whoever runs the tests sees it.
+///
+/// # Panics
+/// With `CI` set: there, a test that was left out would look like one that passed.
+#[expect(clippy::print_stderr, reason = "a test that is left out must be seen")]
+fn missing(server: &str) {
     let line = format!("NOT TESTED on {server}: it is not installed; run tests/servers/install");
     assert!(std::env::var_os("CI").is_none(), "{line}");
     eprintln!("{line}");
 }
-
-macro_rules! shared {
-    ($($name:ident: $server:ident),* $(,)?) => {
-        $(
-            #[doc = concat!("Returns the ", stringify!($server), " server of this process; `None` if it is not installed.")]
-            ///
-            /// # Panics
-            /// As [`available`].
-            pub async fn $name() -> Option<&'static $server> {
-                static SHARED: OnceCell<Option<$server>> = OnceCell::const_new();
-                SHARED.get_or_init(async || available($server::start().await)).await.as_ref()
-            }
-        )*
-    };
-}
-
-shared!(consul: Consul, jaeger: Jaeger, mongodb: MongoDb, postgres: Postgres, rabbitmq: RabbitMq, redis: Redis);

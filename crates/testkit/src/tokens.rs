@@ -1,4 +1,4 @@
-//! Access tokens for tests, signed like those of the user service.
+//! Access tokens for tests, signed as the user service would.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use common::clock::{Clock, SharedClock, SystemClock};
 use contracts::{Scope, ScopeSet, UserId};
 use tokio::net::TcpListener;
 
-/// Default issuer.
+/// The issuer that services take unless they are told another.
 pub const ISSUER: &str = "shopfleet";
-/// Lifetime of tokens, longer than any test advances its clock.
-const LIFETIME: TimeDelta = TimeDelta::days(3650);
+/// Long enough that no test that moves its clock outlives a token.
+const LIFE: TimeDelta = TimeDelta::days(3650);
 
-/// Signing key of the user service.
+/// A key of the user service, and tokens signed with it.
 #[derive(Clone)]
 pub struct TestKeys {
     key: Arc<SigningKey>,
@@ -30,41 +30,41 @@ impl Default for TestKeys {
 }
 
 impl TestKeys {
-    /// Creates a random key.
+    /// A new key.
     ///
     /// # Panics
-    /// Never: a generated key is valid.
+    /// Never: a key that was just made can be read.
     #[must_use]
     pub fn new() -> Self {
-        let key = SigningKey::from_pem(&generate_pem()).expect("a generated key");
+        let key = SigningKey::from_pem(&generate_pem()).expect("a key that was just made");
         Self { key: Arc::new(key) }
     }
 
-    /// Creates a token of a user.
+    /// A person's token.
     #[must_use]
     pub fn user_token(&self, user: UserId, email: &str) -> String {
-        self.sign(&user_claims(user, email, Role::User))
+        self.sign(&person(user, email, Role::User))
     }
 
-    /// Creates a token of a new admin.
+    /// The token of an admin, a new one each time.
     #[must_use]
     pub fn admin_token(&self) -> String {
         self.admin_token_of(UserId::generate(SystemClock.now()))
     }
 
-    /// Creates a token of this admin.
+    /// This admin's token.
     #[must_use]
     pub fn admin_token_of(&self, admin: UserId) -> String {
-        self.sign(&user_claims(admin, "admin@example.com", Role::Admin))
+        self.sign(&person(admin, "admin@example.com", Role::Admin))
     }
 
-    /// Creates a token of a service.
+    /// The token of a service.
     #[must_use]
     pub fn service_token(&self) -> String {
         self.sign(&claims("test-service".to_owned(), Role::Service))
     }
 
-    /// Creates a service token with these scopes only.
+    /// A service token that holds these scopes only.
     #[must_use]
     pub fn service_token_with(&self, scopes: &[Scope]) -> String {
         let mut claims = claims("test-service".to_owned(), Role::Service);
@@ -72,28 +72,28 @@ impl TestKeys {
         self.sign(&claims)
     }
 
-    /// Creates a token with these claims.
+    /// A token that says this.
     #[must_use]
     pub fn sign(&self, claims: &Claims) -> String {
         self.key.sign(claims)
     }
 
-    /// Returns the key set as the user service publishes it.
+    /// The key as the user service publishes it.
     #[must_use]
     pub fn jwks(&self) -> Jwks {
         Jwks { keys: vec![self.key.jwk().clone()] }
     }
 
-    /// Returns a verifier of these tokens.
+    /// What verifies these tokens.
     #[must_use]
     pub fn verifier(&self, clock: SharedClock) -> TokenVerifier {
         TokenVerifier::local(&self.jwks(), ISSUER, clock)
     }
 
-    /// Publishes the key set on a free port until the test's runtime ends, and returns its address.
+    /// Publishes the key on a port of its own, until the test's runtime ends; the answer is the address of the key set.
     ///
     /// # Panics
-    /// If no port is free.
+    /// If no port can be had.
     pub async fn jwks_server(&self) -> String {
         let jwks = self.jwks();
         let publish = move || std::future::ready(Json(jwks.clone()));
@@ -105,7 +105,7 @@ impl TestKeys {
     }
 }
 
-fn user_claims(user: UserId, email: &str, role: Role) -> Claims {
+fn person(user: UserId, email: &str, role: Role) -> Claims {
     let mut claims = claims(user.to_string(), role);
     claims.user_id = Some(claims.sub.clone());
     claims.sid = Some("test-session".to_owned());
@@ -113,7 +113,7 @@ fn user_claims(user: UserId, email: &str, role: Role) -> Claims {
     claims
 }
 
-/// Creates claims of a token that is valid from now on.
+/// Claims of a token that is valid from now on, of nobody in particular.
 #[must_use]
 pub fn claims(subject: String, role: Role) -> Claims {
     let now = SystemClock.now();
@@ -128,7 +128,7 @@ pub fn claims(subject: String, role: Role) -> Claims {
         email: None,
         role,
         iat: now.timestamp(),
-        exp: (now + LIFETIME).timestamp(),
+        exp: (now + LIFE).timestamp(),
         jti: UserId::generate(now).to_string(),
     }
 }

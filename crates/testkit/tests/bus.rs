@@ -13,7 +13,7 @@ use chrono::DateTime;
 use common::bus::{Bus, BusBackend, BusUrl, Message, SqliteBus};
 use common::clock::{self, ManualClock};
 use common::consumer::{Consumer, HandleError, Handler, MAX_ATTEMPTS};
-use common::database::transaction_effects::InboxRecord;
+use common::effects::Handled;
 use common::metrics::Metrics;
 use common::service::Shutdown;
 use contracts::calls::OrderStatus;
@@ -103,7 +103,7 @@ impl Handler for Recording {
         PRODUCT_ORDERS
     }
 
-    async fn handle(&self, event: Event, handled: InboxRecord, envelope: &Envelope) -> Result<(), HandleError> {
+    async fn handle(&self, event: Event, handled: Handled, envelope: &Envelope) -> Result<(), HandleError> {
         let Event::OrderUpdated(updated) = event else { return Ok(()) };
         assert_eq!((handled.event_id, handled.consumer), (envelope.id, PRODUCT_ORDERS.name));
         if *self.poison.lock().unwrap() == Some(updated.order_id) {

@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta};
 use common::bus::{Bus, Message, SqliteBus};
 use common::clock::ManualClock;
 use common::consumer::{Consumer, HandleError, Handler, MAX_ATTEMPTS};
-use common::database::transaction_effects::InboxRecord;
+use common::effects::Handled;
 use common::metrics::Metrics;
 use common::service::Shutdown;
 use contracts::event::OrderCancelled;
@@ -35,7 +35,7 @@ impl Handler for Panicking {
         PAYMENT_ORDERS
     }
 
-    async fn handle(&self, _event: Event, handled: InboxRecord, _envelope: &Envelope) -> Result<(), HandleError> {
+    async fn handle(&self, _event: Event, handled: Handled, _envelope: &Envelope) -> Result<(), HandleError> {
         let bad = *self.bad.lock().unwrap() == Some(handled.event_id);
         if bad {
             self.tries.fetch_add(1, Ordering::SeqCst);

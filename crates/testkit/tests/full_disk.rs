@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use common::bus::{BusBackend as _, BusError, SqliteBus};
 use common::clock::ManualClock;
-use common::database::Database;
-use common::database::transaction_effects::Effects;
-use common::idempotency::{Acquire, FINGERPRINT_SCHEME, IdempotentRequest};
+use common::effects::Effects;
+use common::idempotency::{Begun, FINGERPRINT_SCHEME, KeyedRequest};
+use common::sqlite::Sqlite;
 use common::store::StoreError;
 use contracts::EventType;
 use contracts::topology::{EXCHANGES, PAYMENT_ORDERS, QUEUES};
@@ -21,9 +21,9 @@ use testkit::outbox::many_effects;
 /// How often a change is tried: more often than the log has room that is not free.
 const TRIES: usize = 200;
 
-async fn open(disk: &Disk) -> Database {
+async fn open(disk: &Disk) -> Sqlite {
     let none = Migrator::with_migrations(Vec::new());
-    Database::open_sqlite(&disk.path().join("store.db"), "order-service", &none).await.unwrap()
+    Sqlite::open(&disk.path().join("store.db"), "order-service", &none).await.unwrap()
 }
 
 async fn commit(db: &Sqlite, effects: &Effects) -> Result<(), StoreError> {
@@ -35,7 +35,7 @@ async fn a_store_writes_again_once_there_is_room() {
     let Some(disk) = Disk::new(2048) else { return };
     let (db, clock) = (open(&disk).await, ManualClock::at(START));
     let keys = db.keys(Arc::new(clock.clone()));
-    let request = |number: usize| IdempotentRequest {
+    let request = |number: usize| KeyedRequest {
         caller: "ann".to_owned(),
         key: format!("key {number}"),
         hash: [0; 32],
@@ -67,7 +67,7 @@ async fn a_store_writes_again_once_there_is_room() {
         disk.free();
         db.ping().await.unwrap();
         let begun = keys.begin(&request(usize::MAX - round)).await.unwrap();
-        assert!(matches!(begun, Acquire::Acquired(_)), "{begun:?}");
+        assert!(matches!(begun, Begun::Go(_)), "{begun:?}");
     }
     assert!(commit(&db, &many_effects(1)).await.is_ok());
 }

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use common::auth::Revocations;
 use common::clock::ManualClock;
-use common::database::Database;
-use common::database::transaction_effects::Effects;
+use common::effects::Effects;
 use common::outbox::Outbox;
+use common::sqlite::Sqlite;
 use common::store::StoreError;
 use sqlx::migrate::Migrator;
 use testkit::idempotency;
 use testkit::outbox::{Fixture, suite};
 
-struct OnSqlite(Database);
+struct OnSqlite(Sqlite);
 
 #[async_trait]
 impl Fixture for OnSqlite {
@@ -29,9 +29,9 @@ impl Fixture for OnSqlite {
     }
 }
 
-async fn open(directory: &tempfile::TempDir) -> Database {
+async fn open(directory: &tempfile::TempDir) -> Sqlite {
     let none = Migrator::with_migrations(Vec::new());
-    Database::open_sqlite(&directory.path().join("test.db"), "order-service", &none).await.unwrap()
+    Sqlite::open(&directory.path().join("test.db"), "order-service", &none).await.unwrap()
 }
 
 #[tokio::test]

@@ -9,11 +9,10 @@ use async_trait::async_trait;
 use chrono::DateTime;
 use common::auth::Revocations;
 use common::clock::ManualClock;
-use common::config::urls::PostgresUrl;
-use common::database::Database;
-use common::database::transaction_effects::Effects;
+use common::effects::Effects;
 use common::outbox::Outbox;
 use common::outbox::postgres::{CLAIM, PUBLISHED};
+use common::postgres::{Postgres, PostgresUrl};
 use common::store::StoreError;
 use sqlx::migrate::Migrator;
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -21,7 +20,7 @@ use testkit::outbox::{Fixture, suite};
 use testkit::plans::assert_indexed;
 use testkit::{idempotency, servers};
 
-struct OnPostgres(Database);
+struct OnPostgres(Postgres);
 
 #[async_trait]
 impl Fixture for OnPostgres {
@@ -35,9 +34,9 @@ impl Fixture for OnPostgres {
     }
 }
 
-async fn open(url: &str) -> Database {
+async fn open(url: &str) -> Postgres {
     let url: PostgresUrl = url.parse().unwrap();
-    Database::open_postgres(&url, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap()
+    Postgres::open(&url, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap()
 }
 
 #[tokio::test]

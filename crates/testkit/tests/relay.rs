@@ -8,10 +8,11 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::bus::{Bus, SqliteBus};
 use common::clock::{Clock as _, ManualClock};
-use common::database::Database;
-use common::database::transaction_effects::Effects;
+use common::effects::Effects;
 use common::metrics::Metrics;
 use common::outbox::Outbox;
+use common::postgres::Postgres;
+use common::sqlite::Sqlite;
 use common::worker::{Next, Worker};
 use contracts::event::OrderCancelled;
 use contracts::topology::PAYMENT_ORDERS;
@@ -80,7 +81,7 @@ fn cancellations(count: usize) -> Effects {
     (0..count).fold(Effects::none(), |effects, _| {
         let order_id = OrderId::generate(START);
         let event = OrderCancelled { order_id, reason: None, items: Vec::new(), timestamp: START };
-        effects.with_event(START, Event::OrderCancelled(event))
+        effects.with(START, Event::OrderCancelled(event))
     })
 }
 
@@ -115,7 +116,7 @@ async fn assert_holds_up_no_other(relaying: Relaying, effects: &Effects) {
 async fn a_row_of_a_file_holds_up_no_other() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.db");
-    let db = Database::open_sqlite(&path, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap();
+    let db = Sqlite::open(&path, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap();
     let effects = cancellations(BREAKS.len() + 3);
     db.commit(db.begin().await.unwrap(), &effects).await.unwrap();
     let mut raw = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
@@ -130,7 +131,7 @@ async fn a_row_of_a_database_holds_up_no_other() {
     let Some(server) = servers::postgres().await else { return };
     let address = server.database().await;
     let (url, none) = (address.parse().unwrap(), Migrator::with_migrations(Vec::new()));
-    let db = Database::open_postgres(&url, "order-service", &none).await.unwrap();
+    let db = Postgres::open(&url, "order-service", &none).await.unwrap();
     let effects = cancellations(BREAKS.len() + 3);
     db.commit(db.begin().await.unwrap(), &effects).await.unwrap();
     let mut raw = PgConnection::connect(&address).await.unwrap();
@@ -144,7 +145,7 @@ async fn a_row_of_a_database_holds_up_no_other() {
 async fn a_message_that_the_bus_rejects_holds_up_no_other() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.db");
-    let db = Database::open_sqlite(&path, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap();
+    let db = Sqlite::open(&path, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap();
     let effects = cancellations(4);
     db.commit(db.begin().await.unwrap(), &effects).await.unwrap();
     let ids: Vec<_> = effects.events.iter().map(|new| new.id).collect();

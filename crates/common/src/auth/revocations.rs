@@ -13,9 +13,7 @@ use contracts::topology::Queue;
 use super::service_tokens::ServiceTokens;
 use crate::client::ServiceClient;
 use crate::database::Database;
-use crate::database::postgres::Postgres;
 pub use crate::database::revocations::{InstrumentedRevocationStore, RevocationRecord, RevocationStore, RevokedTokens};
-use crate::database::sqlite::Sqlite;
 use crate::messaging::consumer::EventHandler;
 use crate::task::worker::Worker;
 use crate::telemetry::clock::SharedClock;
@@ -43,22 +41,6 @@ impl Revocations {
 
 impl Database {
     /// Returns the revocations of access.
-    #[must_use]
-    pub fn revocations(&self, clock: SharedClock) -> Revocations {
-        Revocations::new(self.revocation_store(), clock)
-    }
-}
-
-impl Postgres {
-    /// Returns the revocations of access in this database.
-    #[must_use]
-    pub fn revocations(&self, clock: SharedClock) -> Revocations {
-        Revocations::new(self.revocation_store(), clock)
-    }
-}
-
-impl Sqlite {
-    /// Returns the revocations of access in this database.
     #[must_use]
     pub fn revocations(&self, clock: SharedClock) -> Revocations {
         Revocations::new(self.revocation_store(), clock)

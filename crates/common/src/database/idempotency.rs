@@ -16,9 +16,7 @@ use crate::database::store::{StoreError, StoreMetrics};
 use crate::fault::failpoint;
 use crate::telemetry::clock::SharedClock;
 
-pub(crate) mod postgres;
 pub(crate) mod sql;
-pub(crate) mod sqlite;
 
 /// Time for which a key is stored.
 pub const RETENTION: TimeDelta = TimeDelta::hours(24);

@@ -10,9 +10,7 @@ use tokio::sync::Notify;
 
 use crate::database::store::{StoreError, StoreMetrics};
 
-pub mod postgres;
 pub mod sql;
-pub mod sqlite;
 
 /// Minimum and maximum delay before an event that the bus rejects is published again.
 const FIRST_RETRY: Duration = Duration::from_millis(100);

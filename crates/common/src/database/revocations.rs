@@ -5,9 +5,7 @@ use contracts::UserId;
 
 use crate::database::store::StoreError;
 
-pub(crate) mod postgres;
 pub(crate) mod sql;
-pub(crate) mod sqlite;
 
 /// Tokens of an account that a revocation covers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
