@@ -1,4 +1,13 @@
-//! Who calls: access tokens are signed by the user service (ES256) and verified here by everyone.
+//! Authentication: access tokens are signed by the user service (ES256) and verified by every service.
+//!
+//! ```no_run
+//! # async fn example(verifier: common::auth::TokenVerifier) -> Result<(), common::auth::TokenError> {
+//! let caller = verifier.verify("eyJhbGciOiJFUzI1NiJ9…").await?;
+//! if caller.is_privileged() {
+//!     println!("{} is an admin or a service", caller.subject);
+//! }
+//! # Ok(()) }
+//! ```
 
 mod caller;
 mod claims;

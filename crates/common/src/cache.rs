@@ -1,8 +1,18 @@
-//! The cache port: what was read is kept for a while, and dropped when it changes.
+//! Cache of values that are expensive to load, invalidated when they change.
 //!
-//! A cache that is down costs a miss, never an error. One load at a time runs for a key; the others wait for it. A fill
-//! is dropped if its key was invalidated after the load began, so that a slow reader never puts back what a writer has
-//! just changed. A load is a task of its own: a request that begins one and ends before it leaves it to the others.
+//! An unavailable cache causes misses, never errors. At most one load per key runs at a time; other callers wait for
+//! it. A fill is discarded if its key was invalidated after the load began, so a slow reader never restores what a
+//! writer has just changed. A load runs as its own task: if the request that began it ends early, the load goes on for
+//! the others.
+//!
+//! ```no_run
+//! # async fn example(cache: common::cache::Cache) -> Result<(), std::io::Error> {
+//! use std::time::Duration;
+//! let ttl = common::cache::Ttl { found: Duration::from_secs(300), missing: Duration::from_secs(30) };
+//! let name: Option<String> = cache.get_or_load("product:1", ttl, || async { Ok::<_, std::io::Error>(None) }).await?;
+//! cache.invalidate(&["product:1"]).await;
+//! # Ok(()) }
+//! ```
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -25,40 +35,41 @@ mod memory;
 mod redis;
 
 pub use backend::{CacheBackend, Entry, FillToken};
-use codec::Form;
-use in_flight::{Loads, Turn};
+use codec::Codec;
+use in_flight::{InFlightLoads, LoadGuard};
 pub use memory::MemoryCache;
-pub use redis::{LONGEST, PATIENCE, RedisCache};
+pub use redis::{MAX_TTL, RedisCache, TIMEOUT};
 
 pub use crate::config::urls::{CacheUrl, RedisUrl};
 
-/// The version of the keys: raised when the form of what is kept changes.
+/// Version of the keys. It changes with the encoding of the values.
 const KEY_VERSION: &str = "v1";
 
-/// How long an answer is kept.
+/// Times to live of cache entries.
 #[derive(Clone, Copy, Debug)]
 pub struct Ttl {
-    /// What was found.
+    /// Time to live of a value.
     pub found: Duration,
-    /// That nothing was found: short, since it may be made at any moment. Zero keeps nothing.
+    /// Time to live of the absence of a value. It is short, since the value may be created at any moment; zero caches
+    /// nothing.
     pub missing: Duration,
 }
 
-/// A service's cache. Clones share it.
+/// Cache of a service. Clones share the entries.
 #[derive(Clone)]
 pub struct Cache {
     backend: Arc<dyn CacheBackend>,
     service: &'static str,
     prefix: String,
-    loads: Loads,
+    loads: InFlightLoads,
     requests: IntCounterVec,
 }
 
 impl Cache {
-    /// The cache that this address names. It need not be there yet.
+    /// Creates the cache that the address names. The server need not be available yet.
     ///
     /// # Panics
-    /// Outside a Tokio runtime, where the address is that of a server.
+    /// Outside a Tokio runtime, if the address is that of a server.
     #[must_use]
     pub fn connect(url: &CacheUrl, service: &'static str, metrics: &Metrics) -> Self {
         match url {
@@ -67,14 +78,20 @@ impl Cache {
         }
     }
 
-    /// Over any adapter; keys begin with the service's name and [`KEY_VERSION`].
+    /// Creates a cache over an adapter. Keys are prefixed with the service's name and [`KEY_VERSION`].
     #[must_use]
     pub fn new(backend: Arc<dyn CacheBackend>, service: &'static str, metrics: &Metrics) -> Self {
-        let requests = metrics.counter_vec("cache_requests_total", "Look-ups in the cache, by outcome.", &["outcome"]);
+        let requests = metrics.counter_vec("cache_requests_total", "Cache lookups by outcome.", &["outcome"]);
         for outcome in ["hit", "miss", "error"] {
             let _ = requests.with_label_values(&[outcome]);
         }
-        Self { backend, service, prefix: format!("{service}:{KEY_VERSION}:"), loads: Loads::default(), requests }
+        Self {
+            backend,
+            service,
+            prefix: format!("{service}:{KEY_VERSION}:"),
+            loads: InFlightLoads::default(),
+            requests,
+        }
     }
 
     /// Wraps the adapter in a decorator.
@@ -84,10 +101,10 @@ impl Cache {
         self
     }
 
-    /// What is kept under `key`, or what `load` finds, which is kept then.
+    /// Returns the value of `key` from the cache, or loads and caches it.
     ///
     /// # Errors
-    /// Those of `load`.
+    /// Errors of `load`.
     pub async fn get_or_load<T, E, F, Fut>(&self, key: &str, ttl: Ttl, load: F) -> Result<Option<T>, E>
     where
         T: Serialize + DeserializeOwned + Send + 'static,
@@ -95,23 +112,23 @@ impl Cache {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Option<T>, E>> + Send + 'static,
     {
-        self.look_up_or_load(key, ttl, Form::json(), load).await
+        self.lookup_or_load(key, ttl, Codec::json(), load).await
     }
 
-    /// The same with bytes, for answers that are kept as they are sent.
+    /// Returns the bytes of `key` from the cache, or loads and caches them.
     ///
     /// # Errors
-    /// Those of `load`.
+    /// Errors of `load`.
     pub async fn get_or_load_bytes<E, F, Fut>(&self, key: &str, ttl: Ttl, load: F) -> Result<Option<Bytes>, E>
     where
         E: Send + 'static,
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Option<Bytes>, E>> + Send + 'static,
     {
-        self.look_up_or_load(key, ttl, Form::BYTES, load).await
+        self.lookup_or_load(key, ttl, Codec::BYTES, load).await
     }
 
-    async fn look_up_or_load<T, E, F, Fut>(&self, key: &str, ttl: Ttl, form: Form<T>, load: F) -> Result<Option<T>, E>
+    async fn lookup_or_load<T, E, F, Fut>(&self, key: &str, ttl: Ttl, codec: Codec<T>, load: F) -> Result<Option<T>, E>
     where
         T: Send + 'static,
         E: Send + 'static,
@@ -120,7 +137,7 @@ impl Cache {
     {
         let key = format!("{}{key}", self.prefix);
         let span = self.span("get");
-        let found = self.look_up(&key, &form).instrument(span.clone()).await;
+        let found = self.lookup(&key, &codec).instrument(span.clone()).await;
         span.record("cache.hit", matches!(found, Ok(Some(_))));
         match found {
             Ok(Some(found)) => return Ok(found),
@@ -132,52 +149,58 @@ impl Cache {
                 return load().await;
             }
         }
-        let turn = Turn::take(&self.loads, &key);
-        let first = turn.flight.one_at_a_time.clone().lock_owned().await;
-        let first = (!turn.flight.apart.load(Ordering::SeqCst)).then_some(first);
-        // Whoever had the turn before may have filled it.
-        if let Ok(Some(found)) = self.look_up(&key, &form).await {
+        let guard = LoadGuard::take(&self.loads, &key);
+        let first = guard.load.one_at_a_time.clone().lock_owned().await;
+        let first = (!guard.load.concurrent.load(Ordering::SeqCst)).then_some(first);
+        // The previous holder of the guard may have filled the key.
+        if let Ok(Some(found)) = self.lookup(&key, &codec).await {
             return Ok(found);
         }
         let cache = self.clone();
         detached::run(async move {
-            let loaded = cache.load_and_fill(&turn, ttl, form, load).await;
+            let loaded = cache.load_and_fill(&guard, ttl, codec, load).await;
             drop(first);
             loaded
         })
         .await
     }
 
-    async fn load_and_fill<T, E, F, Fut>(&self, turn: &Turn, ttl: Ttl, form: Form<T>, load: F) -> Result<Option<T>, E>
+    async fn load_and_fill<T, E, F, Fut>(
+        &self,
+        guard: &LoadGuard,
+        ttl: Ttl,
+        codec: Codec<T>,
+        load: F,
+    ) -> Result<Option<T>, E>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<Option<T>, E>>,
     {
         self.count("miss");
-        let token = self.backend.begin_fill(&turn.key).await;
+        let token = self.backend.begin_fill(&guard.key).await;
         let loaded = load().await;
-        let kept = match &loaded {
-            Ok(Some(value)) => (form.write)(value).map(|bytes| (Some(bytes), ttl.found)),
+        let stored = match &loaded {
+            Ok(Some(value)) => (codec.write)(value).map(|bytes| (Some(bytes), ttl.found)),
             Ok(None) => Some((None, ttl.missing)),
             Err(_) => None,
         };
-        // A time to live of zero only ends the load.
-        let (entry, ttl) = kept.unwrap_or((None, Duration::ZERO));
+        // A time to live of zero ends the load without an entry.
+        let (entry, ttl) = stored.unwrap_or((None, Duration::ZERO));
         if ttl.is_zero() {
-            turn.flight.apart.store(true, Ordering::SeqCst);
+            guard.load.concurrent.store(true, Ordering::SeqCst);
         }
         let filled = match token {
-            Ok(token) => self.backend.fill(&turn.key, token, entry, ttl).await.map(drop),
+            Ok(token) => self.backend.fill(&guard.key, token, entry, ttl).await.map(drop),
             Err(error) => Err(error),
         };
         if let Err(error) = filled {
-            turn.flight.apart.store(true, Ordering::SeqCst);
+            guard.load.concurrent.store(true, Ordering::SeqCst);
             self.failed(&*error);
         }
         loaded
     }
 
-    /// Drops what is kept under these keys, and what loads that are under way will bring. Call it after the commit.
+    /// Invalidates keys and the fills of loads in progress. Callers invalidate after their commit.
     pub async fn invalidate(&self, keys: &[&str]) {
         let keys: Vec<_> = keys.iter().map(|key| format!("{}{key}", self.prefix)).collect();
         let span = self.span("invalidate");
@@ -187,18 +210,18 @@ impl Cache {
         }
     }
 
-    /// Whether the cache answers.
+    /// Checks that the cache is available.
     ///
     /// # Errors
-    /// If it does not.
+    /// The cache is unavailable.
     pub async fn ping(&self) -> Result<(), BoxError> {
         self.backend.ping().await
     }
 
-    /// What is kept, if it can be read: what an older version kept in another form is loaded again.
-    async fn look_up<T>(&self, key: &str, form: &Form<T>) -> Result<Option<Option<T>>, BoxError> {
+    /// Returns the entry of a key. An entry that cannot be decoded, such as one of an older version, counts as a miss.
+    async fn lookup<T>(&self, key: &str, codec: &Codec<T>) -> Result<Option<Option<T>>, BoxError> {
         let found = match self.backend.get(key).await? {
-            Some(Some(bytes)) => (form.read)(&bytes).map(Some),
+            Some(Some(bytes)) => (codec.read)(&bytes).map(Some),
             Some(None) => Some(None),
             None => None,
         };
@@ -208,7 +231,7 @@ impl Cache {
         Ok(found)
     }
 
-    /// A span within the trace that asks; it names no key, which could tell of whom it is.
+    /// Creates a span within the caller's trace. The span does not name the key, which may identify a person.
     fn span(&self, operation: &'static str) -> Span {
         if Span::current().is_none() {
             return Span::none();
@@ -231,7 +254,7 @@ impl Cache {
 
     fn failed(&self, error: &(dyn std::error::Error + 'static)) {
         self.count("error");
-        tracing::debug!(error = crate::error_chain(error), "the cache does not answer");
+        tracing::debug!(error = crate::error_chain(error), "cache call failed");
     }
 }
 

@@ -2,19 +2,17 @@
 //!
 //! A repository is written once. Its statements have PostgreSQL's placeholders and locking protocol (`READ COMMITTED`, a
 //! row locked before it is read to be changed), which is correct in SQLite too, where a transaction that writes has the lock
-//! of the whole file. What a database cannot say alike is one of the eight [`fragments`] of a [`Dialect`].
+//! of the whole file. The differences that remain are the eight [`fragments`] of a [`Dialect`].
 //!
 //! ```
-//! use common::database::{Database, IntoValue, Row, Statement, query};
-//! use common::effects::Effects;
-//! use common::store::StoreError;
+//! use common::database::{Database, Effects, Statement, StoreError, query};
 //! use contracts::{Money, ProductId};
 //!
 //! const PRICE: &str = "SELECT price FROM products WHERE id = $1";
 //! static LOCKED: Statement = Statement::new(|db| format!("{PRICE} {}", db.for_update()));
 //!
 //! async fn price(db: &Database, id: ProductId) -> Result<Option<Money>, StoreError> {
-//!     query(PRICE).bind(id).fetch_optional_scalar(&mut *db.reader().await?).await
+//!     query(PRICE).bind(id).fetch_optional_scalar(&mut db.reader().await?).await
 //! }
 //!
 //! async fn raise(db: &Database, id: ProductId, by: Money, effects: &Effects) -> Result<bool, StoreError> {
@@ -36,7 +34,6 @@ mod commit;
 mod connection;
 mod constraint;
 mod dialect;
-pub mod effects;
 pub mod failpoints;
 pub mod fragments;
 mod handle;
@@ -44,7 +41,6 @@ pub mod idempotency;
 mod lease_end;
 mod listing;
 pub mod outbox;
-pub mod postgres;
 mod postgres_pool;
 pub mod private_files;
 mod query;
@@ -52,10 +48,10 @@ pub mod revocations;
 mod row;
 pub mod row_count_gauge;
 pub mod schema;
-pub mod sqlite;
 pub(crate) mod sqlite_file;
 mod statement;
 pub mod store;
+pub mod transaction_effects;
 mod value;
 pub(crate) mod writer_probe;
 
@@ -68,4 +64,6 @@ pub use listing::{Listing, OrderBy, RowPage};
 pub use query::{Fragment, Query, QueryBuilder, query};
 pub use row::{Column, FromColumn, Nullable, Row};
 pub use statement::{Sql, Statement};
+pub use store::{StoreError, StoreMetrics};
+pub use transaction_effects::{Effects, InboxRecord, OutboxEvent};
 pub use value::{IntoValue, Value};

@@ -1,6 +1,6 @@
-//! Faults on purpose: fault injection by operators, and failpoints of crash tests.
+//! Deliberate faults: fault injection by operators, and failpoints for crash tests.
 
 pub mod failpoint;
 mod injection;
 
-pub use injection::{Fault, Faults, Refused, Strength};
+pub use injection::{Fault, FaultError, FaultSettings, Faults};

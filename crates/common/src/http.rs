@@ -1,4 +1,19 @@
 //! Shared HTTP layer: strict request parsing, uniform errors, request ids, tracing, deadlines, access log and metrics.
+//!
+//! ```no_run
+//! use common::http::{ApiError, Json, Validator};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct CreateNoteRequest {
+//!     text: Option<String>,
+//! }
+//!
+//! async fn create_note(Json(request): Json<CreateNoteRequest>) -> Result<Json<String>, ApiError> {
+//!     let mut validator = Validator::new();
+//!     let text = validator.text("text", request.text.as_deref(), 1..=200);
+//!     Ok(Json(validator.finish(text)?))
+//! }
+//! ```
 
 mod error;
 mod extract;
@@ -23,14 +38,14 @@ pub mod validation;
 pub use error::ApiError;
 pub use extract::{
     AdminOnly, AdminOr, AdminOrService, ClientAddr, Json, Json422, OptionalCaller, OptionalJson, Path, Query,
-    RequiredScope, Scoped, ServiceOnly, ServiceWith, SignedInUser, cleared, scope,
+    RequiredScope, Scoped, ServiceOnly, ServiceWith, SignedInUser, double_option, scope,
 };
 pub use health::{DependencyReport, DependencyStatus, Health, HealthReport};
 pub use openapi::OpenApiInfo;
-pub use router::finish;
+pub use router::with_platform_layers;
 pub use settings::HttpSettings;
 pub use trusted_proxies::TrustedProxies;
-pub use validation::{Checks, normalize_email};
+pub use validation::{Validator, normalize_email};
 
 pub use crate::config::TrustedProxy;
 pub use crate::task::request_context as context;

@@ -1,18 +1,18 @@
-//! The platform that every service stands on, in floors: each depends only on those below it.
+//! Platform of all services, in floors: each floor depends only on those below it.
 //!
 //! | floor | content |
 //! |---|---|
-//! | [`runtime`] | service, platform, workers, health probe |
-//! | [`http`] | extractors, validation, errors, idempotency, limits, load shedding, OpenAPI, health, calls for operators |
+//! | [`runtime`] | service, platform, worker loop, health probe, fault injection as decorators |
+//! | [`http`] | extractors, validation, errors, idempotency, limits, load shedding, OpenAPI, health, endpoints for operators |
 //! | [`auth`] | token verifier, JWKS client, roles, service tokens, revocations |
-//! | [`client`] | calls to other services: circuit breaker, retry budget; discovery |
-//! | [`messaging`] | bus, consumers, outbox relay, dead letters |
+//! | [`client`] | request builder, circuit breaker, retry budget; discovery, load balancing, Consul |
+//! | [`messaging`] | bus (AMQP, SQLite), consumers, outbox relay, dead letters |
 //! | [`cache`] | cache in memory or in Redis |
-//! | [`database`] | a service's own store; effects, outbox, idempotency keys |
-//! | [`fault`] | fault injection, failpoints |
-//! | [`config`] | environment, addresses, configuration of the platform |
-//! | [`task`] | workers, shutdown, shared work, the context of a request |
-//! | [`telemetry`] | logs, metrics, traces, error chain, clock |
+//! | [`database`] | connections, transactions, effects, outbox, inbox, idempotency keys |
+//! | [`fault`] | faults and failpoints |
+//! | [`config`] | environment reader, URLs, platform configuration |
+//! | [`task`] | worker contract, shutdown, backoff, shared work, request context |
+//! | [`telemetry`] | logging, metrics, traces, OTLP, error chain, clock |
 
 pub mod auth;
 pub mod cache;
@@ -42,7 +42,9 @@ pub mod compat {
     }
 }
 #[doc(hidden)]
-pub use database::{effects, idempotency, outbox, postgres, private_files as private, schema, sqlite, store};
+pub use database::transaction_effects as effects;
+#[doc(hidden)]
+pub use database::{idempotency, outbox, private_files as private, schema, store};
 #[doc(hidden)]
 pub use fault as faults;
 #[doc(hidden)]
@@ -57,7 +59,7 @@ pub mod census {
 }
 #[doc(hidden)]
 pub mod crash {
-    pub use crate::database::failpoints::effects;
+    pub use crate::database::failpoints::describe_effects;
     pub use crate::fault::failpoint::*;
 }
 #[doc(hidden)]
@@ -71,7 +73,7 @@ pub mod platform {
 }
 #[doc(hidden)]
 pub mod service {
-    pub use crate::runtime::{DRAIN, ServeError, Service, Shutdown, StartError, main, probe};
+    pub use crate::runtime::{DRAIN_TIMEOUT, ServeError, Service, Shutdown, StartError, main, probe};
 }
 #[doc(hidden)]
 pub mod worker {

@@ -1,7 +1,15 @@
 //! Logs, metrics and traces of a process, and the clock.
 //!
-//! Spans follow the semantic conventions of OpenTelemetry and are sent by OTLP over HTTP if an address is set; the
-//! trace context travels by W3C `traceparent`. Nothing personal or secret may stand in a span or a log line.
+//! Spans follow the semantic conventions of OpenTelemetry and are exported by OTLP over HTTP if an endpoint is set; the
+//! trace context is propagated by W3C `traceparent`. Spans and log lines contain nothing personal or secret.
+//!
+//! ```
+//! use common::telemetry::Metrics;
+//!
+//! let metrics = Metrics::new();
+//! metrics.counter_vec("orders_total", "Orders.", &["status"]).with_label_values(&["paid"]).inc();
+//! assert!(metrics.render().contains("orders_total{status=\"paid\"} 1"));
+//! ```
 
 pub mod clock;
 mod dropped;
@@ -23,6 +31,6 @@ pub use error_chain::{BoxError, error_chain};
 pub use logging::{Guard, init};
 pub use metrics::Metrics;
 pub use options::{DEFAULT_FILTER, Format, Options};
-pub use order_id::about_order;
+pub use order_id::record_order_id;
 pub use tls::install_tls;
 pub use trace_context::{TRACEPARENT, continue_trace, trace_id, traceparent, traceparent_of};

@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::routing::get;
 use common::fault::Faults;
-use common::http::{ApiError, Health, HttpSettings, OpenApiInfo, TrustedProxies, finish};
+use common::http::{ApiError, Health, HttpSettings, OpenApiInfo, TrustedProxies, with_platform_layers};
 use common::telemetry;
 use common::telemetry::clock::system;
 use common::telemetry::metrics::Metrics;
@@ -88,12 +88,12 @@ fn app() -> Router {
         trusted_proxies: TrustedProxies::default(),
         allowed_origins: Vec::new(),
         request_timeout: Duration::from_secs(30),
-        most_requests: 256,
+        max_concurrent_requests: 256,
         faults: Faults::off(),
         in_flight: TaskTracker::new(),
     };
     let info = OpenApiInfo { title: "Test service", description: "Serves tests." };
-    finish(OpenApiRouter::from(routes), info, &settings, Health::new())
+    with_platform_layers(OpenApiRouter::from(routes), info, &settings, Health::new())
 }
 
 async fn send(method: &str, path: &str, headers: &[(&str, &str)]) -> String {
@@ -104,7 +104,7 @@ async fn send(method: &str, path: &str, headers: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
-async fn a_request_is_one_line_of_the_log() {
+async fn request_is_one_log_line() {
     let lines = lines();
     let headers = [("x-request-id", "good"), ("authorization", "Bearer hidden")];
     send("GET", "/api/products/5?token=hidden", &headers).await;
@@ -121,7 +121,7 @@ async fn a_request_is_one_line_of_the_log() {
 }
 
 #[tokio::test]
-async fn a_failure_is_one_line_more_with_its_cause() {
+async fn failure_is_one_more_line_with_its_cause() {
     let lines = lines();
     for (path, status, cause) in
         [("/fails", 503, "connection refused"), ("/panics", 500, "a handler panicked: something is odd")]
@@ -135,7 +135,7 @@ async fn a_failure_is_one_line_more_with_its_cause() {
 }
 
 #[tokio::test]
-async fn a_request_continues_its_callers_trace() {
+async fn request_continues_its_callers_trace() {
     lines();
     let parent = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
     for method in ["GET", "POST"] {

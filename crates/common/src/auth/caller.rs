@@ -1,4 +1,4 @@
-//! Who calls, as a handler asks for it.
+//! Authenticated callers.
 
 use contracts::{ScopeSet, UserId};
 use secrecy::SecretString;
@@ -6,20 +6,20 @@ use secrecy::SecretString;
 use super::claims::{Claims, Role};
 use crate::client::Bearer;
 
-/// Somebody who sent a valid token.
+/// Caller with a valid token.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// Whom the token stands for: a person's id, or a client's.
+    /// Subject of the token: the id of a person or a client.
     pub subject: String,
-    /// The person, if it is one.
+    /// Id of the person, if the caller is one.
     pub user_id: Option<UserId>,
-    /// What the caller may do.
+    /// Role of the caller.
     pub role: Role,
-    /// The person's e-mail address.
+    /// E-mail address of the person.
     pub email: Option<String>,
-    /// The person's session.
+    /// Session of the person.
     pub session: Option<String>,
-    /// The scopes of a service token; none for a person.
+    /// Scopes of a service token; none for a person.
     pub scopes: ScopeSet,
     token: SecretString,
 }
@@ -34,7 +34,7 @@ impl Caller {
             session: claims.sid.clone(),
             scopes: match (claims.role, &claims.scope) {
                 (Role::Service, Some(scope)) => ScopeSet::from_claim(scope),
-                // Signed by the version before, which knew no scopes; such a token lasts an hour at the most.
+                // Signed by the previous version, which has no scopes; such a token is valid for at most an hour.
                 (Role::Service, None) => ScopeSet::ALL,
                 (Role::User | Role::Admin, _) => ScopeSet::NONE,
             },
@@ -42,37 +42,37 @@ impl Caller {
         }
     }
 
-    /// The caller's own token, to be passed on.
+    /// Returns the caller's own token, to pass it on.
     #[must_use]
     pub fn bearer(&self) -> Bearer {
         Bearer::new(self.token.clone())
     }
 
-    /// Whether it is somebody who runs the shop.
+    /// Returns whether the caller is an admin.
     #[must_use]
     pub fn is_admin(&self) -> bool {
         self.role == Role::Admin
     }
 
-    /// Whether it is a service of the fleet.
+    /// Returns whether the caller is a service.
     #[must_use]
     pub fn is_service(&self) -> bool {
         self.role == Role::Service
     }
 
-    /// Whether it may act for anybody: an admin or a service.
+    /// Returns whether the caller may act for everyone: an admin or a service.
     #[must_use]
-    pub fn acts_for_all(&self) -> bool {
+    pub fn is_privileged(&self) -> bool {
         self.is_admin() || self.is_service()
     }
 
-    /// Whether it may act for this person: the person itself, an admin or a service.
+    /// Returns whether the caller may act for a person: the person itself, an admin or a service.
     #[must_use]
-    pub fn may_act_for(&self, user: UserId) -> bool {
-        self.user_id == Some(user) || self.acts_for_all()
+    pub fn can_act_for(&self, user: UserId) -> bool {
+        self.user_id == Some(user) || self.is_privileged()
     }
 
-    /// What is kept per caller is kept under this: `user:<id>` or `service:<id>`.
+    /// Returns the key for data per caller: `user:<id>` or `service:<id>`.
     #[must_use]
     pub fn key(&self) -> String {
         let kind = if self.is_service() { "service" } else { "user" };
@@ -103,13 +103,13 @@ mod tests {
     }
 
     #[test]
-    fn a_person_acts_for_itself_and_those_who_are_trusted_for_all() {
+    fn person_acts_for_itself_and_privileged_callers_for_all() {
         let ids = ["0190163d-8694-739b-aea5-966c26f8ad91", "0190163d-8694-739b-aea5-966c26f8ad92"];
         let [own, other] = ids.map(|id| id.parse::<UserId>().unwrap());
         let person = caller(Role::User, ids[0]);
-        assert!(person.may_act_for(own) && !person.may_act_for(other) && !person.acts_for_all());
+        assert!(person.can_act_for(own) && !person.can_act_for(other) && !person.is_privileged());
         let trusted = [caller(Role::Admin, ids[0]), caller(Role::Service, "order-service")];
-        assert!(trusted.iter().all(|caller| caller.may_act_for(own) && caller.may_act_for(other)));
+        assert!(trusted.iter().all(|caller| caller.can_act_for(own) && caller.can_act_for(other)));
         assert_eq!(
             trusted.map(|caller| caller.key()),
             [format!("user:{}", ids[0]), "service:order-service".to_owned()]
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_not_shown() {
+    fn token_is_not_shown() {
         let caller = caller(Role::Service, "x");
         assert!(!format!("{caller:?} {:?}", caller.bearer()).contains("token\""));
         assert_eq!(caller.bearer().header(), "Bearer token");

@@ -2,23 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Whom tokens are for.
+/// Audience of tokens.
 pub const AUDIENCE: &str = "shopfleet";
 
-/// What a caller may do.
+/// Role of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// A person, for oneself.
+    /// Customer.
     User,
-    /// A person who runs the shop.
+    /// Administrator.
     Admin,
-    /// A service of the fleet, or another trusted program.
+    /// Service of the fleet, or another trusted program.
     Service,
 }
 
 impl Role {
-    /// The text that stands in tokens and stores.
+    /// Returns the role's text in tokens and stores.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -45,36 +45,36 @@ impl std::str::FromStr for Role {
     }
 }
 
-/// What an access token says (RFC 7519).
+/// Claims of an access token (RFC 7519).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// Who signed it.
+    /// Issuer.
     pub iss: String,
-    /// Whom it is for: [`AUDIENCE`].
+    /// Audience: [`AUDIENCE`].
     pub aud: String,
-    /// Whom it stands for: a person's id, or a client's.
+    /// Subject: the id of a person or a client.
     pub sub: String,
-    /// The person's id again, under the name that the older services gave it.
+    /// Id of the person under the name that the previous services used.
     #[serde(rename = "userId", default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
-    /// The person's session.
+    /// Session of the person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
-    /// The account's access version: raised by a change of role, deletion and password reset.
+    /// Access version of the account, raised by a change of role, a deletion and a password reset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub av: Option<i64>,
-    /// The scopes of a service token, separated by spaces (RFC 8693, section 4.2).
+    /// Scopes of a service token, separated by spaces (RFC 8693, section 4.2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// The person's e-mail address.
+    /// E-mail address of the person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// What the caller may do.
+    /// Role of the caller.
     pub role: Role,
-    /// When it was signed, in seconds since 1970.
+    /// Time of issue, in seconds since 1970.
     pub iat: i64,
-    /// When it runs out, in seconds since 1970.
+    /// Time of expiry, in seconds since 1970.
     pub exp: i64,
-    /// Its own id.
+    /// Id of the token.
     pub jti: String,
 }

@@ -1,4 +1,4 @@
-//! The keys that the user service publishes, as another service holds them.
+//! Client for the keys that the user service publishes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -17,24 +17,24 @@ use crate::config::ServiceName;
 use crate::task::detached::SingleFlight;
 use crate::telemetry::clock::SharedClock;
 
-/// Where the user service publishes its keys.
+/// Path of the published keys.
 const PATH: &str = "/.well-known/jwks.json";
-/// How often a token that names an unknown key makes us ask again, at the most.
-const REFETCH_EVERY: TimeDelta = TimeDelta::seconds(10);
-/// Age at which keys are fetched anew. With the refresher's interval and the time of a fetch, a withdrawn key is accepted
+/// Minimum time between two fetches that unknown keys cause.
+const REFETCH_INTERVAL: TimeDelta = TimeDelta::seconds(10);
+/// Age at which keys are fetched again. With the worker's interval and the time of a fetch, a withdrawn key is accepted
 /// for less than a minute.
 const REFRESH_AFTER: TimeDelta = TimeDelta::seconds(45);
-/// Least time between a failed fetch and the next one.
-const RETRY_EVERY: TimeDelta = TimeDelta::milliseconds(250);
-/// How long the user service may take to answer.
+/// Minimum time between a failed fetch and the next one.
+const RETRY_INTERVAL: TimeDelta = TimeDelta::milliseconds(250);
+/// Maximum time of a fetch.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Where the keys are fetched from.
+/// Source of the keys.
 #[derive(Clone)]
 pub enum JwksSource {
-    /// `JWKS_URL`.
+    /// URL of `JWKS_URL`.
     Url(Url),
-    /// The user service, wherever it is found.
+    /// Service discovery of the user service.
     Discovery(Discovery),
 }
 
@@ -50,28 +50,28 @@ impl From<Discovery> for JwksSource {
     }
 }
 
-/// Keys by their ids; the number tells one set from the one before.
+/// Set of keys by id, with a generation that changes with the set.
 pub(super) struct KeySet {
     keys: HashMap<String, DecodingKey>,
     published: Jwks,
-    number: u64,
+    generation: u64,
 }
 
 impl KeySet {
-    /// The keys that can be used; others, of families that we do not take, are left out.
-    pub(super) fn of(jwks: &Jwks, number: u64) -> Self {
+    /// Creates a set of the usable keys; other key types are ignored.
+    pub(super) fn from_jwks(jwks: &Jwks, generation: u64) -> Self {
         let keys = jwks.keys.iter().filter(|jwk| usable(jwk));
         let keys =
             keys.filter_map(|jwk| Some((jwk.kid.clone(), DecodingKey::from_ec_components(&jwk.x, &jwk.y).ok()?)));
-        Self { keys: keys.collect(), published: jwks.clone(), number }
+        Self { keys: keys.collect(), published: jwks.clone(), generation }
     }
 
     pub(super) fn get(&self, kid: &str) -> Option<&DecodingKey> {
         self.keys.get(kid)
     }
 
-    pub(super) const fn number(&self) -> u64 {
-        self.number
+    pub(super) const fn generation(&self) -> u64 {
+        self.generation
     }
 }
 
@@ -79,29 +79,29 @@ fn usable(jwk: &Jwk) -> bool {
     jwk.kty == "EC" && jwk.crv == "P-256" && jwk.alg == ALGORITHM && jwk.usage == "sig"
 }
 
-/// What came of looking for a key.
-pub(super) enum Lookup {
-    /// It is in this set.
+/// Result of the lookup of a key.
+pub(super) enum KeyLookup {
+    /// Set that contains the key.
     Found(Arc<KeySet>),
-    /// There is none of this id.
+    /// Absence of the key.
     NoSuchKey,
-    /// We never had any keys, and cannot get them.
+    /// Keys that were never fetched and cannot be fetched now.
     Unavailable(Arc<CallError>),
 }
 
-/// The published keys, fetched when first needed. Clones share them.
+/// Client that caches the published keys. Clones share them.
 ///
-/// A fetch is a task of its own with a time limit of its own: the deadline or the end of a request that waits for it
-/// changes nothing for the others.
+/// A fetch runs as its own task with its own time limit, so the deadline or end of a waiting request does not affect
+/// other requests.
 #[derive(Clone)]
-pub(super) struct RemoteKeys(Arc<Inner>);
+pub(super) struct JwksClient(Arc<Inner>);
 
 struct Inner {
     source: JwksSource,
     client: ServiceClient,
     clock: SharedClock,
     current: RwLock<Option<Arc<KeySet>>>,
-    /// When they were fetched last.
+    /// Time of the last fetch.
     fetched_at: RwLock<Option<DateTime<Utc>>>,
     attempts: Mutex<Attempts>,
     fetching: SingleFlight<Fetched>,
@@ -112,19 +112,19 @@ type Fetched = Result<(), Arc<CallError>>;
 
 #[derive(Default)]
 struct Attempts {
-    /// The last fetch, if it failed.
+    /// Time and error of the last fetch, if it failed.
     failed: Option<(DateTime<Utc>, Arc<CallError>)>,
-    /// When keys that were at hand were last replaced by a fetch that succeeded.
+    /// Time at which existing keys were last replaced.
     refetched_at: Option<DateTime<Utc>>,
 }
 
-/// The published form; a key that we cannot read does not spoil the others.
+/// Published document; unreadable keys are ignored.
 #[derive(Deserialize)]
-struct Published {
+struct JwksDocument {
     keys: Vec<Value>,
 }
 
-impl RemoteKeys {
+impl JwksClient {
     pub(super) fn new(source: JwksSource, client: ServiceClient, clock: SharedClock) -> Self {
         Self(Arc::new(Inner {
             source,
@@ -137,37 +137,37 @@ impl RemoteKeys {
         }))
     }
 
-    /// How long ago the keys were fetched; nothing before the first time.
+    /// Returns the age of the keys; `None` before the first fetch.
     pub(super) fn age(&self) -> Option<TimeDelta> {
         let fetched_at = *self.0.fetched_at.read().unwrap_or_else(PoisonError::into_inner);
         fetched_at.map(|at| self.0.clock.now() - at)
     }
 
-    pub(super) fn set_number(&self) -> u64 {
-        self.0.held().map_or(0, |set| set.number())
+    pub(super) fn generation(&self) -> u64 {
+        self.0.held().map_or(0, |set| set.generation())
     }
 
-    pub(super) async fn find(&self, kid: &str) -> Lookup {
+    pub(super) async fn find(&self, kid: &str) -> KeyLookup {
         if let Some(found) = self.0.find_held(kid) {
             return found;
         }
         let fetched = self.fetch().await;
         match (self.0.find_held(kid), self.0.held(), fetched) {
             (Some(found), ..) => found,
-            (None, None, Err(error)) => Lookup::Unavailable(error),
-            (None, ..) => Lookup::NoSuchKey,
+            (None, None, Err(error)) => KeyLookup::Unavailable(error),
+            (None, ..) => KeyLookup::NoSuchKey,
         }
     }
 
-    /// Fetches the keys anew if they have grown old; those at hand are kept while the user service is away.
+    /// Fetches the keys again if they are old. The current ones are used while the user service is unavailable.
     pub(super) async fn refresh(&self) {
         if self.age().is_some_and(|age| age >= REFRESH_AFTER) {
-            // A failure is logged where it happens, and the next step tries again.
+            // Failures are logged where they happen, and the next step repeats the fetch.
             let _ = self.fetch().await;
         }
     }
 
-    /// Fetches the keys, together with everybody who needs them now, unless that was done a moment ago.
+    /// Fetches the keys, together with all concurrent callers, unless they were fetched recently.
     async fn fetch(&self) -> Fetched {
         let inner = self.0.clone();
         self.0.fetching.join(|| self.0.recent(), || async move { inner.replace().await }).await
@@ -175,14 +175,14 @@ impl RemoteKeys {
 }
 
 impl Inner {
-    /// Returns the outcome of the last fetch where the next one is not due yet. A failed fetch never stands for the one that
-    /// an unknown key may cause in ten seconds.
+    /// Returns the outcome of the last fetch if the next one is not due yet. A failed fetch does not count against the
+    /// one that unknown keys may cause every ten seconds.
     fn recent(&self) -> Option<Fetched> {
         let (now, attempts) = (self.clock.now(), self.attempts.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some((at, error)) = &attempts.failed {
-            return (now < *at + RETRY_EVERY).then(|| Err(error.clone()));
+            return (now < *at + RETRY_INTERVAL).then(|| Err(error.clone()));
         }
-        attempts.refetched_at.is_some_and(|at| now < at + REFETCH_EVERY).then_some(Ok(()))
+        attempts.refetched_at.is_some_and(|at| now < at + REFETCH_INTERVAL).then_some(Ok(()))
     }
 
     async fn replace(&self) -> Fetched {
@@ -202,7 +202,7 @@ impl Inner {
                 attempts.failed = Some((self.clock.now(), error.clone()));
                 if !first {
                     let error = crate::error_chain(&error);
-                    tracing::warn!(error, "keys cannot be fetched again, the ones at hand are kept");
+                    tracing::warn!(error, "JWKS refresh failed; using the cached keys");
                 }
                 Err(error)
             }
@@ -214,25 +214,25 @@ impl Inner {
             JwksSource::Url(url) => self.client.get_at(ServiceName::User, url.clone()),
             JwksSource::Discovery(discovery) => self.client.get_by(discovery.clone(), ServiceName::User, PATH),
         };
-        let answer = call.timeout(FETCH_TIMEOUT).send().await?;
-        if !answer.is_success() {
-            return Err(answer.unexpected());
+        let response = call.timeout(FETCH_TIMEOUT).send().await?;
+        if !response.is_success() {
+            return Err(response.unexpected());
         }
-        let published: Published = answer.json()?;
+        let published: JwksDocument = response.json()?;
         let keys: Vec<_> = published.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect();
         if keys.is_empty() {
-            let source = "it publishes no key of the form that tokens are signed with".into();
-            return Err(CallError::BadAnswer { to: ServiceName::User, source });
+            let source = "the document has no ES256 key".into();
+            return Err(CallError::InvalidResponse { to: ServiceName::User, source });
         }
         Ok(Jwks { keys })
     }
 
     fn hold(&self, jwks: &Jwks) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        // A set that says the same keeps its number, and what was verified by it.
+        // An equal set keeps its generation and the tokens verified by it.
         if current.as_ref().is_none_or(|set| set.published != *jwks) {
-            let number = current.as_ref().map_or(0, |set| set.number()) + 1;
-            *current = Some(Arc::new(KeySet::of(jwks, number)));
+            let generation = current.as_ref().map_or(0, |set| set.generation()) + 1;
+            *current = Some(Arc::new(KeySet::from_jwks(jwks, generation)));
         }
         *self.fetched_at.write().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.now());
     }
@@ -241,7 +241,7 @@ impl Inner {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn find_held(&self, kid: &str) -> Option<Lookup> {
-        self.held().filter(|set| set.get(kid).is_some()).map(Lookup::Found)
+    fn find_held(&self, kid: &str) -> Option<KeyLookup> {
+        self.held().filter(|set| set.get(kid).is_some()).map(KeyLookup::Found)
     }
 }

@@ -1,4 +1,4 @@
-//! Keys that sign access tokens (ES256: ECDSA on P-256 with SHA-256) and how they are published (RFC 7517).
+//! Keys that sign access tokens (ES256: ECDSA on P-256 with SHA-256) and their publication (RFC 7517).
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -14,37 +14,37 @@ use sha2::{Digest, Sha256};
 
 use super::claims::Claims;
 
-/// The one algorithm that tokens are signed with.
+/// Only supported signature algorithm.
 pub const ALGORITHM: &str = "ES256";
 
-/// Why a text is not a key. It never shows the text.
+/// Errors of parsing a key. They do not contain the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Not a private key on P-256.
+    /// Invalid private key.
     #[error("is not a P-256 private key in PEM form (make one: openssl ecparam -name prime256v1 -genkey -noout)")]
     NotPrivate,
-    /// Not a public key on P-256.
+    /// Invalid public key.
     #[error("is not a P-256 public key in PEM form (make it: openssl ec -pubout)")]
     NotPublic,
 }
 
-/// A public key as it is published.
+/// Published public key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Jwk {
-    /// The family of keys: `EC`.
+    /// Key type: `EC`.
     pub kty: String,
-    /// The curve: `P-256`.
+    /// Curve: `P-256`.
     pub crv: String,
-    /// The point's first coordinate, base64url.
+    /// First coordinate of the point, base64url.
     pub x: String,
-    /// The point's second coordinate, base64url.
+    /// Second coordinate of the point, base64url.
     pub y: String,
-    /// The key's id: its thumbprint (RFC 7638).
+    /// Id of the key: its thumbprint (RFC 7638).
     pub kid: String,
-    /// What it is for: `sig`.
+    /// Purpose: `sig`.
     #[serde(rename = "use", default = "sig")]
     pub usage: String,
-    /// What it signs with: `ES256`.
+    /// Algorithm: `ES256`.
     #[serde(default = "algorithm")]
     pub alg: String,
 }
@@ -57,14 +57,14 @@ fn algorithm() -> String {
     ALGORITHM.to_owned()
 }
 
-/// The keys that tokens may be signed with.
+/// Set of published keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Jwks {
-    /// The keys, the one that signs now first.
+    /// Keys, beginning with the one that signs.
     pub keys: Vec<Jwk>,
 }
 
-/// A key that signs.
+/// Private key that signs tokens.
 #[derive(Clone)]
 pub struct SigningKey {
     key: EcdsaKey,
@@ -72,13 +72,13 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Reads a private key (PKCS #8 or SEC 1).
+    /// Parses a private key (PKCS #8 or SEC 1).
     ///
     /// # Errors
-    /// If it is none on P-256.
+    /// The text is not a valid P-256 private key.
     pub fn from_pem(pem: &SecretString) -> Result<Self, KeyError> {
         let text = pem.expose_secret();
-        // What `openssl ecparam -genkey` writes has a block of curve parameters before the key.
+        // The output of `openssl ecparam -genkey` has a block of curve parameters before the key.
         let key = text.find("-----BEGIN EC PRIVATE KEY-----").map_or_else(
             || SecretKey::from_pkcs8_pem(text.trim()).ok(),
             |start| SecretKey::from_sec1_pem(text[start..].trim()).ok(),
@@ -88,19 +88,19 @@ impl SigningKey {
         Ok(Self { key, jwk })
     }
 
-    /// The key's id: its thumbprint (RFC 7638).
+    /// Returns the id of the key: its thumbprint (RFC 7638).
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.jwk.kid
     }
 
-    /// Its public half, to be published.
+    /// Returns the public key for publication.
     #[must_use]
     pub const fn jwk(&self) -> &Jwk {
         &self.jwk
     }
 
-    /// A token that says this (RFC 7515, compact form).
+    /// Signs claims as a token (RFC 7515, compact form).
     #[must_use]
     pub fn sign(&self, claims: &Claims) -> String {
         let header = json!({"alg": ALGORITHM, "typ": "JWT", "kid": self.kid()});
@@ -112,7 +112,7 @@ impl SigningKey {
     }
 }
 
-/// A new private key in PEM form (PKCS #8).
+/// Generates a private key in PEM form (PKCS #8).
 #[must_use]
 pub fn generate_pem() -> SecretString {
     match SecretKey::random(&mut OsRng).to_pkcs8_pem(LineEnding::LF) {
@@ -121,17 +121,17 @@ pub fn generate_pem() -> SecretString {
     }
 }
 
-/// The public key in `pem`, to be published beside the one that signs while keys are being changed.
+/// Parses a public key that is published beside the signing key during a key rotation.
 ///
 /// # Errors
-/// If it is none on P-256.
+/// The text is not a valid P-256 public key.
 pub fn jwk_of_public_pem(pem: &str) -> Result<Jwk, KeyError> {
     VerifyingKey::from_public_key_pem(pem.trim()).map(|key| jwk(&key)).map_err(|_| KeyError::NotPublic)
 }
 
 fn jwk(key: &VerifyingKey) -> Jwk {
     let point = key.to_encoded_point(false);
-    // Uncompressed: a marking byte, then 32 bytes for each coordinate.
+    // Uncompressed point: a marker byte, then 32 bytes per coordinate.
     let (x, y) = point.as_bytes()[1..].split_at(32);
     let (x, y) = (BASE64_URL_SAFE_NO_PAD.encode(x), BASE64_URL_SAFE_NO_PAD.encode(y));
     let canonical = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);

@@ -1,4 +1,4 @@
-//! The token that a service calls others with.
+//! Tokens for calls to other services.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,20 +13,20 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::client::{Bearer, CallError, ServiceClient};
 use crate::config::ServiceName;
 use crate::task::detached::SingleFlight;
-use crate::task::worker::{Next, Worker, WorkerError};
+use crate::task::worker::{NextRun, Worker, WorkerError};
 use crate::telemetry::clock::SharedClock;
 use crate::telemetry::metrics::Metrics;
 
-/// Where the user service gives tokens to services.
+/// Path of the token endpoint.
 const PATH: &str = "/api/auth/token";
-/// How long the user service may take to answer.
+/// Maximum time of a token request.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
-/// A token is not used any more so long before it runs out, so that none runs out on its way.
+/// Margin before the expiry of a token in which it is not used any more, so that no token expires in transit.
 const MARGIN: TimeDelta = TimeDelta::seconds(5);
 
-/// Gets service tokens (OAuth 2 client credentials, RFC 6749 section 4.4) and keeps one at hand. Clones share it.
+/// Service tokens (OAuth 2 client credentials, RFC 6749 section 4.4), cached and shared by clones.
 ///
-/// A token is renewed at half its life, so that a user service that is away for a while stops nobody.
+/// A token is renewed at half its life, so a short outage of the user service affects no calls.
 #[derive(Clone)]
 pub struct ServiceTokens(Arc<Inner>);
 
@@ -36,7 +36,7 @@ struct Inner {
     secret: SecretString,
     clock: SharedClock,
     current: RwLock<Option<Token>>,
-    /// The fetch of a token. It is a task of its own: the deadline of a request that waits for it does not cut it short.
+    /// Fetch of a token. It runs as its own task, so the deadline of a waiting request does not cut it short.
     fetching: SingleFlight<Result<Token, Arc<CallError>>>,
 }
 
@@ -48,17 +48,17 @@ struct Token {
 }
 
 impl ServiceTokens {
-    /// For the client `id`, as the user service knows it.
+    /// Creates tokens for the client `id` of the user service.
     #[must_use]
     pub fn new(client: ServiceClient, id: impl Into<String>, secret: SecretString, clock: SharedClock) -> Self {
         let (current, fetching) = (RwLock::new(None), SingleFlight::default());
         Self(Arc::new(Inner { client, id: id.into(), secret, clock, current, fetching }))
     }
 
-    /// A token that can be used now.
+    /// Returns a valid token.
     ///
     /// # Errors
-    /// If there is none at hand and the user service does not give one.
+    /// No token is cached, and the user service does not issue one.
     pub async fn bearer(&self) -> Result<Bearer, CallError> {
         if let Some(token) = self.usable() {
             if token.renew_at <= self.now() {
@@ -69,9 +69,9 @@ impl ServiceTokens {
         Ok(self.fetch_unless(Self::usable).await?.bearer)
     }
 
-    /// Shows in `metrics` when the token at hand runs out.
+    /// Registers a metric with the expiry of the cached token.
     pub fn observe(&self, metrics: &Metrics) {
-        let help = "When the token for calls between services runs out (Unix time); 0 before the first.";
+        let help = "Expiry of the service token as Unix time; 0 before the first token.";
         let expiry = metrics.gauge_vec("service_token_expiry_timestamp_seconds", help, &[]);
         let (expiry, tokens) = (expiry.with_label_values::<&str>(&[]), self.clone());
         metrics.before_render(move || {
@@ -79,10 +79,10 @@ impl ServiceTokens {
         });
     }
 
-    /// The worker that renews the token even while nobody uses it.
+    /// Returns the worker that renews the token even without calls.
     #[must_use]
-    pub fn renewer(&self) -> Arc<dyn Worker> {
-        Arc::new(Renewer(self.clone()))
+    pub fn refresh_worker(&self) -> Arc<dyn Worker> {
+        Arc::new(TokenRefresher(self.clone()))
     }
 
     fn renew_in_background(&self) {
@@ -90,19 +90,19 @@ impl ServiceTokens {
         tokio::spawn(async move {
             if let Err(error) = tokens.renew().await {
                 let error = crate::error_chain(&error);
-                tracing::warn!(error, "the service token cannot be renewed, the one at hand is kept");
+                tracing::warn!(error, "service token renewal failed; using the cached token");
             }
         });
     }
 
-    /// Fetches a token unless the one at hand is young.
+    /// Fetches a token unless the cached one is not due for renewal.
     async fn renew(&self) -> Result<(), CallError> {
         let young = |tokens: &Self| tokens.held().filter(|token| tokens.now() < token.renew_at);
         self.fetch_unless(young).await?;
         Ok(())
     }
 
-    /// Fetches a token, together with everybody who needs one now, unless `known` finds one.
+    /// Fetches a token, together with all concurrent callers, unless `known` returns one.
     async fn fetch_unless(&self, known: impl FnOnce(&Self) -> Option<Token>) -> Result<Token, CallError> {
         let tokens = self.clone();
         let fetch = || async move { tokens.fetch().await.map_err(Arc::new) };
@@ -111,20 +111,20 @@ impl ServiceTokens {
 
     async fn fetch(&self) -> Result<Token, CallError> {
         let asked_at = self.now();
-        // Both halves are form-encoded before they are joined (RFC 6749, section 2.3.1).
+        // Both parts are form-encoded before they are joined (RFC 6749, section 2.3.1).
         let [id, secret] = [&self.0.id, self.0.secret.expose_secret()].map(form_encoded);
         let call = self.0.client.post(ServiceName::User, PATH).basic(&BASE64_STANDARD.encode(format!("{id}:{secret}")));
         let call = call.form(&[("grant_type", "client_credentials")]).timeout(FETCH_TIMEOUT);
-        let answer = call.send().await?;
-        if !answer.is_success() {
-            let said = if answer.status() == 401 { ": CLIENT_ID or CLIENT_SECRET is wrong" } else { "" };
-            let source = format!("no token for this service, status {}{said}", answer.status()).into();
-            return Err(CallError::BadAnswer { to: ServiceName::User, source });
+        let response = call.send().await?;
+        if !response.is_success() {
+            let hint = if response.status() == 401 { ": CLIENT_ID or CLIENT_SECRET is invalid" } else { "" };
+            let source = format!("token request failed with status {}{hint}", response.status()).into();
+            return Err(CallError::InvalidResponse { to: ServiceName::User, source });
         }
-        let answer: ServiceTokenAnswer = answer.json()?;
-        let life = TimeDelta::seconds(i64::try_from(answer.expires_in.min(86_400)).unwrap_or(0));
+        let response: ServiceTokenAnswer = response.json()?;
+        let life = TimeDelta::seconds(i64::try_from(response.expires_in.min(86_400)).unwrap_or(0));
         let token = Token {
-            bearer: Bearer::new(answer.access_token.into()),
+            bearer: Bearer::new(response.access_token.into()),
             renew_at: asked_at + life / 2,
             unusable_at: asked_at + life - MARGIN,
         };
@@ -149,16 +149,16 @@ fn form_encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-struct Renewer(ServiceTokens);
+struct TokenRefresher(ServiceTokens);
 
 #[async_trait]
-impl Worker for Renewer {
+impl Worker for TokenRefresher {
     fn name(&self) -> &'static str {
         "service-token-renewer"
     }
 
-    async fn step(&self) -> Result<Next, WorkerError> {
+    async fn step(&self) -> Result<NextRun, WorkerError> {
         self.0.renew().await?;
-        Ok(self.0.held().map_or(Next::Idle, |token| Next::At(token.renew_at)))
+        Ok(self.0.held().map_or(NextRun::OnWake, |token| NextRun::At(token.renew_at)))
     }
 }

@@ -12,33 +12,33 @@ use sha2::{Digest, Sha256};
 
 use super::caller::Caller;
 use super::claims::{AUDIENCE, Claims, Role};
-use super::jwks_client::{JwksSource, KeySet, Lookup, RemoteKeys};
+use super::jwks_client::{JwksClient, JwksSource, KeyLookup, KeySet};
 use super::keys::Jwks;
 use super::revocations::Revocations;
 use crate::BoxError;
 use crate::client::ServiceClient;
-use crate::task::worker::{Next, Worker, WorkerError};
+use crate::task::worker::{NextRun, Worker, WorkerError};
 use crate::telemetry::clock::SharedClock;
 use crate::telemetry::metrics::Metrics;
 
-/// How far the clocks of two machines may be apart, in seconds.
+/// Maximum clock difference of two machines in seconds.
 const LEEWAY_SECONDS: i64 = 3;
-/// Tokens that are remembered as verified, since a check of a signature takes a while.
-const REMEMBERED: u64 = 4096;
-/// How long they are remembered at most; a token that runs out before that is refused all the same.
-const REMEMBER_FOR: Duration = Duration::from_secs(15 * 60);
+/// Maximum number of cached tokens; verifying a signature is expensive.
+const CACHED_TOKENS: u64 = 4096;
+/// Maximum time that a verified token is cached; an expired token is rejected in any case.
+const CACHED_TOKEN_TTL: Duration = Duration::from_secs(15 * 60);
 
-/// Tells whether a session still stands. The user service asks its store; nobody else can.
+/// Check of sessions. Only the user service, which stores sessions, implements it.
 #[async_trait]
 pub trait SessionCheck: Send + Sync + 'static {
-    /// Whether what `claims` stands on (session, account, role) still holds.
+    /// Returns whether the session, account and role of `claims` are still valid.
     ///
     /// # Errors
-    /// If that cannot be told now.
+    /// The check cannot be made now.
     async fn is_active(&self, claims: &Claims) -> Result<bool, BoxError>;
 }
 
-/// Verifies access tokens. Clones share the keys.
+/// Verifier of access tokens. Clones share the keys.
 #[derive(Clone)]
 pub struct TokenVerifier {
     keys: Arc<Keys>,
@@ -51,24 +51,24 @@ pub struct TokenVerifier {
 
 enum Keys {
     Local(Arc<KeySet>),
-    Remote(RemoteKeys),
+    Remote(JwksClient),
 }
 
-/// A token whose signature was found good, by a key of the set of this number.
+/// Token with a valid signature by a key of this generation.
 #[derive(Clone)]
 struct Verified {
     claims: Arc<Claims>,
     user_id: Option<UserId>,
-    set: u64,
+    generation: u64,
 }
 
-/// Error of the verification of a token.
+/// Errors of the verification of a token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// The token is not valid.
+    /// Invalid token.
     #[error("the token is not valid")]
     Invalid,
-    /// The token cannot be verified now.
+    /// Verification that is not possible now.
     #[error("{detail}")]
     Unavailable {
         /// Message for the client.
@@ -80,8 +80,8 @@ pub enum TokenError {
 }
 
 impl TokenVerifier {
-    /// Verifies with the keys that the user service publishes: fetched when first needed, fetched again when a token
-    /// names an unknown one and by [`Self::refresher`], and kept while the user service is away.
+    /// Creates a verifier with the keys that the user service publishes. They are fetched on first use, for unknown
+    /// keys and by [`Self::refresh_worker`], and used while the user service is unavailable.
     #[must_use]
     pub fn remote(
         source: impl Into<JwksSource>,
@@ -89,33 +89,33 @@ impl TokenVerifier {
         clock: SharedClock,
         client: ServiceClient,
     ) -> Self {
-        let keys = RemoteKeys::new(source.into(), client, clock.clone());
+        let keys = JwksClient::new(source.into(), client, clock.clone());
         Self::new(Keys::Remote(keys), issuer.as_ref(), clock)
     }
 
-    /// Verifies with these keys: in the user service itself, and in tests.
+    /// Creates a verifier with fixed keys, for the user service itself and for tests.
     #[must_use]
     pub fn local(jwks: &Jwks, issuer: impl AsRef<str>, clock: SharedClock) -> Self {
-        Self::new(Keys::Local(Arc::new(KeySet::of(jwks, 0))), issuer.as_ref(), clock)
+        Self::new(Keys::Local(Arc::new(KeySet::from_jwks(jwks, 0))), issuer.as_ref(), clock)
     }
 
-    /// Asks `sessions` too, at each request.
+    /// Adds a check of the session to each request.
     #[must_use]
     pub fn with_session_check(mut self, sessions: Arc<dyn SessionCheck>) -> Self {
         self.sessions = Some(sessions);
         self
     }
 
-    /// Refuses tokens whose right was withdrawn: in the services that do not ask the store of sessions.
+    /// Rejects revoked tokens, in services that do not check sessions.
     #[must_use]
     pub fn with_revocations(mut self, revocations: Revocations) -> Self {
         self.revocations = Some(revocations);
         self
     }
 
-    /// Shows in `metrics` how old the keys are that were fetched.
+    /// Registers a metric with the age of the keys.
     pub fn observe(&self, metrics: &Metrics) {
-        let help = "Time since the keys that tokens are signed with were fetched; 0 before the first time.";
+        let help = "Age of the cached JWKS; 0 before the first fetch.";
         let age = metrics.float_gauge_vec("jwks_age_seconds", help, &[]).with_label_values::<&str>(&[]);
         let keys = self.keys.clone();
         metrics.before_render(move || {
@@ -125,10 +125,10 @@ impl TokenVerifier {
         });
     }
 
-    /// The worker that fetches the keys anew each minute once there are any, so that one that was withdrawn stops counting.
+    /// Returns the worker that fetches the keys every minute after the first use, so withdrawn keys expire.
     #[must_use]
-    pub fn refresher(&self) -> Arc<dyn Worker> {
-        Arc::new(Refresher(self.keys.clone()))
+    pub fn refresh_worker(&self) -> Arc<dyn Worker> {
+        Arc::new(KeyRefresher(self.keys.clone()))
     }
 
     fn new(keys: Keys, issuer: &str, clock: SharedClock) -> Self {
@@ -136,9 +136,9 @@ impl TokenVerifier {
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // Against our own clock, below.
+        // Checked below against our own clock.
         validation.validate_exp = false;
-        let verified = Cache::builder().max_capacity(REMEMBERED).time_to_live(REMEMBER_FOR).build();
+        let verified = Cache::builder().max_capacity(CACHED_TOKENS).time_to_live(CACHED_TOKEN_TTL).build();
         Self {
             keys: Arc::new(keys),
             validation: Arc::new(validation),
@@ -149,10 +149,13 @@ impl TokenVerifier {
         }
     }
 
-    /// Who sends this token.
+    /// Verifies a token and returns its caller.
+    ///
+    /// # Errors
+    /// The token is invalid or cannot be verified now.
     pub async fn verify(&self, token: &str) -> Result<Caller, TokenError> {
         let digest: [u8; 32] = Sha256::digest(token).into();
-        let known = self.verified.get(&digest).filter(|known| known.set == self.keys.set_number());
+        let known = self.verified.get(&digest).filter(|known| known.generation == self.keys.generation());
         let found = match known {
             Some(known) => known,
             None => {
@@ -164,14 +167,16 @@ impl TokenVerifier {
         if found.claims.exp.saturating_add(LEEWAY_SECONDS) <= self.clock.now().timestamp() {
             return Err(TokenError::Invalid);
         }
-        // After the look-up: what is remembered as verified does not outlive its revocation.
+        // Checked after the cache, so a cached token does not outlive its revocation.
         if self.revocations.as_ref().is_some_and(|known| known.is_revoked(&found.claims, found.user_id)) {
             return Err(TokenError::Invalid);
         }
         if let Some(sessions) = &self.sessions {
             let active = sessions.is_active(&found.claims).await;
-            let active = active
-                .map_err(|source| TokenError::Unavailable { detail: "The session cannot be checked now", source })?;
+            let active = active.map_err(|source| TokenError::Unavailable {
+                detail: "Session check unavailable, retry later",
+                source,
+            })?;
             if !active {
                 return Err(TokenError::Invalid);
             }
@@ -181,16 +186,16 @@ impl TokenVerifier {
 
     async fn check(&self, token: &str) -> Result<Verified, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
-        // A key signs with one algorithm; what the token itself claims never picks another.
+        // The algorithm is fixed; the token's own claim never selects another one.
         if header.alg != Algorithm::ES256 || header.crit.is_some() {
             return Err(TokenError::Invalid);
         }
         let kid = header.kid.ok_or(TokenError::Invalid)?;
         let set = match self.keys.find(&kid).await {
-            Lookup::Found(set) => set,
-            Lookup::NoSuchKey => return Err(TokenError::Invalid),
-            Lookup::Unavailable(error) => {
-                let detail = "Tokens cannot be verified now, the keys cannot be had";
+            KeyLookup::Found(set) => set,
+            KeyLookup::NoSuchKey => return Err(TokenError::Invalid),
+            KeyLookup::Unavailable(error) => {
+                let detail = "Token verification unavailable, retry later";
                 return Err(TokenError::Unavailable { detail, source: error.into() });
             }
         };
@@ -201,40 +206,40 @@ impl TokenVerifier {
             Role::Service => None,
             Role::User | Role::Admin => Some(claims.sub.parse().map_err(|_| TokenError::Invalid)?),
         };
-        Ok(Verified { claims: Arc::new(claims), user_id, set: set.number() })
+        Ok(Verified { claims: Arc::new(claims), user_id, generation: set.generation() })
     }
 }
 
 impl Keys {
-    async fn find(&self, kid: &str) -> Lookup {
+    async fn find(&self, kid: &str) -> KeyLookup {
         match self {
-            Self::Local(set) if set.get(kid).is_some() => Lookup::Found(set.clone()),
-            Self::Local(_) => Lookup::NoSuchKey,
+            Self::Local(set) if set.get(kid).is_some() => KeyLookup::Found(set.clone()),
+            Self::Local(_) => KeyLookup::NoSuchKey,
             Self::Remote(keys) => keys.find(kid).await,
         }
     }
 
-    fn set_number(&self) -> u64 {
+    fn generation(&self) -> u64 {
         match self {
-            Self::Local(set) => set.number(),
-            Self::Remote(keys) => keys.set_number(),
+            Self::Local(set) => set.generation(),
+            Self::Remote(keys) => keys.generation(),
         }
     }
 }
 
-struct Refresher(Arc<Keys>);
+struct KeyRefresher(Arc<Keys>);
 
 #[async_trait]
-impl Worker for Refresher {
+impl Worker for KeyRefresher {
     fn name(&self) -> &'static str {
         "key-refresher"
     }
 
-    async fn step(&self) -> Result<Next, WorkerError> {
+    async fn step(&self) -> Result<NextRun, WorkerError> {
         if let Keys::Remote(keys) = &*self.0 {
             keys.refresh().await;
         }
-        Ok(Next::Idle)
+        Ok(NextRun::OnWake)
     }
 
     fn interval(&self) -> Duration {

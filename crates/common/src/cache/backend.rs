@@ -7,26 +7,26 @@ use bytes::Bytes;
 
 use crate::BoxError;
 
-/// What is kept under a key: the value, or that there is none.
+/// Cached result of a load: the value, or its absence.
 pub type Entry = Option<Bytes>;
 
-/// A load that began, to be handed back with its outcome.
+/// Token of a load in progress, returned with its outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FillToken(pub u64);
 
-/// Keeps entries. Times to live count in every method alike.
+/// Port of the cache. Times to live apply in the same way to all methods.
 #[async_trait]
 pub trait CacheBackend: Send + Sync + 'static {
-    /// What is kept; `None` if nothing is, or it ran out.
+    /// Returns the entry of a key; `None` if there is none or it has expired.
     async fn get(&self, key: &str) -> Result<Option<Entry>, BoxError>;
-    /// Notes that a load of this key begins.
+    /// Registers a load of a key.
     async fn begin_fill(&self, key: &str) -> Result<FillToken, BoxError>;
-    /// Keeps what was loaded, unless the key was invalidated since the load began: then it answers `false`.
+    /// Stores the result of a load. Returns `false` if the key was invalidated after the load began.
     async fn fill(&self, key: &str, token: FillToken, entry: Entry, ttl: Duration) -> Result<bool, BoxError>;
-    /// Drops what is kept, and the fills of loads that are under way.
+    /// Removes entries and invalidates the fills of loads in progress.
     async fn invalidate(&self, keys: &[String]) -> Result<(), BoxError>;
-    /// Whether it answers.
+    /// Checks that the cache is available.
     async fn ping(&self) -> Result<(), BoxError>;
-    /// Its kind, as `db.system.name` of OpenTelemetry's conventions has it.
+    /// Returns the `db.system.name` of OpenTelemetry's conventions.
     fn system(&self) -> &'static str;
 }

@@ -1,40 +1,40 @@
-//! Loads of keys that are under way.
+//! Loads in progress, by key.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub(super) type Loads = Arc<Mutex<HashMap<String, Arc<Flight>>>>;
+pub(super) type InFlightLoads = Arc<Mutex<HashMap<String, Arc<InFlightLoad>>>>;
 
-/// The loads of one key that somebody runs or waits for.
+/// Load of one key, with the callers that wait for it.
 #[derive(Default)]
-pub(super) struct Flight {
+pub(super) struct InFlightLoad {
     pub(super) one_at_a_time: Arc<tokio::sync::Mutex<()>>,
-    /// Set once a load left nothing for the others: they then load at the same time. Else, while the store is away,
-    /// each would wait for the time-outs of all before it.
-    pub(super) apart: AtomicBool,
+    /// Set once a load produced no entry. The waiting callers then load concurrently: while the store is unavailable,
+    /// each would otherwise wait for the timeouts of all before it.
+    pub(super) concurrent: AtomicBool,
 }
 
-/// A place in the queue of those that want to load a key; given up when it is dropped, also by a caller that goes away.
-pub(super) struct Turn {
-    loads: Loads,
+/// Position in the queue of callers that load a key. Dropping it, also by cancellation, leaves the queue.
+pub(super) struct LoadGuard {
+    loads: InFlightLoads,
     pub(super) key: String,
-    pub(super) flight: Arc<Flight>,
+    pub(super) load: Arc<InFlightLoad>,
 }
 
-impl Turn {
-    pub(super) fn take(loads: &Loads, key: &str) -> Self {
+impl LoadGuard {
+    pub(super) fn take(loads: &InFlightLoads, key: &str) -> Self {
         let mut open = loads.lock().unwrap_or_else(PoisonError::into_inner);
-        let flight = open.entry(key.to_owned()).or_default().clone();
-        Self { loads: loads.clone(), key: key.to_owned(), flight }
+        let load = open.entry(key.to_owned()).or_default().clone();
+        Self { loads: loads.clone(), key: key.to_owned(), load }
     }
 }
 
-impl Drop for Turn {
+impl Drop for LoadGuard {
     fn drop(&mut self) {
         let mut open = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
-        // The map and this one hold it: nobody else waits.
-        if Arc::strong_count(&self.flight) <= 2 {
+        // The map and this guard hold the load, so no other caller waits.
+        if Arc::strong_count(&self.load) <= 2 {
             open.remove(&self.key);
         }
     }

@@ -1,4 +1,4 @@
-//! The cache in this process.
+//! Cache in the memory of the process.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,47 +11,47 @@ use moka::sync::Cache;
 use super::backend::{CacheBackend, Entry, FillToken};
 use crate::BoxError;
 
-/// The most that is kept, in bytes.
+/// Maximum total size in bytes.
 const CAPACITY: u64 = 32 * 1024 * 1024;
-/// What an entry costs beside its key and value, in bytes, as measured over 60,000 of them: else a flood of look-ups of
-/// what does not exist, whose entries are all overhead, would take many times [`CAPACITY`].
+/// Bytes per entry beside its key and value, measured over 60,000 entries. Without it, a flood of lookups of absent
+/// keys, whose entries are all overhead, would exceed [`CAPACITY`] many times.
 const OVERHEAD: usize = 430;
-/// The most loads that are known to be under way. One whose caller went away is never ended; the oldest are forgotten,
+/// Maximum number of loads that are tracked. A load whose caller disappeared never ends; the oldest ones are dropped,
 /// which costs no more than a fill.
 const MAX_LOADS: usize = 10_000;
 
 #[derive(Clone)]
-struct Kept {
+struct CacheEntry {
     entry: Entry,
     ttl: Duration,
 }
 
 struct OwnTtl;
 
-impl Expiry<String, Kept> for OwnTtl {
-    fn expire_after_create(&self, _key: &String, kept: &Kept, _at: Instant) -> Option<Duration> {
-        Some(kept.ttl)
+impl Expiry<String, CacheEntry> for OwnTtl {
+    fn expire_after_create(&self, _key: &String, stored: &CacheEntry, _at: Instant) -> Option<Duration> {
+        Some(stored.ttl)
     }
 
     fn expire_after_update(
         &self,
         _key: &String,
-        kept: &Kept,
+        stored: &CacheEntry,
         _at: Instant,
         _left: Option<Duration>,
     ) -> Option<Duration> {
-        Some(kept.ttl)
+        Some(stored.ttl)
     }
 }
 
 #[derive(Default)]
-struct Loads {
+struct InFlightLoads {
     last: u64,
     by_token: HashMap<u64, String>,
     by_key: HashMap<String, Vec<u64>>,
 }
 
-impl Loads {
+impl InFlightLoads {
     fn begin(&mut self, key: &str) -> u64 {
         if self.by_token.len() >= MAX_LOADS {
             self.by_token.clear();
@@ -63,7 +63,7 @@ impl Loads {
         self.last
     }
 
-    /// Ends a load; `false` if it was invalidated since it began.
+    /// Ends a load; returns `false` if the key was invalidated after it began.
     fn end(&mut self, key: &str, token: u64) -> bool {
         let stands = self.by_token.remove(&token).is_some();
         if let Some(tokens) = self.by_key.get_mut(key) {
@@ -82,10 +82,10 @@ impl Loads {
     }
 }
 
-/// The cache in this process, bounded by size.
+/// Cache in the memory of the process, bounded by size.
 pub struct MemoryCache {
-    kept: Cache<String, Kept>,
-    loads: Mutex<Loads>,
+    stored: Cache<String, CacheEntry>,
+    loads: Mutex<InFlightLoads>,
 }
 
 impl Default for MemoryCache {
@@ -95,18 +95,18 @@ impl Default for MemoryCache {
 }
 
 impl MemoryCache {
-    /// An empty one.
+    /// Creates an empty cache.
     #[must_use]
     pub fn new() -> Self {
-        let size = |key: &String, kept: &Kept| {
-            let bytes = OVERHEAD + key.len() + kept.entry.as_ref().map_or(0, bytes::Bytes::len);
+        let size = |key: &String, stored: &CacheEntry| {
+            let bytes = OVERHEAD + key.len() + stored.entry.as_ref().map_or(0, bytes::Bytes::len);
             u32::try_from(bytes).unwrap_or(u32::MAX)
         };
-        let kept = Cache::builder().max_capacity(CAPACITY).weigher(size).expire_after(OwnTtl).build();
-        Self { kept, loads: Mutex::default() }
+        let stored = Cache::builder().max_capacity(CAPACITY).weigher(size).expire_after(OwnTtl).build();
+        Self { stored, loads: Mutex::default() }
     }
 
-    fn loads(&self) -> std::sync::MutexGuard<'_, Loads> {
+    fn loads(&self) -> std::sync::MutexGuard<'_, InFlightLoads> {
         self.loads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -114,7 +114,7 @@ impl MemoryCache {
 #[async_trait]
 impl CacheBackend for MemoryCache {
     async fn get(&self, key: &str) -> Result<Option<Entry>, BoxError> {
-        Ok(self.kept.get(key).map(|kept| kept.entry))
+        Ok(self.stored.get(key).map(|stored| stored.entry))
     }
 
     async fn begin_fill(&self, key: &str) -> Result<FillToken, BoxError> {
@@ -122,11 +122,11 @@ impl CacheBackend for MemoryCache {
     }
 
     async fn fill(&self, key: &str, token: FillToken, entry: Entry, ttl: Duration) -> Result<bool, BoxError> {
-        // Held over the insertion, so that no invalidation comes between the two.
+        // The lock is held over the insertion, so no invalidation happens in between.
         let mut loads = self.loads();
         let stands = loads.end(key, token.0);
         if stands && !ttl.is_zero() {
-            self.kept.insert(key.to_owned(), Kept { entry, ttl });
+            self.stored.insert(key.to_owned(), CacheEntry { entry, ttl });
         }
         Ok(stands)
     }
@@ -135,7 +135,7 @@ impl CacheBackend for MemoryCache {
         let mut loads = self.loads();
         for key in keys {
             loads.invalidate(key);
-            self.kept.invalidate(key);
+            self.stored.invalidate(key);
         }
         Ok(())
     }

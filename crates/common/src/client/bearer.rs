@@ -2,18 +2,18 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// A token as one service sends it to another: a person's own, passed on, or the service's.
+/// Bearer token of a call: the caller's own token or the service's.
 #[derive(Clone)]
 pub struct Bearer(SecretString);
 
 impl Bearer {
-    /// Of a token.
+    /// Creates a bearer token.
     #[must_use]
     pub fn new(token: SecretString) -> Self {
         Self(token)
     }
 
-    /// The value of the `Authorization` header.
+    /// Returns the value of the `Authorization` header.
     #[must_use]
     pub fn header(&self) -> String {
         format!("Bearer {}", self.0.expose_secret())

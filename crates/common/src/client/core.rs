@@ -1,26 +1,26 @@
-//! Connections, breakers, budgets and measurements that the calls of a client share.
+//! Connections, circuit breakers, retry budgets and metrics shared by the calls of a client.
 
 use std::time::Duration;
 
 use prometheus::HistogramVec;
 use reqwest::redirect;
 
-use super::circuit_breaker::Breakers;
+use super::circuit_breaker::CircuitBreakers;
 use super::http_client::http_client;
 use super::retry_budget::RetryBudgets;
 use crate::telemetry::clock::SharedClock;
 use crate::telemetry::metrics::Metrics;
 
-/// The longest that connecting to a service takes: it is near, or it is not there.
+/// Maximum time to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a connection that nobody uses is kept. Shorter than what servers wait, so that none is closed under a call.
+/// Maximum idle time of a connection. It is shorter than that of servers, so no connection is closed during a call.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The part of a client that its calls share.
+/// Part of a client that its calls share.
 pub(super) struct Core {
     pub(super) service: &'static str,
     pub(super) http: reqwest::Client,
-    pub(super) breakers: Breakers,
+    pub(super) breakers: CircuitBreakers,
     pub(super) budgets: RetryBudgets,
     pub(super) durations: HistogramVec,
 }
@@ -36,14 +36,14 @@ impl Core {
         });
         let http = match http {
             Ok(http) => http,
-            Err(error) => unreachable!("a client without settings of the user's can always be built: {error}"),
+            Err(error) => unreachable!("a client without user settings can always be built: {error}"),
         };
         let durations = metrics.histogram_vec(
             "http_client_request_duration_seconds",
-            "Time that calls to other services take.",
+            "Duration of calls to other services.",
             &["server_address", "http_request_method", "http_response_status_code"],
         );
-        let (breakers, budgets) = (Breakers::new(clock, metrics), RetryBudgets::new(metrics));
+        let (breakers, budgets) = (CircuitBreakers::new(clock, metrics), RetryBudgets::new(metrics));
         Self { service, http, breakers, budgets, durations }
     }
 }

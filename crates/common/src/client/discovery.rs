@@ -1,4 +1,4 @@
-//! Where the other services are.
+//! Discovery of other services, by static addresses or Consul.
 
 use std::sync::Arc;
 
@@ -11,56 +11,56 @@ mod consul;
 mod instances;
 mod registration;
 
-pub use crate::config::{Peers, ServiceName};
-pub use backend::{DiscoveryBackend, DiscoveryError, Found};
+pub use crate::config::{ServiceName, StaticAddresses};
+pub use backend::{DiscoveryBackend, DiscoveryError, ResolvedInstance};
 pub use consul::Consul;
 pub use registration::Registration;
 
-/// Finds services. Clones share what they know.
+/// Service discovery. Clones share its state.
 #[derive(Clone)]
 pub struct Discovery(Arc<dyn DiscoveryBackend>);
 
 impl Discovery {
-    /// Over any adapter.
+    /// Creates a discovery over an adapter.
     #[must_use]
     pub fn new(backend: Arc<dyn DiscoveryBackend>) -> Self {
         Self(backend)
     }
 
-    /// By fixed addresses; which DNS names fit, too.
+    /// Creates a discovery with static addresses, which may be DNS names.
     #[must_use]
-    pub fn fixed(peers: Peers) -> Self {
+    pub fn fixed(peers: StaticAddresses) -> Self {
         Self::new(Arc::new(peers))
     }
 
-    /// By Consul, but for those services whose addresses are fixed.
+    /// Creates a discovery by Consul with static overrides.
     #[must_use]
-    pub fn by_consul(consul: Consul, fixed: Peers) -> Self {
-        Self::new(Arc::new(ConsulBut { consul, fixed }))
+    pub fn by_consul(consul: Consul, fixed: StaticAddresses) -> Self {
+        Self::new(Arc::new(ConsulWithOverrides { consul, fixed }))
     }
 
-    /// An instance of this service.
+    /// Returns an instance of a service.
     ///
     /// # Errors
-    /// If none is known.
-    pub async fn resolve(&self, name: ServiceName) -> Result<Found, DiscoveryError> {
+    /// No instance is known.
+    pub async fn resolve(&self, name: ServiceName) -> Result<ResolvedInstance, DiscoveryError> {
         self.0.resolve(name).await
     }
 
-    /// Whether what it finds services by answers.
+    /// Checks that the discovery backend is available.
     ///
     /// # Errors
-    /// If it does not.
+    /// The backend is unavailable.
     pub async fn ping(&self) -> Result<(), BoxError> {
         self.0.ping().await
     }
 }
 
 #[async_trait]
-impl DiscoveryBackend for Peers {
-    async fn resolve(&self, name: ServiceName) -> Result<Found, DiscoveryError> {
+impl DiscoveryBackend for StaticAddresses {
+    async fn resolve(&self, name: ServiceName) -> Result<ResolvedInstance, DiscoveryError> {
         let url = self.get(name).cloned().ok_or(DiscoveryError(name))?;
-        Ok(Found { url, held: None })
+        Ok(ResolvedInstance { url, guard: None })
     }
 
     async fn ping(&self) -> Result<(), BoxError> {
@@ -68,15 +68,15 @@ impl DiscoveryBackend for Peers {
     }
 }
 
-/// Consul, but for those services whose addresses are fixed.
-struct ConsulBut {
+/// Consul discovery with static overrides.
+struct ConsulWithOverrides {
     consul: Consul,
-    fixed: Peers,
+    fixed: StaticAddresses,
 }
 
 #[async_trait]
-impl DiscoveryBackend for ConsulBut {
-    async fn resolve(&self, name: ServiceName) -> Result<Found, DiscoveryError> {
+impl DiscoveryBackend for ConsulWithOverrides {
+    async fn resolve(&self, name: ServiceName) -> Result<ResolvedInstance, DiscoveryError> {
         if self.fixed.get(name).is_some() { self.fixed.resolve(name).await } else { self.consul.resolve(name).await }
     }
 
@@ -88,13 +88,13 @@ impl DiscoveryBackend for ConsulBut {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Env, Settings};
+    use crate::config::{EnvReader, Environment};
 
     #[tokio::test]
-    async fn fixed_addresses_are_found_and_missing_ones_named() {
-        let env = Env::from_pairs([("ORDER_SERVICE_URL", "http://orders:3003")]);
-        let mut settings = Settings::new(&env);
-        let peers = Peers::read(&mut settings).unwrap();
+    async fn static_addresses_are_resolved_and_missing_ones_named() {
+        let env = Environment::from_pairs([("ORDER_SERVICE_URL", "http://orders:3003")]);
+        let mut settings = EnvReader::new(&env);
+        let peers = StaticAddresses::read(&mut settings).unwrap();
         peers.require(&mut settings, ServiceName::Order);
         peers.require(&mut settings, ServiceName::User);
         let error = settings.finish(Some(())).unwrap_err();

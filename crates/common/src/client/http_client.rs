@@ -2,10 +2,10 @@
 
 use crate::telemetry::install_tls;
 
-/// Builds an HTTP client; TLS is set up first.
+/// Builds an HTTP client after installing TLS.
 ///
 /// # Errors
-/// If the settings do not go together.
+/// The settings are inconsistent.
 pub fn http_client(
     configure: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
 ) -> Result<reqwest::Client, reqwest::Error> {

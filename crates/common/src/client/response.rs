@@ -8,49 +8,50 @@ use serde::de::DeserializeOwned;
 use super::error::CallError;
 use crate::config::ServiceName;
 
-/// What a service answered: a success, a refusal (4xx) or a fault of its own (500).
+/// Response of a service with status 2xx, 4xx or 500.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct ServiceResponse {
     pub(super) to: ServiceName,
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
-impl Answer {
-    /// The HTTP status.
+impl ServiceResponse {
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status.as_u16()
     }
 
-    /// Whether the status is 2xx.
+    /// Returns whether the status is 2xx.
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.status.is_success()
     }
 
-    /// The body as it came.
+    /// Returns the raw body.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
         &self.body
     }
 
-    /// A header's value, if it is there and is text.
+    /// Returns the value of a header, if it is present and text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The body as a `T`.
+    /// Deserializes the body.
     ///
     /// # Errors
-    /// [`CallError::BadAnswer`] if it is none.
+    /// [`CallError::InvalidResponse`] if the body is not a valid `T`.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, CallError> {
-        serde_json::from_slice(&self.body).map_err(|source| CallError::BadAnswer { to: self.to, source: source.into() })
+        serde_json::from_slice(&self.body)
+            .map_err(|source| CallError::InvalidResponse { to: self.to, source: source.into() })
     }
 
-    /// The refusal, if it is one in our form.
+    /// Returns the problem, if the response is one.
     #[must_use]
     pub fn problem(&self) -> Option<Problem> {
         if self.is_success() {
@@ -59,10 +60,10 @@ impl Answer {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// It as an error: the service answered, but nothing that the caller can use.
+    /// Returns the response as an error, if the caller cannot use it.
     #[must_use]
     pub fn unexpected(&self) -> CallError {
-        let said = self.problem().map_or_else(String::new, |problem| format!(" {}: {}", problem.code, problem.detail));
-        CallError::BadAnswer { to: self.to, source: format!("status {}{said}", self.status.as_u16()).into() }
+        let hint = self.problem().map_or_else(String::new, |problem| format!(" {}: {}", problem.code, problem.detail));
+        CallError::InvalidResponse { to: self.to, source: format!("status {}{hint}", self.status.as_u16()).into() }
     }
 }

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Variables by name: the process's own, or those that a host of several services makes.
+/// Environment variables by name, of the process or built by a host of several services.
 #[derive(Clone, Default)]
-pub struct Env(BTreeMap<String, String>);
+pub struct Environment(BTreeMap<String, String>);
 
-impl Env {
-    /// The process's environment; an empty value counts as none.
+impl Environment {
+    /// Reads the environment of the process; an empty value counts as unset.
     #[must_use]
     pub fn process() -> Self {
         Self::from_pairs(std::env::vars())
     }
 
-    /// Variables made by the caller; an empty value counts as none.
+    /// Creates an environment from pairs; an empty value counts as unset.
     pub fn from_pairs<I, K, V>(pairs: I) -> Self
     where
         I: IntoIterator<Item = (K, V)>,
@@ -25,15 +25,15 @@ impl Env {
         Self(pairs.filter(|(_, value): &(String, String)| !value.is_empty()).collect())
     }
 
-    /// The value of `name`, if it is set.
+    /// Returns the value of `name`, if it is set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 }
 
-impl fmt::Debug for Env {
-    /// Names alone: values may be secret.
+impl fmt::Debug for Environment {
+    /// Formats the names only; values may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }

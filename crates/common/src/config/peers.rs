@@ -6,7 +6,7 @@ use std::fmt;
 use contracts::Scope;
 use url::Url;
 
-use super::reader::Settings;
+use super::reader::EnvReader;
 
 macro_rules! services {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $variable:literal, $example:literal;)*) => {
@@ -15,16 +15,16 @@ macro_rules! services {
         pub enum ServiceName { $($(#[$doc])* $variant,)* }
 
         impl ServiceName {
-            /// All of them.
+            /// All services.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// Its name: host in the gateway's file, name in Consul, label of metrics.
+            /// Returns the name, used as host in the gateway's file, service name in Consul, and label of metrics.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
             }
 
-            /// The variable that holds its fixed address.
+            /// Returns the variable that holds the static address.
             #[must_use]
             pub const fn env(self) -> &'static str {
                 match self { $(Self::$variant => $variable),* }
@@ -38,13 +38,13 @@ macro_rules! services {
 }
 
 services! {
-    /// Accounts and tokens.
+    /// Service for accounts and tokens.
     User = "user-service", "USER_SERVICE_URL", "http://127.0.0.1:3001";
-    /// Catalogue and stock.
+    /// Service for the catalogue and stock.
     Product = "product-service", "PRODUCT_SERVICE_URL", "http://127.0.0.1:3002";
-    /// Orders.
+    /// Service for orders.
     Order = "order-service", "ORDER_SERVICE_URL", "http://127.0.0.1:3003";
-    /// Payments.
+    /// Service for payments.
     Payment = "payment-service", "PAYMENT_SERVICE_URL", "http://127.0.0.1:3004";
 }
 
@@ -55,7 +55,7 @@ impl fmt::Display for ServiceName {
 }
 
 impl ServiceName {
-    /// Returns the scopes that the service's own client needs, and no more. The user service calls nobody.
+    /// Returns the scopes that the service's own client needs. The user service calls no other service.
     #[must_use]
     pub const fn scopes(self) -> &'static [Scope] {
         match self {
@@ -67,16 +67,16 @@ impl ServiceName {
     }
 }
 
-/// Fixed addresses of services, as far as they are set.
+/// Static addresses of services, as far as they are configured.
 #[derive(Clone, Debug, Default)]
-pub struct Peers(BTreeMap<ServiceName, Url>);
+pub struct StaticAddresses(BTreeMap<ServiceName, Url>);
 
-impl Peers {
+impl StaticAddresses {
     /// Reads the `<NAME>_SERVICE_URL` variables that are set.
-    pub fn read(settings: &mut Settings<'_>) -> Option<Self> {
+    pub fn read(reader: &mut EnvReader<'_>) -> Option<Self> {
         let (mut peers, mut right) = (BTreeMap::new(), true);
         for name in ServiceName::ALL {
-            let url = match settings.optional::<Url>(name.env(), name.example()) {
+            let url = match reader.optional::<Url>(name.env(), name.example()) {
                 Some(Some(url)) => url,
                 Some(None) => continue,
                 None => {
@@ -85,8 +85,8 @@ impl Peers {
                 }
             };
             if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-                let example = format!("is wrong: it is no HTTP address; for example {}={}", name.env(), name.example());
-                settings.problem(name.env(), example);
+                let example = format!("is invalid: not an HTTP URL; for example {}={}", name.env(), name.example());
+                reader.problem(name.env(), example);
                 right = false;
                 continue;
             }
@@ -95,22 +95,22 @@ impl Peers {
         right.then_some(Self(peers))
     }
 
-    /// Notes a problem if this address is not set.
-    pub fn require(&self, settings: &mut Settings<'_>, name: ServiceName) {
+    /// Records a problem if the address of a service is not set.
+    pub fn require(&self, reader: &mut EnvReader<'_>, name: ServiceName) {
         if !self.0.contains_key(&name) {
             let example = format!("is missing; set it, for example {}={}", name.env(), name.example());
-            settings.problem(name.env(), example);
+            reader.problem(name.env(), example);
         }
     }
 
-    /// The address of a service, if it is set.
+    /// Returns the address of a service, if it is set.
     #[must_use]
     pub fn get(&self, name: ServiceName) -> Option<&Url> {
         self.0.get(&name)
     }
 }
 
-impl FromIterator<(ServiceName, Url)> for Peers {
+impl FromIterator<(ServiceName, Url)> for StaticAddresses {
     fn from_iter<I: IntoIterator<Item = (ServiceName, Url)>>(peers: I) -> Self {
         Self(peers.into_iter().collect())
     }
@@ -119,24 +119,24 @@ impl FromIterator<(ServiceName, Url)> for Peers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Env;
+    use crate::config::Environment;
 
     #[test]
-    fn an_address_that_is_none_is_refused() {
+    fn invalid_address_is_rejected() {
         for wrong in ["orders", "ftp://orders", "unix:/x"] {
-            let env = Env::from_pairs([("ORDER_SERVICE_URL", wrong)]);
-            let mut settings = Settings::new(&env);
-            let peers = Peers::read(&mut settings);
-            assert!(settings.finish(peers).is_err(), "{wrong}");
+            let env = Environment::from_pairs([("ORDER_SERVICE_URL", wrong)]);
+            let mut reader = EnvReader::new(&env);
+            let peers = StaticAddresses::read(&mut reader);
+            assert!(reader.finish(peers).is_err(), "{wrong}");
         }
     }
 
     #[test]
-    fn all_wrong_addresses_are_told_at_once() {
-        let env = Env::from_pairs([("USER_SERVICE_URL", "users"), ("ORDER_SERVICE_URL", "ftp://orders")]);
-        let mut settings = Settings::new(&env);
-        let peers = Peers::read(&mut settings);
-        let error = settings.finish(peers).unwrap_err();
+    fn all_invalid_addresses_are_reported_at_once() {
+        let env = Environment::from_pairs([("USER_SERVICE_URL", "users"), ("ORDER_SERVICE_URL", "ftp://orders")]);
+        let mut reader = EnvReader::new(&env);
+        let peers = StaticAddresses::read(&mut reader);
+        let error = reader.finish(peers).unwrap_err();
         assert_eq!(error.problems().len(), 2, "{error}");
     }
 }

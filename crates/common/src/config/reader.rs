@@ -1,14 +1,14 @@
-//! Configuration from the environment: every problem is told at once, each with the variable's name and an example.
+//! Reader of environment variables. All problems are reported at once, each with the variable's name and an example.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::env::Env;
+use super::env::Environment;
 use super::variable::Variable;
 
-/// Why a service cannot start with these variables: one line a problem.
+/// Problems with the environment variables of a service, one per line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     problems: Vec<String>,
@@ -16,7 +16,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// The problems, a line each.
+    /// Returns the problems, one per line.
     #[must_use]
     pub fn problems(&self) -> &[String] {
         &self.problems
@@ -31,22 +31,22 @@ impl Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Reads variables and collects what is wrong with them. Each reading method answers `None` once it has noted a problem.
+/// Reader of variables that collects problems. A method returns `None` if it recorded a problem.
 #[derive(Debug)]
-pub struct Settings<'a> {
-    pub(super) env: &'a Env,
+pub struct EnvReader<'a> {
+    pub(super) env: &'a Environment,
     problems: Vec<String>,
     variables: Vec<Variable>,
 }
 
-impl<'a> Settings<'a> {
-    /// Begins to read.
+impl<'a> EnvReader<'a> {
+    /// Creates a reader.
     #[must_use]
-    pub const fn new(env: &'a Env) -> Self {
+    pub const fn new(env: &'a Environment) -> Self {
         Self { env, problems: Vec::new(), variables: Vec::new() }
     }
 
-    /// A variable that must be set.
+    /// Reads a required variable.
     pub fn required<T>(&mut self, name: &'static str, example: &str) -> Option<T>
     where
         T: FromStr,
@@ -62,8 +62,8 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// A variable with a default.
-    pub fn or<T>(&mut self, name: &'static str, default: T) -> Option<T>
+    /// Reads a variable with a default.
+    pub fn or_default<T>(&mut self, name: &'static str, default: T) -> Option<T>
     where
         T: FromStr + Display,
         T::Err: Display,
@@ -75,7 +75,7 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// A variable that may be left out: `Some(None)` then.
+    /// Reads an optional variable: `Some(None)` if it is not set.
     pub fn optional<T>(&mut self, name: &'static str, example: &str) -> Option<Option<T>>
     where
         T: FromStr,
@@ -88,7 +88,7 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// A secret: the value of `name`, or the content of the file that `name_FILE` names, without the line's end.
+    /// Reads a secret: the value of `name`, or the content of the file in `name_FILE` without its final line break.
     pub fn secret(&mut self, name: &'static str, example: &str) -> Option<SecretString> {
         self.variables.push(Variable::new(name, true, example, true));
         match self.read_secret(name) {
@@ -100,9 +100,8 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// The address of a server, which may hold a password: the value of `name`, or the content of the file that
-    /// `name_FILE` names.
-    pub fn address<T>(&mut self, name: &'static str, example: &str) -> Option<T>
+    /// Reads a URL that may contain a password: the value of `name`, or the content of the file in `name_FILE`.
+    pub fn secret_url<T>(&mut self, name: &'static str, example: &str) -> Option<T>
     where
         T: FromStr,
         T::Err: Display,
@@ -111,7 +110,7 @@ impl<'a> Settings<'a> {
         self.parse(name, text.expose_secret(), example)
     }
 
-    /// A secret that may be left out: `Some(None)` then.
+    /// Reads an optional secret: `Some(None)` if it is not set.
     pub fn optional_secret(&mut self, name: &'static str) -> Option<Option<SecretString>> {
         self.variables.push(Variable::new(name, false, "", true));
         self.read_secret(name)
@@ -131,14 +130,14 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// A list, separated by commas; empty if it is not set.
+    /// Reads a comma-separated list; empty if it is not set.
     pub fn list(&mut self, name: &'static str) -> Vec<String> {
         self.variables.push(Variable::new(name, false, "", false));
         let text = self.env.get(name).unwrap_or_default();
         text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
-    /// A list of values of one type.
+    /// Reads a comma-separated list of values of one type.
     pub(super) fn parsed_list<T>(&mut self, name: &'static str, default: &str) -> Option<Vec<T>>
     where
         T: FromStr,
@@ -151,23 +150,23 @@ impl<'a> Settings<'a> {
         items.into_iter().collect()
     }
 
-    /// Notes a problem with `name`.
+    /// Records a problem with `name`.
     pub fn problem(&mut self, name: &'static str, message: impl Into<String>) {
         self.problems.push(format!("{name} {}", message.into()));
     }
 
-    /// Says what became of a variable of the older services, if it is set and the new one is not.
-    pub fn became(&mut self, old: &'static str, new: &'static str) {
+    /// Records a problem if a renamed variable is set under its old name only.
+    pub fn renamed(&mut self, old: &'static str, new: &'static str) {
         let secret_file = format!("{new}_FILE");
         if self.env.get(old).is_some() && self.env.get(new).is_none() && self.env.get(&secret_file).is_none() {
-            self.problem(old, format!("is no longer read: it became {new}"));
+            self.problem(old, format!("is no longer read: use {new} instead"));
         }
     }
 
-    /// Ends the reading.
+    /// Ends reading.
     ///
     /// # Errors
-    /// If any problem was noted.
+    /// At least one problem was recorded.
     pub fn finish<T>(mut self, value: Option<T>) -> Result<T, ConfigError> {
         match value {
             Some(value) if self.problems.is_empty() => Ok(value),
@@ -184,7 +183,7 @@ impl<'a> Settings<'a> {
         T::Err: Display,
     {
         text.parse()
-            .map_err(|error| self.problem(name, format!("is wrong: {error}; for example {name}={example}")))
+            .map_err(|error| self.problem(name, format!("is invalid: {error}; for example {name}={example}")))
             .ok()
     }
 }
@@ -195,14 +194,14 @@ mod tests {
     use crate::config::urls::DatabaseUrl;
 
     #[test]
-    fn all_problems_are_told_at_once_with_examples() {
-        let env = Env::from_pairs([("PORT", "many"), ("EMPTY", "")]);
-        let mut settings = Settings::new(&env);
-        let port = settings.or("PORT", 3003_u16);
-        let url = settings.required::<DatabaseUrl>("DATABASE_URL", "sqlite://orders.db");
-        let key = settings.secret("STRIPE_SECRET_KEY", "sk_test_123");
-        let empty = settings.required::<String>("EMPTY", "something");
-        let error = settings.finish(port.zip(url).zip(key).zip(empty)).unwrap_err();
+    fn all_problems_are_reported_at_once_with_examples() {
+        let env = Environment::from_pairs([("PORT", "many"), ("EMPTY", "")]);
+        let mut reader = EnvReader::new(&env);
+        let port = reader.or_default("PORT", 3003_u16);
+        let url = reader.required::<DatabaseUrl>("DATABASE_URL", "sqlite://orders.db");
+        let key = reader.secret("STRIPE_SECRET_KEY", "sk_test_123");
+        let empty = reader.required::<String>("EMPTY", "something");
+        let error = reader.finish(port.zip(url).zip(key).zip(empty)).unwrap_err();
         assert_eq!(error.problems().len(), 4, "{error}");
         assert!(error.to_string().contains("PORT is wrong"), "{error}");
         assert!(error.to_string().contains("DATABASE_URL=sqlite://orders.db"), "{error}");
@@ -210,28 +209,29 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_may_stand_in_a_file() {
+    fn secret_is_read_from_a_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "hidden\n").unwrap();
-        let env = Env::from_pairs([("KEY_FILE", file.path().to_str().unwrap()), ("GONE_FILE", "/nonexistent/x")]);
-        let mut settings = Settings::new(&env);
-        assert_eq!(settings.secret("KEY", "x").unwrap().expose_secret(), "hidden");
-        assert!(settings.secret("GONE", "x").is_none());
-        assert!(settings.finish(Some(())).unwrap_err().to_string().contains("GONE_FILE=/nonexistent/x"));
+        let env =
+            Environment::from_pairs([("KEY_FILE", file.path().to_str().unwrap()), ("GONE_FILE", "/nonexistent/x")]);
+        let mut reader = EnvReader::new(&env);
+        assert_eq!(reader.secret("KEY", "x").unwrap().expose_secret(), "hidden");
+        assert!(reader.secret("GONE", "x").is_none());
+        assert!(reader.finish(Some(())).unwrap_err().to_string().contains("GONE_FILE=/nonexistent/x"));
     }
 
     #[test]
-    fn a_variable_of_the_older_services_is_told_what_it_became() {
-        let env = Env::from_pairs([("DB_HOST", "localhost")]);
-        let mut settings = Settings::new(&env);
-        settings.became("DB_HOST", "DATABASE_URL");
-        settings.became("DB_PORT", "DATABASE_URL");
-        let error = settings.finish(Some(())).unwrap_err();
-        assert_eq!(error.problems(), ["DB_HOST is no longer read: it became DATABASE_URL"]);
+    fn renamed_variable_is_reported_with_its_new_name() {
+        let env = Environment::from_pairs([("DB_HOST", "localhost")]);
+        let mut reader = EnvReader::new(&env);
+        reader.renamed("DB_HOST", "DATABASE_URL");
+        reader.renamed("DB_PORT", "DATABASE_URL");
+        let error = reader.finish(Some(())).unwrap_err();
+        assert_eq!(error.problems(), ["DB_HOST is no longer read: use DATABASE_URL instead"]);
     }
 
     #[test]
     fn debug_output_shows_no_value() {
-        assert!(!format!("{:?}", Env::from_pairs([("KEY", "hidden")])).contains("hidden"));
+        assert!(!format!("{:?}", Environment::from_pairs([("KEY", "hidden")])).contains("hidden"));
     }
 }

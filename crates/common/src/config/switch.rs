@@ -1,9 +1,9 @@
-//! A setting that is on or off.
+//! Settings that are on or off.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// `on` or `off`, as `FAULTS` says it.
+/// Value `on` or `off` of a setting, such as `FAULTS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Switch(pub(crate) bool);
 
@@ -20,7 +20,7 @@ impl FromStr for Switch {
         match text {
             "on" => Ok(Self(true)),
             "off" => Ok(Self(false)),
-            _ => Err("it is neither `on` nor `off`"),
+            _ => Err("must be `on` or `off`"),
         }
     }
 }

@@ -1,15 +1,15 @@
-//! Settings of telemetry from the environment.
+//! Telemetry options from the environment.
 
-use super::env::Env;
+use super::env::Environment;
 use crate::BoxError;
 use crate::telemetry::{DEFAULT_FILTER, Format, Options, sampling};
 
 impl Options {
-    /// From the environment.
+    /// Reads the options from the environment.
     ///
     /// # Errors
-    /// If a variable is wrong.
-    pub fn from_env(env: &Env, service: &'static str) -> Result<Self, BoxError> {
+    /// A variable is invalid.
+    pub fn from_env(env: &Environment, service: &'static str) -> Result<Self, BoxError> {
         Ok(Self {
             service,
             format: if env.get("LOG_FORMAT") == Some("json") { Format::Json } else { Format::Text },

@@ -5,12 +5,12 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
-/// An entry of `TRUSTED_PROXIES`.
+/// Entry of `TRUSTED_PROXIES`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrustedProxy {
-    /// A network, or a single address.
+    /// Network or single address.
     Network(IpNet),
-    /// A DNS name, of which all addresses count.
+    /// DNS name, all of whose addresses are trusted.
     Name(String),
 }
 

@@ -1,4 +1,4 @@
-//! Addresses of the backends that a service uses.
+//! Addresses of the backends that a service uses. They are displayed without passwords.
 
 mod bus;
 mod cache;

@@ -1,67 +1,67 @@
-//! A variable that a service reads, with its description.
+//! Environment variables of a service, with their descriptions.
 
 use serde::Serialize;
 
-/// A variable as the code reads it.
+/// Environment variable as the code reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Variable {
-    /// Its name.
+    /// Name of the variable.
     pub name: &'static str,
-    /// Whether the service does not start without it.
+    /// True if the service requires it to start.
     pub required: bool,
-    /// Its value if it is not set; for one that is required, an example.
+    /// Default value, or an example if it is required.
     pub value: String,
-    /// Whether `<NAME>_FILE` may name a file that holds the value.
+    /// True if `<NAME>_FILE` may name a file with the value.
     pub secret: bool,
-    /// What it is for.
+    /// Description.
     pub about: &'static str,
 }
 
-/// What each variable is for. One that is read and stands here not, or the other way round, fails a test.
+/// Descriptions of the variables. A test fails if a variable is missing here or is not read.
 const ABOUT: &[(&str, &str)] = &[
-    ("HOST", "the address to listen on; containers set 0.0.0.0"),
-    ("PORT", "the port to listen on; 0 takes a free one"),
-    ("MONGODB_URL", "the accounts: mongodb://… or sqlite://…"),
-    ("DATABASE_URL", "the service's own store: postgres://… or sqlite://…"),
+    ("HOST", "address to listen on; containers set 0.0.0.0"),
+    ("PORT", "port to listen on; 0 selects a free one"),
+    ("MONGODB_URL", "database of accounts: mongodb://… or sqlite://…"),
+    ("DATABASE_URL", "database of the service: postgres://… or sqlite://…"),
     ("REDIS_URL", "the cache: redis://… or memory:"),
     ("RABBITMQ_URL", "the event bus: amqp://… or sqlite://…"),
-    ("CONSUL_URL", "where the service registers and finds the others"),
-    ("ADVERTISE_HOST", "the address that others reach the service at, with Consul"),
-    ("USER_SERVICE_URL", "the user service, where no Consul is"),
-    ("PRODUCT_SERVICE_URL", "the product service, where no Consul is"),
-    ("ORDER_SERVICE_URL", "the order service, where no Consul is"),
-    ("PAYMENT_SERVICE_URL", "the payment service, where no Consul is"),
-    ("JWT_ISSUER", "who signs tokens"),
-    ("JWT_PRIVATE_KEY", "signs tokens: PEM of an ES256 key"),
-    ("JWT_PREVIOUS_PUBLIC_KEYS", "PEMs of keys that are still accepted while the key is being changed"),
-    ("JWKS_URL", "the keys that tokens are signed with, where no Consul is"),
-    ("CLIENT_ID", "the service's id for calls to the others"),
-    ("CLIENT_SECRET", "its secret for calls to the others"),
+    ("CONSUL_URL", "Consul agent for registration and discovery"),
+    ("ADVERTISE_HOST", "address of the service for others, with Consul"),
+    ("USER_SERVICE_URL", "URL of the user service, without Consul"),
+    ("PRODUCT_SERVICE_URL", "URL of the product service, without Consul"),
+    ("ORDER_SERVICE_URL", "URL of the order service, without Consul"),
+    ("PAYMENT_SERVICE_URL", "URL of the payment service, without Consul"),
+    ("JWT_ISSUER", "issuer of tokens"),
+    ("JWT_PRIVATE_KEY", "private key for tokens: PEM of an ES256 key"),
+    ("JWT_PREVIOUS_PUBLIC_KEYS", "PEMs of previous public keys that are accepted during a key rotation"),
+    ("JWKS_URL", "URL of the keys that sign tokens, without Consul"),
+    ("CLIENT_ID", "client id for calls to other services"),
+    ("CLIENT_SECRET", "client secret for calls to other services"),
     (
         "CLIENT_CREDENTIALS",
-        "id:secret[:scope+scope], comma-separated, that may ask for a service token; all scopes unless named",
+        "id:secret[:scope+scope], comma-separated, clients that may request a service token; all scopes by default",
     ),
-    ("ADMIN_EMAIL", "the first admin, created if there is none"),
-    ("ADMIN_PASSWORD", "the first admin's password"),
-    ("CURRENCY", "the shop's one currency (ISO 4217)"),
+    ("ADMIN_EMAIL", "e-mail address of the first admin, created if there is none"),
+    ("ADMIN_PASSWORD", "password of the first admin"),
+    ("CURRENCY", "currency of the shop (ISO 4217)"),
     ("PAYMENT_DEADLINE", "seconds after which an unpaid order is cancelled"),
-    ("MAX_UNPAID_ORDERS", "unpaid orders that a person may have at a time; 0 is unlimited"),
-    ("MAX_UNPAID_PIECES", "pieces that a person may have in unpaid orders; 0 is unlimited"),
-    ("RESERVATION_TTL", "seconds that a reservation is held for an order that is not heard of"),
-    ("SAMPLE_DATA", "whether a catalogue that never had a product begins with a few"),
-    ("STRIPE_API_URL", "the payment provider: Stripe, or a server that speaks its API"),
-    ("STRIPE_SECRET_KEY", "the provider's key"),
-    ("STRIPE_WEBHOOK_SECRET", "signs webhooks; one or two, comma-separated"),
-    ("TRUSTED_PROXIES", "networks and DNS names (resolved every 5 s) whose X-Forwarded-For counts"),
-    ("ALLOWED_ORIGINS", "origins for CORS where no gateway does it"),
-    ("SERVICE_VERSION", "shown by the health calls, in logs and spans"),
+    ("MAX_UNPAID_ORDERS", "maximum number of unpaid orders per person; 0 is unlimited"),
+    ("MAX_UNPAID_PIECES", "maximum number of items in a person's unpaid orders; 0 is unlimited"),
+    ("RESERVATION_TTL", "seconds that a reservation is held for an unknown order"),
+    ("SAMPLE_DATA", "whether an empty catalogue starts with sample products"),
+    ("STRIPE_API_URL", "URL of the payment provider: Stripe, or a server with its API"),
+    ("STRIPE_SECRET_KEY", "API key of the provider"),
+    ("STRIPE_WEBHOOK_SECRET", "signing secrets of webhooks; one or two, comma-separated"),
+    ("TRUSTED_PROXIES", "networks and DNS names (resolved every 5 s) whose X-Forwarded-For is trusted"),
+    ("ALLOWED_ORIGINS", "origins for CORS, without a gateway"),
+    ("SERVICE_VERSION", "version in health responses, logs and spans"),
     ("ENVIRONMENT", "such as production"),
-    ("FAULTS", "on lets an operator put faults in, for drills; off refuses"),
-    ("OTEL_EXPORTER_OTLP_ENDPOINT", "where spans are sent by OTLP over HTTP"),
-    ("OTEL_TRACES_SAMPLER", "which traces are sent: OpenTelemetry's name of a sampler"),
-    ("OTEL_TRACES_SAMPLER_ARG", "the share of traces that a sampler by ratio takes, from 0 to 1"),
+    ("FAULTS", "on enables fault injection by operators"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTLP endpoint (HTTP) for spans"),
+    ("OTEL_TRACES_SAMPLER", "sampler of traces, by OpenTelemetry's name"),
+    ("OTEL_TRACES_SAMPLER_ARG", "sampling ratio, from 0 to 1"),
     ("LOG_FORMAT", "text, or json in Elastic Common Schema"),
-    ("RUST_LOG", "which log lines are written"),
+    ("RUST_LOG", "filter of log lines"),
 ];
 
 impl Variable {

@@ -1,13 +1,13 @@
-//! The variables that a service reads, told by the service itself: `<service> config`.
+//! Documentation of the variables that a service reads: `<service> config`.
 
 use std::fmt::Write as _;
 
-use super::env::Env;
+use super::env::Environment;
 use super::reader::ConfigError;
 pub use super::variable::Variable;
 use crate::telemetry::{DEFAULT_FILTER, sampling};
 
-/// What telemetry reads before any other setting.
+/// Variables that telemetry reads before all others.
 const TELEMETRY: &[(&str, &str)] = &[
     ("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
     ("OTEL_TRACES_SAMPLER", sampling::DEFAULT),
@@ -16,11 +16,11 @@ const TELEMETRY: &[(&str, &str)] = &[
     ("RUST_LOG", DEFAULT_FILTER),
 ];
 
-/// All variables that a service reads, in the order in which it does.
+/// Returns all variables that a service reads, in the order of reading.
 #[must_use]
-pub fn of<C>(read: fn(&Env) -> Result<C, ConfigError>) -> Vec<Variable> {
-    // Nothing is set, so what is required is missing, and the refusal tells what was looked for.
-    let mut variables = read(&Env::default()).err().map(|refusal| refusal.variables).unwrap_or_default();
+pub fn of<C>(read: fn(&Environment) -> Result<C, ConfigError>) -> Vec<Variable> {
+    // Nothing is set, so the reader fails and its error lists the variables.
+    let mut variables = read(&Environment::default()).err().map(|error| error.variables).unwrap_or_default();
     let telemetry = TELEMETRY.iter().map(|(name, default)| Variable::new(name, false, *default, false));
     variables.extend(telemetry);
     let mut seen = std::collections::HashSet::new();
@@ -28,7 +28,7 @@ pub fn of<C>(read: fn(&Env) -> Result<C, ConfigError>) -> Vec<Variable> {
     variables
 }
 
-/// As a Markdown table.
+/// Returns the variables as a Markdown table.
 #[must_use]
 pub fn markdown(variables: &[Variable]) -> String {
     let mut text = "| variable | needed | default or example | for |\n|---|---|---|---|\n".to_owned();
@@ -44,20 +44,20 @@ pub fn markdown(variables: &[Variable]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Settings;
+    use crate::config::EnvReader;
 
-    fn read(env: &Env) -> Result<(), ConfigError> {
-        let mut settings = Settings::new(env);
-        let port = settings.or("PORT", 3003_u16);
-        let url = settings.required::<String>("STRIPE_API_URL", "https://api.stripe.com");
-        let key = settings.secret("STRIPE_SECRET_KEY", "sk_test_123");
-        let old = settings.optional_secret("JWT_PREVIOUS_PUBLIC_KEYS");
-        let origins = settings.list("ALLOWED_ORIGINS");
-        settings.finish((|| Some((port?, url?, key?, old?, origins)))()).map(drop)
+    fn read(env: &Environment) -> Result<(), ConfigError> {
+        let mut reader = EnvReader::new(env);
+        let port = reader.or_default("PORT", 3003_u16);
+        let url = reader.required::<String>("STRIPE_API_URL", "https://api.stripe.com");
+        let key = reader.secret("STRIPE_SECRET_KEY", "sk_test_123");
+        let old = reader.optional_secret("JWT_PREVIOUS_PUBLIC_KEYS");
+        let origins = reader.list("ALLOWED_ORIGINS");
+        reader.finish((|| Some((port?, url?, key?, old?, origins)))()).map(drop)
     }
 
     #[test]
-    fn what_is_read_is_told() {
+    fn read_variables_are_documented() {
         let variables = of(read);
         let names: Vec<_> = variables.iter().map(|variable| variable.name).collect();
         let telemetry = TELEMETRY.iter().map(|(name, _)| *name);

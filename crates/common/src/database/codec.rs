@@ -6,7 +6,7 @@ use crate::database::store::StoreError;
 
 /// Converts a time to its stored form: milliseconds since 1970.
 #[must_use]
-pub fn to_millis(time: DateTime<Utc>) -> i64 {
+pub(crate) fn to_millis(time: DateTime<Utc>) -> i64 {
     time.timestamp_millis()
 }
 
@@ -14,6 +14,6 @@ pub fn to_millis(time: DateTime<Utc>) -> i64 {
 ///
 /// # Errors
 /// If it is out of range.
-pub fn from_millis(millis: i64) -> Result<DateTime<Utc>, StoreError> {
-    DateTime::from_timestamp_millis(millis).ok_or_else(|| StoreError::Corrupt(format!("{millis} is not a valid time")))
+pub(crate) fn from_millis(millis: i64) -> Result<DateTime<Utc>, StoreError> {
+    DateTime::from_timestamp_millis(millis).ok_or_else(|| StoreError::Decode(format!("{millis} is not a valid time")))
 }

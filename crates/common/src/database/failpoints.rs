@@ -1,16 +1,16 @@
 //! Failpoints around commits.
 
-use crate::database::effects::Effects;
-pub use crate::fault::failpoint::point;
+use crate::database::transaction_effects::Effects;
+pub use crate::fault::failpoint::hit;
 
-/// What a commit writes, in the name of its points: the queue that it hears, the events that it causes, whether it ends or
-/// begins the work of an idempotency key.
+/// Describes a commit in the name of its failpoints: the consumed queue, the published events, and the progress of an
+/// idempotency key.
 #[must_use]
-pub fn effects(service: &str, effects: &Effects) -> String {
-    let hears = effects.handled.map(|handled| handled.consumer);
-    let causes = effects.events.iter().map(|event| event.event.event_type().as_str());
-    let keyed = effects.keyed.as_ref().map(|keyed| if keyed.answer.is_some() { "answer" } else { "resource" });
-    let parts: Vec<_> = std::iter::once(service).chain(hears).chain(causes).chain(keyed).collect();
+pub fn describe_effects(service: &str, effects: &Effects) -> String {
+    let consumes = effects.consumed.map(|handled| handled.consumer);
+    let publishes = effects.events.iter().map(|event| event.event.event_type().as_str());
+    let keyed = effects.idempotency.as_ref().map(|keyed| if keyed.response.is_some() { "answer" } else { "resource" });
+    let parts: Vec<_> = std::iter::once(service).chain(consumes).chain(publishes).chain(keyed).collect();
     parts.join(" ")
 }
 
@@ -20,16 +20,19 @@ mod tests {
     use contracts::{Event, EventId};
 
     use super::*;
-    use crate::database::effects::Handled;
+    use crate::database::transaction_effects::InboxRecord;
 
     #[test]
-    fn a_point_is_named_by_what_happens_there() {
+    fn failpoint_is_named_by_the_effects_of_the_commit() {
         let now = DateTime::UNIX_EPOCH;
-        let handled = Handled { consumer: "order.payments", event_id: EventId::generate(now) };
-        assert_eq!(effects("order-service", &Effects::none().handling(handled)), "order-service order.payments");
+        let handled = InboxRecord { consumer: "order.payments", event_id: EventId::generate(now) };
+        assert_eq!(
+            describe_effects("order-service", &Effects::none().consuming(handled)),
+            "order-service order.payments"
+        );
         let text = r#"{"userId":"01890000-0000-7000-8000-000000000000"}"#;
         let data = serde_json::value::RawValue::from_string(text.to_owned()).unwrap();
         let deleted = Event::read(contracts::EventType::UserDeleted, &data).unwrap();
-        assert_eq!(effects("user-service", &Effects::of(now, deleted)), "user-service user.deleted");
+        assert_eq!(describe_effects("user-service", &Effects::event(now, deleted)), "user-service user.deleted");
     }
 }

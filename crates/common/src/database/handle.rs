@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::connection::{Connection, Tx};
 use super::dialect::Dialect;
 use super::query::query;
-use super::store::{Operations, Pool, StoreError};
+use super::store::{Pool, StoreError, StoreMetrics};
 use super::writer_probe::WriterProbe;
 use super::{postgres_pool, sqlite_file};
 use crate::config::DatabaseUrl;
@@ -89,12 +89,12 @@ impl Database {
 
     /// Shows the state of the connections in `metrics` and returns the metrics of the calls to its repositories.
     #[must_use]
-    pub fn observe(&self, metrics: &Metrics) -> Operations {
+    pub fn observe(&self, metrics: &Metrics) -> StoreMetrics {
         match &self.pools {
             Pools::Sqlite { read, write, .. } => Pool::observe(vec![read.clone(), write.clone()], metrics),
             Pools::Postgres(pool) => Pool::observe(vec![pool.clone()], metrics),
         }
-        Operations::new(self.service, self.dialect().name(), metrics)
+        StoreMetrics::new(self.service, self.dialect().name(), metrics)
     }
 
     /// Returns a connection for single statements that only read. Each sees what was committed before it.

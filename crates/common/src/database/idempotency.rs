@@ -1,8 +1,8 @@
-//! Idempotency keys: a request that is sent again has its effect once, and gets the first answer again.
+//! Idempotency keys: a request that is sent again has its effect once and gets the first response again.
 //!
-//! A key is written before the work begins, with a hash of the request and a lease; the answer is written in the same
-//! transaction as the effect. A process that dies in between leaves a lease that runs out, and the next try takes the
-//! key up. A work that is refused leaves no key.
+//! A key is written before the work begins, with a hash of the request and a lease; the response is written in the same
+//! transaction as the effect. A process that dies in between leaves a lease that expires, and the next attempt takes the
+//! key over. Rejected work leaves no key.
 //!
 //! After the draft of the IETF, <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>.
 
@@ -12,195 +12,194 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use crate::database::store::{Operations, StoreError};
-use crate::fault::failpoint as crash;
+use crate::database::store::{StoreError, StoreMetrics};
+use crate::fault::failpoint;
 use crate::telemetry::clock::SharedClock;
 
-pub(crate) mod postgres;
 pub(crate) mod sql;
-pub(crate) mod sqlite;
 
-/// How long a key is remembered.
-pub const KEPT: TimeDelta = TimeDelta::hours(24);
-/// How long work may take until somebody else may take it up.
+/// Time for which a key is stored.
+pub const RETENTION: TimeDelta = TimeDelta::hours(24);
+/// Time after which another attempt may take the work over.
 pub const LEASE: Duration = Duration::from_secs(10);
 
-/// A request with a key.
+/// Request with an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyedRequest {
-    /// Whose key it is: keys of different callers do not meet.
+pub struct IdempotentRequest {
+    /// Owner of the key. Equal keys of different callers are different keys.
     pub caller: String,
-    /// The key.
+    /// Key.
     pub key: String,
-    /// SHA-256 of method, path and the JSON that was sent: what versions before fingerprints compare.
+    /// SHA-256 of method, path and the JSON that was sent. Versions before fingerprints compare it.
     pub hash: [u8; 32],
     /// Fingerprint of the parsed request, which names its scheme: [`FINGERPRINT_SCHEME`].
     pub fingerprint: String,
 }
 
-/// Beginning of a fingerprint: SHA-256, in hexadecimal, of method, path and the canonical JSON of the parsed body. Another
-/// way to compute it gets another number.
+/// Prefix of a fingerprint: SHA-256, in hexadecimal, of method, path and the canonical JSON of the parsed body. Another
+/// scheme gets another number.
 pub const FINGERPRINT_SCHEME: &str = "2:";
 
-/// The right to do the work of a key, until its lease runs out.
+/// Reference to a leased key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
-    /// Whose key it is.
+pub struct LeaseRef {
+    /// Owner of the key.
     pub caller: String,
-    /// The key.
+    /// Key.
     pub key: String,
-    /// Changes with each try, so that one that was given up writes nothing any more.
+    /// Fencing token. It changes with each attempt, so that an attempt whose lease expired writes nothing.
     pub token: Uuid,
 }
 
-/// An answer that is kept.
+/// Stored response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptAnswer {
-    /// The HTTP status.
+pub struct StoredResponse {
+    /// HTTP status.
     pub status: u16,
-    /// `Location`, if there was one.
+    /// Header `Location`.
     pub location: Option<String>,
-    /// The JSON body.
+    /// JSON body.
     pub body: String,
 }
 
-/// What becomes of a key together with a change.
+/// Update of a key, committed with a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Keyed {
-    /// By whom.
-    pub claim: Claim,
-    /// What the key stands for from now on, such as a payment's id, so that a later try goes on with that.
+pub struct IdempotencyUpdate {
+    /// Lease of the attempt.
+    pub lease: LeaseRef,
+    /// Resource that the key stands for, such as a payment's id. A later attempt continues with it.
     pub resource: Option<String>,
-    /// The answer, if this change ends the work.
-    pub answer: Option<KeptAnswer>,
+    /// Response, if the change completes the work.
+    pub response: Option<StoredResponse>,
 }
 
-/// A try that may go on.
+/// Lease of an attempt that may proceed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Turn {
-    /// Its right to.
-    pub claim: Claim,
-    /// What an earlier try made, which did not end.
+pub struct IdempotencyLease {
+    /// Reference to the key.
+    pub reference: LeaseRef,
+    /// Resource that an earlier attempt linked without completing its work.
     pub resource: Option<String>,
 }
 
-impl Turn {
-    /// The work makes this, and is not done with it yet.
+impl IdempotencyLease {
+    /// Returns the update that links a resource. The work is not complete yet.
     #[must_use]
-    pub fn makes(&self, resource: &impl ToString) -> Keyed {
-        Keyed { claim: self.claim.clone(), resource: Some(resource.to_string()), answer: None }
+    pub fn link_resource(&self, resource: &impl ToString) -> IdempotencyUpdate {
+        IdempotencyUpdate { lease: self.reference.clone(), resource: Some(resource.to_string()), response: None }
     }
 
-    /// The work is done.
+    /// Returns the update that completes the work.
     #[must_use]
-    pub fn answers(&self, answer: KeptAnswer) -> Keyed {
-        Keyed { claim: self.claim.clone(), resource: None, answer: Some(answer) }
+    pub fn complete(&self, response: StoredResponse) -> IdempotencyUpdate {
+        IdempotencyUpdate { lease: self.reference.clone(), resource: None, response: Some(response) }
     }
 }
 
-/// What a key says about a request.
+/// Outcome of an attempt to acquire a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Begun {
-    /// Do it.
-    Go(Turn),
-    /// It was done, with this answer.
-    Done(KeptAnswer),
-    /// Somebody is doing it.
-    InFlight,
+pub enum Acquire {
+    /// The attempt may proceed.
+    Acquired(IdempotencyLease),
+    /// The work was completed with this response.
+    Completed(StoredResponse),
+    /// Another attempt holds the lease.
+    InProgress,
     /// The key was used for another request.
-    Mismatch,
+    KeyReused,
 }
 
-crate::store_port! {
-    /// Keeps keys, beside the data that the work changes.
-    pub trait KeyStore, observed as "keys" by ObservedKeys {
-        /// Takes the key if it is new, older than `forgotten` or its lease has run out; the lease then lasts until
+crate::repository_trait! {
+    /// Store of idempotency keys, beside the data that the work changes.
+    pub trait IdempotencyStore, instrumented as "keys" by InstrumentedIdempotencyStore {
+        /// Acquires the key if it is new, was created before `expired`, or its lease has expired. The lease lasts until
         /// `until`.
         async fn begin(
             &self,
-            request: &KeyedRequest,
+            request: &IdempotentRequest,
             token: Uuid,
             now: DateTime<Utc>,
             until: DateTime<Utc>,
-            forgotten: DateTime<Utc>,
-        ) -> Result<Begun, StoreError>;
-        /// Removes a key whose work was refused, unless it was answered or somebody else has taken it up.
-        async fn forget(&self, claim: &Claim) -> Result<(), StoreError>;
+            expired: DateTime<Utc>,
+        ) -> Result<Acquire, StoreError>;
+        /// Deletes a key whose work was rejected, unless it was completed or another attempt has taken it over.
+        async fn release(&self, lease: &LeaseRef) -> Result<(), StoreError>;
     }
 }
 
-/// A service's idempotency keys. Clones share them.
+/// Idempotency keys of a service. Clones share them.
 #[derive(Clone)]
-pub struct Keys {
-    store: Arc<dyn KeyStore>,
+pub struct IdempotencyKeys {
+    store: Arc<dyn IdempotencyStore>,
     clock: SharedClock,
 }
 
-impl Keys {
-    /// The keys in this store.
+impl IdempotencyKeys {
+    /// Creates the keys of a store.
     #[must_use]
-    pub fn new(store: Arc<dyn KeyStore>, clock: SharedClock) -> Self {
+    pub fn new(store: Arc<dyn IdempotencyStore>, clock: SharedClock) -> Self {
         Self { store, clock }
     }
 
-    /// The same keys, whose store is measured.
+    /// Returns the same keys with an instrumented store.
     #[must_use]
-    pub fn measured(self, operations: &Operations) -> Self {
-        Self { store: ObservedKeys::over(self.store, operations.clone()), ..self }
+    pub fn measured(self, metrics: &StoreMetrics) -> Self {
+        Self { store: InstrumentedIdempotencyStore::new(self.store, metrics.clone()), ..self }
     }
 
-    /// What the key says about a request.
+    /// Acquires the key of a request.
     ///
     /// # Errors
-    /// If the store does not answer.
-    pub async fn begin(&self, request: &KeyedRequest) -> Result<Begun, StoreError> {
+    /// If the store is unavailable.
+    pub async fn begin(&self, request: &IdempotentRequest) -> Result<Acquire, StoreError> {
         let now = self.clock.now();
         let until = now + TimeDelta::from_std(LEASE).unwrap_or_default();
-        let begun = self.store.begin(request, Uuid::now_v7(), now, until, now - KEPT).await?;
-        if let Begun::Go(turn) = &begun {
-            let about = || if turn.resource.is_some() { "taken up" } else { "taken" }.to_owned();
-            crash::point("after-key", about);
+        let acquire = self.store.begin(request, Uuid::now_v7(), now, until, now - RETENTION).await?;
+        if let Acquire::Acquired(lease) = &acquire {
+            let about = || if lease.resource.is_some() { "taken up" } else { "taken" }.to_owned();
+            failpoint::hit("after-key", about);
         }
-        Ok(begun)
+        Ok(acquire)
     }
 
-    /// Gives up a key whose work was refused.
+    /// Releases a key whose work was rejected.
     ///
     /// # Errors
-    /// If the store does not answer: then the key is free once its lease has run out.
-    pub async fn forget(&self, claim: &Claim) -> Result<(), StoreError> {
-        self.store.forget(claim).await
+    /// If the store is unavailable. The key is free once its lease has expired.
+    pub async fn release(&self, lease: &LeaseRef) -> Result<(), StoreError> {
+        self.store.release(lease).await
     }
 }
 
-/// What a row says, by itself: `found` is the hash, what it stands for, the end of the lease, and the answer.
-fn judge(request: &KeyedRequest, found: Found, now: DateTime<Utc>) -> Judged {
-    let same = match found.fingerprint {
+/// Decides on a request by the key's row.
+fn classify(request: &IdempotentRequest, row: KeyRow, now: DateTime<Utc>) -> Decision {
+    let same = match row.fingerprint {
         Some(fingerprint) if fingerprint.starts_with(FINGERPRINT_SCHEME) => fingerprint == request.fingerprint,
-        // Another version wrote it. All versions write the hash.
-        _ => found.hash == request.hash,
+        // Another version wrote the row. All versions write the hash.
+        _ => row.hash == request.hash,
     };
     if !same {
-        return Judged::Say(Begun::Mismatch);
+        return Decision::Return(Acquire::KeyReused);
     }
-    match found.answer {
-        Some(answer) => Judged::Say(Begun::Done(answer)),
-        None if found.until > now => Judged::Say(Begun::InFlight),
-        None => Judged::TakeUp(found.resource),
+    match row.response {
+        Some(response) => Decision::Return(Acquire::Completed(response)),
+        None if row.until > now => Decision::Return(Acquire::InProgress),
+        None => Decision::TakeOver(row.resource),
     }
 }
 
-/// A key as it stands in a store.
-struct Found {
+/// Row of a key.
+struct KeyRow {
     hash: Vec<u8>,
     /// Absent in rows of versions before fingerprints.
     fingerprint: Option<String>,
     resource: Option<String>,
     until: DateTime<Utc>,
-    answer: Option<KeptAnswer>,
+    response: Option<StoredResponse>,
 }
 
-enum Judged {
-    Say(Begun),
-    TakeUp(Option<String>),
+enum Decision {
+    Return(Acquire),
+    /// The lease has expired; an earlier attempt may have linked a resource.
+    TakeOver(Option<String>),
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// A lease's end.
+/// Returns the end of a lease.
 #[must_use]
-pub fn after(now: DateTime<Utc>, lease: Duration) -> DateTime<Utc> {
+pub(super) fn lease_end(now: DateTime<Utc>, lease: Duration) -> DateTime<Utc> {
     now + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX)
 }

@@ -66,7 +66,7 @@ impl<'q> Listing<'q> {
         Self { columns, from: from.into(), conditions: Vec::new(), order }
     }
 
-    /// Adds a condition with one value, which stands for `?`. Without a value there is no condition.
+    /// Adds a condition with one value in place of its `?`. Without a value there is no condition.
     pub fn filter(&mut self, condition: &'static str, value: Option<impl IntoValue<'q>>) -> &mut Self {
         if let Some(value) = value {
             self.conditions.push(Fragment::new(condition).bind(value));

@@ -1,4 +1,4 @@
-//! The outbox: events that were committed with the data and wait to be published.
+//! Outbox: events that were committed with the data and wait to be published.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,42 +8,40 @@ use contracts::calls::OutboxState;
 use contracts::{Envelope, EventId};
 use tokio::sync::Notify;
 
-use crate::database::store::{Operations, StoreError};
+use crate::database::store::{StoreError, StoreMetrics};
 
-pub mod postgres;
 pub mod sql;
-pub mod sqlite;
 
-/// The first and the longest pause before an event is tried again that cannot be published for what it is.
+/// Minimum and maximum delay before an event that the bus rejects is published again.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
-/// An event that waits to be published.
+/// Event that waits to be published.
 #[derive(Clone, Debug)]
 pub struct OutboxRow {
-    /// The event as it will travel.
+    /// Event as it is published.
     pub envelope: Envelope,
-    /// The trace that it belongs to.
+    /// Trace context of the event.
     pub traceparent: Option<String>,
 }
 
-crate::store_port! {
-    /// What a store has to do for the relay.
-    pub trait OutboxStore, observed as "outbox" by ObservedOutbox {
-        /// Claims up to `n` events, oldest first, that nobody has claimed, until `now + lease`. A row that cannot be read
-        /// is left out, logged, and tried again later.
+crate::repository_trait! {
+    /// Port of the outbox.
+    pub trait OutboxStore, instrumented as "outbox" by InstrumentedOutboxStore {
+        /// Claims up to `n` unclaimed events, oldest first, until `now + lease`. An unreadable row is skipped, logged,
+        /// and retried later.
         async fn claim(&self, n: u32, lease: Duration, now: DateTime<Utc>) -> Result<Vec<OutboxRow>, StoreError>;
-        /// Removes them, since they were published: what is personal in them is kept no longer than it has to be.
+        /// Deletes published events, so personal data in them is stored no longer than necessary.
         async fn mark_published(&self, ids: &[EventId]) -> Result<(), StoreError>;
-        /// Gives them back, not before `retry_at`.
+        /// Releases events for another attempt at `retry_at`.
         async fn mark_failed(&self, ids: &[EventId], retry_at: DateTime<Utc>) -> Result<(), StoreError>;
-        /// How many wait, and since when.
+        /// Returns the number of pending events and the age of the oldest one.
         async fn state(&self, now: DateTime<Utc>) -> Result<OutboxState, StoreError>;
-        /// Forgets which messages were handled, of those that are older than `before`.
+        /// Deletes inbox records that are older than `before`.
         async fn forget_handled(&self, before: DateTime<Utc>) -> Result<(), StoreError>;
     }
 }
 
-/// A service's outbox. Clones share it.
+/// Outbox of a service. Clones share it.
 #[derive(Clone)]
 pub struct Outbox {
     store: Arc<dyn OutboxStore>,
@@ -51,16 +49,16 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// The outbox in `store`; `wake` is notified after each commit that wrote to it.
+    /// Creates the outbox over `store`; `wake` is notified after each commit that wrote to it.
     #[must_use]
     pub fn new(store: Arc<dyn OutboxStore>, wake: Arc<Notify>) -> Self {
         Self { store, wake }
     }
 
-    /// The same outbox, whose store is measured.
+    /// Returns the same outbox with an instrumented store.
     #[must_use]
-    pub fn measured(self, operations: &Operations) -> Self {
-        Self { store: ObservedOutbox::over(self.store, operations.clone()), ..self }
+    pub fn measured(self, operations: &StoreMetrics) -> Self {
+        Self { store: InstrumentedOutboxStore::new(self.store, operations.clone()), ..self }
     }
 
     /// Returns the notification that follows each commit that wrote to the outbox.
@@ -68,29 +66,29 @@ impl Outbox {
         self.wake.clone()
     }
 
-    /// The store itself.
+    /// Returns the store.
     #[must_use]
     pub fn store(&self) -> Arc<dyn OutboxStore> {
         self.store.clone()
     }
 
-    /// How many events wait, and since when.
+    /// Returns the number of pending events and the age of the oldest one.
     ///
     /// # Errors
-    /// If the store does not answer.
+    /// The store is unavailable.
     pub async fn state(&self, now: DateTime<Utc>) -> Result<OutboxState, StoreError> {
         self.store.state(now).await
     }
 }
 
-/// When an event that happened at `at` is tried again: after as long as it is old, so that the pauses double.
+/// Returns the time of the next attempt for an event: its delay equals its age, so delays double.
 pub(crate) fn retry_at(at: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
     now + (now - at).to_std().unwrap_or_default().clamp(FIRST_RETRY, LONGEST_RETRY)
 }
 
-/// Logs a row that cannot be read; answers when it is tried again.
+/// Logs an unreadable row and returns the time of the next attempt.
 fn unreadable(seq: i64, at: Option<DateTime<Utc>>, error: &StoreError, now: DateTime<Utc>) -> DateTime<Utc> {
     let error = crate::error_chain(error);
-    tracing::error!(seq, error, "a row of the outbox cannot be read, it is tried again later");
+    tracing::error!(seq, error, "outbox row not decoded; retrying later");
     retry_at(at.unwrap_or_default(), now)
 }

@@ -57,8 +57,8 @@ pub(crate) async fn migrate_service(pool: &PgPool, migrations: &Migrator) -> Res
     schema::run(&schema::tolerant(migrations), &mut *pool.acquire().await?).await
 }
 
-/// Maps the error of a commit. One that the server rejected for a rule was certainly rolled back; of any other failure
-/// nobody knows.
+/// Maps the error of a commit. One that the server rejected for a rule was certainly rolled back; the outcome of any
+/// other failure is unknown.
 pub(crate) fn map_commit_error(error: sqlx::Error) -> StoreError {
     let class = error.as_database_error().and_then(|error| error.code()).map(|code| code[..2].to_owned());
     // Class 23: a constraint. Class 40: rolled back for serialisation or a deadlock.

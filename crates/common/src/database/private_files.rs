@@ -1,25 +1,25 @@
-//! Files and directories for their owner alone, whatever was there and whatever the umask is.
+//! Files and directories that only their owner can access, whatever the umask and the previous modes are.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// The mode of a file.
+/// Mode of a file.
 const FILE: u32 = 0o600;
-/// The mode of a directory.
+/// Mode of a directory.
 const DIRECTORY: u32 = 0o700;
-/// The bit of a directory in which everybody may make files, such as `/tmp`.
+/// Sticky bit of a directory in which every user may create files, such as `/tmp`.
 const STICKY: u32 = 0o1000;
-/// Directories of ours that may stand in a data directory.
+/// Subdirectories that a data directory may contain.
 const OURS: [&str; 2] = ["mail", "media"];
-/// The files that SQLite keeps beside a database.
+/// Suffixes of the files that SQLite creates beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Writes a file that its owner alone can read. It appears whole or not at all, so that a kill leaves no half of it.
+/// Writes a private file atomically, so a crash leaves no partial content.
 ///
 /// # Errors
-/// If it cannot be written.
+/// The file cannot be written.
 pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
     let mut file = open_file(&new)?;
@@ -29,38 +29,39 @@ pub fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     fs::rename(&new, path)
 }
 
-/// Opens a file for writing, made if there is none, that its owner alone can read.
+/// Opens a private file for writing, created if it does not exist.
 ///
 /// # Errors
-/// If it cannot be opened, or its mode cannot be changed.
+/// The file cannot be opened, or its mode cannot be changed.
 pub fn open_file(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(FILE).open(path)?;
     tighten(path, &file.metadata()?, FILE)?;
     Ok(file)
 }
 
-/// Makes a directory, with those above it, and takes an existing one from everybody but its owner.
+/// Creates a private directory with its parents, and restricts an existing one to its owner.
 ///
 /// # Errors
-/// If it cannot be made, or its mode cannot be changed.
+/// The directory cannot be created, or its mode cannot be changed.
 pub fn directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(DIRECTORY).create(path)?;
     tighten(path, &fs::metadata(path)?, DIRECTORY)
 }
 
-/// Prepares the place of a SQLite file: the file, what SQLite keeps beside it, and its directory where the directory
-/// holds nothing but files of a service.
+/// Prepares a SQLite database: its file, the files beside it, and its directory if that contains only files of a
+/// service.
 ///
 /// # Errors
-/// If the file cannot be written, or a mode cannot be changed.
+/// The file cannot be written, or a mode cannot be changed.
 pub fn database(path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     match directory {
         Some(directory) if !directory.exists() || is_data_directory(directory)? => self::directory(directory)?,
         _ => {}
     }
-    // SQLite gives the files beside it the mode of the database. One that is there is not opened: when a process closes a
-    // file, it loses its locks on it, also those of SQLite (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    // SQLite creates the files beside a database with the mode of the database. An existing file is not opened: when a
+    // process closes a file, it loses its locks on it, including those of SQLite
+    // (https://www.sqlite.org/howtocorrupt.html, 2.2).
     match OpenOptions::new().create_new(true).write(true).mode(FILE).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => tighten_existing(path)?,
@@ -73,11 +74,11 @@ pub fn database(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes a data directory, and all that it holds, from everybody but its owner. Links are not followed, programs and
-/// directories that are not ours are left alone.
+/// Restricts a data directory and its content to the owner. Links are not followed; programs and unknown directories
+/// keep their modes.
 ///
 /// # Errors
-/// If a mode cannot be changed.
+/// A mode cannot be changed.
 pub fn data_directory(path: &Path) -> io::Result<()> {
     directory(path)?;
     for entry in fs::read_dir(path)? {
@@ -95,7 +96,7 @@ pub fn data_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A directory of ours with all that it holds.
+/// Restricts one of the known subdirectories and its content.
 fn tree(path: &Path) -> io::Result<()> {
     directory(path)?;
     for entry in fs::read_dir(path)? {
@@ -110,7 +111,7 @@ fn tree(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a file is one that we make, by its name.
+/// Returns whether the name of a file is one that the services create.
 fn is_ours(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let extension = Path::new(name.as_ref()).extension().unwrap_or_default().to_string_lossy().into_owned();
@@ -119,8 +120,8 @@ fn is_ours(path: &Path) -> bool {
         || matches!(extension.as_str(), "db" | "db-wal" | "db-shm" | "db-journal" | "json" | "pem" | "new" | "opening")
 }
 
-/// Whether an existing directory is there for a service's files: it belongs to us, not everybody may make files in it,
-/// and it holds no directories but ours. `/var/lib` is none.
+/// Returns whether an existing directory is a data directory: owned by this user, not sticky, and without unknown
+/// subdirectories. `/var/lib` is not one.
 fn is_data_directory(path: &Path) -> io::Result<bool> {
     let about = fs::metadata(path)?;
     if about.mode() & STICKY != 0 || about.uid() != rustix::process::geteuid().as_raw() {
@@ -135,7 +136,7 @@ fn is_data_directory(path: &Path) -> io::Result<bool> {
     Ok(directories?.iter().all(|directory| OURS.iter().any(|ours| directory.ends_with(ours))))
 }
 
-/// The same for a file that may not be there.
+/// Restricts a file that may not exist.
 fn tighten_existing(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(about) if about.is_file() => tighten(path, &about, FILE),
@@ -145,14 +146,14 @@ fn tighten_existing(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Takes all rights from everybody but the owner. What belongs to somebody else, such as a volume that a cluster mounts,
-/// stays as it is, which is logged.
+/// Removes all rights of other users. Files of another owner, such as a volume mounted by a cluster, keep their mode,
+/// which is logged.
 fn tighten(path: &Path, about: &fs::Metadata, mode: u32) -> io::Result<()> {
     if about.mode() & 0o777 == mode {
         return Ok(());
     }
     match fs::set_permissions(path, fs::Permissions::from_mode(mode)) {
-        // SQLite removes its files when the last connection is closed.
+        // SQLite deletes its files when the last connection is closed.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             tracing::warn!(path = %path.display(), %error, "mode not changed: owned by another user");
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_taken_from_others() {
+    fn existing_files_become_private() {
         let directory = tempfile::tempdir().unwrap();
         let (data, mail) = (directory.path().join("data"), directory.path().join("data/mail/new"));
         fs::create_dir_all(&mail).unwrap();
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_of_others_is_left_alone() {
+    fn directory_of_another_owner_is_unchanged() {
         let directory = tempfile::tempdir().unwrap();
         let (shared, neighbour) = (directory.path().join("shared"), directory.path().join("shared/neighbour"));
         fs::create_dir_all(&neighbour).unwrap();
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_not_followed() {
+    fn link_is_not_followed() {
         let directory = tempfile::tempdir().unwrap();
         let (data, elsewhere) = (directory.path().join("data"), directory.path().join("elsewhere"));
         fs::create_dir(&data).unwrap();

@@ -31,6 +31,9 @@ pub fn query<'q>(sql: impl Into<Sql>) -> Query<'q> {
 impl<'q> Query<'q> {
     /// Binds the value of the next parameter.
     pub fn bind(mut self, value: impl IntoValue<'q>) -> Self {
+        if self.values.capacity() == 0 {
+            self.values.reserve(8);
+        }
         self.values.push(value.into_value());
         self
     }

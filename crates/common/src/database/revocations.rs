@@ -5,32 +5,30 @@ use contracts::UserId;
 
 use crate::database::store::StoreError;
 
-pub(crate) mod postgres;
 pub(crate) mod sql;
-pub(crate) mod sqlite;
 
 /// Tokens of an account that a revocation covers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RevokedTokens {
-    /// Those of this session (claim `sid`).
+    /// Tokens of this session (claim `sid`).
     Session(String),
-    /// Those of a lower access version (claim `av`).
+    /// Tokens with a lower access version (claim `av`).
     VersionsBelow(i64),
 }
 
-/// A revocation as it is stored.
+/// Stored revocation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RevocationRecord {
-    /// The account.
+    /// Account.
     pub user_id: UserId,
-    /// Its tokens that are refused.
+    /// Revoked tokens.
     pub tokens: RevokedTokens,
-    /// The time at which this service learned of it.
+    /// Time at which this service recorded the revocation.
     pub recorded_at: DateTime<Utc>,
 }
 
 impl RevocationRecord {
-    /// Returns the records of one revocation: one for the version, one for each session.
+    /// Returns the records of one revocation: one for the version, one per session.
     #[must_use]
     pub fn of(user_id: UserId, min_version: Option<i64>, session_ids: &[String], now: DateTime<Utc>) -> Vec<Self> {
         let version = min_version.map(RevokedTokens::VersionsBelow);
@@ -39,14 +37,14 @@ impl RevocationRecord {
     }
 }
 
-crate::store_port! {
-    /// Stores revocations, beside the service's data.
-    pub trait RevocationStore, observed as "revocations" by ObservedRevocations {
-        /// Stores records. One that is stored already stays as it is, unless the new one names a higher version.
+crate::repository_trait! {
+    /// Port of the stored revocations.
+    pub trait RevocationStore, instrumented as "revocations" by InstrumentedRevocationStore {
+        /// Stores records. An existing record is kept unless the new one has a higher version.
         async fn record(&self, records: &[RevocationRecord]) -> Result<(), StoreError>;
-        /// Returns the records that were stored since then.
+        /// Returns the records that were stored since a time.
         async fn recorded_since(&self, since: DateTime<Utc>) -> Result<Vec<RevocationRecord>, StoreError>;
-        /// Deletes the records that were stored before then.
+        /// Deletes the records that were stored before a time.
         async fn remove_before(&self, before: DateTime<Utc>) -> Result<(), StoreError>;
     }
 }

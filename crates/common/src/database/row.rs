@@ -54,7 +54,7 @@ impl Row {
 }
 
 fn parse<T: FromStr>(text: &str, column: impl Column) -> Result<T, StoreError> {
-    text.parse().map_err(|_| StoreError::Corrupt(format!("`{text}` in column {column:?} is not valid")))
+    text.parse().map_err(|_| StoreError::Decode(format!("`{text}` in column {column:?} is not valid")))
 }
 
 /// Type that a column can be read as.
@@ -86,7 +86,7 @@ macro_rules! not_null {
         $(impl<'r> FromColumn<'r> for $type {
             fn from_column(row: &'r Row, column: impl Column) -> Result<Self, StoreError> {
                 let value = <Self as Nullable<'r>>::nullable(row, column)?;
-                value.ok_or_else(|| StoreError::Corrupt(format!("column {column:?} is NULL")))
+                value.ok_or_else(|| StoreError::Decode(format!("column {column:?} is NULL")))
             }
         })*
     };
@@ -120,7 +120,7 @@ impl<'r> Nullable<'r> for i64 {
                 }
                 // The driver decodes an integer of any width, but takes `BIGINT` alone for an `i64`.
                 if !matches!(value.type_info().name(), "INT8" | "INT4" | "INT2") {
-                    return Err(StoreError::Corrupt(format!(
+                    return Err(StoreError::Decode(format!(
                         "column {column:?} is {}, not an integer",
                         value.type_info()
                     )));
@@ -185,5 +185,5 @@ converted! {
 }
 
 fn narrow<T: TryFrom<i64>>(value: i64) -> Result<T, StoreError> {
-    T::try_from(value).map_err(|_| StoreError::Corrupt(format!("{value} is out of range")))
+    T::try_from(value).map_err(|_| StoreError::Decode(format!("{value} is out of range")))
 }

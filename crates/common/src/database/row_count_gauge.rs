@@ -1,4 +1,4 @@
-//! Gauges that count rows: brought up to date at intervals, never by whoever looks at them.
+//! Row-count gauges, refreshed periodically instead of on scrape.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,25 +10,25 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::database::store::StoreError;
-use crate::task::worker::{Next, Worker, WorkerError};
+use crate::task::worker::{NextRun, Worker, WorkerError};
 use crate::telemetry::clock::SharedClock;
 
-/// The time between two counts.
+/// Minimum time between two counts.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// How much longer than a count the pause after it is at least: what grows slow is counted less often.
+/// Minimum ratio of the pause to the duration of a count, so slow counts run less often.
 const PAUSE: u32 = 20;
 
 type Count = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>> + Send + Sync>;
 
-/// Counts at intervals of five seconds, or twenty times as long as a count takes.
-pub struct Census {
+/// Worker that counts every five seconds, or less often if counting is slow.
+pub struct RowCountWorker {
     clock: SharedClock,
     count: Count,
     due: AtomicI64,
 }
 
-impl Census {
-    /// A worker that calls this, which counts and sets its gauges.
+impl RowCountWorker {
+    /// Creates a worker that calls `count`, which counts rows and sets the gauges.
     pub fn worker<F, Fut>(clock: SharedClock, count: F) -> Arc<dyn Worker>
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -43,22 +43,22 @@ impl Census {
 }
 
 #[async_trait]
-impl Worker for Census {
+impl Worker for RowCountWorker {
     fn name(&self) -> &'static str {
         "census"
     }
 
-    async fn step(&self) -> Result<Next, WorkerError> {
+    async fn step(&self) -> Result<NextRun, WorkerError> {
         let now = self.clock.now();
         if let Some(due) = self.due().filter(|due| *due > now) {
-            return Ok(Next::At(due));
+            return Ok(NextRun::At(due));
         }
         let begun = Instant::now();
         (self.count)().await?;
         let pause = begun.elapsed().saturating_mul(PAUSE).max(INTERVAL);
         let due = self.clock.now() + TimeDelta::from_std(pause).unwrap_or(TimeDelta::MAX);
         self.due.store(due.timestamp_millis(), Ordering::SeqCst);
-        Ok(Next::At(due))
+        Ok(NextRun::At(due))
     }
 }
 
@@ -69,15 +69,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_count_is_not_repeated_before_its_time() {
+    async fn count_is_not_repeated_before_its_time() {
         let counts = Arc::new(AtomicU32::new(0));
         let counted = counts.clone();
-        let census = Census::worker(crate::telemetry::clock::system(), move || {
+        let census = RowCountWorker::worker(crate::telemetry::clock::system(), move || {
             counted.fetch_add(1, Ordering::SeqCst);
             std::future::ready(Ok(()))
         });
-        let Next::At(due) = census.step().await.unwrap() else { panic!("it does not say when it is due") };
-        assert_eq!(census.step().await.unwrap(), Next::At(due));
+        let NextRun::At(due) = census.step().await.unwrap() else { panic!("it does not say when it is due") };
+        assert_eq!(census.step().await.unwrap(), NextRun::At(due));
         assert_eq!(counts.load(Ordering::SeqCst), 1);
     }
 }

@@ -1,5 +1,5 @@
-//! Compatibility of a binary with the schema that it finds: an older binary starts on a newer schema, unless a migration
-//! says that it no longer can.
+//! Migrations, and the compatibility of a binary with a newer schema: an older binary starts on it unless a migration
+//! rules that out.
 //!
 //! Migrations expand first: they add what an older binary ignores. A migration that contracts, which takes away what
 //! older binaries use, also raises the least version in the table `schema_compatibility`, in the same transaction:
@@ -13,19 +13,19 @@ use sqlx::migrate::{Migrate, Migrator};
 
 use crate::database::store::StoreError;
 
-/// The table, in the SQL of every database.
+/// Statement that creates the table, in the SQL of every database.
 pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_compatibility (
     component TEXT PRIMARY KEY,
     least_version BIGINT NOT NULL
 );";
-/// Reads the table.
+/// Statement that reads the table.
 pub(crate) const LEAST_VERSIONS: &str = "SELECT component, least_version FROM schema_compatibility";
 
-/// The component of a service's own tables; its version is that of its newest migration.
+/// Component of a service's own tables. The version of a component is that of its newest migration.
 pub const STORE: &str = "store";
-/// The component of the tables that all services have: outbox, inbox, idempotency keys, revocations.
+/// Component of the tables that all services have: outbox, inbox, idempotency keys, revocations.
 pub(crate) const PLATFORM: &str = "platform";
-/// The component of the bus in a SQLite file.
+/// Component of the bus in a SQLite file.
 pub(crate) const BUS: &str = "bus";
 
 /// Name of the table of applied migrations of the platform's tables: those of a service's own tables have sqlx's.
@@ -49,7 +49,7 @@ pub(crate) fn bus() -> Migrator {
 fn platform(migrations: &Migrator) -> Migrator {
     let mut platform = tolerant(migrations);
     platform.dangerous_set_table_name(PLATFORM_MIGRATIONS);
-    // Whoever runs them holds a lock of its own.
+    // The caller holds a lock of its own.
     platform.set_locking(false);
     platform
 }
@@ -57,22 +57,22 @@ fn platform(migrations: &Migrator) -> Migrator {
 /// Runs migrations on a connection.
 pub(crate) async fn run<C: Migrate>(migrations: &Migrator, connection: &mut C) -> Result<(), StoreError> {
     // `Migrator::run` makes no future that is `Send` of a connection (<https://github.com/rust-lang/rust/issues/100013>).
-    migrations.run_direct(None, connection, false).await.map_err(|error| StoreError::Fault(error.into()))
+    migrations.run_direct(None, connection, false).await.map_err(|error| StoreError::Internal(error.into()))
 }
 
-/// The same migrations, to be run on a database that may carry migrations of a newer version.
+/// Returns the migrations, to be run on a database that may have migrations of a newer version.
 pub(crate) fn tolerant(migrations: &Migrator) -> Migrator {
     let mut tolerant = Migrator::with_migrations(migrations.iter().cloned().collect());
     tolerant.set_ignore_missing(true);
     tolerant
 }
 
-/// The version of the newest of these migrations; 0 without any.
+/// Returns the version of the newest migration; 0 without any.
 pub(crate) fn newest(migrations: &Migrator) -> i64 {
     migrations.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
-/// Checks that this binary, which knows the components in these versions, may use a schema with these least versions.
+/// Checks that a binary that knows components in these versions may use a schema with these least versions.
 ///
 /// # Errors
 /// [`StoreError::Incompatible`] if it is too old for one of them.
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_binary_is_refused_only_where_it_is_too_old() {
+    fn older_binary_is_rejected_where_the_schema_needs_a_newer_one() {
         let known = [(STORE, 3), (PLATFORM, 1)];
         for least in [vec![], vec![(STORE, 3), (PLATFORM, 1)], vec![("something newer", 9)]] {
             assert!(check(least, &known).is_ok());

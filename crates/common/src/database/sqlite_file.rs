@@ -107,8 +107,8 @@ async fn add_fingerprints(connection: &mut SqliteConnection) -> Result<(), Store
     Ok(())
 }
 
-/// Maps the error of a commit. One that found no room, no memory or the file locked was certainly not done; of any other
-/// failure nobody knows.
+/// Maps the error of a commit. One that found no room, no memory or the file locked was certainly not done; the
+/// outcome of any other failure is unknown.
 pub(crate) fn map_commit_error(error: sqlx::Error) -> StoreError {
     let code = error.as_database_error().and_then(|error| sqlite_code(&error.code()?));
     // SQLITE_BUSY, SQLITE_NOMEM, SQLITE_FULL.

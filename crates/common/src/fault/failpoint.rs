@@ -1,19 +1,21 @@
-//! Crash points: the places where state and the world can come apart, at which a test lets the process die.
+//! Failpoints: places where a crash could leave state inconsistent, at which a test aborts the process.
 //!
-//! They are compiled into debug builds alone, and do nothing there either unless `CRASH_POINTS` names a folder: then each
-//! point that is passed is noted in its file `seen`, and the process ends at the point that its file `armed` names, as if
-//! it had been killed. The file is removed just before, so that the next process goes on.
+//! They are compiled into debug builds only and do nothing unless `CRASH_POINTS` names a directory. Each failpoint that
+//! is hit is then recorded in the file `seen`, and the process aborts at the failpoint that the file `armed` names. The
+//! file is removed first, so the next process continues.
 
-/// Passes a point. Its name is `place` and the words of `about`, such as `after-commit order-service order.created`.
+/// Hits a failpoint. Its name consists of `place` and the text of `about`, such as `after-commit order-service
+/// order.created`.
 #[cfg(not(debug_assertions))]
 #[inline]
-pub fn point(_place: &'static str, _about: impl FnOnce() -> String) {}
+pub fn hit(_place: &'static str, _about: impl FnOnce() -> String) {}
 
-/// Passes a point. Its name is `place` and the words of `about`, such as `after-commit order-service order.created`.
+/// Hits a failpoint. Its name consists of `place` and the text of `about`, such as `after-commit order-service
+/// order.created`.
 #[cfg(debug_assertions)]
-pub fn point(place: &'static str, about: impl FnOnce() -> String) {
+pub fn hit(place: &'static str, about: impl FnOnce() -> String) {
     if let Some(folder) = &*FOLDER {
-        pass(folder, &format!("{place} {}", about()));
+        record_and_maybe_abort(folder, &format!("{place} {}", about()));
     }
 }
 
@@ -22,7 +24,7 @@ static FOLDER: std::sync::LazyLock<Option<std::path::PathBuf>> =
     std::sync::LazyLock::new(|| std::env::var_os("CRASH_POINTS").map(Into::into));
 
 #[cfg(debug_assertions)]
-fn pass(folder: &std::path::Path, name: &str) {
+fn record_and_maybe_abort(folder: &std::path::Path, name: &str) {
     use std::collections::BTreeSet;
     use std::io::Write as _;
     use std::sync::{Mutex, PoisonError};
@@ -30,21 +32,21 @@ fn pass(folder: &std::path::Path, name: &str) {
     static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     if SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned()) {
         let seen = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("seen"));
-        // One write a line, so that processes that share the file do not mix theirs.
+        // One write per line, so processes that share the file do not mix their lines.
         if let Err(error) = seen.and_then(|mut seen| seen.write_all(format!("{name}\n").as_bytes())) {
-            tracing::error!(%error, "a crash point cannot be noted");
+            tracing::error!(%error, "failpoint not recorded");
         }
     }
     let armed = folder.join("armed");
-    // Of several that come here at once, the one that removes the file dies.
+    // If several threads arrive at once, the one that removes the file aborts.
     if std::fs::read_to_string(&armed).is_ok_and(|wanted| wanted.trim() == name) && std::fs::remove_file(armed).is_ok()
     {
         std::process::abort();
     }
 }
 
-/// A path without the ids in it, of which there are too many for names.
-pub fn template(path: &str) -> String {
+/// Returns a path with its ids replaced, so that the number of names is bounded.
+pub fn path_template(path: &str) -> String {
     let is_id = |part: &str| part.contains(|letter: char| letter.is_ascii_digit());
     let path = path.split('?').next().unwrap_or_default();
     path.split('/').map(|part| if is_id(part) { "{id}" } else { part }).collect::<Vec<_>>().join("/")
@@ -55,17 +57,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_named_without_its_ids() {
-        assert_eq!(template("/api/orders/0190f5c8-1/cancel?x=1"), "/api/orders/{id}/cancel");
+    fn path_template_has_no_ids() {
+        assert_eq!(path_template("/api/orders/0190f5c8-1/cancel?x=1"), "/api/orders/{id}/cancel");
     }
 
     #[cfg(debug_assertions)]
     #[test]
-    fn a_point_that_is_not_armed_is_noted_once_and_passed() {
+    fn unarmed_failpoint_is_recorded_once() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("armed"), "another one").unwrap();
         for _ in 0..2 {
-            pass(folder.path(), "before-publish order.created");
+            record_and_maybe_abort(folder.path(), "before-publish order.created");
         }
         assert_eq!(std::fs::read_to_string(folder.path().join("seen")).unwrap(), "before-publish order.created\n");
         assert!(folder.path().join("armed").exists());

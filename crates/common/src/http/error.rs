@@ -1,4 +1,4 @@
-//! The one form of a refusal.
+//! Uniform errors of the API.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,13 +15,12 @@ use crate::client::CallError;
 use crate::database::store::StoreError;
 use crate::task::request_context;
 
-/// When a client may come back after something was unavailable, unless the error says another time.
-const COME_BACK: Duration = Duration::from_secs(2);
+/// Default of `Retry-After` for unavailable dependencies.
+const UNAVAILABLE_RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// Why a request is refused. As a response it is `application/problem+json` (RFC 9457, [`Problem`]).
+/// Error of a request. As a response it is `application/problem+json` (RFC 9457, [`Problem`]).
 ///
-/// A failure of ours (5xx) is logged when it becomes a response, once, with all that caused it; the client sees only the
-/// detail.
+/// A server error (5xx) is logged once, with its causes, when it becomes a response; the client sees only the detail.
 pub struct ApiError(Box<Inner>);
 
 struct Inner {
@@ -36,7 +35,7 @@ struct Inner {
 }
 
 impl ApiError {
-    /// A refusal with the code's own status; `detail` is for people.
+    /// Creates an error with the code's own status; `detail` is for people.
     #[must_use]
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self(Box::new(Inner {
@@ -51,25 +50,25 @@ impl ApiError {
         }))
     }
 
-    /// A fault of ours: 500, and the client learns nothing but that.
+    /// Creates an internal error (500), whose cause the client does not see.
     #[must_use]
     pub fn internal(source: impl Into<BoxError>) -> Self {
-        Self::new(ErrorCode::Internal, "The request failed by a fault of the service").because(source)
+        Self::new(ErrorCode::Internal, "Internal server error").because(source)
     }
 
-    /// Something that the call needs does not answer: 503 with `Retry-After`.
+    /// Creates an error for an unavailable dependency: 503 with `Retry-After`.
     #[must_use]
     pub fn unavailable(detail: impl Into<String>, source: impl Into<BoxError>) -> Self {
-        Self::new(ErrorCode::ServiceUnavailable, detail).retry_after(COME_BACK).because(source)
+        Self::new(ErrorCode::ServiceUnavailable, detail).retry_after(UNAVAILABLE_RETRY_AFTER).because(source)
     }
 
-    /// No token was given: 401.
+    /// Creates an error for a missing token: 401.
     #[must_use]
     pub fn unauthenticated() -> Self {
         Self::new(ErrorCode::Unauthenticated, "A bearer token is required")
     }
 
-    /// A token was given that is not valid: 401 with `error="invalid_token"` (RFC 6750, section 3.1).
+    /// Creates an error for an invalid token: 401 with `error="invalid_token"` (RFC 6750, section 3.1).
     #[must_use]
     pub fn invalid_token() -> Self {
         let mut error = Self::new(ErrorCode::Unauthenticated, "The token is invalid or has expired");
@@ -77,7 +76,7 @@ impl ApiError {
         error
     }
 
-    /// The input breaks these rules: 400, and 422 where the service says so by [`ApiError::status`].
+    /// Creates an error for invalid input: 400, or 422 if the service sets it by [`ApiError::status`].
     #[must_use]
     pub fn validation(errors: Vec<FieldError>) -> Self {
         let named = errors.iter().map(|error| match error.field.as_str() {
@@ -85,64 +84,61 @@ impl ApiError {
             field => format!("{field} {}", error.message),
         });
         let detail = named.collect::<Vec<_>>().join("; ");
-        Self::new(
-            ErrorCode::ValidationFailed,
-            if detail.is_empty() { "The input is not valid".to_owned() } else { detail },
-        )
-        .field_errors(errors)
+        Self::new(ErrorCode::ValidationFailed, if detail.is_empty() { "Invalid input".to_owned() } else { detail })
+            .field_errors(errors)
     }
 
-    /// Another status than the code's own.
+    /// Sets another status than the code's own.
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
         self.0.status = status;
         self
     }
 
-    /// The fields that break a rule.
+    /// Sets the invalid fields.
     #[must_use]
     pub fn field_errors(mut self, errors: Vec<FieldError>) -> Self {
         self.0.errors = errors;
         self
     }
 
-    /// A further member of the body, such as `shortages`.
+    /// Adds a member to the body, such as `shortages`.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Serialize) -> Self {
         match serde_json::to_value(value) {
             Ok(value) => drop(self.0.extensions.insert(key.to_owned(), value)),
-            Err(error) => tracing::error!(key, %error, "a member of a refusal cannot be written"),
+            Err(error) => tracing::error!(key, %error, "error extension not serialized"),
         }
         self
     }
 
-    /// When the client may come back; rounded up to whole seconds.
+    /// Sets `Retry-After`, rounded up to whole seconds.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
         self
     }
 
-    /// What caused it: for the log alone.
+    /// Sets the cause, which is only logged.
     #[must_use]
     pub fn because(mut self, source: impl Into<BoxError>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    /// What went wrong, for programs.
+    /// Returns the error code.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         self.0.code
     }
 
-    /// The HTTP status that it will have.
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The fields that break a rule.
+    /// Returns the invalid fields.
     #[must_use]
     pub fn errors(&self) -> &[FieldError] {
         &self.0.errors
@@ -177,24 +173,21 @@ impl std::error::Error for ApiError {
 }
 
 impl From<StoreError> for ApiError {
-    /// A store that is away is 503, what may be tried again at once is 409, anything else is a fault.
+    /// Maps an unavailable store to 503, a lost lease to 409, and other errors to 500.
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_) => {
-                Self::unavailable("The service's store is unavailable", error)
+                Self::unavailable("Database unavailable, retry later", error)
             }
-            StoreError::DiskFull(_) => Self::unavailable("The disk of the service's store is full", error),
-            StoreError::LeaseLost => {
-                Self::new(ErrorCode::Conflict, "Something else changed this meanwhile").because(error)
-            }
+            StoreError::DiskFull(_) => Self::unavailable("Database disk full, retry later", error),
+            StoreError::LeaseLost => Self::new(ErrorCode::Conflict, "Concurrent modification, retry").because(error),
             _ => Self::internal(error),
         }
     }
 }
 
 impl From<CallError> for ApiError {
-    /// A service that does not answer, or answers nonsense, is 503; one that is late beyond the request's own deadline is
-    /// 504.
+    /// Maps a failed call to 503, or to 504 if the request's own deadline has passed.
     fn from(error: CallError) -> Self {
         let late = request_context::deadline().is_some_and(|deadline| deadline <= tokio::time::Instant::now());
         match error {
@@ -205,7 +198,7 @@ impl From<CallError> for ApiError {
 }
 
 pub(super) fn deadline_exceeded() -> ApiError {
-    ApiError::new(ErrorCode::DeadlineExceeded, "The request took longer than its deadline")
+    ApiError::new(ErrorCode::DeadlineExceeded, "Request deadline exceeded")
 }
 
 impl IntoResponse for ApiError {
@@ -242,7 +235,7 @@ impl IntoResponse for ApiError {
 
 fn problem_body(problem: &Problem) -> Vec<u8> {
     serde_json::to_vec(problem).unwrap_or_else(|error| {
-        tracing::error!(%error, "a refusal cannot be written");
+        tracing::error!(%error, "error response not serialized");
         Vec::new()
     })
 }
@@ -258,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_is_a_problem_with_the_older_fields_beside_it() {
+    async fn error_is_a_problem_with_the_previous_fields() {
         let error =
             ApiError::new(ErrorCode::InsufficientStock, "Insufficient stock for some items").with("shortages", [1]);
         let response = error.into_response();
@@ -275,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_without_a_token_challenges() {
+    async fn error_without_a_token_has_a_challenge() {
         let response = ApiError::unauthenticated().into_response();
         assert_eq!(
             (response.status(), &response.headers()[WWW_AUTHENTICATE]),
@@ -286,23 +279,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_cause_is_never_shown() {
+    async fn cause_is_not_shown() {
         let response = ApiError::internal("password of the store is wrong").into_response();
         assert_eq!(response.status(), 500);
         assert!(!body(response).await.to_string().contains("password"));
     }
 
     #[test]
-    fn the_time_to_come_back_is_rounded_up() {
+    fn retry_after_is_rounded_up() {
         let error =
             ApiError::new(ErrorCode::TooManyRequests, "Too many attempts").retry_after(Duration::from_millis(1500));
         assert_eq!(error.into_response().headers()[RETRY_AFTER], "2");
     }
 
     #[test]
-    fn a_store_that_is_away_is_unavailable_and_any_other_failure_of_it_a_fault() {
+    fn unavailable_store_is_503_and_other_failures_are_500() {
         assert_eq!(ApiError::from(StoreError::Unavailable("away".into())).code(), ErrorCode::ServiceUnavailable);
         assert_eq!(ApiError::from(StoreError::LeaseLost).code(), ErrorCode::Conflict);
-        assert_eq!(ApiError::from(StoreError::Corrupt("row".to_owned())).code(), ErrorCode::Internal);
+        assert_eq!(ApiError::from(StoreError::Decode("row".to_owned())).code(), ErrorCode::Internal);
     }
 }

@@ -1,4 +1,4 @@
-//! What handlers read requests by. Whatever cannot be read is refused in the one form.
+//! Extractors of requests, with uniform errors.
 
 mod caller;
 mod client_addr;
@@ -12,7 +12,7 @@ pub mod scope;
 
 pub use caller::{AdminOnly, AdminOr, AdminOrService, OptionalCaller, Scoped, ServiceOnly, ServiceWith, SignedInUser};
 pub use client_addr::ClientAddr;
-pub use double_option::cleared;
+pub use double_option::double_option;
 pub use json::{Json, Json422, OptionalJson};
 pub(super) use json::{read_bytes, too_large, unreadable};
 pub use path::Path;

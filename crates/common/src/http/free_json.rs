@@ -1,14 +1,14 @@
-//! Rules for JSON of any content that a client sends and that is stored as it came.
+//! Rules for arbitrary JSON that is stored as it was sent.
 
 use serde_json::Value;
 
 /// Maximum number of nested objects and lists in a field.
 pub(crate) const MAX_LEVELS: usize = 32;
 
-/// Checks JSON of any content: levels, valid Unicode, finite numbers, no U+0000.
+/// Checks arbitrary JSON: depth, valid Unicode, finite numbers, no U+0000.
 ///
 /// # Errors
-/// The rule that is broken, to read after the field's name.
+/// Returns the broken rule, to follow the field's name.
 pub(crate) fn check(json: &str) -> Result<(), String> {
     if deep_field(json, MAX_LEVELS).is_some() {
         return Err(too_deep());
@@ -16,7 +16,7 @@ pub(crate) fn check(json: &str) -> Result<(), String> {
     if has_nul(json) {
         return Err("must not have the character U+0000".to_owned());
     }
-    // Not deep, so that reading it cannot exhaust the stack.
+    // The depth is limited, so parsing cannot exhaust the stack.
     match serde_json::from_str::<Value>(json) {
         Ok(_) => Ok(()),
         Err(error) if error.to_string().starts_with("number out of range") => {
@@ -31,8 +31,8 @@ pub(crate) fn too_deep() -> String {
     format!("must have at most {MAX_LEVELS} levels")
 }
 
-/// Returns the first member of the outermost object in which more than `max` objects and lists are nested, counting the
-/// outermost one; empty if the outermost is a list. The text may also be no JSON.
+/// Returns the first member of the outermost object with more than `max` nested objects and lists, counting the
+/// outermost one; empty if the outermost value is a list. The text may be invalid JSON.
 pub(crate) fn deep_field(json: &str, max: usize) -> Option<&str> {
     let (mut levels, mut field, mut at) = (0_usize, "", 0);
     let bytes = json.as_bytes();
@@ -74,7 +74,7 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
     bytes.len()
 }
 
-/// Returns true if a text of it has the character U+0000, which stores do not take: escaped, since JSON has no other way.
+/// Returns whether a string contains the character U+0000, which stores reject. JSON can contain it only escaped.
 pub(crate) fn has_nul(json: &str) -> bool {
     json.match_indices("\\u0000").any(|(at, _)| {
         let before = json[..at].bytes().rev().take_while(|byte| *byte == b'\\').count();
@@ -82,7 +82,7 @@ pub(crate) fn has_nul(json: &str) -> bool {
     })
 }
 
-/// Returns a text that is the same for JSON of the same meaning: members sorted by name, whole numbers without a fraction.
+/// Returns the same text for JSON with the same meaning: members sorted by name, whole numbers without a fraction.
 pub(crate) fn canonical(value: &Value) -> String {
     match value {
         Value::Object(members) => {
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_field_that_is_too_deep_is_named() {
+    fn field_with_too_many_levels_is_named() {
         let body = format!(r#"{{"a": {{"b": [1]}}, "meta\"data" : {}, "c": 1}}"#, nested(33));
         assert_eq!(deep_field(&body, 33), Some(r#"meta\"data"#));
         assert_eq!(deep_field(&nested(33), 33), None);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_meaning_has_one_canonical_text() {
+    fn equal_json_has_one_canonical_text() {
         let one = json!({"b": [5, "x"], "a": {"d": 5.0, "c": null}});
         let other: Value = serde_json::from_str(r#"{ "a": {"c": null, "d": 5}, "b": [5.0, "x"] }"#).unwrap();
         assert_eq!(canonical(&one), canonical(&other));

@@ -1,5 +1,5 @@
-//! Live means that the process turns its loop; ready, that its own store answers. Whatever else it needs is listed with its
-//! state and changes nothing: an outage of the broker must not take the fleet away.
+//! Health endpoints. Live means that the process responds; ready, that its own store is available. Other dependencies
+//! are reported with their state and do not affect readiness: an outage of the broker must not stop the fleet.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,12 +17,12 @@ use serde_json::json;
 use super::{HttpSettings, Json};
 use crate::BoxError;
 
-/// How long a dependency may take to answer before it counts as away.
+/// Maximum time of a dependency check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>> + Send + Sync>;
 
-/// What a service needs, and how to ask whether it is there. Clones share the checks.
+/// Dependencies of a service with their checks. Clones share the checks.
 #[derive(Clone, Default)]
 pub struct Health {
     dependencies: Vec<Dependency>,
@@ -35,40 +35,40 @@ struct Dependency {
     check: Check,
 }
 
-/// The state of something that a service needs.
+/// State of a dependency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DependencyStatus {
-    /// It answers.
+    /// Available.
     Up,
-    /// It does not; the service works without it, for a while or in part.
+    /// Unavailable; the service works without it, for a while or in part.
     Degraded,
-    /// It does not, and the service does not work without it.
+    /// Unavailable; the service does not work without it.
     Down,
 }
 
-/// Something that a service needs, with its state.
+/// Report of a dependency.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct DependencyReport {
-    /// What it is, such as `database`.
+    /// Name, such as `database`.
     pub name: &'static str,
-    /// Its state.
+    /// State of the dependency.
     pub status: DependencyStatus,
-    /// Whether the service does not work without it.
+    /// True if the service does not work without it.
     pub critical: bool,
 }
 
-/// Whether a service can do its work.
+/// Report of a service's readiness.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct HealthReport {
-    /// `ready` or `unready`.
+    /// Status `ready` or `unready`.
     pub status: &'static str,
-    /// Everything that it needs.
+    /// All dependencies.
     pub dependencies: Vec<DependencyReport>,
 }
 
 impl HealthReport {
-    /// Whether all that is critical answers.
+    /// Returns whether all critical dependencies are available.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.dependencies.iter().all(|dependency| dependency.status != DependencyStatus::Down)
@@ -76,13 +76,13 @@ impl HealthReport {
 }
 
 impl Health {
-    /// A service that needs nothing.
+    /// Creates a health report without dependencies.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// It does not work without this: its own store.
+    /// Adds a critical dependency, without which the service does not work: its own store.
     #[must_use]
     pub fn critical<F, Fut>(self, name: &'static str, check: F) -> Self
     where
@@ -92,7 +92,7 @@ impl Health {
         self.with(name, true, check)
     }
 
-    /// It works without this, for a while or in part: bus, cache, other services.
+    /// Adds a dependency that the service can do without for a while or in part: bus, cache, other services.
     #[must_use]
     pub fn dependency<F, Fut>(self, name: &'static str, check: F) -> Self
     where
@@ -111,7 +111,7 @@ impl Health {
         self
     }
 
-    /// Asks everything that the service needs, at the same time.
+    /// Checks all dependencies concurrently.
     pub async fn report(&self) -> HealthReport {
         let dependencies = join_all(self.dependencies.iter().map(Dependency::report)).await;
         let mut report = HealthReport { status: "ready", dependencies };
@@ -127,7 +127,7 @@ impl Dependency {
         let failure = match tokio::time::timeout(CHECK_TIMEOUT, (self.check)()).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(crate::error_chain(&*error)),
-            Err(_) => Some("it does not answer in time".to_owned()),
+            Err(_) => Some("timed out".to_owned()),
         };
         let status = match (&failure, self.critical) {
             (None, _) => DependencyStatus::Up,
@@ -135,7 +135,7 @@ impl Dependency {
             (Some(_), false) => DependencyStatus::Degraded,
         };
         if let Some(error) = failure {
-            tracing::warn!(dependency = self.name, error, "a dependency does not answer");
+            tracing::warn!(dependency = self.name, error, "dependency unavailable");
         }
         DependencyReport { name: self.name, status, critical: self.critical }
     }

@@ -1,4 +1,4 @@
-//! Requests with an `Idempotency-Key`.
+//! Idempotent requests with an `Idempotency-Key`.
 
 use std::future::Future;
 
@@ -12,26 +12,28 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::extract::read_bytes;
-use super::{ApiError, Json, Json422, OptionalJson, free_json};
+use super::{ApiError, Json, Json422, OptionalJson, free_json, text};
 use crate::auth::Caller;
-use crate::database::idempotency::{Begun, FINGERPRINT_SCHEME, KeptAnswer, KeyedRequest, Keys, Turn};
+use crate::database::idempotency::{
+    Acquire, FINGERPRINT_SCHEME, IdempotencyKeys, IdempotencyLease, IdempotentRequest, StoredResponse,
+};
 
-/// The header that a client sends its key by.
+/// Header with the key of a request.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// Says that an answer is that of an earlier request.
+/// Header of a response that repeats that of an earlier request.
 pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// Characters of a key.
+/// Allowed lengths of a key.
 const KEY_CHARS: std::ops::RangeInclusive<usize> = 1..=255;
 
-/// What `E` reads from a request, and the request's key if it has one. Keys have from 1 to 255 characters.
+/// Request extracted by `E`, with its idempotency key if it has one. Keys have from 1 to 255 characters.
 #[derive(Debug)]
-pub struct Keyed<E> {
-    /// What `E` read.
+pub struct Idempotent<E> {
+    /// Extracted request.
     pub input: E,
     key: Option<Key>,
 }
 
-/// A request's key, with what tells its request from others.
+/// Idempotency key with the fingerprint of its request.
 #[derive(Clone, Debug)]
 struct Key {
     key: String,
@@ -39,12 +41,12 @@ struct Key {
     fingerprint: String,
 }
 
-/// A body that was parsed, for the fingerprint of its request.
+/// Parsed body, for the fingerprint of its request.
 pub trait ParsedBody {
     /// Returns the parsed body as JSON.
     ///
     /// # Errors
-    /// If it holds what JSON cannot express; such a body is compared as it was sent.
+    /// The body has no JSON representation; its bytes are compared instead.
     fn to_json(&self) -> serde_json::Result<Value>;
 }
 
@@ -66,22 +68,22 @@ impl<T: Serialize> ParsedBody for OptionalJson<T> {
     }
 }
 
-impl<E> Keyed<E> {
-    /// The request as one of this caller's, if it has a key.
+impl<E> Idempotent<E> {
+    /// Returns the idempotent request of a caller, if it has a key.
     #[must_use]
-    pub fn request(&self, caller: &Caller) -> Option<KeyedRequest> {
+    pub fn request(&self, caller: &Caller) -> Option<IdempotentRequest> {
         let Key { key, hash, fingerprint } = self.key.clone()?;
-        Some(KeyedRequest { caller: caller.subject.clone(), key, hash, fingerprint })
+        Some(IdempotentRequest { caller: caller.subject.clone(), key, hash, fingerprint })
     }
 
-    /// The key, if there is one, to be passed on to another service.
+    /// Returns the key, to forward it to another service.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.key.as_ref().map(|key| key.key.as_str())
     }
 }
 
-impl<S, E> FromRequest<S> for Keyed<E>
+impl<S, E> FromRequest<S> for Idempotent<E>
 where
     S: Send + Sync,
     E: FromRequest<S, Rejection = ApiError> + ParsedBody,
@@ -106,83 +108,91 @@ where
         };
         let input = E::from_request(Request::from_parts(parts, body.into()), state).await?;
         let parsed = input.to_json().map_or(hash, |json| digest(free_json::canonical(&json).as_bytes()));
-        let parsed: String = parsed.iter().map(|byte| format!("{byte:02x}")).collect();
+        let parsed = text::hex(&parsed);
         let fingerprint = format!("{FINGERPRINT_SCHEME}{parsed}");
         Ok(Self { input, key: Some(Key { key, hash, fingerprint }) })
     }
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let refuse =
+    let invalid =
         |message: String| ApiError::validation(vec![FieldError { field: IDEMPOTENCY_KEY.to_owned(), message }]);
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(refuse("must be sent once".to_owned()));
+        return Err(invalid("must be sent once".to_owned()));
     }
-    let key = value.to_str().map_err(|_| refuse("must be ASCII text".to_owned()))?;
+    let key = value.to_str().map_err(|_| invalid("must be ASCII text".to_owned()))?;
     if KEY_CHARS.contains(&key.len()) {
         Ok(Some(key.to_owned()))
     } else {
-        Err(refuse(format!("must have from {} to {} characters", KEY_CHARS.start(), KEY_CHARS.end())))
+        Err(invalid(format!("must have from {} to {} characters", KEY_CHARS.start(), KEY_CHARS.end())))
     }
 }
 
-/// An answer that can be kept.
+/// Creates a response that can be stored.
 ///
 /// # Errors
-/// Never in practice: bodies are plain structs.
-pub fn answer(status: StatusCode, location: Option<String>, body: &impl Serialize) -> Result<KeptAnswer, ApiError> {
+/// Serialization failed, which does not happen for plain structs.
+pub fn stored_json(
+    status: StatusCode,
+    location: Option<String>,
+    body: &impl Serialize,
+) -> Result<StoredResponse, ApiError> {
     let body = serde_json::to_string(body).map_err(ApiError::internal)?;
-    Ok(KeptAnswer { status: status.as_u16(), location, body })
+    Ok(StoredResponse { status: status.as_u16(), location, body })
 }
 
-/// Does `work` once for a request's key; a request without one is done each time. `work` writes its answer together with
-/// its effect by the [`Turn`] that it gets. What it refuses is not kept.
+/// Runs `work` once per idempotency key, or each time without a key. `work` commits its response together with its
+/// effects by the given [`IdempotencyLease`]. Errors are not stored.
 ///
 /// # Errors
-/// Those of `work`; `IDEMPOTENCY_MISMATCH`, `IDEMPOTENCY_IN_FLIGHT`; or the store does not answer.
-pub async fn once<F, Fut>(keys: &Keys, request: Option<KeyedRequest>, work: F) -> Result<Response, ApiError>
+/// Errors of `work`; `IDEMPOTENCY_MISMATCH`, `IDEMPOTENCY_IN_FLIGHT`; or the store is unavailable.
+pub async fn run_idempotent<F, Fut>(
+    keys: &IdempotencyKeys,
+    request: Option<IdempotentRequest>,
+    work: F,
+) -> Result<Response, ApiError>
 where
-    F: FnOnce(Option<Turn>) -> Fut,
-    Fut: Future<Output = Result<KeptAnswer, ApiError>>,
+    F: FnOnce(Option<IdempotencyLease>) -> Fut,
+    Fut: Future<Output = Result<StoredResponse, ApiError>>,
 {
     let Some(request) = request else { return respond(work(None).await?, false) };
     match keys.begin(&request).await? {
-        Begun::Go(turn) => {
-            let claim = turn.claim.clone();
+        Acquire::Acquired(turn) => {
+            let claim = turn.reference.clone();
             match work(Some(turn)).await {
-                Ok(answer) => respond(answer, false),
-                Err(refusal) => {
-                    if let Err(error) = keys.forget(&claim).await {
+                Ok(response) => respond(response, false),
+                Err(error) => {
+                    if let Err(error) = keys.release(&claim).await {
                         let error = crate::error_chain(&error);
-                        tracing::warn!(error, "an idempotency key stays taken until its lease runs out");
+                        tracing::warn!(error, "idempotency key not released; it is locked until its lease ends");
                     }
-                    Err(refusal)
+                    Err(error)
                 }
             }
         }
-        Begun::Done(answer) => respond(answer, true),
-        Begun::InFlight => {
-            let detail = "A request with this idempotency key is being carried out";
+        Acquire::Completed(response) => respond(response, true),
+        Acquire::InProgress => {
+            let detail = "A request with this idempotency key is in progress";
             Err(ApiError::new(ErrorCode::IdempotencyInFlight, detail))
         }
-        Begun::Mismatch => {
-            let detail = "The idempotency key was used for another request";
+        Acquire::KeyReused => {
+            let detail = "The idempotency key belongs to another request";
             Err(ApiError::new(ErrorCode::IdempotencyMismatch, detail))
         }
     }
 }
 
-fn respond(answer: KeptAnswer, replayed: bool) -> Result<Response, ApiError> {
-    let status = StatusCode::from_u16(answer.status).map_err(ApiError::internal)?;
+fn respond(response: StoredResponse, replayed: bool) -> Result<Response, ApiError> {
+    let status = StatusCode::from_u16(response.status).map_err(ApiError::internal)?;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(location) = answer.location {
+    if let Some(location) = response.location {
         headers.insert(LOCATION, HeaderValue::from_str(&location).map_err(ApiError::internal)?);
     }
     if replayed {
         headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     }
-    Ok((status, headers, answer.body).into_response())
+    Ok((status, headers, response.body).into_response())
 }

@@ -1,4 +1,4 @@
-//! A path with a trailing slash answers as the one without.
+//! Removal of trailing slashes from paths.
 
 use axum::Router;
 use axum::extract::Request;
@@ -6,11 +6,11 @@ use http::Uri;
 use http::uri::PathAndQuery;
 use tower::ServiceExt;
 
-/// Pages refer to their files by relative addresses, so their slash counts.
+/// Prefix of the documentation pages, which refer to their files by relative URLs and need the slash.
 const PAGES: &str = "/docs/";
 
-/// The router with trailing slashes taken off before it looks at the path: no redirect, which would lose a body.
-pub(super) fn without_trailing_slash(router: Router) -> Router {
+/// Wraps a router so that it ignores trailing slashes. A redirect would lose the body.
+pub(super) fn normalize_path(router: Router) -> Router {
     Router::new().fallback_service(router.map_request(strip))
 }
 
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_slash_goes() {
+    fn only_the_trailing_slash_is_removed() {
         for (from, to) in [
             ("/api/products/", Some("/api/products")),
             ("/api/products/?page=1&x=/", Some("/api/products?page=1&x=/")),

@@ -1,4 +1,4 @@
-//! The service's OpenAPI document, and a page to read and try it. Both work under any path that a gateway puts before them.
+//! OpenAPI document of a service, and a page to read and try it. Both work under any path prefix of a gateway.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, Parameter};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Server};
+use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Server};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_swagger_ui::Config;
 
@@ -24,22 +24,20 @@ use super::{ApiError, headers};
 /// Media type of errors.
 const PROBLEM_JSON: &str = "application/problem+json";
 
-/// What stands at the head of a service's OpenAPI document.
+/// Title and description of a service's OpenAPI document.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenApiInfo {
-    /// Such as `Order service`.
+    /// Title, such as `Order service`.
     pub title: &'static str,
-    /// What the service is for.
+    /// Description of the service.
     pub description: &'static str,
 }
 
-/// Adds what all services' documents have: the head, the bearer token, the form of a refusal.
+/// Adds the parts that all documents share: title, bearer token, problem responses.
 pub(super) fn complete(api: &mut OpenApi, info: OpenApiInfo, version: &str) {
-    info.title.clone_into(&mut api.info.title);
-    api.info.description = Some(info.description.to_owned());
-    version.clone_into(&mut api.info.version);
-    api.info.license = None;
-    // From the origin's root, so that the page works through a gateway too.
+    // A new head: utoipa fills in the author and license of this crate.
+    api.info = InfoBuilder::new().title(info.title).description(Some(info.description)).version(version).build();
+    // Relative to the origin, so that the page works through a gateway as well.
     api.servers = Some(vec![Server::new("/")]);
     let components = api.components.get_or_insert_default();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
@@ -52,14 +50,14 @@ pub(super) fn complete(api: &mut OpenApi, info: OpenApiInfo, version: &str) {
     for item in api.paths.paths.values_mut() {
         let calls = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
         for operation in calls.into_iter().flatten() {
-            add_refusal(operation);
+            add_error(operation);
             name_problem_type(operation);
             name_replays(operation);
         }
     }
 }
 
-/// Names the media type by which problems are sent (RFC 9457) wherever a response has one.
+/// Sets the media type of problems (RFC 9457) in all responses.
 fn name_problem_type(operation: &mut Operation) {
     let problem = RefOr::from(Ref::from_schema_name(Problem::name()));
     for response in operation.responses.responses.values_mut() {
@@ -72,7 +70,7 @@ fn name_problem_type(operation: &mut Operation) {
     }
 }
 
-/// Names the header of replayed responses on calls that take an idempotency key.
+/// Adds the header of replayed responses to operations that take an idempotency key.
 fn name_replays(operation: &mut Operation) {
     let is_key = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(parameter) if parameter.name.eq_ignore_ascii_case(IDEMPOTENCY_KEY));
     if !operation.parameters.iter().flatten().any(is_key) {
@@ -83,22 +81,22 @@ fn name_replays(operation: &mut Operation) {
         if status.starts_with('2') {
             let header = HeaderBuilder::new()
                 .schema(Some(ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["true"]))))
-                .description(Some("Sent if the response is that of an earlier request with the same key"))
+                .description(Some("Sent if the response repeats that of an earlier request with the same key"))
                 .build();
             response.headers.insert("Idempotency-Replayed".to_owned(), RefOr::T(header));
         }
     }
 }
 
-fn add_refusal(operation: &mut Operation) {
+fn add_error(operation: &mut Operation) {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build();
-    let refusal = ResponseBuilder::new().description("A refusal").content(PROBLEM_JSON, content).build();
-    operation.responses.responses.entry("default".to_owned()).or_insert_with(|| refusal.into());
+    let response = ResponseBuilder::new().description("Error").content(PROBLEM_JSON, content).build();
+    operation.responses.responses.entry("default".to_owned()).or_insert_with(|| response.into());
 }
 
 pub(super) fn routes(api: &OpenApi) -> Router {
     let document = api.to_json().unwrap_or_else(|error| {
-        tracing::error!(%error, "the OpenAPI document cannot be written");
+        tracing::error!(%error, "OpenAPI document not serialized");
         "{}".to_owned()
     });
     let document: Arc<str> = document.into();
@@ -117,7 +115,7 @@ pub(super) fn routes(api: &OpenApi) -> Router {
         }))
 }
 
-/// To the same path with a slash: relative, under the name by which the client asked for it.
+/// Redirects to the same path with a slash: relative, by the name that the client requested.
 async fn redirect(headers: HeaderMap) -> impl IntoResponse {
     let forwarded = headers.get("x-forwarded-path").and_then(|value| value.to_str().ok());
     let asked = forwarded.and_then(|path| path.rsplit('/').next()).filter(|name| is_plain(name)).unwrap_or("docs");
@@ -131,7 +129,7 @@ fn is_plain(name: &str) -> bool {
 fn file(name: &str, config: Arc<Config<'static>>) -> Response {
     match utoipa_swagger_ui::serve(name, config) {
         Ok(Some(file)) => ([(CONTENT_TYPE, file.content_type)], file.bytes.into_owned()).into_response(),
-        Ok(None) => ApiError::new(ErrorCode::NotFound, "There is nothing at this path").into_response(),
+        Ok(None) => ApiError::new(ErrorCode::NotFound, "Path not found").into_response(),
         Err(error) => ApiError::internal(error.to_string()).into_response(),
     }
 }

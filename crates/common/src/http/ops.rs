@@ -1,4 +1,4 @@
-//! Calls for those who run the fleet, the same for every service. The gateway does not lead to them.
+//! Endpoints for operators, the same for every service. The gateway does not route to them.
 
 use std::str::FromStr;
 
@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::extract::{AdminOnly, AdminOr, scope};
-use super::{ApiError, Checks, Json, Path};
+use super::{ApiError, Json, Path, Validator};
 use crate::auth::TokenVerifier;
 use crate::database::outbox::Outbox;
 use crate::fault::Faults;
@@ -26,13 +26,13 @@ mod state;
 
 use state::Ops;
 
-/// Rows of an audit that are answered at once.
-const MOST_ROWS: i64 = 500;
+/// Maximum number of audit rows per page.
+const MAX_ROWS: i64 = 500;
 
-/// Dead letters that are answered at once.
-const MOST_LETTERS: u32 = 1000;
+/// Maximum number of dead letters per response.
+const MAX_DEAD_LETTERS: u32 = 1000;
 
-/// The calls that every service has: how many events wait, the dead letters of the queues that it hears, its faults.
+/// Returns the endpoints that every service has: outbox state, dead letters of the consumed queues, faults.
 #[must_use]
 pub fn router(
     outbox: Outbox,
@@ -46,27 +46,27 @@ pub fn router(
         .routes(routes!(outbox_state))
         .routes(routes!(dead_letters))
         .routes(routes!(redrive))
-        .routes(routes!(drop_dead))
+        .routes(routes!(delete_dead_letter))
         .merge(faults::router())
         .with_state(Ops { outbox, bus, queues, verifier, clock, faults })
 }
 
-/// A message that was given up.
+/// Dead letter.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct DeadLetterView {
-    /// The event's id.
+    /// Id of the event.
     id: EventId,
-    /// The queue that it came by.
+    /// Queue of the message.
     queue: String,
-    /// The event's kind.
+    /// Type of the event.
     event: String,
-    /// Why it was given up.
+    /// Reason of the dead-lettering.
     reason: String,
-    /// How often it was tried.
+    /// Number of attempts.
     attempts: u32,
-    /// When it was given up.
+    /// Time of the dead-lettering.
     at: DateTime<Utc>,
-    /// What it carries, as far as it is JSON.
+    /// Content of the message, if it is JSON.
     message: Option<Value>,
 }
 
@@ -84,88 +84,88 @@ impl From<DeadLetter> for DeadLetterView {
     }
 }
 
-/// Messages of this service's queues that were given up
+/// Lists dead letters of this service's queues
 #[utoipa::path(get, path = "/ops/dead-letters", tag = "ops", security(("bearer" = [])), responses((status = 200, body = [DeadLetterView])))]
 async fn dead_letters(_caller: AdminOnly, State(ops): State<Ops>) -> Result<Json<Vec<DeadLetterView>>, ApiError> {
     let mut letters = Vec::new();
     for queue in ops.queues {
-        let dead = ops.bus.dead_letters(Some(queue.name), MOST_LETTERS).await.map_err(away)?;
+        let dead = ops.bus.dead_letters(Some(queue.name), MAX_DEAD_LETTERS).await.map_err(bus_unavailable)?;
         letters.extend(dead.into_iter().map(DeadLetterView::from));
     }
     Ok(Json(letters))
 }
 
-/// Puts a message that was given up back into its queue
+/// Moves a dead letter back to its queue
 #[utoipa::path(post, path = "/ops/dead-letters/{id}/redrive", tag = "ops", security(("bearer" = [])), params(("id" = EventId, Path)), responses((status = 204), (status = 404, body = contracts::Problem)))]
 async fn redrive(_caller: AdminOnly, State(ops): State<Ops>, Path(id): Path<EventId>) -> Result<StatusCode, ApiError> {
     for queue in ops.queues {
-        if ops.bus.redrive(queue.name, id).await.map_err(away)? {
-            tracing::info!(queue = queue.name, event_id = %id, "a dead letter was put back");
+        if ops.bus.redrive(queue.name, id).await.map_err(bus_unavailable)? {
+            tracing::info!(queue = queue.name, event_id = %id, "dead letter redriven");
             return Ok(StatusCode::NO_CONTENT);
         }
     }
-    Err(unknown())
+    Err(not_found())
 }
 
-/// Removes a message that was given up
+/// Deletes a dead letter
 #[utoipa::path(delete, path = "/ops/dead-letters/{id}", tag = "ops", security(("bearer" = [])), params(("id" = EventId, Path)), responses((status = 204), (status = 404, body = contracts::Problem)))]
-async fn drop_dead(
+async fn delete_dead_letter(
     _caller: AdminOnly,
     State(ops): State<Ops>,
     Path(id): Path<EventId>,
 ) -> Result<StatusCode, ApiError> {
     for queue in ops.queues {
-        if ops.bus.drop_dead(queue.name, id).await.map_err(away)? {
-            tracing::info!(queue = queue.name, event_id = %id, "a dead letter was removed");
+        if ops.bus.delete_dead_letter(queue.name, id).await.map_err(bus_unavailable)? {
+            tracing::info!(queue = queue.name, event_id = %id, "dead letter deleted");
             return Ok(StatusCode::NO_CONTENT);
         }
     }
-    Err(unknown())
+    Err(not_found())
 }
 
-fn away(error: BusError) -> ApiError {
-    ApiError::unavailable("The event bus does not answer", error)
+fn bus_unavailable(error: BusError) -> ApiError {
+    ApiError::unavailable("Event bus unavailable, retry later", error)
 }
 
-fn unknown() -> ApiError {
-    ApiError::new(ErrorCode::NotFound, "There is no such dead letter")
+fn not_found() -> ApiError {
+    ApiError::new(ErrorCode::NotFound, "Dead letter not found")
 }
 
-/// Which rows an auditor wants: those after an id, at most so many.
+/// Page of audit rows: those after an id, at most `limit`.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AuditPage {
-    /// The last id of the page before; none for the first page.
+    /// Last id of the previous page; absent for the first page.
     after: Option<String>,
-    /// Rows at the most.
+    /// Maximum number of rows.
     #[param(minimum = 1, maximum = 500, default = 500)]
     limit: Option<i64>,
 }
 
 impl AuditPage {
-    /// The last id of the page before, and how many rows are wanted.
+    /// Returns the last id of the previous page and the number of rows.
     ///
     /// # Errors
     /// `VALIDATION_FAILED`
     pub fn read<T: FromStr>(&self) -> Result<(Option<T>, i64), ApiError> {
-        let mut checks = Checks::new();
+        let mut validator = Validator::new();
         let after = match self.after.as_deref().filter(|after| !after.is_empty()).map(str::parse) {
             None => None,
             Some(Ok(after)) => Some(after),
             Some(Err(_)) => {
-                checks.fail("after", "must be an id");
+                validator.fail("after", "must be an id");
                 None
             }
         };
-        let limit = self.limit.unwrap_or(MOST_ROWS);
-        if !(1..=MOST_ROWS).contains(&limit) {
-            checks.fail("limit", format!("must be from 1 to {MOST_ROWS}"));
+        let limit = self.limit.unwrap_or(MAX_ROWS);
+        if !(1..=MAX_ROWS).contains(&limit) {
+            validator.fail("limit", format!("must be from 1 to {MAX_ROWS}"));
         }
-        checks.finish(Some((after, limit)))
+        validator.finish(Some((after, limit)))
     }
 }
 
-/// How many events wait to be published, and since when
+/// Returns the number of pending events and the age of the oldest one
 #[utoipa::path(get, path = "/ops/outbox", tag = "ops", security(("bearer" = [])), responses((status = 200, body = OutboxState)))]
 async fn outbox_state(_caller: AdminOr<scope::OpsRead>, State(ops): State<Ops>) -> Result<Json<OutboxState>, ApiError> {
     Ok(Json(ops.outbox.state(ops.clock.now()).await?))

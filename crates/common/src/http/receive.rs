@@ -1,5 +1,5 @@
-//! Reception of request bodies before their requests are handled. Bodies that are slow to arrive are bounded in number,
-//! bytes and time of their own, so that half-sent ones take no place from other requests.
+//! Reception of request bodies before their requests are handled. Slow bodies have their own limits of number, size and
+//! time, so they take no capacity from other requests.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -49,7 +49,7 @@ impl Reception {
         Self { bodies: Arc::new(Semaphore::new(MAX_BODIES)), kib: Arc::new(Semaphore::new(MAX_KIB)) }
     }
 
-    /// Returns the request with its whole body.
+    /// Receives the whole body of a request.
     pub(super) async fn receive(&self, request: Request) -> Result<Request, NotReceived> {
         if request.body().is_end_stream() {
             return Ok(request);
@@ -62,13 +62,13 @@ impl Reception {
     async fn read(&self, mut body: Body) -> Result<Bytes, NotReceived> {
         let begun = Instant::now();
         let mut received = BytesMut::new();
-        let mut held = Held { kib: None, body: None };
+        let mut held = InFlightGuard { kib: None, body: None };
         loop {
             let mut next = body.frame();
             let frame = match poll!(&mut next) {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => {
-                    // A body that comes with its head takes no place here.
+                    // A body that arrived with its head is not counted here.
                     self.hold_body(&mut held)?;
                     timeout_at(begun + allowed(received.len()), next).await.map_err(|_| too_slow())?
                 }
@@ -82,14 +82,14 @@ impl Reception {
         }
     }
 
-    fn hold_body(&self, held: &mut Held) -> Result<(), NotReceived> {
+    fn hold_body(&self, held: &mut InFlightGuard) -> Result<(), NotReceived> {
         if held.body.is_none() {
             held.body = Some(self.bodies.clone().try_acquire_owned().map_err(|_| NotReceived::Overload)?);
         }
         Ok(())
     }
 
-    fn hold_kib(&self, held: &mut Held, total: usize) -> Result<(), NotReceived> {
+    fn hold_kib(&self, held: &mut InFlightGuard, total: usize) -> Result<(), NotReceived> {
         let more = total.saturating_sub(held.kib.as_ref().map_or(0, OwnedSemaphorePermit::num_permits));
         if more == 0 {
             return Ok(());
@@ -104,20 +104,20 @@ impl Reception {
     }
 }
 
-/// Parts of the limits that one body takes up.
-struct Held {
+/// Shares of the limits that one body occupies.
+struct InFlightGuard {
     kib: Option<OwnedSemaphorePermit>,
     body: Option<OwnedSemaphorePermit>,
 }
 
-/// Time from its head until a body of which so many bytes arrived must go on.
+/// Returns the time after the head at which a body with this number of received bytes must continue.
 fn allowed(bytes: usize) -> Duration {
     let at_rate = Duration::from_secs(1) * u32::try_from(bytes).unwrap_or(u32::MAX) / MIN_RATE;
     (GRACE + at_rate).min(MAX_TIME)
 }
 
 fn too_slow() -> NotReceived {
-    let detail = "The body was not received in time";
+    let detail = "Request body timed out";
     NotReceived::Rejected(ApiError::new(ErrorCode::RequestTimeout, detail))
 }
 
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_may_take_longer_the_more_of_it_arrived() {
+    fn allowed_time_grows_with_received_bytes() {
         assert_eq!(allowed(0), Duration::from_secs(5));
         assert_eq!(allowed(2048), Duration::from_secs(7));
         assert_eq!(allowed(256 * 1024), MAX_TIME);

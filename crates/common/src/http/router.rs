@@ -12,47 +12,51 @@ use http::{HeaderValue, Method};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa_axum::router::OpenApiRouter;
 
-use super::limits::guard;
-use super::load_shed::{Places, shed};
-use super::normalize_path::without_trailing_slash;
-use super::ops::faults::strike;
+use super::limits::request_limits;
+use super::load_shed::{ConcurrencyLimit, load_shed};
+use super::normalize_path::normalize_path;
+use super::ops::faults::inject;
 use super::settings::HttpSettings;
-use super::telemetry::{Observer, observe};
+use super::telemetry::{RequestTelemetry, request_telemetry};
 use super::{Health, OpenApiInfo, health, openapi};
 use crate::task::request_context::REQUEST_ID;
 use crate::telemetry::metrics::Metrics;
 
-/// How long a browser may keep the answer about an origin.
+/// Maximum time that a browser caches a preflight response.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(3600);
 
-/// A service's routes with all that every service has: the calls about its health, its metrics and its documentation, and
-/// the layers.
-pub fn finish(router: OpenApiRouter, info: OpenApiInfo, settings: &HttpSettings, health: Health) -> Router {
+/// Adds the endpoints for health, metrics and documentation, and the layers that all services share.
+pub fn with_platform_layers(
+    router: OpenApiRouter,
+    info: OpenApiInfo,
+    settings: &HttpSettings,
+    health: Health,
+) -> Router {
     let (router, mut api) = router.split_for_parts();
     openapi::complete(&mut api, info, &settings.version);
     let metrics = settings.metrics.clone();
     let render = move || std::future::ready(rendered(&metrics));
     let router = if settings.faults.can_be_set() {
-        router.layer(from_fn_with_state(settings.faults.clone(), strike))
+        router.layer(from_fn_with_state(settings.faults.clone(), inject))
     } else {
         router
     };
     let mut router = router
-        // Only the service's own calls: whoever looks at its health and metrics must get through when it has most to do.
-        .layer(from_fn_with_state(Arc::new(Places::new(settings)), shed))
+        // Applies to the service's own endpoints only: health and metrics must be reachable under load.
+        .layer(from_fn_with_state(Arc::new(ConcurrencyLimit::new(settings)), load_shed))
         .merge(health::routes(settings, health))
         .merge(openapi::routes(&api))
         .route("/metrics", get(render))
-        // Innermost: the body's size, the deadline, panics.
-        .layer(from_fn_with_state(settings.in_flight.clone(), guard));
+        // Innermost: body size, deadline, panics.
+        .layer(from_fn_with_state(settings.in_flight.clone(), request_limits));
     if !settings.allowed_origins.is_empty() {
-        // Around the guard, so that a browser can read its refusals too.
+        // Outside the limits, so that browsers can read their errors as well.
         router = router.layer(cors(&settings.allowed_origins));
     }
-    // Outermost of those that know the route: id, trace, log, metric, form of refusals.
-    let router = router.layer(from_fn_with_state(Arc::new(Observer::new(settings)), observe));
-    // Before anything looks at the path.
-    without_trailing_slash(router)
+    // Outermost layer that knows the route: id, trace, log, metric, problem responses.
+    let router = router.layer(from_fn_with_state(Arc::new(RequestTelemetry::new(settings)), request_telemetry));
+    // Before any layer reads the path.
+    normalize_path(router)
 }
 
 fn rendered(metrics: &Metrics) -> impl IntoResponse + use<> {

@@ -1,4 +1,4 @@
-//! How a service serves HTTP.
+//! Settings of a service's HTTP server.
 
 use std::time::Duration;
 
@@ -10,38 +10,38 @@ use crate::fault::Faults;
 use crate::telemetry::clock::SharedClock;
 use crate::telemetry::metrics::Metrics;
 
-/// The time that a request may take, unless its caller gives it less.
+/// Default time limit of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// Requests that are handled at once. Each may hold a body and wait for one of some ten connections to a store, so that
-/// the last of so many waits for a small part of a second where the store is well.
-const MOST_REQUESTS: usize = 256;
-/// How a service serves HTTP. Clones share what is counted.
+/// Maximum number of concurrent requests. Each may hold a body and wait for one of about ten connections to a store, so
+/// the last one waits for a fraction of a second while the store is fast.
+const MAX_CONCURRENT_REQUESTS: usize = 256;
+/// Settings of a service's HTTP server. Clones share the counters.
 #[derive(Clone)]
 pub struct HttpSettings {
-    /// The service's name.
+    /// Name of the service.
     pub service: &'static str,
-    /// Its version.
+    /// Version of the service.
     pub version: String,
-    /// Where requests are counted.
+    /// Metrics of requests.
     pub metrics: Metrics,
-    /// The time.
+    /// Clock.
     pub clock: SharedClock,
-    /// Proxies whose `X-Forwarded-For` counts.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: TrustedProxies,
-    /// Origins that browsers may call from; none if a gateway sees to it.
+    /// Origins for CORS; none if a gateway handles it.
     pub allowed_origins: Vec<String>,
-    /// The time that a request may take.
+    /// Time limit of a request.
     pub request_timeout: Duration,
-    /// Requests that are handled at once, beside those about health and metrics; more are refused with 503.
-    pub most_requests: usize,
-    /// What an operator may put in.
+    /// Maximum number of concurrent requests, except for health and metrics; more are rejected with 503.
+    pub max_concurrent_requests: usize,
+    /// Injected faults.
     pub faults: Faults,
-    /// Handlers that may write: each runs to its end, also when its client has gone away.
+    /// Mutating handlers in progress, each of which completes even if its client disconnects.
     pub in_flight: TaskTracker,
 }
 
 impl HttpSettings {
-    /// What the configuration says, and defaults for the rest.
+    /// Creates settings from the configuration, with defaults for the rest.
     #[must_use]
     pub fn new(config: &PlatformConfig, metrics: Metrics, clock: SharedClock) -> Self {
         Self {
@@ -52,7 +52,7 @@ impl HttpSettings {
             trusted_proxies: TrustedProxies::new(config.trusted_proxies.iter().cloned()),
             allowed_origins: config.allowed_origins.clone(),
             request_timeout: REQUEST_TIMEOUT,
-            most_requests: MOST_REQUESTS,
+            max_concurrent_requests: MAX_CONCURRENT_REQUESTS,
             faults: Faults::off(),
             in_flight: TaskTracker::new(),
         }

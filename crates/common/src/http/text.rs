@@ -1,20 +1,20 @@
-//! Rules for text that people type: Unicode normalisation, control characters and invisible characters.
+//! Rules for text that people type: Unicode normalization, control characters and invisible characters.
 
 use std::borrow::Cow;
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
-/// Braille pattern blank: looks like a space, and separates words in braille.
+/// Braille pattern blank, which looks like a space and separates words in braille.
 const BRAILLE_BLANK: char = '\u{2800}';
-/// The zero-width non-joiner and the zero-width joiner: spelling of several scripts, and parts of emoji.
+/// Zero-width non-joiner and zero-width joiner, which belong to the spelling of several scripts and to emoji.
 const JOINERS: &[char] = &['\u{200c}', '\u{200d}'];
 /// Form of a text field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextKind {
-    /// One line: neither line breaks nor tabs.
+    /// Single line: neither line breaks nor tabs.
     SingleLine,
-    /// Several lines: line feeds and tabs are allowed.
+    /// Multiple lines: line feeds and tabs are allowed.
     MultiLine,
 }
 
@@ -35,7 +35,7 @@ pub fn normalize(text: &str) -> String {
     if is_blank(&text) { String::new() } else { text.trim().replace("\r\n", "\n") }
 }
 
-/// Returns true if nothing of the text can be seen.
+/// Returns whether no character of the text is visible.
 #[must_use]
 pub fn is_blank(text: &str) -> bool {
     text.chars().all(|char| {
@@ -48,10 +48,10 @@ pub fn is_blank(text: &str) -> bool {
     })
 }
 
-/// Checks that a normalised text has no character that its kind forbids.
+/// Checks that a normalized text has no character that its kind forbids.
 ///
 /// # Errors
-/// The rule that is broken, to read after the field's name.
+/// Returns the broken rule, to follow the field's name.
 pub fn check(text: &str, kind: TextKind) -> Result<(), &'static str> {
     let mut chars = text.chars().peekable();
     let mut before = None;
@@ -76,8 +76,8 @@ pub fn check(text: &str, kind: TextKind) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Returns true for format characters that are not seen (zero-width spaces, direction overrides, soft hyphens, tags) and
-/// for all else that Unicode ignores or leaves empty (`Default_Ignorable_Code_Point`), but for joiners and variation
+/// Returns whether a character is invisible: format characters (zero-width spaces, direction overrides, soft hyphens,
+/// tags) and others that Unicode ignores or leaves empty (`Default_Ignorable_Code_Point`), except joiners and variation
 /// selectors.
 fn is_invisible(char: char) -> bool {
     if char.is_ascii() || JOINERS.contains(&char) {
@@ -86,8 +86,8 @@ fn is_invisible(char: char) -> bool {
     (char.general_category() == GeneralCategory::Format && !precedes_number(char)) || is_ignorable(char)
 }
 
-/// Ignorable characters of other categories than Cf: fillers of Hangul, vowels of Khmer, selectors of Mongolian, and what
-/// is reserved for later ones.
+/// Returns whether a character outside Cf is ignorable: Hangul fillers, Khmer vowels, Mongolian selectors, and reserved
+/// ones.
 fn is_ignorable(char: char) -> bool {
     matches!(
         char,
@@ -96,7 +96,7 @@ fn is_ignorable(char: char) -> bool {
     )
 }
 
-/// Returns true for visible signs whose category is Cf all the same (`Prepended_Concatenation_Mark`).
+/// Returns whether a visible sign has the category Cf (`Prepended_Concatenation_Mark`).
 fn precedes_number(char: char) -> bool {
     matches!(
         char,
@@ -108,7 +108,7 @@ fn is_variation_selector(char: char) -> bool {
     matches!(char, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
-/// Returns true if a joiner may stand beside this character: scripts from Hebrew on, and emoji, never Latin, Greek or
+/// Returns whether a joiner is valid beside this character: scripts from Hebrew on, and emoji, but not Latin, Greek or
 /// Cyrillic, where a joiner only hides.
 fn takes_joiner(char: char) -> bool {
     char >= '\u{590}'
@@ -118,10 +118,16 @@ fn takes_joiner(char: char) -> bool {
         && !is_ignorable(char)
 }
 
-/// Returns true if this character has variants: ideographs, symbols, and the digits and signs of keycaps.
+/// Returns whether this character has variants: ideographs, symbols, and the digits and signs of keycaps.
 fn takes_variation_selector(char: char) -> bool {
     let keycap = char.is_ascii_digit() || matches!(char, '#' | '*');
     keycap || (!char.is_ascii() && !char.is_whitespace() && !is_variation_selector(char) && !JOINERS.contains(&char))
+}
+
+/// Returns bytes in lowercase hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -161,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn line_breaks_and_tabs_stand_in_multi_line_texts_only() {
+    fn line_breaks_and_tabs_are_valid_in_multi_line_texts_only() {
         assert_eq!(single("A\nBcc: x@example.com"), Err("must not have line breaks or tabs"));
         for text in ["a\nb", "a\tb", "a\r\nb"] {
             assert_eq!(single(text), Err("must not have line breaks or tabs"), "{text:?}");
@@ -183,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn invisible_characters_are_rejected_and_alone_they_are_nothing() {
+    fn invisible_characters_are_rejected_and_count_as_empty_alone() {
         let ranges = [
             '\u{ad}'..='\u{ad}',
             '\u{34f}'..='\u{34f}',
@@ -210,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn joiners_and_selectors_stand_inside_of_what_they_shape() {
+    fn joiners_and_selectors_are_valid_beside_the_characters_they_shape() {
         for text in ["\u{200d}👩", "👩\u{200d}", "👩\u{200d}\u{200d}💻", "é\u{200d}é", "ж\u{200c}ж", "a\u{fe0f}"]
         {
             assert_eq!(single(text), Err("must not have invisible characters"), "{text:?}");
@@ -219,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn composed_and_decomposed_forms_are_one() {
+    fn composed_and_decomposed_forms_are_equal() {
         assert_eq!(single("Cafe\u{301}").as_deref(), Ok("Café"));
         assert_eq!(single("\u{212b}ngstro\u{308}m").as_deref(), Ok("Ångström"));
         assert_eq!(nfc("Café"), "Café");

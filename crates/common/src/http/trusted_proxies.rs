@@ -1,4 +1,4 @@
-//! Proxies whose `X-Forwarded-For` counts.
+//! Proxies whose `X-Forwarded-For` is trusted.
 
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use tokio::time::Instant;
 
 use crate::config::TrustedProxy;
-use crate::task::worker::{Next, Worker, WorkerError};
+use crate::task::worker::{NextRun, Worker, WorkerError};
 
 /// Time between two resolutions of the names.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
@@ -26,17 +26,17 @@ struct Resolved {
     addresses: Vec<IpAddr>,
 }
 
-/// Trusted proxies, with the addresses that their names had last. Clones share them.
+/// Trusted proxies, with the last resolved addresses of their names. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies {
     networks: Arc<[IpNet]>,
     names: Arc<[String]>,
-    /// By the index of the name.
+    /// Resolved addresses by the index of the name.
     resolved: Arc<RwLock<Vec<Option<Resolved>>>>,
 }
 
 impl TrustedProxies {
-    /// Creates them without addresses of the names, which [`resolve`](Self::resolve) finds.
+    /// Creates trusted proxies whose names [`resolve`](Self::resolve) resolves.
     #[must_use]
     pub fn new(entries: impl IntoIterator<Item = TrustedProxy>) -> Self {
         let (mut networks, mut names) = (Vec::new(), Vec::new());
@@ -62,7 +62,7 @@ impl TrustedProxies {
         }
     }
 
-    /// Resolves the names anew. The addresses of a name that cannot be resolved are kept for a minute.
+    /// Resolves the names again. The addresses of a name that cannot be resolved are used for a minute.
     pub async fn resolve(&self) {
         let found = join_all(self.names.iter().map(|name| lookup(name))).await;
         let now = Instant::now();
@@ -71,11 +71,11 @@ impl TrustedProxies {
             match found {
                 Ok(addresses) => *resolved = Some(Resolved { at: now, addresses }),
                 Err(error) => {
-                    tracing::debug!(server.address = name, error, "trusted proxy cannot be resolved");
+                    tracing::debug!(server.address = name, error, "trusted proxy not resolved");
                     if resolved.as_ref().is_some_and(|resolved| now - resolved.at >= STALE_AFTER) {
                         tracing::warn!(
                             server.address = name,
-                            "trusted proxy no longer resolved, its addresses are dropped"
+                            "trusted proxy not resolved for too long; addresses dropped"
                         );
                         *resolved = None;
                     }
@@ -84,7 +84,7 @@ impl TrustedProxies {
         }
     }
 
-    /// Returns the worker that resolves the names every five seconds; none where there are no names.
+    /// Returns the worker that resolves the names every five seconds; none without names.
     #[must_use]
     pub fn resolver(&self) -> Option<Arc<dyn Worker>> {
         (!self.names.is_empty()).then(|| Arc::new(Resolver(self.clone())) as Arc<dyn Worker>)
@@ -105,9 +105,9 @@ impl Worker for Resolver {
         "trusted-proxy-resolver"
     }
 
-    async fn step(&self) -> Result<Next, WorkerError> {
+    async fn step(&self) -> Result<NextRun, WorkerError> {
         self.0.resolve().await;
-        Ok(Next::Idle)
+        Ok(NextRun::OnWake)
     }
 
     fn interval(&self) -> Duration {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn addresses_of_a_name_count_until_they_are_stale() {
+    async fn addresses_of_a_name_are_trusted_until_they_are_stale() {
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
         let proxies =
             TrustedProxies::new(["localhost", "proxy.invalid", "192.0.2.0/24"].map(|text| text.parse().unwrap()));
@@ -142,7 +142,7 @@ mod tests {
         assert!(proxies.contains(ip("127.0.0.1")) && !proxies.contains(ip("198.51.100.1")));
         assert!(proxies.resolver().is_some());
 
-        // A name that was resolved once and is not found any more.
+        // Name that was resolved once and no longer exists.
         let gone = |at| Some(Resolved { at, addresses: vec![ip("203.0.113.1")] });
         proxies.resolved.write().unwrap()[1] = gone(Instant::now());
         proxies.resolve().await;

@@ -1,4 +1,4 @@
-//! Rules of input. All problems are told at once, each under its field.
+//! Validation of input. All problems are reported at once, each under its field.
 
 use std::ops::RangeInclusive;
 
@@ -8,48 +8,48 @@ use serde_json::value::RawValue;
 use super::{ApiError, free_json};
 use crate::http::text::{self, TextKind};
 
-/// The longest e-mail address (RFC 5321, section 4.5.3.1), and the longest part of it before the `@`, in characters.
+/// Maximum length of an e-mail address (RFC 5321, section 4.5.3.1), and of the part before the `@`, in characters.
 const MAX_EMAIL: usize = 254;
 const MAX_EMAIL_LOCAL: usize = 64;
 
-/// Collects what is wrong with an input. Each method that reads a value answers `None` once it has noted a problem.
+/// Checks that collects the problems of an input. A method returns `None` if it recorded a problem.
 #[derive(Debug)]
-pub struct Checks {
+pub struct Validator {
     status: u16,
     errors: Vec<FieldError>,
 }
 
-impl Default for Checks {
+impl Default for Validator {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Checks {
-    /// Problems are answered with 400.
+impl Validator {
+    /// Creates a validator whose problems are rejected with 400.
     #[must_use]
     pub const fn new() -> Self {
         Self { status: 400, errors: Vec::new() }
     }
 
-    /// Problems are answered with 422, as the order service does for bodies.
+    /// Creates a validator whose problems are rejected with 422, as the order service does for bodies.
     #[must_use]
     pub const fn unprocessable() -> Self {
         Self { status: 422, errors: Vec::new() }
     }
 
-    /// Notes a problem; `message` reads on after the field's name: `must be at least 1`.
+    /// Records a problem; `message` follows the field's name: `must be at least 1`.
     pub fn fail(&mut self, field: impl Into<String>, message: impl Into<String>) {
         self.errors.push(FieldError { field: field.into(), message: message.into() });
     }
 
-    /// Whether nothing was noted so far.
+    /// Returns whether no problem was recorded so far.
     #[must_use]
     pub fn is_ok(&self) -> bool {
         self.errors.is_empty()
     }
 
-    /// A value that must be there.
+    /// Validates that a value is present.
     pub fn required<T>(&mut self, field: impl Into<String>, value: Option<T>) -> Option<T> {
         if value.is_none() {
             self.fail(field, "is required");
@@ -57,8 +57,8 @@ impl Checks {
         value
     }
 
-    /// Returns a single-line text that must be there, normalised ([`crate::http::text::normalize`]). `chars` bounds its length
-    /// after that, in characters.
+    /// Validates a required single-line text and normalizes it ([`crate::http::text::normalize`]). `chars` bounds the
+    /// normalized length in characters.
     pub fn text(
         &mut self,
         field: impl Into<String>,
@@ -68,13 +68,13 @@ impl Checks {
         self.text_of(TextKind::SingleLine, field.into(), value, chars)
     }
 
-    /// Returns a single-line text that may be left out; one that is empty counts as left out.
+    /// Validates an optional single-line text; an empty one counts as absent.
     pub fn optional_text(&mut self, field: impl Into<String>, value: Option<String>, max: usize) -> Option<String> {
         let value = value.filter(|text| !text::is_blank(text))?;
         self.text(field, Some(value), 0..=max)
     }
 
-    /// Returns a text that must be there and may have line feeds and tabs, normalised as that of [`Checks::text`].
+    /// Validates a required text with line feeds and tabs, normalized as by [`Validator::text`].
     pub fn multiline_text(
         &mut self,
         field: impl Into<String>,
@@ -84,7 +84,7 @@ impl Checks {
         self.text_of(TextKind::MultiLine, field.into(), value, chars)
     }
 
-    /// Returns a text that may be left out and may have line feeds and tabs; one that is empty counts as left out.
+    /// Validates an optional text with line feeds and tabs; an empty one counts as absent.
     pub fn optional_multiline_text(
         &mut self,
         field: impl Into<String>,
@@ -118,8 +118,8 @@ impl Checks {
         None
     }
 
-    /// A JSON object of any content that may be left out, as the text that was sent, of at most `max` bytes and 32 levels,
-    /// with valid Unicode and finite numbers.
+    /// Validates an optional JSON object and returns its text as sent, of at most `max` bytes and 32 levels, with valid
+    /// Unicode and finite numbers.
     pub fn json_object(&mut self, field: &str, value: Option<Box<RawValue>>, max: usize) -> Option<String> {
         let text = value?.get().to_owned();
         if !text.starts_with('{') {
@@ -132,7 +132,7 @@ impl Checks {
         Some(text)
     }
 
-    /// A whole number that must be there.
+    /// Validates a required whole number.
     pub fn integer(&mut self, field: impl Into<String>, value: Option<i64>, range: RangeInclusive<i64>) -> Option<i64> {
         let field = field.into();
         let number = self.required(field.as_str(), value)?;
@@ -146,7 +146,7 @@ impl Checks {
         None
     }
 
-    /// An e-mail address that must be there, in its one form ([`normalize_email`]).
+    /// Validates a required e-mail address and normalizes it ([`normalize_email`]).
     pub fn email(&mut self, field: impl Into<String>, value: Option<String>) -> Option<String> {
         let field = field.into();
         let email = normalize_email(&self.required(field.as_str(), value)?);
@@ -156,21 +156,21 @@ impl Checks {
         email
     }
 
-    /// Ends the checks.
+    /// Ends the validation.
     ///
     /// # Errors
-    /// If any problem was noted; an internal error if there is no value although none was.
+    /// At least one problem was recorded; an internal error if the value is missing without one.
     pub fn finish<T>(self, value: Option<T>) -> Result<T, ApiError> {
         match value {
             Some(value) if self.errors.is_empty() => Ok(value),
-            None if self.errors.is_empty() => Err(ApiError::internal("input was refused without a reason")),
+            None if self.errors.is_empty() => Err(ApiError::internal("validation failed without a problem")),
             _ => Err(ApiError::validation(self.errors).status(self.status)),
         }
     }
 }
 
-/// Whether it has the form of an address that mail can be sent to over the internet. Quoted local parts and bare host
-/// names are none.
+/// Returns whether a text is an e-mail address that the internet can deliver to, without quoted local parts and bare
+/// host names.
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let local_ok = text::check(local, TextKind::SingleLine).is_ok()
@@ -191,15 +191,15 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-/// Returns the one form of an e-mail address, in which equal addresses are equal: without white space around it, in NFC
-/// and lower case, its domain as IDNA's A-labels (UTS #46). `None` if it is not an address.
+/// Normalizes an e-mail address, so that equal addresses are equal texts: trimmed, in NFC and lower case, the domain as
+/// IDNA A-labels (UTS #46). `None` if it is not a valid address.
 #[must_use]
 pub fn normalize_email(text: &str) -> Option<String> {
     use idna::AsciiDenyList;
     use unicode_normalization::UnicodeNormalization as _;
 
     let (local, domain) = text.trim().rsplit_once('@')?;
-    // A letter in lower case need not be composed.
+    // Lower-casing may leave a letter decomposed.
     let local: String = local.nfc().collect::<String>().to_lowercase().nfc().collect();
     let domain = idna::domain_to_ascii_cow(domain.as_bytes(), AsciiDenyList::STD3).ok()?;
     Some(format!("{local}@{domain}")).filter(|email| is_email(email))
@@ -212,24 +212,24 @@ mod tests {
     use super::*;
 
     fn text(value: &str, chars: RangeInclusive<usize>) -> Result<String, String> {
-        let mut checks = Checks::new();
-        let value = checks.text("name", Some(value.to_owned()), chars);
-        checks.finish(value).map_err(|error| error.errors()[0].message.clone())
+        let mut validator = Validator::new();
+        let value = validator.text("name", Some(value.to_owned()), chars);
+        validator.finish(value).map_err(|error| error.errors()[0].message.clone())
     }
 
     #[test]
-    fn all_problems_are_told_at_once() {
-        let mut checks = Checks::unprocessable();
-        let name = checks.text("name", None, 1..=10);
-        let quantity = checks.integer("items[0].quantity", Some(0), 1..=i64::MAX);
-        assert!(!checks.is_ok());
-        let error = checks.finish(name.zip(quantity)).unwrap_err();
+    fn all_problems_are_reported_at_once() {
+        let mut validator = Validator::unprocessable();
+        let name = validator.text("name", None, 1..=10);
+        let quantity = validator.integer("items[0].quantity", Some(0), 1..=i64::MAX);
+        assert!(!validator.is_ok());
+        let error = validator.finish(name.zip(quantity)).unwrap_err();
         assert_eq!((error.code(), error.status_code().as_u16()), (ErrorCode::ValidationFailed, 422));
         assert_eq!(error.to_string(), "name is required; items[0].quantity must be at least 1");
     }
 
     #[test]
-    fn a_text_is_trimmed_and_measured_in_characters() {
+    fn text_is_trimmed_and_measured_in_characters() {
         assert_eq!(text("  Zoe\u{308} B ", 1..=5).as_deref(), Ok("Zoë B"));
         assert_eq!(text("ääää", 1..=4).as_deref(), Ok("ääää"));
         assert_eq!(text("äääää", 1..=4).unwrap_err(), "must have at most 4 characters");
@@ -244,45 +244,45 @@ mod tests {
     }
 
     #[test]
-    fn a_multi_line_text_may_have_line_feeds_and_tabs() {
-        let mut checks = Checks::new();
+    fn multi_line_text_may_have_line_feeds_and_tabs() {
+        let mut validator = Validator::new();
         let sent = Some(" a\r\nb\tc ".to_owned());
-        assert_eq!(checks.multiline_text("notes", sent, 1..=5).as_deref(), Some("a\nb\tc"));
-        assert_eq!(checks.optional_multiline_text("notes", Some("\n\u{200b}".to_owned()), 5), None);
-        assert!(checks.is_ok());
-        assert_eq!(checks.optional_multiline_text("notes", Some("a\u{202e}b".to_owned()), 5), None);
-        assert!(!checks.is_ok());
+        assert_eq!(validator.multiline_text("notes", sent, 1..=5).as_deref(), Some("a\nb\tc"));
+        assert_eq!(validator.optional_multiline_text("notes", Some("\n\u{200b}".to_owned()), 5), None);
+        assert!(validator.is_ok());
+        assert_eq!(validator.optional_multiline_text("notes", Some("a\u{202e}b".to_owned()), 5), None);
+        assert!(!validator.is_ok());
     }
 
     #[test]
-    fn an_optional_text_may_be_missing_or_empty() {
-        let mut checks = Checks::new();
-        assert_eq!(checks.optional_text("title", None, 3), None);
-        assert_eq!(checks.optional_text("title", Some("  ".to_owned()), 3), None);
-        assert_eq!(checks.optional_text("title", Some("\u{200b}\u{2060}".to_owned()), 3), None);
-        assert_eq!(checks.optional_text("title", Some("abc".to_owned()), 3).as_deref(), Some("abc"));
-        assert!(checks.is_ok());
-        assert_eq!(checks.optional_text("title", Some("abcd".to_owned()), 3), None);
-        assert!(!checks.is_ok());
+    fn optional_text_may_be_absent_or_empty() {
+        let mut validator = Validator::new();
+        assert_eq!(validator.optional_text("title", None, 3), None);
+        assert_eq!(validator.optional_text("title", Some("  ".to_owned()), 3), None);
+        assert_eq!(validator.optional_text("title", Some("\u{200b}\u{2060}".to_owned()), 3), None);
+        assert_eq!(validator.optional_text("title", Some("abc".to_owned()), 3).as_deref(), Some("abc"));
+        assert!(validator.is_ok());
+        assert_eq!(validator.optional_text("title", Some("abcd".to_owned()), 3), None);
+        assert!(!validator.is_ok());
     }
 
     #[test]
-    fn a_number_has_its_bounds_named() {
+    fn number_out_of_bounds_is_reported_with_them() {
         for (number, range, message) in [
             (0, 1..=5, "must be from 1 to 5"),
             (0, 1..=i64::MAX, "must be at least 1"),
             (6, i64::MIN..=5, "must be at most 5"),
         ] {
-            let mut checks = Checks::new();
-            assert_eq!(checks.integer("rating", Some(number), range), None);
-            assert_eq!(checks.finish(Some(())).unwrap_err().errors()[0].message, message);
+            let mut validator = Validator::new();
+            assert_eq!(validator.integer("rating", Some(number), range), None);
+            assert_eq!(validator.finish(Some(())).unwrap_err().errors()[0].message, message);
         }
-        assert_eq!(Checks::new().integer("rating", Some(5), 1..=5), Some(5));
+        assert_eq!(Validator::new().integer("rating", Some(5), 1..=5), Some(5));
     }
 
     #[test]
-    fn an_email_is_trimmed_and_in_lower_case() {
-        let email = |text: &str| Checks::new().email("email", Some(text.to_owned()));
+    fn email_is_trimmed_and_lower_cased() {
+        let email = |text: &str| Validator::new().email("email", Some(text.to_owned()));
         assert_eq!(email(" Ada.Love+x@Example.COM ").as_deref(), Some("ada.love+x@example.com"));
         for same in
             ["Zoe\u{308}@B\u{fc}cher.example", "zo\u{eb}@bu\u{308}cher.example", "ZO\u{cb}@XN--bcher-KVA.example"]
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_missing_without_a_reason_is_a_fault_of_ours() {
-        assert_eq!(Checks::new().finish(None::<()>).unwrap_err().code(), ErrorCode::Internal);
+    fn missing_value_without_a_problem_is_an_internal_error() {
+        assert_eq!(Validator::new().finish(None::<()>).unwrap_err().code(), ErrorCode::Internal);
     }
 }

@@ -1,7 +1,7 @@
-//! The bus port: durable topic exchanges and a queue per consumer.
+//! Event bus: durable topic exchanges and a queue per consumer.
 //!
-//! `publish` answers once a message is durable. A message is delivered until it is settled; what decides about giving
-//! up is the message's own count, which rises only by a fault of the message.
+//! `publish` returns once a message is durable. A message is delivered until it is settled. Its own attempt count,
+//! which only failures of the message itself increase, decides when it is dead-lettered.
 
 use std::sync::Arc;
 
@@ -21,11 +21,11 @@ mod sqlite;
 pub use crate::config::urls::{AmqpUrl, BusUrl};
 pub use amqp::AmqpBus;
 pub use backend::{BusBackend, Subscription};
-pub use delivery::{Delivery, Settle};
+pub use delivery::{Acknowledger, Delivery};
 pub use message::{BusError, DeadLetter, Message};
 pub use sqlite::SqliteBus;
 
-/// The fleet's bus. Clones share it.
+/// Event bus of the fleet. Clones share it.
 #[derive(Clone)]
 pub struct Bus {
     backend: Arc<dyn BusBackend>,
@@ -35,10 +35,10 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Opens the bus that this address names, and declares the whole topology of the fleet.
+    /// Opens the bus at this address and declares the topology of the fleet.
     ///
     /// # Errors
-    /// If it cannot be opened.
+    /// The bus cannot be opened.
     pub async fn connect(url: &BusUrl, metrics: &Metrics, clock: SharedClock) -> Result<Self, BusError> {
         let backend: Arc<dyn BusBackend> = match url {
             BusUrl::Sqlite(path) => SqliteBus::shared(path, clock).await?,
@@ -47,13 +47,13 @@ impl Bus {
         Self::new(backend, metrics).await
     }
 
-    /// Over any adapter; declares the whole topology of the fleet.
+    /// Creates a bus over an adapter and declares the topology of the fleet.
     ///
     /// # Errors
-    /// If it cannot be declared.
+    /// The topology cannot be declared.
     pub async fn new(backend: Arc<dyn BusBackend>, metrics: &Metrics) -> Result<Self, BusError> {
         backend.declare(EXCHANGES, QUEUES).await?;
-        let help = "Messages handed to the bus, by kind and outcome.";
+        let help = "Published messages by event type and outcome.";
         let published = metrics.counter_vec("messaging_published_total", help, &["event_type", "outcome"]);
         Ok(Self { backend, metrics: metrics.clone(), published, service: "" })
     }
@@ -65,13 +65,13 @@ impl Bus {
         self
     }
 
-    /// The bus as `service` uses it: its spans say so, and what it publishes is shown from the start.
+    /// Returns the bus for a service: its spans carry the service's name, and its metrics exist from the start.
     #[must_use]
-    pub(crate) fn of(mut self, service: &'static str) -> Self {
+    pub(crate) fn for_service(mut self, service: &'static str) -> Self {
         self.service = service;
-        let own =
+        let publishes =
             |kind: &&EventType| kind.exchange().trim_end_matches(".events") == service.trim_end_matches("-service");
-        for kind in EventType::ALL.iter().filter(own) {
+        for kind in EventType::ALL.iter().filter(publishes) {
             for outcome in ["ok", "error"] {
                 let _ = self.published.with_label_values(&[kind.as_str(), outcome]);
             }
@@ -79,26 +79,25 @@ impl Bus {
         self
     }
 
-    /// Who uses it.
+    /// Returns the name of the service that uses the bus.
     pub(crate) const fn service(&self) -> &'static str {
         self.service
     }
 
-    /// Its kind, for spans.
+    /// Returns the `messaging.system` for spans.
     pub(crate) fn system(&self) -> &'static str {
         self.backend.system()
     }
 
-    /// Where those that use it count.
+    /// Returns the metrics of the bus's users.
     pub(crate) const fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// Publishes; answers for each message once it is durable.
+    /// Publishes messages and returns the outcome of each once it is durable.
     ///
     /// # Errors
-    /// If the bus does not answer, or rejects the batch for one of its messages: then any of them may have been published
-    /// or not.
+    /// The bus is unavailable or rejects the batch. Any of the messages may have been published.
     pub async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), BusError>>, BusError> {
         let outcomes = self.backend.publish(batch).await;
         for (index, message) in batch.iter().enumerate() {
@@ -109,26 +108,26 @@ impl Bus {
         outcomes
     }
 
-    /// Begins to take messages from a queue, at most `prefetch` at a time that are not settled.
+    /// Subscribes to a queue, with at most `prefetch` unsettled messages at a time.
     ///
     /// # Errors
-    /// If the bus does not answer or has no such queue.
+    /// The bus is unavailable or has no such queue.
     pub async fn subscribe(&self, queue: &str, prefetch: u16) -> Result<Box<dyn Subscription>, BusError> {
         self.backend.subscribe(queue, prefetch).await
     }
 
-    /// Messages that were given up, of one queue or of all, the oldest of a queue first, at most `limit`.
+    /// Returns at most `limit` dead letters of one queue or all, the oldest of each queue first.
     ///
     /// # Errors
-    /// If the bus does not answer or has no such queue.
+    /// The bus is unavailable or has no such queue.
     pub async fn dead_letters(&self, queue: Option<&str>, limit: u32) -> Result<Vec<DeadLetter>, BusError> {
         self.backend.dead_letters(queue, limit).await
     }
 
-    /// Puts a message that was given up back into its queue, as if it had never failed; `false` if there is none.
+    /// Moves a dead letter back to its queue with a new attempt count; returns `false` if there is none.
     ///
     /// # Errors
-    /// If the bus does not answer or has no such queue.
+    /// The bus is unavailable or has no such queue.
     pub async fn redrive(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
         self.backend.redrive(queue, id).await
     }
@@ -137,22 +136,22 @@ impl Bus {
     ///
     /// # Errors
     /// If the bus is unavailable or has no such queue.
-    pub(crate) async fn count_dead(&self, queue: &str) -> Result<u64, BusError> {
-        self.backend.count_dead(queue).await
+    pub(crate) async fn count_dead_letters(&self, queue: &str) -> Result<u64, BusError> {
+        self.backend.count_dead_letters(queue).await
     }
 
-    /// Removes a message that was given up; `false` if there is none.
+    /// Deletes a dead letter; returns `false` if there is none.
     ///
     /// # Errors
-    /// If the bus does not answer or has no such queue.
-    pub async fn drop_dead(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
-        self.backend.drop_dead(queue, id).await
+    /// The bus is unavailable or has no such queue.
+    pub async fn delete_dead_letter(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
+        self.backend.delete_dead_letter(queue, id).await
     }
 
-    /// Whether the bus answers.
+    /// Checks that the bus is available.
     ///
     /// # Errors
-    /// If it does not.
+    /// The bus is unavailable.
     pub async fn ping(&self) -> Result<(), BusError> {
         self.backend.ping().await
     }

@@ -1,6 +1,5 @@
-//! Hears a queue: hands each message to its handler, and settles it by what came of it.
+//! Consumer of a queue: passes each message to its handler and settles it by the outcome.
 
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,8 +11,10 @@ use tokio::task::JoinSet;
 use tracing::{Instrument as _, Span, field};
 
 use super::bus::{Bus, BusError, Delivery};
-use crate::database::effects::Handled;
+use crate::database::transaction_effects::InboxRecord;
 use crate::fault::failpoint;
+use crate::task::backoff::Backoff;
+use crate::task::panic::panic_message;
 use crate::task::shutdown::Shutdown;
 use crate::telemetry;
 use crate::telemetry::clock::SharedClock;
@@ -21,68 +22,81 @@ use crate::telemetry::clock::SharedClock;
 mod handler;
 mod pause_backoff;
 
-pub use handler::{HandleError, Handler, handled_once};
-use pause_backoff::{Away, FIRST_RETRY, doubled};
+pub use handler::{EventHandler, HandleError, ignore_already_handled};
+use pause_backoff::PauseBackoff;
 
-/// Messages that are handled at a time.
+/// Maximum number of messages in progress.
 const PREFETCH: u16 = 8;
-/// Failures of a message by its own fault until it is given up.
+/// Failed attempts after which a message is dead-lettered.
 pub const MAX_ATTEMPTS: u32 = 10;
-/// The longest pause before a failed message's next try.
-const LONGEST_RETRY: Duration = Duration::from_secs(30);
-/// The pause before a queue is listened to again that could not be heard.
-const LISTEN_AGAIN: Duration = Duration::from_secs(1);
-/// Hears one queue for one service.
+/// Delay of a message whose handling needs an unavailable dependency.
+const RELEASE_DELAY: Duration = Duration::from_millis(100);
+/// Delays of failed messages.
+const RETRY_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
+/// Pause before the consumer subscribes again after an error.
+const RESUBSCRIBE_PAUSE: Duration = Duration::from_secs(1);
+/// Consumer of one queue for one service.
 pub struct Consumer {
-    work: Work,
+    context: ConsumerContext,
 }
 
 #[derive(Clone)]
-struct Work {
+struct ConsumerContext {
     bus: Bus,
     queue: Queue,
-    handler: Arc<dyn Handler>,
+    handler: Arc<dyn EventHandler>,
     clock: SharedClock,
     durations: HistogramVec,
     lag: HistogramVec,
     retries: IntCounter,
-    given_up: IntCounter,
+    dead_lettered: IntCounter,
     paused: IntGauge,
-    away: Arc<Away>,
+    pause_backoff: Arc<PauseBackoff>,
 }
 
 impl Consumer {
-    /// A consumer that begins with `run`.
+    /// Creates a consumer, which starts with `run`.
     #[must_use]
-    pub fn new(bus: Bus, handler: Arc<dyn Handler>, clock: SharedClock) -> Self {
+    pub fn new(bus: Bus, handler: Arc<dyn EventHandler>, clock: SharedClock) -> Self {
         let metrics = bus.metrics().clone();
-        let help = "Time that messages took to be handled, by queue and outcome.";
+        let help = "Duration of message handling by queue and outcome.";
         let durations = metrics.histogram_vec("messaging_process_duration_seconds", help, &["queue", "outcome"]);
-        let help = "Time from an event to the begin of its handling.";
+        let help = "Time from an event to the start of its handling.";
         let lag = metrics.histogram_vec("messaging_lag_seconds", help, &["queue"]);
         let (queue, own) = (handler.queue(), &[handler.queue().name]);
         for outcome in ["ok", "unavailable", "retry", "dead"] {
             let _ = durations.with_label_values(&[queue.name, outcome]);
         }
         let _ = lag.with_label_values(own);
-        let help = "Messages that are tried again, by a fault of their own.";
+        let help = "Retries of messages after failed attempts.";
         let retries = metrics.counter_vec("messaging_retries_total", help, &["queue"]).with_label_values(own);
-        let help = "Messages that were given up.";
-        let given_up = metrics.counter_vec("messaging_dead_letters_total", help, &["queue"]).with_label_values(own);
-        let help = "Whether the consumer waits, since its store or a peer is away (0 or 1).";
+        let help = "Dead-lettered messages.";
+        let dead_lettered =
+            metrics.counter_vec("messaging_dead_letters_total", help, &["queue"]).with_label_values(own);
+        let help = "Whether the consumer is paused because a dependency is unavailable (0 or 1).";
         let paused = metrics.gauge_vec("messaging_consumer_paused", help, &["queue"]).with_label_values(own);
-        let away = Arc::default();
-        let work = Work { bus, queue, handler, clock, durations, lag, retries, given_up, paused, away };
-        Self { work }
+        let context = ConsumerContext {
+            bus,
+            queue,
+            handler,
+            clock,
+            durations,
+            lag,
+            retries,
+            dead_lettered,
+            paused,
+            pause_backoff: Arc::default(),
+        };
+        Self { context }
     }
 
-    /// The queue's name.
+    /// Returns the name of the queue.
     #[must_use]
     pub fn queue(&self) -> &'static str {
-        self.work.queue.name
+        self.context.queue.name
     }
 
-    /// Hears until the shutdown begins; what is being handled then is finished.
+    /// Consumes until the shutdown begins and finishes the messages in progress.
     pub async fn run(self, shutdown: Shutdown) {
         loop {
             let error = tokio::select! {
@@ -93,29 +107,29 @@ impl Consumer {
                 () = shutdown.hard() => return,
             };
             let (queue, error) = (self.queue(), crate::error_chain(&error));
-            tracing::warn!(queue, error, "the queue cannot be heard, it is tried again");
+            tracing::warn!(queue, error, "queue subscription failed; retrying");
             tokio::select! {
-                () = tokio::time::sleep(LISTEN_AGAIN) => {}
+                () = tokio::time::sleep(RESUBSCRIBE_PAUSE) => {}
                 () = shutdown.soft() => return,
             }
         }
     }
 
     async fn listen(&self, shutdown: &Shutdown) -> Result<(), BusError> {
-        let mut subscription = self.work.bus.subscribe(self.queue(), PREFETCH).await?;
+        let mut subscription = self.context.bus.subscribe(self.queue(), PREFETCH).await?;
         let mut tasks = JoinSet::new();
         let outcome = loop {
             while tasks.try_join_next().is_some() {}
             let next = async {
-                tokio::time::sleep(self.work.away.pause()).await;
+                tokio::time::sleep(self.context.pause_backoff.pause()).await;
                 subscription.next().await
             };
             tokio::select! {
                 () = shutdown.soft() => break Ok(()),
                 next = next => match next {
                     Ok(delivery) => {
-                        let work = self.work.clone();
-                        tasks.spawn(async move { work.process(delivery).await });
+                        let context = self.context.clone();
+                        tasks.spawn(async move { context.process(delivery).await });
                     }
                     Err(error) => break Err(error),
                 },
@@ -127,9 +141,9 @@ impl Consumer {
     }
 }
 
-impl Work {
+impl ConsumerContext {
     async fn process(&self, delivery: Delivery) {
-        let (begun, round) = (Instant::now(), self.away.round());
+        let (begun, round) = (Instant::now(), self.pause_backoff.round());
         let span = tracing::info_span!(
             "process",
             otel.name = format!("process {}", self.queue.name),
@@ -150,17 +164,17 @@ impl Work {
         async {
             let (queue, event) = (self.queue.name, delivery.message.event_type.clone());
             let about = || format!("{queue} {event}");
-            failpoint::point("before-handling", about);
+            failpoint::hit("before-handling", about);
             let handled = self.handle(&delivery).await;
-            failpoint::point("before-ack", about);
+            failpoint::hit("before-ack", about);
             let (outcome, settled) = self.settle(delivery, handled, round).await;
-            failpoint::point("after-ack", about);
+            failpoint::hit("after-ack", about);
             if outcome != "ok" {
                 Span::current().record("otel.status_code", "ERROR").record("error.type", outcome);
             }
             if let Err(error) = settled {
                 let error = crate::error_chain(&error);
-                tracing::warn!(queue, error, "a message could not be settled, it comes again");
+                tracing::warn!(queue, error, "message not settled; it will be redelivered");
             }
             self.durations.with_label_values(&[self.queue.name, outcome]).observe(begun.elapsed().as_secs_f64());
         }
@@ -169,16 +183,18 @@ impl Work {
     }
 
     async fn handle(&self, delivery: &Delivery) -> Result<(), HandleError> {
-        let envelope = delivery.message.envelope().map_err(|error| HandleError::Fault(error.into()))?;
-        match envelope.event().map_err(|error| HandleError::Fault(error.into()))? {
+        let envelope = delivery.message.envelope().map_err(|error| HandleError::Rejected(error.into()))?;
+        match envelope.event().map_err(|error| HandleError::Rejected(error.into()))? {
             Some(event) if self.queue.events.contains(&event.event_type()) => {
                 if let Some(order) = event.order_id() {
-                    telemetry::about_order(order);
+                    telemetry::record_order_id(order);
                 }
-                let handled = Handled { consumer: self.queue.name, event_id: envelope.id };
-                // A panic is a fault of the message: without this it would come again for ever, uncounted.
+                let handled = InboxRecord { consumer: self.queue.name, event_id: envelope.id };
+                // A panic counts as a failure of the message: otherwise it would be delivered for ever, uncounted.
                 let handling = AssertUnwindSafe(self.handler.handle(event, handled, &envelope)).catch_unwind();
-                handling.await.unwrap_or_else(|panic| Err(HandleError::Fault(panic_text(&*panic).into())))
+                handling.await.unwrap_or_else(|panic| {
+                    Err(HandleError::Rejected(format!("handler panicked: {}", panic_message(&*panic)).into()))
+                })
             }
             _ => Err(HandleError::UnknownType(format!("unknown event type `{}`", envelope.event_type))),
         }
@@ -191,42 +207,34 @@ impl Work {
         round: u32,
     ) -> (&'static str, Result<(), BusError>) {
         if !matches!(handled, Err(HandleError::Unavailable(_))) {
-            self.away.is_back();
+            self.pause_backoff.reset();
             self.paused.set(0);
         }
         match handled {
             Ok(()) => ("ok", delivery.ack().await),
             Err(HandleError::Unavailable(error)) => {
                 self.paused.set(1);
-                if self.away.failed_in(round) && round == 0 {
+                if self.pause_backoff.record_failure(round) && round == 0 {
                     let (queue, error) = (self.queue.name, crate::error_chain(&*error));
-                    tracing::warn!(queue, error, "the consumer pauses");
+                    tracing::warn!(queue, error, "consumer paused");
                 }
-                ("unavailable", delivery.release(FIRST_RETRY).await)
+                ("unavailable", delivery.release(RELEASE_DELAY).await)
             }
             Err(HandleError::UnknownType(reason)) => {
-                self.given_up.inc();
-                ("dead", delivery.dead(&reason).await)
+                self.dead_lettered.inc();
+                ("dead", delivery.dead_letter(&reason).await)
             }
-            Err(HandleError::Fault(error)) => {
+            Err(HandleError::Rejected(error)) => {
                 let reason = crate::error_chain(&*error);
                 let attempts = delivery.attempts + 1;
                 if attempts >= MAX_ATTEMPTS {
-                    self.given_up.inc();
-                    ("dead", delivery.dead(&reason).await)
+                    self.dead_lettered.inc();
+                    ("dead", delivery.dead_letter(&reason).await)
                 } else {
                     self.retries.inc();
-                    // Half of the pause is drawn by lot, so that messages that failed together do not come together.
-                    let pause = doubled(FIRST_RETRY, attempts, LONGEST_RETRY);
-                    let pause = pause / 2 + pause / 2 * rand::random_range(0..=100) / 100;
-                    ("retry", delivery.retry(pause, &reason).await)
+                    ("retry", delivery.retry(RETRY_BACKOFF.jittered(attempts), &reason).await)
                 }
             }
         }
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("the handler panicked: {}", text.unwrap_or("it does not say why"))
 }

@@ -1,4 +1,4 @@
-//! How many messages were given up and lie there: counted at intervals, not when somebody looks.
+//! Gauge of dead letters, refreshed periodically instead of on scrape.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,29 +8,28 @@ use contracts::topology::Queue;
 use prometheus::IntGaugeVec;
 
 use super::bus::Bus;
-use crate::task::worker::{Next, Worker, WorkerError};
+use crate::task::worker::{NextRun, Worker, WorkerError};
 
-/// The time between two counts.
+/// Time between two counts.
 const INTERVAL: Duration = Duration::from_secs(5);
 
 impl Bus {
-    /// The worker that counts the messages of these queues that were given up and lie there now.
+    /// Returns the worker that counts the dead letters of queues.
     #[must_use]
-    pub fn dead_letter_count(&self, queues: &'static [Queue]) -> Arc<dyn Worker> {
-        Arc::new(DeadLetterCount::new(self.clone(), queues))
+    pub fn dead_letter_gauge(&self, queues: &'static [Queue]) -> Arc<dyn Worker> {
+        Arc::new(DeadLetterGauge::new(self.clone(), queues))
     }
 }
 
-struct DeadLetterCount {
+struct DeadLetterGauge {
     bus: Bus,
     queues: &'static [Queue],
     gauge: IntGaugeVec,
 }
 
-impl DeadLetterCount {
+impl DeadLetterGauge {
     fn new(bus: Bus, queues: &'static [Queue]) -> Self {
-        let gauge =
-            bus.metrics().gauge_vec("messaging_dead_letters", "Messages that were given up and lie there.", &["queue"]);
+        let gauge = bus.metrics().gauge_vec("messaging_dead_letters", "Messages in the dead-letter queue.", &["queue"]);
         for queue in queues {
             gauge.with_label_values(&[queue.name]).set(0);
         }
@@ -39,17 +38,17 @@ impl DeadLetterCount {
 }
 
 #[async_trait]
-impl Worker for DeadLetterCount {
+impl Worker for DeadLetterGauge {
     fn name(&self) -> &'static str {
         "dead-letter-count"
     }
 
-    async fn step(&self) -> Result<Next, WorkerError> {
+    async fn step(&self) -> Result<NextRun, WorkerError> {
         for queue in self.queues {
-            let dead = self.bus.count_dead(queue.name).await?;
+            let dead = self.bus.count_dead_letters(queue.name).await?;
             self.gauge.with_label_values(&[queue.name]).set(i64::try_from(dead).unwrap_or(i64::MAX));
         }
-        Ok(Next::Idle)
+        Ok(NextRun::OnWake)
     }
 
     fn interval(&self) -> Duration {

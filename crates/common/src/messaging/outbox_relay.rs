@@ -1,7 +1,7 @@
-//! The outbox: events that were committed with the data, and the relay that publishes them.
+//! Relay that publishes the events of an outbox.
 //!
-//! A relay claims rows by a lease, publishes them, and marks them. Several may run at once; one that dies leaves rows
-//! that the next claims when the lease has run out. An event may so be published twice, never zero times.
+//! A relay claims rows with a lease, publishes them, and deletes them. Several relays may run at once; rows of a relay
+//! that stopped are claimed again after their lease. An event may be published twice, but never zero times.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,28 +18,28 @@ use super::bus::{Bus, BusError, Message};
 use crate::database::outbox::{Outbox, OutboxRow, retry_at};
 use crate::database::store::StoreError;
 use crate::fault::failpoint;
-use crate::task::worker::{Next, Worker, WorkerError};
+use crate::task::worker::{NextRun, Worker, WorkerError};
 use crate::telemetry;
 use crate::telemetry::clock::SharedClock;
 use crate::telemetry::metrics::Metrics;
 
-/// Events that a relay claims and publishes at once.
+/// Maximum number of events per batch.
 const BATCH: u32 = 200;
-/// How long a claim lasts: far longer than a batch takes, and as long as events of a relay that died wait at the most.
+/// Duration of a claim: far longer than a batch takes, and the maximum delay of events whose relay stopped.
 const LEASE: Duration = Duration::from_secs(5);
-/// How long a message that was handled is known to have been: far longer than any queue keeps one.
-const KEEP_HANDLED: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Retention of inbox records: far longer than any queue holds a message.
+const INBOX_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
 impl Outbox {
-    /// The worker that publishes what is in it.
+    /// Returns the worker that publishes the events of the outbox.
     #[must_use]
     pub fn relay(&self, bus: Bus, clock: SharedClock, metrics: &Metrics) -> Arc<dyn Worker> {
         Arc::new(Relay {
             outbox: self.clone(),
             bus,
             clock,
-            pending: metrics.gauge_vec("outbox_pending_events", "Events that are not published yet.", &[]),
-            oldest: metrics.float_gauge_vec("outbox_oldest_event_seconds", "Age of the oldest of them.", &[]),
+            pending: metrics.gauge_vec("outbox_pending_events", "Pending events.", &[]),
+            oldest: metrics.float_gauge_vec("outbox_oldest_event_seconds", "Age of the oldest pending event.", &[]),
         })
     }
 }
@@ -53,13 +53,12 @@ struct Relay {
 }
 
 impl Relay {
-    /// The message that carries an event, and the span of its publishing, which goes on with the trace of whoever wrote
-    /// the event.
+    /// Creates the message of an event and the span of its publishing, which continues the event's trace.
     fn message(&self, row: OutboxRow) -> Result<(Message, Span), WorkerError> {
         let OutboxRow { envelope, traceparent } = row;
         let kind = EventType::ALL.iter().find(|kind| kind.as_str() == envelope.event_type);
-        // A newer version that shares the database may have written a kind that is not known here. A queue must take it:
-        // if none does, the newer version publishes it.
+        // A newer version that shares the database may have written an event type that is unknown here. A queue must
+        // accept it: if none does, the newer version publishes it.
         let (exchange, mandatory) = match kind {
             Some(kind) => (kind.exchange(), has_consumer(*kind)),
             None => (exchange_of(&envelope.event_type)?, true),
@@ -83,7 +82,7 @@ impl Relay {
         Ok((message, span))
     }
 
-    /// Publishes; if one message makes the bus reject the batch, each by itself.
+    /// Publishes a batch; if the bus rejects it because of one message, publishes each message alone.
     async fn publish(&self, messages: &[Message]) -> Result<Vec<Result<(), BusError>>, BusError> {
         match self.bus.publish(messages).await {
             Err(BusError::Rejected(_)) => {}
@@ -100,11 +99,11 @@ impl Relay {
         Ok(outcomes)
     }
 
-    /// Gives back events that cannot be published for what they are, each for as long as it is old already.
+    /// Postpones events that the bus rejects, each for its own age.
     async fn postpone(&self, events: &[(EventId, DateTime<Utc>, String)]) -> Result<(), StoreError> {
         let now = self.clock.now();
         for (id, at, error) in events {
-            tracing::error!(event_id = %id, error, "an event cannot be published, it is tried again later");
+            tracing::error!(event_id = %id, error, "event rejected by the bus; retrying later");
             self.outbox.store().mark_failed(&[*id], retry_at(*at, now)).await?;
         }
         if events.is_empty() { Ok(()) } else { self.report().await }
@@ -125,15 +124,15 @@ impl Worker for Relay {
         "outbox-relay"
     }
 
-    async fn step(&self) -> Result<Next, WorkerError> {
+    async fn step(&self) -> Result<NextRun, WorkerError> {
         let store = self.outbox.store();
         let rows = store.claim(BATCH, LEASE, self.clock.now()).await?;
         if rows.is_empty() {
-            store.forget_handled(self.clock.now() - KEEP_HANDLED).await?;
+            store.forget_handled(self.clock.now() - INBOX_RETENTION).await?;
             self.report().await?;
-            return Ok(Next::Idle);
+            return Ok(NextRun::OnWake);
         }
-        let (mut events, mut messages, mut unfit) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut events, mut messages, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
         for row in rows {
             let (id, at) = (row.envelope.id, row.envelope.timestamp);
             match self.message(row) {
@@ -141,50 +140,47 @@ impl Worker for Relay {
                     events.push((id, at, span));
                     messages.push(message);
                 }
-                Err(error) => unfit.push((id, at, crate::error_chain(&*error))),
+                Err(error) => rejected.push((id, at, crate::error_chain(&*error))),
             }
         }
-        passes("before-publish", &messages);
+        hit_failpoints("before-publish", &messages);
         let outcomes = match self.publish(&messages).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
                 events.iter().for_each(|(.., span)| failed(span));
                 let ids: Vec<_> = events.iter().map(|(id, ..)| *id).collect();
                 store.mark_failed(&ids, self.clock.now()).await?;
-                self.postpone(&unfit).await?;
+                self.postpone(&rejected).await?;
                 self.report().await?;
                 return Err(error.into());
             }
         };
-        passes("after-publish", &messages);
-        let (mut published, mut refused, mut refusal) = (Vec::new(), Vec::new(), None);
+        hit_failpoints("after-publish", &messages);
+        let (mut published, mut returned, mut failure) = (Vec::new(), Vec::new(), None);
         for ((id, at, span), outcome) in events.into_iter().zip(outcomes) {
             match outcome {
                 Ok(()) => published.push(id),
                 Err(error) => {
                     failed(&span);
                     if matches!(error, BusError::Unavailable(_)) {
-                        refused.push(id);
-                        refusal = Some(error);
+                        returned.push(id);
+                        failure = Some(error);
                     } else {
-                        unfit.push((id, at, crate::error_chain(&error)));
+                        rejected.push((id, at, crate::error_chain(&error)));
                     }
                 }
             }
         }
         store.mark_published(&published).await?;
-        passes("after-mark", &messages);
-        self.postpone(&unfit).await?;
-        if let Some(refusal) = refusal {
-            store.mark_failed(&refused, self.clock.now()).await?;
-            return Err(format!(
-                "{} events were not taken by the bus: {}",
-                refused.len(),
-                crate::error_chain(&refusal)
-            )
-            .into());
+        hit_failpoints("after-mark", &messages);
+        self.postpone(&rejected).await?;
+        if let Some(failure) = failure {
+            store.mark_failed(&returned, self.clock.now()).await?;
+            return Err(
+                format!("{} events were not published: {}", returned.len(), crate::error_chain(&failure)).into()
+            );
         }
-        Ok(Next::Again)
+        Ok(NextRun::Now)
     }
 
     fn wake(&self) -> Option<Arc<Notify>> {
@@ -192,16 +188,16 @@ impl Worker for Relay {
     }
 }
 
-/// The exchange of a kind by its name: `order.events` of `order.updated`.
+/// Returns the exchange of an event type by its name: `order.events` of `order.updated`.
 fn exchange_of(event_type: &str) -> Result<&'static str, WorkerError> {
     let source = event_type.split('.').next().unwrap_or_default();
     let exchange = EXCHANGES.iter().find(|exchange| exchange.strip_suffix(".events") == Some(source));
-    Ok(exchange.ok_or_else(|| format!("no exchange takes the unknown event `{event_type}`"))?)
+    Ok(exchange.ok_or_else(|| format!("no exchange for the unknown event type `{event_type}`"))?)
 }
 
-fn passes(place: &'static str, messages: &[Message]) {
+fn hit_failpoints(place: &'static str, messages: &[Message]) {
     for message in messages {
-        failpoint::point(place, || message.event_type.clone());
+        failpoint::hit(place, || message.event_type.clone());
     }
 }
 

@@ -1,4 +1,4 @@
-//! The `main` of a service.
+//! Entry point of a service's process.
 
 use std::fmt;
 use std::future::Future;
@@ -12,19 +12,19 @@ use super::probe;
 use super::service::Service;
 use super::start_error::StartError;
 use crate::config::variables::{self, Variable};
-use crate::config::{ConfigError, Env, PlatformConfig};
+use crate::config::{ConfigError, Environment, PlatformConfig};
 use crate::task::shutdown::Shutdown;
 use crate::telemetry;
 use crate::telemetry::clock::{SharedClock, system};
 
-/// The whole of a service's `main`: reads the environment, sets up logs and traces, listens, serves. With the argument
-/// `health` it asks the one that runs with the same environment on this machine whether it is ready.
+/// Runs the `main` of a service: reads the environment, initializes telemetry, listens and serves. With the argument
+/// `health` it checks the readiness of the service that runs with the same environment on this machine.
 ///
-/// The exit code is 0 after a shutdown by signal, or if the other one is ready; 1 if the service could not start or
-/// died, or the other one is not ready; 2 for any other argument.
+/// The exit code is 0 after a shutdown by a signal or if the other service is ready, 1 if the service failed or the
+/// other one is not ready, and 2 for any other argument.
 pub fn main<C, F, Fut>(
     service: &'static str,
-    read: fn(&Env) -> Result<C, ConfigError>,
+    read: fn(&Environment) -> Result<C, ConfigError>,
     platform: fn(&C) -> &PlatformConfig,
     build: F,
 ) -> ExitCode
@@ -32,7 +32,7 @@ where
     F: FnOnce(C, SharedClock) -> Fut,
     Fut: Future<Output = Result<Service, StartError>>,
 {
-    let env = Env::process();
+    let env = Environment::process();
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => {}
@@ -56,7 +56,7 @@ where
         let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let address = listener.local_addr().unwrap_or(address);
         let service = build(config, system()).await?;
-        tracing::info!(%address, version = service.platform.version, "{} listens", service.platform.service);
+        tracing::info!(%address, version = service.platform.version, "{} listening", service.platform.service);
         service.serve(listener, Shutdown::on_signals()).await.map_err(|error| StartError::other("serving", error))
     };
     let runtime = match Builder::new_multi_thread().enable_all().build() {
@@ -79,7 +79,7 @@ fn config(service: &str, variables: &[Variable], form: &str) -> ExitCode {
     match text {
         Ok(text) => {
             use std::io::Write as _;
-            // A reader that has gone away is no fault of ours.
+            // A closed pipe is not an error.
             let _ = std::io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS
         }
@@ -97,13 +97,13 @@ fn health(service: &str, url: Result<String, ConfigError>) -> ExitCode {
         (Err(error), _) => return fail(service, &error),
         (_, Err(error)) => return fail(service, &error),
     };
-    match runtime.block_on(probe::ask(&url)) {
+    match runtime.block_on(probe::check(&url)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(service, &format_args!("not ready: {}", crate::error_chain(&*error))),
     }
 }
 
-#[expect(clippy::print_stderr, reason = "what stops a start is told where the operator looks, with or without logs")]
+#[expect(clippy::print_stderr, reason = "startup errors are printed even without logs")]
 fn fail(service: &str, error: &dyn fmt::Display) -> ExitCode {
     for line in error.to_string().lines() {
         eprintln!("{service}: {line}");

@@ -1,4 +1,4 @@
-//! The bus under injected faults.
+//! Bus decorator that injects faults.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use contracts::topology::Queue;
 use crate::fault::{Fault, Faults};
 use crate::messaging::bus::{BusBackend, BusError, DeadLetter, Delivery, Message, Subscription};
 
-/// How often a consumer that is stopped looks whether it still is.
+/// Interval of checks by a stopped consumer.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// A bus that takes, gives and carries nothing right while the faults are set.
+/// Bus that fails while faults are active.
 pub(crate) struct FaultyBus {
     pub(crate) inner: Arc<dyn BusBackend>,
     pub(crate) faults: Faults,
@@ -27,8 +27,8 @@ impl BusBackend for FaultyBus {
     }
 
     async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), BusError>>, BusError> {
-        if self.faults.strikes(Fault::PublishErrors) {
-            return Err(BusError::Unavailable("a fault that was put in".into()));
+        if self.faults.should_fail(Fault::PublishErrors) {
+            return Err(BusError::Unavailable("injected fault".into()));
         }
         self.inner.publish(batch).await
     }
@@ -42,16 +42,16 @@ impl BusBackend for FaultyBus {
         self.inner.dead_letters(queue, limit).await
     }
 
-    async fn count_dead(&self, queue: &str) -> Result<u64, BusError> {
-        self.inner.count_dead(queue).await
+    async fn count_dead_letters(&self, queue: &str) -> Result<u64, BusError> {
+        self.inner.count_dead_letters(queue).await
     }
 
     async fn redrive(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
         self.inner.redrive(queue, id).await
     }
 
-    async fn drop_dead(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
-        self.inner.drop_dead(queue, id).await
+    async fn delete_dead_letter(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
+        self.inner.delete_dead_letter(queue, id).await
     }
 
     async fn ping(&self) -> Result<(), BusError> {
@@ -71,13 +71,13 @@ struct FaultySubscription {
 #[async_trait]
 impl Subscription for FaultySubscription {
     async fn next(&mut self) -> Result<Delivery, BusError> {
-        while self.faults.strikes(Fault::ConsumerStop) {
+        while self.faults.should_fail(Fault::ConsumerStop) {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
         let mut delivery = self.inner.next().await?;
-        if self.faults.strikes(Fault::ConsumerErrors) {
-            // What is settled is the message as it lies in the queue: only its reader sees this.
-            delivery.message.body = Bytes::from_static(b"a fault that was put in");
+        if self.faults.should_fail(Fault::ConsumerErrors) {
+            // Only the reader sees the changed body; the queue's message is settled.
+            delivery.message.body = Bytes::from_static(b"injected fault");
         }
         Ok(delivery)
     }

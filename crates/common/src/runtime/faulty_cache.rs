@@ -1,4 +1,4 @@
-//! The cache under injected faults.
+//! Cache decorator that injects faults.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::BoxError;
 use crate::cache::{CacheBackend, Entry, FillToken};
 use crate::fault::{Fault, Faults};
 
-/// A cache that is gone while the fault is set.
+/// Cache that is unavailable while the fault is active.
 pub(crate) struct FaultyCache {
     pub(crate) inner: Arc<dyn CacheBackend>,
     pub(crate) faults: Faults,
@@ -17,7 +17,7 @@ pub(crate) struct FaultyCache {
 
 impl FaultyCache {
     fn there(&self) -> Result<&dyn CacheBackend, BoxError> {
-        if self.faults.strikes(Fault::CacheGone) { Err("a fault that was put in".into()) } else { Ok(&*self.inner) }
+        if self.faults.should_fail(Fault::CacheGone) { Err("injected fault".into()) } else { Ok(&*self.inner) }
     }
 }
 
@@ -35,7 +35,7 @@ impl CacheBackend for FaultyCache {
         self.there()?.fill(key, token, entry, ttl).await
     }
 
-    /// Passes always: what is invalidated must not be read again when the cache is back.
+    /// Never fails: invalidated values must not be read when the cache is available again.
     async fn invalidate(&self, keys: &[String]) -> Result<(), BoxError> {
         self.inner.invalidate(keys).await
     }

@@ -1,4 +1,4 @@
-//! What a service is built from: the ports with their adapters, chosen here and nowhere else.
+//! Platform of a service: the ports with their adapters, selected here only.
 
 use std::sync::Arc;
 
@@ -19,45 +19,45 @@ use crate::messaging::bus::Bus;
 use crate::telemetry::clock::SharedClock;
 use crate::telemetry::metrics::Metrics;
 
-/// What every service stands on, made once from its configuration. Clones share it.
+/// Platform of a service, built once from its configuration. Clones share it.
 #[derive(Clone)]
 pub struct Platform {
-    /// The service's name.
+    /// Name of the service.
     pub service: &'static str,
-    /// Its version.
+    /// Version of the service.
     pub version: String,
-    /// Such as `production`.
+    /// Deployment environment, such as `production`.
     pub environment: String,
-    /// The time.
+    /// Clock.
     pub clock: SharedClock,
-    /// Its metrics.
+    /// Metrics of the service.
     pub metrics: Metrics,
-    /// Its cache.
+    /// Cache of the service.
     pub cache: Cache,
-    /// The fleet's events.
+    /// Event bus.
     pub bus: Bus,
-    /// Where the other services are.
+    /// Discovery of other services.
     pub discovery: Discovery,
-    /// Its entry at Consul, if there is one.
+    /// Registration with Consul, if configured.
     pub registration: Option<Registration>,
-    /// How it serves HTTP.
+    /// Settings of the HTTP server.
     pub http: HttpSettings,
-    /// What an operator may put in.
+    /// Injected faults.
     pub faults: Faults,
 }
 
 impl Platform {
-    /// Connects to what the configuration names.
+    /// Connects to the configured backends.
     ///
     /// # Errors
-    /// If the bus cannot be opened.
+    /// The bus cannot be opened.
     pub async fn start(config: &PlatformConfig, clock: SharedClock) -> Result<Self, StartError> {
         let metrics = Metrics::new();
         metrics.describe(config.service, &config.version, &config.environment);
         let faults = if config.faults { Faults::on(config.service) } else { Faults::off() };
         let cache = Cache::connect(&config.cache, config.service, &metrics);
         let bus = Bus::connect(&config.bus, &metrics, clock.clone()).await;
-        let bus = bus.map_err(|source| StartError::other("the event bus", source))?.of(config.service);
+        let bus = bus.map_err(|source| StartError::other("the event bus", source))?.for_service(config.service);
         let (cache, bus) = if faults.can_be_set() {
             let (for_cache, for_bus) = (faults.clone(), faults.clone());
             (
@@ -71,7 +71,7 @@ impl Platform {
             None => (Discovery::fixed(config.peers.clone()), None),
             Some(ConsulConfig { agent, advertise_host }) => {
                 let consul =
-                    Consul::new(agent.clone()).map_err(|source| StartError::other("the client of Consul", source))?;
+                    Consul::new(agent.clone()).map_err(|source| StartError::other("the Consul client", source))?;
                 let (host, version) = (advertise_host.clone(), config.version.clone());
                 let registration = Registration::new(consul.clone(), config.service, host, version);
                 (Discovery::by_consul(consul, config.peers.clone()), Some(registration))
@@ -95,33 +95,34 @@ impl Platform {
         })
     }
 
-    /// Where the keys are that tokens are signed with: at this address, or where discovery finds the user service.
+    /// Returns the source of the keys that sign tokens: this URL, or the discovered user service.
     #[must_use]
     pub fn jwks(&self, url: Option<Url>) -> JwksSource {
         url.map_or_else(|| JwksSource::from(self.discovery.clone()), JwksSource::from)
     }
 
-    /// What the service needs: its own store, without which it is not ready, and what it can do without for a while:
-    /// bus, cache, what it is found by, and the services that it calls, wherever discovery finds them.
+    /// Returns the health checks: the service's own store, which is critical, and the bus, cache, discovery and called
+    /// services, which are not.
     pub fn health<F, Fut>(&self, database: F, peers: &'static [ServiceName]) -> Health
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), StoreError>> + Send + 'static,
     {
         let store = move || {
-            let answer = database();
-            async move { Ok(answer.await?) }
+            let response = database();
+            async move { Ok(response.await?) }
         };
         let (bus, cache, discovery) = (self.bus.clone(), self.cache.clone(), self.discovery.clone());
         let events = move || {
             let bus = bus.clone();
             async move { Ok(bus.ping().await?) }
         };
-        let kept = move || {
+        let cached = move || {
             let cache = cache.clone();
             async move { cache.ping().await }
         };
-        let mut health = Health::new().critical("database", store).dependency("bus", events).dependency("cache", kept);
+        let mut health =
+            Health::new().critical("database", store).dependency("bus", events).dependency("cache", cached);
         if !peers.is_empty() || self.registration.is_some() {
             let found = move || {
                 let discovery = discovery.clone();
@@ -138,14 +139,14 @@ impl Platform {
         let client = ServiceClient::new(self.service, self.discovery.clone(), self.clock.clone(), &self.metrics);
         for peer in peers {
             let client = client.clone();
-            let lives = move || {
+            let alive = move || {
                 let call = client.get(*peer, "/health/live");
                 async move {
-                    let answer = call.send().await?;
-                    if answer.is_success() { Ok(()) } else { Err(answer.unexpected().into()) }
+                    let response = call.send().await?;
+                    if response.is_success() { Ok(()) } else { Err(response.unexpected().into()) }
                 }
             };
-            health = health.dependency(peer.as_str(), lives);
+            health = health.dependency(peer.as_str(), alive);
         }
         health
     }

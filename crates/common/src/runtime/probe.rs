@@ -1,4 +1,4 @@
-//! `<service> health`: asks a service that runs on this machine whether it is ready, for containers without a shell.
+//! Probe `<service> health`: checks the readiness of a service on this machine, for containers without a shell.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -6,25 +6,25 @@ use std::time::Duration;
 use crate::BoxError;
 use crate::client::http_client;
 
-/// How long the answer may take: longer than a service waits for what it needs.
+/// Maximum time of the probe; longer than a service's dependency checks.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Asks `GET <url>`.
+/// Requests `GET <url>`.
 ///
 /// # Errors
-/// If nothing answers in time, or not with a success.
-pub async fn ask(url: &str) -> Result<(), BoxError> {
+/// The request failed, timed out, or returned an error status.
+pub async fn check(url: &str) -> Result<(), BoxError> {
     let client = http_client(|builder| builder.timeout(TIMEOUT).no_proxy())?;
-    let answer = client.get(url).send().await?;
-    let status = answer.status();
+    let response = client.get(url).send().await?;
+    let status = response.status();
     if status.is_success() {
         return Ok(());
     }
-    let text = answer.text().await.unwrap_or_default();
-    Err(format!("{url} answers {status} {text}").into())
+    let text = response.text().await.unwrap_or_default();
+    Err(format!("{url} returned {status} {text}").into())
 }
 
-/// The readiness of the service that listens on this address.
+/// Returns the readiness URL of a service that listens on this address.
 pub(super) fn readiness(listens: SocketAddr) -> String {
     let host = match listens.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -43,22 +43,23 @@ mod tests {
     use tokio::net::TcpListener;
 
     #[tokio::test]
-    async fn only_a_success_is_one() {
+    async fn only_a_success_status_is_ready() {
         let router = Router::new().route("/health/ready", get(|| async { "{}" }));
-        let router = router.route("/unready", get(|| async { (StatusCode::SERVICE_UNAVAILABLE, "the store is away") }));
+        let router =
+            router.route("/unready", get(|| async { (StatusCode::SERVICE_UNAVAILABLE, "the store is unavailable") }));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(axum::serve(listener, router).into_future());
-        ask(&readiness(address)).await.unwrap();
-        let error = ask(&format!("http://{address}/unready")).await.unwrap_err().to_string();
-        assert!(error.contains("503") && error.contains("the store is away"), "{error}");
+        check(&readiness(address)).await.unwrap();
+        let error = check(&format!("http://{address}/unready")).await.unwrap_err().to_string();
+        assert!(error.contains("503") && error.contains("the store is unavailable"), "{error}");
         server.abort();
         let _aborted = server.await;
-        assert!(ask(&readiness(address)).await.is_err());
+        assert!(check(&readiness(address)).await.is_err());
     }
 
     #[test]
-    fn whoever_listens_everywhere_is_asked_here() {
+    fn wildcard_address_is_probed_on_localhost() {
         for (listens, asked) in [
             ("0.0.0.0:3001", "http://127.0.0.1:3001/health/ready"),
             ("[::]:3002", "http://[::1]:3002/health/ready"),

@@ -1,4 +1,4 @@
-//! A service that serves until its shutdown, then drains.
+//! Service that serves until its shutdown, then drains.
 
 use std::sync::Arc;
 
@@ -11,34 +11,34 @@ use tokio_util::sync::CancellationToken;
 use super::platform::Platform;
 use super::worker;
 use crate::messaging::consumer::Consumer;
-use crate::task::shutdown::{DRAIN, Shutdown};
+use crate::task::shutdown::{DRAIN_TIMEOUT, Shutdown};
 use crate::task::worker::Worker;
 
-/// A service that is ready to be served.
+/// Service that is ready to serve.
 pub struct Service {
-    /// What it stands on.
+    /// Platform of the service.
     pub platform: Platform,
-    /// Its HTTP side, with all layers.
+    /// Router with all layers.
     pub router: Router,
-    /// What it does by itself.
+    /// Workers of the service.
     pub workers: Vec<Arc<dyn Worker>>,
-    /// What it hears.
+    /// Consumers of the service.
     pub consumers: Vec<Consumer>,
 }
 
-/// Why a service ended otherwise than by its shutdown.
+/// Errors of a running service.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// A background task ended or panicked.
-    #[error("the background task `{0}` died")]
-    Died(String),
+    /// Background task that ended or panicked.
+    #[error("the background task `{0}` ended")]
+    TaskExited(String),
 }
 
 impl Service {
     /// Serves until the shutdown, then drains.
     ///
     /// # Errors
-    /// If the server or a background task dies.
+    /// The server or a background task ended early.
     pub async fn serve(self, listener: TcpListener, shutdown: Shutdown) -> Result<(), ServeError> {
         join_all(self.workers.iter().map(|worker| worker.prepare())).await;
         let mut tasks = JoinSet::new();
@@ -58,22 +58,22 @@ impl Service {
                 name
             });
         }
-        // Whoever still finds the service is still served.
-        let mut gone = None;
+        // Callers that still discover the service are still served.
+        let mut deregistered = None;
         if let (Some(registration), Ok(address)) = (self.platform.registration, listener.local_addr()) {
             let (shutdown, token) = (shutdown.clone(), CancellationToken::new());
-            gone = Some(token.clone());
+            deregistered = Some(token.clone());
             tasks.spawn(async move {
                 let _gone = token.drop_guard();
-                registration.keep(address, shutdown).await;
+                registration.run(address, shutdown).await;
                 "registration".to_owned()
             });
         }
         let stop = shutdown.clone();
         let stopped = async move {
             stop.soft().await;
-            if let Some(gone) = gone {
-                gone.cancelled().await;
+            if let Some(deregistered) = deregistered {
+                deregistered.cancelled().await;
             }
         };
         let server = http_server::serve_router(listener, self.router, http_server::Limits::default(), stopped);
@@ -85,7 +85,7 @@ impl Service {
                 served = true;
                 Ok(())
             }
-            Some(ended) = tasks.join_next(), if !tasks.is_empty() => died(&shutdown, ended),
+            Some(ended) = tasks.join_next(), if !tasks.is_empty() => task_exit(&shutdown, ended),
             () = shutdown.soft() => Ok(()),
         };
         shutdown.trigger();
@@ -93,26 +93,26 @@ impl Service {
             if !served {
                 server.await;
             }
-            // Handlers whose client has gone away: they write all the same.
+            // Handlers whose client disconnected complete as well.
             in_flight.close();
             in_flight.wait().await;
             while let Some(ended) = tasks.join_next().await {
-                outcome = std::mem::replace(&mut outcome, Ok(())).and_then(|()| died(&shutdown, ended));
+                outcome = std::mem::replace(&mut outcome, Ok(())).and_then(|()| task_exit(&shutdown, ended));
             }
         };
         tokio::select! {
             () = drained => {}
             () = shutdown.hard() => {}
-            () = tokio::time::sleep(DRAIN) => tracing::warn!("requests were cut off, they took too long to end"),
+            () = tokio::time::sleep(DRAIN_TIMEOUT) => tracing::warn!("drain timed out; requests were cancelled"),
         }
         outcome
     }
 }
 
-fn died(shutdown: &Shutdown, ended: Result<String, tokio::task::JoinError>) -> Result<(), ServeError> {
+fn task_exit(shutdown: &Shutdown, ended: Result<String, tokio::task::JoinError>) -> Result<(), ServeError> {
     match ended {
         Ok(_) if shutdown.is_triggered() => Ok(()),
-        Ok(name) => Err(ServeError::Died(name)),
-        Err(error) => Err(ServeError::Died(error.to_string())),
+        Ok(name) => Err(ServeError::TaskExited(name)),
+        Err(error) => Err(ServeError::TaskExited(error.to_string())),
     }
 }

@@ -7,41 +7,41 @@ use crate::BoxError;
 use crate::config::ConfigError;
 use crate::database::store::StoreError;
 
-/// Why a service cannot start. Its text names what to do.
+/// Error of a service's start. Its text names the remedy.
 #[derive(Debug)]
 pub enum StartError {
-    /// Variables are missing or wrong.
+    /// Missing or invalid variables.
     Config(ConfigError),
-    /// The service's own store cannot be opened.
+    /// Failure to open the service's own store.
     Store {
-        /// Where it is.
+        /// Address of the store.
         address: String,
-        /// Why not.
+        /// Cause.
         source: StoreError,
     },
-    /// The address cannot be listened on.
+    /// Failure to listen.
     Listen {
-        /// Which one.
+        /// Address to listen on.
         address: SocketAddr,
-        /// Why not.
+        /// Cause.
         source: std::io::Error,
     },
-    /// Something else that it needs cannot be had.
+    /// Failure of another dependency.
     Other {
-        /// What.
+        /// Name of the dependency.
         what: &'static str,
-        /// Why not.
+        /// Cause.
         source: BoxError,
     },
 }
 
 impl StartError {
-    /// The service's own store cannot be opened; `address` holds no password.
+    /// Creates the error of a store that cannot be opened; `address` contains no password.
     pub fn store(address: &impl fmt::Display, source: StoreError) -> Self {
         Self::Store { address: address.to_string(), source }
     }
 
-    /// Something that the service needs cannot be had.
+    /// Creates the error of another dependency.
     pub fn other(what: &'static str, source: impl Into<BoxError>) -> Self {
         Self::Other { what, source: source.into() }
     }
@@ -56,14 +56,14 @@ impl fmt::Display for StartError {
             }
             Self::Store { address, source } => {
                 let advice = if address.starts_with("sqlite") {
-                    "that it can be written"
+                    "that the file is writable"
                 } else {
-                    "that it runs and lets us in"
+                    "that the server is running and the credentials are valid"
                 };
                 write!(f, "cannot open the store {address}: {}; check {advice}", crate::error_chain(source))
             }
             Self::Listen { address, source } => {
-                write!(f, "cannot listen on {address}: {source}; stop what uses the port or set PORT to another")
+                write!(f, "cannot listen on {address}: {source}; free the port or set PORT to another one")
             }
             Self::Other { what, source } => write!(f, "cannot start {what}: {}", crate::error_chain(&**source)),
         }

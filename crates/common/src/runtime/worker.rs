@@ -1,20 +1,20 @@
-//! The loop that runs a worker.
+//! Loop that runs a worker.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::task::backoff::Backoff;
 use crate::task::shutdown::Shutdown;
-use crate::task::worker::{Next, Worker};
+use crate::task::worker::{NextRun, Worker};
 use crate::telemetry::clock::SharedClock;
 use crate::telemetry::metrics::Metrics;
 
-/// The longest that a worker sleeps, whatever it expects: something may have fallen due unheard, or the clock moved.
-const LONGEST_SLEEP: Duration = Duration::from_secs(5);
-/// The first and the longest pause after a failed step; it doubles with each one in a row.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Maximum sleep of a worker, in case a notification was missed or the clock was moved.
+const MAX_SLEEP: Duration = Duration::from_secs(5);
+/// Pauses after failed steps.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
-/// Steps until the shutdown begins; a step that is under way is finished. Each step is counted in `metrics`.
+/// Runs the worker's steps until the shutdown begins and finishes the current step. Each step is counted in `metrics`.
 pub async fn run(worker: Arc<dyn Worker>, clock: SharedClock, metrics: Metrics, shutdown: Shutdown) {
     let wake = worker.wake().unwrap_or_default();
     let help = "Steps of background work, by worker and outcome.";
@@ -26,35 +26,30 @@ pub async fn run(worker: Arc<dyn Worker>, clock: SharedClock, metrics: Metrics, 
         let sleep = match worker.step().await {
             Ok(next) => {
                 failures = 0;
-                if next == Next::Again {
+                if next == NextRun::Now {
                     done.inc();
                 } else {
                     idle.inc();
                 }
                 match next {
-                    Next::Again => Duration::ZERO,
-                    Next::At(due) => (due - clock.now()).to_std().unwrap_or_default(),
-                    Next::Idle => worker.interval(),
+                    NextRun::Now => Duration::ZERO,
+                    NextRun::At(due) => (due - clock.now()).to_std().unwrap_or_default(),
+                    NextRun::OnWake => worker.interval(),
                 }
             }
             Err(error) => {
-                let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE);
-                failures += 1;
+                failures = failures.saturating_add(1);
+                let pause = BACKOFF.pause(failures);
                 failed.inc();
                 let (worker, error) = (worker.name(), crate::error_chain(&*error));
-                tracing::warn!(
-                    worker,
-                    error,
-                    pause_ms = pause.as_millis(),
-                    "background step failed, it is tried again"
-                );
+                tracing::warn!(worker, error, pause_ms = pause.as_millis(), "background step failed; retrying");
                 pause
             }
         };
         tokio::select! {
             () = shutdown.soft() => return,
             () = wake.notified(), if failures == 0 => {}
-            () = tokio::time::sleep(sleep.min(LONGEST_SLEEP)) => {}
+            () = tokio::time::sleep(sleep.min(MAX_SLEEP)) => {}
         }
     }
 }
@@ -80,17 +75,17 @@ mod tests {
             "counting"
         }
 
-        async fn step(&self) -> Result<Next, WorkerError> {
+        async fn step(&self) -> Result<NextRun, WorkerError> {
             match self.steps.fetch_add(1, Ordering::SeqCst) {
                 0 => Err("not yet".into()),
-                1 => Ok(Next::Again),
+                1 => Ok(NextRun::Now),
                 2 => {
                     self.wake.notify_one();
-                    Ok(Next::Idle)
+                    Ok(NextRun::OnWake)
                 }
                 _ => {
                     self.stop.trigger();
-                    Ok(Next::Idle)
+                    Ok(NextRun::OnWake)
                 }
             }
         }
@@ -101,7 +96,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_worker_goes_on_after_a_failure_and_ends_at_shutdown() {
+    async fn worker_continues_after_a_failure_and_ends_at_shutdown() {
         let stop = Shutdown::new();
         let worker = Arc::new(Counting { steps: AtomicU32::new(0), wake: Arc::default(), stop: stop.clone() });
         let metrics = Metrics::new();

@@ -1,5 +1,5 @@
-//! Work whose result many requests share: it runs as a task of its own, so that the deadline and the cancellation of the
-//! request that began it end that request only.
+//! Work whose result several requests share. It runs as its own task, so the deadline and cancellation of the request
+//! that began it affect only that request.
 
 use std::future::Future;
 use std::panic::resume_unwind;
@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 
 use super::request_context;
 
-/// Runs `work` as a task. It keeps the request's id and trace, but neither its deadline nor its cancellation.
+/// Runs `work` as a task with the request's id and trace, but without its deadline and cancellation.
 pub(crate) async fn run<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     let task = match request_context::current() {
         Some(context) => tokio::spawn(context.without_deadline().scope(work).in_current_span()),
@@ -24,7 +24,7 @@ pub(crate) async fn run<T: Send + 'static>(work: impl Future<Output = T> + Send 
     }
 }
 
-/// Passes a panic on. A task that was cancelled belongs to a runtime that is shutting down, and has no result.
+/// Resumes a panic. A cancelled task belongs to a runtime that is shutting down and has no result.
 async fn interrupted<T>(error: JoinError) -> T {
     match error.try_into_panic() {
         Ok(panic) => resume_unwind(panic),
@@ -34,7 +34,7 @@ async fn interrupted<T>(error: JoinError) -> T {
 
 type Task<T> = Shared<BoxFuture<'static, T>>;
 
-/// At most one running task, whose result is shared by everybody who asks for it while it runs.
+/// Task of which at most one runs, whose result all callers share.
 pub(crate) struct SingleFlight<T: Clone>(Mutex<Option<(AbortHandle, Task<T>)>>);
 
 impl<T: Clone> Default for SingleFlight<T> {
@@ -44,8 +44,8 @@ impl<T: Clone> Default for SingleFlight<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
-    /// Returns the result of the running task. Where none runs, `known` gives the result, or `work` begins; it belongs to
-    /// no request: it has no deadline, request id or trace but its own.
+    /// Returns the result of the running task. If none runs, returns `known` or starts `work`, which has no deadline,
+    /// request id or trace of a request.
     pub(crate) async fn join<F>(&self, known: impl FnOnce() -> Option<T>, work: impl FnOnce() -> F) -> T
     where
         F: Future<Output = T> + Send + 'static,
@@ -55,7 +55,7 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
             match running.as_ref().filter(|(handle, _)| !handle.is_finished()) {
                 Some((_, task)) => task.clone(),
                 None => {
-                    // Asked for only now: the last task may have ended since the caller looked.
+                    // Evaluated under the lock: the last task may have ended since the caller checked.
                     if let Some(known) = known() {
                         return known;
                     }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn single_flight_begins_anew_after_a_task_nobody_waited_for() {
+    async fn single_flight_restarts_after_an_abandoned_task() {
         let flight = SingleFlight::default();
         let done = Arc::new(Notify::new());
         let signal = done.clone();

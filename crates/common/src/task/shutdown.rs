@@ -1,15 +1,15 @@
-//! The shutdown of a process in two steps.
+//! Shutdown of a process in two steps.
 
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// How long requests and background steps that are under way may take once the shutdown began.
-pub const DRAIN: Duration = Duration::from_secs(10);
+/// Maximum time for requests and background steps in progress after the shutdown began.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Tells everything that runs when to end. Clones are one.
+/// Shutdown signal. Clones share it.
 ///
-/// First softly: take nothing new, finish what is under way. Then, after [`DRAIN`], hard: stop at once.
+/// The soft step stops new work and lets current work finish. After [`DRAIN_TIMEOUT`], the hard step stops everything.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
     soft: CancellationToken,
@@ -17,27 +17,27 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// One that is triggered by hand.
+    /// Creates a shutdown that is triggered by the caller.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One that SIGINT or SIGTERM triggers; a second signal ends at once.
+    /// Creates a shutdown that SIGINT or SIGTERM triggers; a second signal stops immediately.
     #[must_use]
     pub fn on_signals() -> Self {
         let shutdown = Self::new();
         let triggered = shutdown.clone();
         tokio::spawn(async move {
             if let Err(error) = signal().await {
-                tracing::error!(%error, "signals cannot be heard, end the process by SIGKILL");
+                tracing::error!(%error, "signal handlers not installed; use SIGKILL to stop the process");
                 return;
             }
-            tracing::info!("shutting down: requests that are under way are finished");
+            tracing::info!("shutting down; draining requests in progress");
             triggered.trigger();
             tokio::select! {
                 _ = signal() => {}
-                () = tokio::time::sleep(DRAIN) => {}
+                () = tokio::time::sleep(DRAIN_TIMEOUT) => {}
             }
             triggered.hard.cancel();
         });
@@ -54,18 +54,18 @@ impl Shutdown {
         self.soft.cancelled().await;
     }
 
-    /// Waits until everything must stop at once.
+    /// Waits until the hard step.
     pub async fn hard(&self) {
         self.hard.cancelled().await;
     }
 
-    /// Whether the shutdown has begun.
+    /// Returns whether the shutdown has begun.
     #[must_use]
     pub fn is_triggered(&self) -> bool {
         self.soft.is_cancelled()
     }
 
-    /// The token of the soft part, for libraries that take one.
+    /// Returns the token of the soft step, for libraries that take one.
     #[must_use]
     pub fn token(&self) -> CancellationToken {
         self.soft.clone()

@@ -1,4 +1,4 @@
-//! Background work: one `step()` at a time, woken by a notification and by a timer.
+//! Workers: background work in steps, woken by a notification and by a timer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,42 +8,65 @@ use tokio::sync::Notify;
 
 use crate::BoxError;
 
-/// When a worker wants its next step.
+/// Time of a worker's next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// At once: there is more to do.
-    Again,
-    /// When this falls due, or when it is woken.
+pub enum NextRun {
+    /// Immediately: there is more to do.
+    Now,
+    /// At this time, or when the worker is woken.
     At(DateTime<Utc>),
-    /// When it is woken, or after its interval.
-    Idle,
+    /// On a wake-up, or after its interval.
+    OnWake,
 }
 
-/// Why a step failed.
+/// Error of a failed step.
 pub type WorkerError = BoxError;
 
-/// Something that a service does by itself.
+/// Background work of a service.
 #[async_trait::async_trait]
 pub trait Worker: Send + Sync + 'static {
-    /// For logs, such as `outbox-relay`.
+    /// Returns the name for logs and metrics, such as `outbox-relay`.
     fn name(&self) -> &'static str;
 
-    /// Does what must be done once before the service accepts requests. It ends in a bounded time, whatever is unavailable.
+    /// Prepares the worker before the service accepts requests. It ends in bounded time, whatever is unavailable.
     async fn prepare(&self) {}
 
-    /// One unit of work.
+    /// Performs one unit of work.
     ///
     /// # Errors
-    /// If it failed; it is logged, and the step is tried again after a pause that grows to two seconds.
-    async fn step(&self) -> Result<Next, WorkerError>;
+    /// The step failed. The error is logged, and the step is repeated after a pause that grows to two seconds.
+    async fn step(&self) -> Result<NextRun, WorkerError>;
 
-    /// What wakes it before its time.
+    /// Returns the notification that wakes the worker.
     fn wake(&self) -> Option<Arc<Notify>> {
         None
     }
 
-    /// The time between steps that found nothing to do; five seconds at most.
+    /// Returns the time between idle steps; at most five seconds.
     fn interval(&self) -> Duration {
         Duration::from_secs(1)
+    }
+}
+
+#[async_trait::async_trait]
+impl<W: Worker + ?Sized> Worker for Arc<W> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    async fn prepare(&self) {
+        (**self).prepare().await;
+    }
+
+    async fn step(&self) -> Result<NextRun, WorkerError> {
+        (**self).step().await
+    }
+
+    fn wake(&self) -> Option<Arc<Notify>> {
+        (**self).wake()
+    }
+
+    fn interval(&self) -> Duration {
+        (**self).interval()
     }
 }

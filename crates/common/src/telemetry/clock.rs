@@ -1,60 +1,61 @@
-//! The time, passed in, so that a test can set it.
+//! Clocks, injected so that tests can set the time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
+use uuid::{NoContext, Timestamp, Uuid};
 
-/// Tells the time.
+/// Source of the current time.
 pub trait Clock: Send + Sync + 'static {
-    /// The time in UTC, in whole milliseconds: no store keeps more than all the others do.
+    /// Returns the UTC time in whole milliseconds, the precision that all stores have.
     fn now(&self) -> DateTime<Utc>;
 }
 
-/// A clock that many hold.
+/// Shared clock.
 pub type SharedClock = Arc<dyn Clock>;
 
-/// The machine's own clock.
+/// Clock of the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine for the time")]
+    #[expect(clippy::disallowed_methods, reason = "the only access to the machine's clock")]
     fn now(&self) -> DateTime<Utc> {
         Utc::now().trunc_subsecs(3)
     }
 }
 
-/// The machine's own clock, to be passed on.
+/// Returns the clock of the machine.
 #[must_use]
 pub fn system() -> SharedClock {
     Arc::new(SystemClock)
 }
 
-/// A clock that stands still until it is moved; for tests. Clones show the same time.
+/// Clock for tests that moves only when told. Clones show the same time.
 #[derive(Clone, Debug)]
 pub struct ManualClock {
     millis: Arc<AtomicI64>,
 }
 
 impl ManualClock {
-    /// A clock that shows `time`.
+    /// Creates a clock that shows `time`.
     #[must_use]
     pub fn at(time: DateTime<Utc>) -> Self {
         Self { millis: Arc::new(AtomicI64::new(time.timestamp_millis())) }
     }
 
-    /// Moves it forward (or back, by a negative duration).
+    /// Advances the clock; a negative duration moves it back.
     pub fn advance(&self, by: Duration) {
         self.millis.fetch_add(by.num_milliseconds(), Ordering::SeqCst);
     }
 
-    /// Sets it.
+    /// Sets the clock.
     pub fn set(&self, time: DateTime<Utc>) {
         self.millis.store(time.timestamp_millis(), Ordering::SeqCst);
     }
 
-    /// Itself, to be passed on.
+    /// Returns the clock as a shared clock.
     #[must_use]
     pub fn shared(&self) -> SharedClock {
         Arc::new(self.clone())
@@ -67,12 +68,19 @@ impl Clock for ManualClock {
     }
 }
 
+/// Returns a random id that sorts by time (UUID version 7).
+#[must_use]
+pub fn uuid_v7(now: DateTime<Utc>) -> Uuid {
+    let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
+    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_system_clock_gives_whole_milliseconds() {
+    fn system_clock_returns_whole_milliseconds() {
         assert_eq!(SystemClock.now().timestamp_subsec_nanos() % 1_000_000, 0);
     }
 

@@ -1,10 +1,10 @@
-//! Spans that could not be sent: counted by service, told at most once a minute.
+//! Dropped spans, counted by service and logged at most once a minute.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The time between two warnings.
+/// Minimum time between two warnings.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
 static DROPPED: Mutex<Option<Dropped>> = Mutex::new(None);
@@ -16,16 +16,16 @@ struct Dropped {
     told_at: Option<Instant>,
 }
 
-/// Spans of a service in this process that could not be sent, since it began.
+/// Returns the number of dropped spans of a service in this process.
 #[must_use]
 pub fn spans_dropped(service: &str) -> u64 {
     let dropped = DROPPED.lock().unwrap_or_else(PoisonError::into_inner);
     dropped.as_ref().and_then(|dropped| dropped.by_service.get(service)).copied().unwrap_or_default()
 }
 
-/// Counts spans that could not be sent, and why.
+/// Counts dropped spans.
 pub(super) fn count(service: &str, spans: u64, why: &str) {
-    let told = {
+    let to_report = {
         let mut dropped = DROPPED.lock().unwrap_or_else(PoisonError::into_inner);
         let dropped = dropped.get_or_insert_default();
         *dropped.by_service.entry(service.to_owned()).or_default() += spans;
@@ -36,7 +36,7 @@ pub(super) fn count(service: &str, spans: u64, why: &str) {
             std::mem::take(&mut dropped.untold)
         })
     };
-    if let Some(spans) = told {
-        tracing::warn!(spans, why, "spans could not be sent");
+    if let Some(spans) = to_report {
+        tracing::warn!(spans, why, "spans dropped");
     }
 }

@@ -1,4 +1,4 @@
-//! Log lines in Elastic Common Schema: a JSON object each, with the trace and the span that it belongs to
+//! Log lines in Elastic Common Schema: a JSON object per line, with its trace and span
 //! (<https://www.elastic.co/guide/en/ecs-logging/overview/current/intro.html>).
 
 use std::fmt;
@@ -14,14 +14,14 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::clock::{Clock as _, SystemClock};
-use super::inherited_fields::Known;
+use super::inherited_fields::InheritedFields;
 
-/// The version of the schema whose names are used.
+/// Version of the schema.
 const ECS_VERSION: &str = "8.11.0";
 
-/// Writes lines of one service.
+/// Formatter for the lines of one service.
 #[derive(Clone, Debug)]
-pub(super) struct Ecs {
+pub(super) struct EcsFormat {
     /// `service.name`.
     pub(super) service: &'static str,
     /// `service.version`.
@@ -30,7 +30,7 @@ pub(super) struct Ecs {
     pub(super) environment: String,
 }
 
-impl<S, N> FormatEvent<S, N> for Ecs
+impl<S, N> FormatEvent<S, N> for EcsFormat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -45,7 +45,7 @@ where
         line.put("service.version", self.version.as_str());
         line.put("service.environment", self.environment.as_str());
         for known in context.event_scope().into_iter().flatten() {
-            if let Some(known) = known.extensions().get::<Known>() {
+            if let Some(known) = known.extensions().get::<InheritedFields>() {
                 line.known("service.name", known.service.as_deref());
                 line.known("order_id", known.order.as_deref());
             }
@@ -62,18 +62,18 @@ where
                 }
             }
         }
-        // After ours: an event may say more exactly whose it is.
+        // Recorded last: an event may name its service more precisely.
         event.record(&mut line);
         let text = serde_json::to_string(&line.0).map_err(|_| fmt::Error)?;
         writeln!(writer, "{text}")
     }
 }
 
-/// The fields of a line. Dotted names are as good as nested objects to Elasticsearch.
+/// Fields of a line. Elasticsearch treats dotted names like nested objects.
 struct Line(Map<String, Value>);
 
 impl Line {
-    /// What a span tells, unless one further in told it.
+    /// Sets an inherited field unless an inner span or the event has set it.
     fn known(&mut self, name: &str, value: Option<&str>) {
         if let Some(value) = value
             && !self.0.contains_key(schema_name(name))
@@ -87,7 +87,7 @@ impl Line {
     }
 }
 
-/// The schema's names of fields that the code calls by shorter ones.
+/// Returns the schema's name of a field.
 fn schema_name(name: &str) -> &str {
     match name {
         "request_id" => "http.request.id",
@@ -141,9 +141,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    struct Captured(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Kept {
+    impl Write for Captured {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -153,7 +153,7 @@ mod tests {
         }
     }
 
-    impl<'a> MakeWriter<'a> for Kept {
+    impl<'a> MakeWriter<'a> for Captured {
         type Writer = Self;
 
         fn make_writer(&'a self) -> Self {
@@ -162,20 +162,22 @@ mod tests {
     }
 
     #[test]
-    fn a_line_names_service_level_and_fields_by_the_schema() {
-        let kept = Kept::default();
-        let ecs = Ecs { service: "order-service", version: "1.2.3".to_owned(), environment: "test".to_owned() };
-        let lines = tracing_subscriber::fmt::layer().event_format(ecs).with_writer(kept.clone());
+    fn line_has_service_level_and_fields_of_the_schema() {
+        let captured = Captured::default();
+        let ecs = EcsFormat { service: "order-service", version: "1.2.3".to_owned(), environment: "test".to_owned() };
+        let lines = tracing_subscriber::fmt::layer().event_format(ecs).with_writer(captured.clone());
         let spans = tracing_opentelemetry::layer().with_tracer(SdkTracerProvider::default().tracer("test"));
-        let subscriber =
-            tracing_subscriber::registry().with(lines).with(super::super::inherited_fields::Knowing).with(spans);
+        let subscriber = tracing_subscriber::registry()
+            .with(lines)
+            .with(super::super::inherited_fields::InheritedFieldsLayer)
+            .with(spans);
         tracing::subscriber::with_default(subscriber, || {
             let request = tracing::info_span!("request", service.name = "payment-service", order.id = field::Empty);
             request.record("order.id", field::display("o1"));
             let _entered = (request.entered(), tracing::info_span!("call").entered());
-            tracing::warn!(request_id = "r1", attempts = 3, http.route = "/api/orders", "a message failed");
+            tracing::warn!(request_id = "r1", attempts = 3, http.route = "/api/orders", "message failed");
         });
-        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
         let line: Value = serde_json::from_str(text.trim_end()).unwrap();
         for (name, value) in [
             ("log.level", "warn"),
@@ -185,7 +187,7 @@ mod tests {
             ("service.environment", "test"),
             ("http.request.id", "r1"),
             ("http.route", "/api/orders"),
-            ("message", "a message failed"),
+            ("message", "message failed"),
             ("ecs.version", ECS_VERSION),
         ] {
             assert_eq!(line[name], value, "{text}");

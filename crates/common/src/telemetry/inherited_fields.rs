@@ -1,4 +1,4 @@
-//! What is known of a span that each line within it tells: whose it is, and which order it is about.
+//! Fields of a span that its log lines inherit: the service and the order.
 
 use std::fmt::Debug;
 
@@ -9,24 +9,24 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-/// What is known of a span.
+/// Inherited fields of a span.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct InheritedFields {
     /// `service.name`.
     pub(super) service: Option<String>,
     /// `order.id`.
     pub(super) order: Option<String>,
 }
 
-/// Keeps what is known with its span.
-pub(super) struct Knowing;
+/// Layer that stores the inherited fields with their span.
+pub(super) struct InheritedFieldsLayer;
 
-impl<S> Layer<S> for Knowing
+impl<S> Layer<S> for InheritedFieldsLayer
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let mut known = Known::default();
+        let mut known = InheritedFields::default();
         attributes.record(&mut known);
         if let Some(span) = context.span(id) {
             span.extensions_mut().insert(known);
@@ -35,14 +35,14 @@ where
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         if let Some(span) = context.span(id)
-            && let Some(known) = span.extensions_mut().get_mut::<Known>()
+            && let Some(known) = span.extensions_mut().get_mut::<InheritedFields>()
         {
             values.record(known);
         }
     }
 }
 
-impl Visit for Known {
+impl Visit for InheritedFields {
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "service.name" => self.service = Some(value.to_owned()),

@@ -1,6 +1,6 @@
-//! A service's metrics: one registry each, so that several services in one process stay apart.
+//! Metrics of a service. Each service has its own registry, so several services can share a process.
 //!
-//! What has a known set of labels is there from the start with 0, so that a rate has data before something happens.
+//! A metric with a known set of labels exists with 0 from the start, so a rate has data before the first event.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,13 +27,13 @@ enum Collector {
     Histogram(HistogramVec),
 }
 
-/// Brings what is read and not counted up to date before it is rendered.
+/// Callback that updates gauges before rendering.
 type Refresh = Arc<dyn Fn() + Send + Sync>;
 
-/// Makes and renders a service's metrics. Clones share them; asking twice for a name gives the same collector.
+/// Registry of a service's metrics. Clones share it; requesting a name twice returns the same collector.
 ///
-/// A collector whose name is taken by one of another kind, or whose labels differ, is a fault of the program: it is
-/// logged, and the collector that is given counts, but is not rendered.
+/// Requesting a name with another kind or other labels is a programming error: it is logged, and the returned collector
+/// counts but is not rendered.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Registry,
@@ -61,7 +61,7 @@ macro_rules! collector {
                 Ok(collector) => {
                     match self.registry.register(Box::new(collector.clone())) {
                         Ok(()) => drop(made.insert(name.to_owned(), Collector::$kind(collector.clone()))),
-                        Err(error) => tracing::error!(name, %error, "metric cannot be registered"),
+                        Err(error) => tracing::error!(name, %error, "metric not registered"),
                     }
                     collector
                 }
@@ -72,46 +72,46 @@ macro_rules! collector {
 }
 
 impl Metrics {
-    /// An empty set, beside the process's own figures (memory, processor time, open files).
+    /// Creates a registry with the metrics of the process (memory, processor time, open files).
     #[must_use]
     pub fn new() -> Self {
         let registry = Registry::new();
         let process = prometheus::process_collector::ProcessCollector::for_self();
         if let Err(error) = registry.register(Box::new(process)) {
-            tracing::error!(%error, "process metrics cannot be registered");
+            tracing::error!(%error, "process metrics not registered");
         }
         Self { registry, made: Arc::default(), refreshes: Arc::default() }
     }
 
     collector!(
-        /// A counter with these labels.
+        /// Returns a counter with these labels.
         counter_vec, Counter(IntCounterVec), |name, help, labels| IntCounterVec::new(Opts::new(name, help), labels)
     );
     collector!(
-        /// A counter of fractions (seconds) with these labels.
+        /// Returns a counter of fractions (seconds) with these labels.
         seconds_vec, Seconds(CounterVec), |name, help, labels| CounterVec::new(Opts::new(name, help), labels)
     );
     collector!(
-        /// A gauge of whole numbers with these labels.
+        /// Returns a gauge of whole numbers with these labels.
         gauge_vec, Gauge(IntGaugeVec), |name, help, labels| IntGaugeVec::new(Opts::new(name, help), labels)
     );
     collector!(
-        /// A gauge of fractions (seconds) with these labels.
+        /// Returns a gauge of fractions (seconds) with these labels.
         float_gauge_vec, Float(GaugeVec), |name, help, labels| GaugeVec::new(Opts::new(name, help), labels)
     );
     collector!(
-        /// A histogram of seconds with these labels.
+        /// Returns a histogram of seconds with these labels.
         histogram_vec, Histogram(HistogramVec), |name, help, labels| {
             HistogramVec::new(HistogramOpts::new(name, help).buckets(DURATION_BUCKETS.to_vec()), labels)
         }
     );
 
-    /// Calls this each time before all of it is rendered: it sets gauges to what is at hand, and waits for nothing.
+    /// Registers a callback that runs before each rendering. It sets gauges from memory and does not block.
     pub fn before_render(&self, refresh: impl Fn() + Send + Sync + 'static) {
         self.refreshes.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(refresh));
     }
 
-    /// All of it in Prometheus' text form (version 0.0.4).
+    /// Renders all metrics in Prometheus' text format (version 0.0.4).
     #[must_use]
     pub fn render(&self) -> String {
         let refreshes = self.refreshes.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -119,7 +119,7 @@ impl Metrics {
             refresh();
         }
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_else(|error| {
-            tracing::error!(%error, "metrics cannot be rendered");
+            tracing::error!(%error, "metrics not rendered");
             String::new()
         })
     }
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_name_gives_the_same_collector() {
+    fn equal_names_return_the_same_collector() {
         let metrics = Metrics::new();
         metrics.counter_vec("orders_total", "Orders.", &["status"]).with_label_values(&["pending"]).inc();
         metrics.counter_vec("orders_total", "Orders.", &["status"]).with_label_values(&["pending"]).inc();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_up_to_date_when_it_is_rendered() {
+    fn refreshed_gauges_are_current_when_rendered() {
         let metrics = Metrics::new();
         let (gauge, reads) = (metrics.gauge_vec("reads", "Reads.", &[]), std::sync::atomic::AtomicI64::new(0));
         metrics.before_render(move || {
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn services_in_one_process_stay_apart() {
+    fn services_in_one_process_have_separate_metrics() {
         let (one, other) = (Metrics::new(), Metrics::new());
         one.counter_vec("orders_total", "Orders.", &[]).with_label_values::<&str>(&[]).inc();
         assert!(!other.render().contains("orders_total"));

@@ -1,36 +1,35 @@
-//! Settings of logs and traces.
+//! Options of logs and traces.
 
 use opentelemetry_sdk::trace::Sampler;
 
-/// What is logged unless `RUST_LOG` says otherwise. The AMQP client would warn with the whole of a message that came
-/// back.
+/// Default of `RUST_LOG`. The AMQP client would log the whole of a returned message.
 pub const DEFAULT_FILTER: &str =
     "info,hyper_util=warn,lapin=error,reqwest=warn,sqlx=warn,opentelemetry=warn,opentelemetry_sdk=warn";
 
-/// How log lines are written.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
+    /// Text for people.
     Text,
-    /// A JSON object a line in Elastic Common Schema, for a log store.
+    /// JSON object per line in Elastic Common Schema, for a log store.
     Json,
 }
 
-/// Settings of logs and traces.
+/// Options of logs and traces.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The name that spans carry, unless they say another.
+    /// Default service name of spans.
     pub service: &'static str,
     /// `LOG_FORMAT`.
     pub format: Format,
-    /// `RUST_LOG`: which lines (the syntax of `tracing-subscriber`).
+    /// `RUST_LOG`: filter of log lines in the syntax of `tracing-subscriber`.
     pub filter: String,
-    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: where spans go, if anywhere.
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: endpoint for spans.
     pub otlp: Option<String>,
-    /// `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`: which traces are sent.
+    /// `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`: sampler of traces.
     pub sampler: Sampler,
-    /// `SERVICE_VERSION`: stands in each JSON line and with each span.
+    /// `SERVICE_VERSION`: version in JSON lines and spans.
     pub version: String,
-    /// `ENVIRONMENT`: the same.
+    /// `ENVIRONMENT`: environment in JSON lines and spans.
     pub environment: String,
 }

@@ -1,10 +1,10 @@
-//! The order that a request or message is about.
+//! Order id of the current span.
 
 use contracts::OrderId;
 use tracing::Span;
 use tracing::field::display;
 
-/// Notes which order the current request or message is about: it stands in its span, and in what is logged within it.
-pub fn about_order(order: OrderId) {
+/// Records the order of the current request or message in its span and in the log lines within it.
+pub fn record_order_id(order: OrderId) {
     Span::current().record("order.id", display(order));
 }

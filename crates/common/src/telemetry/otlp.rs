@@ -1,4 +1,4 @@
-//! Sends spans, without ever making anybody wait: what finds no room, or cannot be sent, is dropped and counted.
+//! Export of spans that never blocks: spans that exceed the queue or cannot be sent are dropped and counted.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,27 +17,27 @@ use super::options::Options;
 use super::{dropped, tls};
 use crate::BoxError;
 
-/// Spans that may wait to be sent. A span is about 1 KB.
-const ROOM: usize = 8192;
-/// How long a collector may take to take a batch.
+/// Maximum number of queued spans of about 1 KB each.
+const QUEUE_CAPACITY: usize = 8192;
+/// Maximum time of an export.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// The name of the attribute that says whose a span is, where several services share a process.
+/// Attribute that names the service of a span, for processes with several services.
 const SERVICE: &str = "service.name";
 
-/// A provider that sends spans to the collector at this address.
+/// Creates a provider that sends spans to a collector.
 ///
 /// # Errors
-/// If the address is not valid.
+/// The endpoint is invalid.
 pub(super) fn provider(options: &Options, endpoint: &str) -> Result<SdkTracerProvider, BoxError> {
     let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
     let wrong = |why: &dyn std::fmt::Display| {
-        format!("OTEL_EXPORTER_OTLP_ENDPOINT is wrong: {why}; for example http://127.0.0.1:4318")
+        format!("OTEL_EXPORTER_OTLP_ENDPOINT is invalid: {why}; for example http://127.0.0.1:4318")
     };
     url.parse::<url::Url>().map_err(|error| wrong(&error))?;
     tls::install_tls();
-    // The blocking client starts a runtime of its own, which must not be done within another.
+    // The blocking client starts its own runtime, which is not allowed within another runtime.
     let client = std::thread::spawn(|| reqwest::blocking::Client::builder().timeout(TIMEOUT).no_proxy().build());
-    let client = client.join().map_err(|_| "the client of the collector cannot be built")??;
+    let client = client.join().map_err(|_| "the HTTP client could not be built")??;
     let (version, environment) = (options.version.clone(), options.environment.clone());
     let make = move |service: &str| {
         let exporter = Otlp::builder().with_http().with_http_client(client.clone()).with_protocol(Protocol::HttpBinary);
@@ -50,27 +50,27 @@ pub(super) fn provider(options: &Options, endpoint: &str) -> Result<SdkTracerPro
         Ok(exporter)
     };
     make(options.service).map_err(|error: String| wrong(&error))?;
-    let bounded = Bounded::new(options.service, Box::new(make));
+    let bounded = BoundedProcessor::new(options.service, Box::new(make));
     Ok(SdkTracerProvider::builder().with_span_processor(bounded).with_sampler(options.sampler.clone()).build())
 }
 
-type Make<E> = Box<dyn Fn(&str) -> Result<E, String> + Send + Sync>;
+type MakeExporter<E> = Box<dyn Fn(&str) -> Result<E, String> + Send + Sync>;
 
-/// Sends each span by the exporter of its service, so that a collector knows services of one process apart.
-struct ByService<E> {
-    make: Make<E>,
+/// Exporter that sends each span under the name of its service.
+struct PerServiceExporter<E> {
+    make: MakeExporter<E>,
     default: &'static str,
     exporters: Mutex<HashMap<String, Arc<E>>>,
     waiting: Arc<AtomicUsize>,
 }
 
-impl<E> std::fmt::Debug for ByService<E> {
+impl<E> std::fmt::Debug for PerServiceExporter<E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ByService").field("default", &self.default).finish_non_exhaustive()
+        f.debug_struct("PerServiceExporter").field("default", &self.default).finish_non_exhaustive()
     }
 }
 
-impl<E> ByService<E> {
+impl<E> PerServiceExporter<E> {
     fn exporter(&self, service: &str) -> Result<Arc<E>, String> {
         let mut exporters = self.exporters.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = exporters.get(service) {
@@ -82,7 +82,7 @@ impl<E> ByService<E> {
     }
 }
 
-impl<E: SpanExporter> SpanExporter for ByService<E> {
+impl<E: SpanExporter> SpanExporter for PerServiceExporter<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         self.waiting.fetch_sub(batch.len(), Ordering::Relaxed);
         let mut by_service: HashMap<String, Vec<SpanData>> = HashMap::new();
@@ -105,36 +105,37 @@ impl<E: SpanExporter> SpanExporter for ByService<E> {
     }
 }
 
-/// Holds so many spans at the most; the processor within sends them from a thread of its own.
+/// Processor with a bounded queue; its inner processor exports from its own thread.
 #[derive(Debug)]
-struct Bounded {
+struct BoundedProcessor {
     default: &'static str,
     waiting: Arc<AtomicUsize>,
     batches: BatchSpanProcessor,
 }
 
-impl Bounded {
-    fn new<E: SpanExporter + 'static>(default: &'static str, make: Make<E>) -> Self {
+impl BoundedProcessor {
+    fn new<E: SpanExporter + 'static>(default: &'static str, make: MakeExporter<E>) -> Self {
         let waiting = Arc::<AtomicUsize>::default();
-        let exporter = ByService { make, default, exporters: Mutex::default(), waiting: waiting.clone() };
-        // It never refuses what was let in here.
-        let config =
-            BatchConfigBuilder::default().with_max_queue_size(ROOM).with_scheduled_delay(Duration::from_secs(1));
+        let exporter = PerServiceExporter { make, default, exporters: Mutex::default(), waiting: waiting.clone() };
+        // The inner queue has the same capacity, so it accepts every admitted span.
+        let config = BatchConfigBuilder::default()
+            .with_max_queue_size(QUEUE_CAPACITY)
+            .with_scheduled_delay(Duration::from_secs(1));
         let batches = BatchSpanProcessor::builder(exporter).with_batch_config(config.build()).build();
         Self { default, waiting, batches }
     }
 }
 
-impl SpanProcessor for Bounded {
+impl SpanProcessor for BoundedProcessor {
     fn on_start(&self, _: &mut Span, _: &Context) {}
 
     fn on_end(&self, span: SpanData) {
         if !span.span_context.is_sampled() {
             return;
         }
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= ROOM {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= QUEUE_CAPACITY {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
-            dropped::count(service_of(&span).unwrap_or(self.default), 1, "more ended than the collector took");
+            dropped::count(service_of(&span).unwrap_or(self.default), 1, "the queue is full");
             return;
         }
         self.batches.on_end(span);
@@ -172,7 +173,7 @@ mod tests {
 
     type Sent = Arc<Mutex<Vec<(String, Vec<SpanData>)>>>;
 
-    /// Keeps what is sent for a service; waits first until it is let.
+    /// Exporter for tests that records spans and blocks until it is released.
     #[derive(Debug)]
     struct Kept {
         service: String,
@@ -188,18 +189,19 @@ mod tests {
         }
     }
 
-    fn kept() -> (SdkTracerProvider, Sent, mpsc::Sender<()>) {
+    fn provider_with_recorder() -> (SdkTracerProvider, Sent, mpsc::Sender<()>) {
         let (sent, (open, gate)) = (Sent::default(), mpsc::channel());
         let (gate, keep) = (Arc::new(Mutex::new(gate)), sent.clone());
         let make =
             move |service: &str| Ok(Kept { service: service.to_owned(), sent: keep.clone(), gate: gate.clone() });
-        let provider = SdkTracerProvider::builder().with_span_processor(Bounded::new("fleet", Box::new(make))).build();
+        let provider =
+            SdkTracerProvider::builder().with_span_processor(BoundedProcessor::new("fleet", Box::new(make))).build();
         (provider, sent, open)
     }
 
     #[test]
-    fn a_span_is_sent_as_its_services() {
-        let (provider, sent, open) = kept();
+    fn span_is_exported_under_its_service() {
+        let (provider, sent, open) = provider_with_recorder();
         drop(open);
         let tracer = provider.tracer("test");
         for service in ["order-service", "payment-service"] {
@@ -215,16 +217,16 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_room_is_dropped_and_counted() {
-        let (provider, sent, open) = kept();
+    fn excess_spans_are_dropped_and_counted() {
+        let (provider, sent, open) = provider_with_recorder();
         let tracer = provider.tracer("test");
         let whose = KeyValue::new(SERVICE, "a service without a collector");
-        let made = ROOM * 3;
+        let made = QUEUE_CAPACITY * 3;
         for _ in 0..made {
             drop(tracer.span_builder("s").with_attributes([whose.clone()]).start(&tracer));
         }
         let dropped = usize::try_from(dropped::spans_dropped("a service without a collector")).unwrap();
-        assert!(dropped >= ROOM, "{dropped} were dropped");
+        assert!(dropped >= QUEUE_CAPACITY, "{dropped} were dropped");
         drop(open);
         provider.shutdown().unwrap();
         let arrived: usize = sent.lock().unwrap().iter().map(|(_, spans)| spans.len()).sum();

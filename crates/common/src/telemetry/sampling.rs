@@ -1,20 +1,20 @@
-//! Which traces are sent, by OpenTelemetry's own variables.
+//! Sampler of traces, configured by OpenTelemetry's variables.
 
 use opentelemetry_sdk::trace::Sampler;
 
-/// `OTEL_TRACES_SAMPLER`: every trace, unless whoever began it decided otherwise.
+/// Default of `OTEL_TRACES_SAMPLER`: all traces, unless the caller decided otherwise.
 pub(crate) const DEFAULT: &str = "parentbased_always_on";
-/// `OTEL_TRACES_SAMPLER_ARG`: the share of traces that a ratio takes.
+/// Default of `OTEL_TRACES_SAMPLER_ARG`: the sampled share of traces.
 pub(crate) const DEFAULT_RATIO: &str = "1";
 
-/// The sampler that `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` name.
+/// Returns the sampler that `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` name.
 ///
 /// # Errors
-/// In one line, with the variable, if one is wrong.
+/// A variable is invalid. The error is one line with the variable's name.
 pub(crate) fn sampler(name: Option<&str>, ratio: Option<&str>) -> Result<Sampler, String> {
     let ratio = ratio.unwrap_or(DEFAULT_RATIO);
     let ratio = ratio.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
-    let ratio = ratio.ok_or("OTEL_TRACES_SAMPLER_ARG is wrong: it is a share from 0 to 1; for example 0.1");
+    let ratio = ratio.ok_or("OTEL_TRACES_SAMPLER_ARG is invalid: must be from 0 to 1; for example 0.1");
     let by_parent = |root| Sampler::ParentBased(Box::new(root));
     Ok(match name.unwrap_or(DEFAULT) {
         "always_on" => Sampler::AlwaysOn,
@@ -25,7 +25,7 @@ pub(crate) fn sampler(name: Option<&str>, ratio: Option<&str>) -> Result<Sampler
         "parentbased_traceidratio" => by_parent(Sampler::TraceIdRatioBased(ratio?)),
         other => {
             return Err(format!(
-                "OTEL_TRACES_SAMPLER is wrong: there is no sampler `{other}`; for example parentbased_traceidratio"
+                "OTEL_TRACES_SAMPLER is invalid: unknown sampler `{other}`; for example parentbased_traceidratio"
             ));
         }
     })
@@ -41,14 +41,14 @@ mod tests {
     }
 
     #[test]
-    fn the_variables_name_a_sampler() {
+    fn variables_select_a_sampler() {
         assert_eq!(of("", "").unwrap(), "ParentBased(AlwaysOn)");
         assert_eq!(of("always_off", "").unwrap(), "AlwaysOff");
         assert_eq!(of("parentbased_traceidratio", "0.1").unwrap(), "ParentBased(TraceIdRatioBased(0.1))");
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_variable() {
+    fn invalid_value_is_reported_with_its_variable() {
         assert!(of("sometimes", "").unwrap_err().starts_with("OTEL_TRACES_SAMPLER is wrong"));
         for ratio in ["2", "-0.1", "much"] {
             assert!(of("traceidratio", ratio).unwrap_err().starts_with("OTEL_TRACES_SAMPLER_ARG is wrong"), "{ratio}");

@@ -1,4 +1,4 @@
-//! Log lines for people: time, level, where, what. The spans that a line stands in are left out: they are for traces, and
+//! Log lines for people: time, level, target, message. The spans of a line are left out: they belong to traces, and
 //! each would be longer than the line.
 
 use std::fmt;
@@ -9,10 +9,10 @@ use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Writes such lines.
-pub(super) struct Plain;
+/// Formatter of text lines.
+pub(super) struct TextFormat;
 
-impl<S, N> FormatEvent<S, N> for Plain
+impl<S, N> FormatEvent<S, N> for TextFormat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -30,7 +30,7 @@ where
     }
 }
 
-/// As terminals number colours.
+/// Returns the terminal's colour number of a level.
 const fn colour(level: Level) -> u8 {
     match level {
         Level::ERROR => 31,
@@ -51,9 +51,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    struct Captured(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Kept {
+    impl Write for Captured {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -64,16 +64,16 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_short() {
-        let kept = Kept::default();
-        let writer = kept.clone();
-        let lines = tracing_subscriber::fmt::layer().event_format(Plain).with_ansi(false);
+    fn line_is_short() {
+        let captured = Captured::default();
+        let writer = captured.clone();
+        let lines = tracing_subscriber::fmt::layer().event_format(TextFormat).with_ansi(false);
         let lines = lines.with_writer(move || writer.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
             let _entered = tracing::info_span!("request", http.route = "/api/orders").entered();
             tracing::warn!(target: "orders", attempts = 3, "it was late");
         });
-        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
         let (time, rest) = text.split_once(' ').unwrap();
         assert!(time.ends_with('Z'), "{text}");
         assert_eq!(rest, " WARN orders: it was late attempts=3\n");

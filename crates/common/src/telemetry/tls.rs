@@ -1,7 +1,7 @@
-//! How outgoing connections are secured.
+//! TLS of outgoing connections.
 
-/// Sets the process's provider of cryptography for TLS, where none is set: `ring`, which needs no C compiler of its own.
+/// Installs the process's TLS crypto provider unless one is installed: `ring`, which needs no C compiler.
 pub fn install_tls() {
-    // Fails only if one is set already: then that one is used.
+    // Fails only if a provider is installed already, which is then used.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

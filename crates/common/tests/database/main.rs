@@ -5,5 +5,6 @@
 mod listing;
 mod migrations;
 mod platform;
+mod sources;
 mod statements;
 mod support;

@@ -2,8 +2,8 @@
 
 use chrono::DateTime;
 use common::database::Database;
-use common::database::idempotency::{Begun, KeyedRequest};
-use common::database::store::StoreError;
+use common::database::StoreError;
+use common::database::idempotency::{Acquire, IdempotentRequest};
 use common::telemetry::clock::ManualClock;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -44,9 +44,9 @@ async fn key_of_a_version_before_fingerprints_is_compared_by_its_hash() {
     for _ in 0..2 {
         let db = Database::open_sqlite(&path, SERVICE, &migrator("SELECT 1")).await.unwrap();
         let keys = db.keys(clock.shared());
-        for (hash, expected) in [(1, Begun::InFlight), (2, Begun::Mismatch)] {
+        for (hash, expected) in [(1, Acquire::InProgress), (2, Acquire::KeyReused)] {
             let (caller, key) = ("ann".to_owned(), "k".to_owned());
-            let request = KeyedRequest { caller, key, hash: [hash; 32], fingerprint: "2:any".to_owned() };
+            let request = IdempotentRequest { caller, key, hash: [hash; 32], fingerprint: "2:any".to_owned() };
             assert_eq!(keys.begin(&request).await.unwrap(), expected);
         }
         db.close().await;

@@ -5,9 +5,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::DateTime;
 use common::auth::Revocations;
-use common::database::effects::Effects;
+use common::database::StoreError;
+use common::database::idempotency::{IdempotentRequest, RETENTION};
 use common::database::outbox::{Outbox, sql};
-use common::database::store::StoreError;
+use common::database::transaction_effects::Effects;
 use common::database::{Database, Dialect, query};
 use common::telemetry::clock::ManualClock;
 use sqlx::{Executor as _, PgPool};
@@ -52,6 +53,30 @@ async fn idempotency_keys_pass_their_conformance_suite() {
 async fn revocations_pass_their_conformance_suite() {
     for fixture in fixtures().await {
         revocations::suite(&fixture, &ManualClock::at(revocations::START)).await;
+    }
+}
+
+#[tokio::test]
+async fn expired_keys_are_deleted_by_and_by() {
+    for fixture in fixtures().await {
+        let clock = ManualClock::at(idempotency::START);
+        let keys = fixture.db.keys(clock.shared());
+        let acquire = async |key: String| {
+            let (caller, fingerprint) = ("ann".to_owned(), "2:any".to_owned());
+            keys.begin(&IdempotentRequest { caller, key, hash: [0; 32], fingerprint }).await.unwrap()
+        };
+        for number in 0..20 {
+            acquire(format!("old {number}")).await;
+        }
+        clock.advance(RETENTION);
+        for number in 0..1000 {
+            acquire(format!("new {number}")).await;
+            let old = query("SELECT count(*) FROM idempotency_keys WHERE created_at = $1").bind(idempotency::START);
+            if old.fetch_scalar::<i64>(&mut fixture.db.reader().await.unwrap()).await.unwrap() == 0 {
+                break;
+            }
+            assert!(number < 999, "no key of 1000 swept");
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Parameters, columns, fragments and errors.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::effects::Effects;
-use common::database::store::StoreError;
+use common::database::StoreError;
+use common::database::transaction_effects::Effects;
 use common::database::{Connection, Database, Dialect, Statement, map_constraint, query};
 use contracts::{Money, OrderId, ProductId};
 
@@ -98,9 +98,9 @@ async fn values_of_each_type_come_back_as_they_were_bound() {
             row.parse::<OrderId>("name").unwrap_err(),
             row.get::<i64>("name").unwrap_err(),
         ] {
-            assert!(matches!(wrong, StoreError::Corrupt(_)), "{wrong:?}");
+            assert!(matches!(wrong, StoreError::Decode(_)), "{wrong:?}");
         }
-        assert!(matches!(row.get::<i64>("absent").unwrap_err(), StoreError::Fault(_)));
+        assert!(matches!(row.get::<i64>("absent").unwrap_err(), StoreError::Internal(_)));
     }
 }
 

@@ -53,7 +53,7 @@ fn in_chunks(body: String) -> Body {
 }
 
 #[tokio::test]
-async fn json_comes_and_goes_with_exact_money() {
+async fn json_round_trips_money_exactly() {
     let app = app(routes(), &settings());
     let answer =
         post(&app, "/echo", JSON, r#"{"items":[{"quantity":2,"price":"59.98"},{"quantity":1}],"extra":1}"#).await;
@@ -65,7 +65,7 @@ async fn json_comes_and_goes_with_exact_money() {
 }
 
 #[tokio::test]
-async fn a_body_of_another_type_is_refused() {
+async fn body_of_another_type_is_rejected() {
     let app = app(routes(), &settings());
     for content_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonp")]
     {
@@ -74,7 +74,7 @@ async fn a_body_of_another_type_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_json_is_malformed() {
+async fn invalid_json_body_is_malformed() {
     let app = app(routes(), &settings());
     for body in ["", "{", "not json", "{\"items\": []} trailing", "{'items': []}"] {
         post(&app, "/echo", JSON, body).await.refused(400, "MALFORMED_BODY");
@@ -87,7 +87,7 @@ async fn a_body_that_is_not_json_is_malformed() {
 }
 
 #[tokio::test]
-async fn a_body_with_too_many_levels_is_refused_in_any_field() {
+async fn body_with_too_many_levels_is_rejected_in_any_field() {
     let app = app(routes(), &settings());
     for field in ["items", "notes", "unknown"] {
         let deep = format!("{{\"{field}\": {}{}}}", "[".repeat(7_000), "]".repeat(7_000));
@@ -100,7 +100,7 @@ async fn a_body_with_too_many_levels_is_refused_in_any_field() {
 }
 
 #[tokio::test]
-async fn a_body_with_a_content_encoding_is_refused() {
+async fn body_with_a_content_encoding_is_rejected() {
     let app = app(routes(), &settings());
     let send_encoded = async |encoding: &str, body: &'static str| {
         let request = Request::post("/cancel").header("content-type", "application/json");
@@ -116,7 +116,7 @@ async fn a_body_with_a_content_encoding_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_does_not_arrive_in_time_is_refused() {
+async fn slow_body_times_out() {
     let app = app(routes(), &settings());
     let stuck = stream::iter([Ok::<_, std::io::Error>("{")]).chain(stream::pending());
     let begun = Instant::now();
@@ -135,7 +135,7 @@ async fn a_body_that_does_not_arrive_in_time_is_refused() {
 }
 
 #[tokio::test]
-async fn input_that_breaks_a_rule_names_the_field_and_is_422_at_the_order_service() {
+async fn invalid_input_names_the_field_and_is_422_at_the_order_service() {
     let app = app(routes(), &settings());
     for (path, status) in [("/echo", 400), ("/order", 422)] {
         let problem = post(&app, path, JSON, r#"{"items":[{"quantity":1},{"quantity":"x"}]}"#).await;
@@ -151,7 +151,7 @@ async fn input_that_breaks_a_rule_names_the_field_and_is_422_at_the_order_servic
 }
 
 #[tokio::test]
-async fn a_body_may_be_left_out_where_the_call_says_so() {
+async fn optional_body_may_be_absent() {
     let app = app(routes(), &settings());
     assert_eq!(post(&app, "/cancel", None, "").await.text(), "null");
     assert_eq!(post(&app, "/cancel", Some("text/plain"), "").await.text(), "null");
@@ -163,7 +163,7 @@ async fn a_body_may_be_left_out_where_the_call_says_so() {
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_is_refused_however_it_comes() {
+async fn body_over_the_limit_is_rejected() {
     let app = app(routes(), &settings());
     assert_eq!(post(&app, "/echo", JSON, notes(LIMIT)).await.status, 200);
     post(&app, "/echo", JSON, notes(LIMIT + 1)).await.refused(413, "PAYLOAD_TOO_LARGE");
@@ -187,7 +187,7 @@ async fn send_all(url: &str, path: &str, length: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_too_much_still_sees_the_refusal() {
+async fn client_that_sends_too_much_receives_the_error() {
     let url = serve(app(routes(), &settings())).await;
     let answer = send_all(&url, "/echo", 8 * 1024 * 1024).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");

@@ -58,7 +58,7 @@ fn routes(verifier: TokenVerifier) -> Router {
 }
 
 #[tokio::test]
-async fn each_role_reaches_what_it_may() {
+async fn role_reaches_its_endpoints() {
     let key = SigningKey::from_pem(&generate_pem()).unwrap();
     let jwks = Jwks { keys: vec![key.jwk().clone()] };
     let app = routes(TokenVerifier::local(&jwks, "shopfleet", system()));
@@ -126,7 +126,7 @@ async fn service_token_reaches_what_its_scopes_allow() {
 }
 
 #[tokio::test]
-async fn a_public_call_takes_a_bad_token_for_none() {
+async fn public_endpoint_ignores_an_invalid_token() {
     let jwks = Jwks::default();
     let app = routes(TokenVerifier::local(&jwks, "shopfleet", system()));
     let stranger = SigningKey::from_pem(&generate_pem()).unwrap().sign(&claims(Role::Service, "x"));
@@ -137,7 +137,7 @@ async fn a_public_call_takes_a_bad_token_for_none() {
 }
 
 #[test]
-fn a_key_is_read_in_each_of_its_forms_and_has_one_id() {
+fn key_is_parsed_in_all_formats_with_one_id() {
     let pem = generate_pem();
     let key = SigningKey::from_pem(&pem).unwrap();
     let secret = p256::SecretKey::from_pkcs8_pem(pem.expose_secret()).unwrap();
@@ -155,7 +155,7 @@ fn a_key_is_read_in_each_of_its_forms_and_has_one_id() {
 }
 
 #[test]
-fn a_published_key_is_what_the_standard_asks_for() {
+fn published_key_matches_the_standard() {
     let key = SigningKey::from_pem(&generate_pem()).unwrap();
     let jwk = serde_json::to_value(key.jwk()).unwrap();
     assert_eq!(

@@ -45,7 +45,7 @@ async fn peer() -> String {
 }
 
 #[tokio::test]
-async fn a_call_carries_what_it_was_given() {
+async fn request_carries_its_query_headers_and_body() {
     let client = client(&peer().await, system());
     let call = client.post(ServiceName::User, "/echo?a=1").query(&[("b", "x y")]).query(&json!({}));
     let call = call.json(&json!({"id": 7})).bearer(&Bearer::new("token".to_owned().into()));
@@ -64,7 +64,7 @@ async fn a_call_carries_what_it_was_given() {
 }
 
 #[tokio::test]
-async fn a_call_within_a_request_passes_on_its_id_and_the_time_that_is_left() {
+async fn request_propagates_request_id_and_remaining_time() {
     let client = client(&peer().await, system());
     let forward = move || async move {
         let answer = client.get(ServiceName::User, "/echo").timeout(Duration::from_secs(20)).send().await.unwrap();
@@ -80,7 +80,7 @@ async fn a_call_within_a_request_passes_on_its_id_and_the_time_that_is_left() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_an_answer() {
+async fn client_error_is_a_response() {
     let client = client(&peer().await, system());
     let answer = client.get(ServiceName::User, "/refuses").send().await.unwrap();
     assert_eq!(answer.status(), 409);
@@ -92,7 +92,7 @@ async fn a_refusal_is_an_answer() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_away_late_or_odd_is_an_error_of_its_own() {
+async fn unavailable_slow_and_invalid_services_are_distinct_errors() {
     let url = peer().await;
     let client = client(&url, system());
     let away = client.get(ServiceName::User, "/away").send().await.unwrap_err();
@@ -101,7 +101,7 @@ async fn a_service_that_is_away_late_or_odd_is_an_error_of_its_own() {
     let late = client.get(ServiceName::User, "/hangs").timeout(Duration::from_millis(20)).send().await.unwrap_err();
     assert!(matches!(late, CallError::Timeout { .. }), "{late:?}");
     let odd = client.get(ServiceName::User, "/text").send().await.unwrap().json::<Value>().unwrap_err();
-    assert!(matches!(odd, CallError::BadAnswer { .. }), "{odd:?}");
+    assert!(matches!(odd, CallError::InvalidResponse { .. }), "{odd:?}");
     let unknown = client.get(ServiceName::Order, "/echo").send().await.unwrap_err();
     assert!(matches!(unknown, CallError::Unavailable { to: ServiceName::Order, .. }), "{unknown:?}");
     let gone = self::client(&nowhere().await, system());
@@ -113,7 +113,7 @@ async fn a_service_that_is_away_late_or_odd_is_an_error_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_call_that_outlives_the_request_is_its_deadline() {
+async fn call_beyond_the_deadline_is_deadline_exceeded() {
     let client = client(&peer().await, system());
     let forward = move || async move {
         client
@@ -128,7 +128,7 @@ async fn a_call_that_outlives_the_request_is_its_deadline() {
 }
 
 #[tokio::test]
-async fn only_a_call_that_may_be_repeated_is() {
+async fn only_retryable_calls_are_retried() {
     let asked = Arc::new(AtomicU32::new(0));
     let count = asked.clone();
     let wakes = move || {
@@ -163,7 +163,7 @@ async fn calls_are_measured_by_service_method_and_status() {
 }
 
 #[tokio::test]
-async fn a_service_that_hangs_is_left_alone_for_a_while() {
+async fn hanging_service_opens_the_circuit() {
     let clock = ManualClock::at(SystemClock.now());
     let client = client(&peer().await, clock.shared());
     let hang = |timeout| client.get(ServiceName::User, "/hangs").timeout(timeout).send();
@@ -188,7 +188,7 @@ async fn forwarding(url: &str, path: &'static str, metrics: &Metrics) -> String 
 }
 
 #[tokio::test]
-async fn deadline_or_cancellation_of_a_caller_says_nothing_about_the_callee() {
+async fn deadline_or_cancellation_of_a_caller_is_inconclusive() {
     let (metrics, open) = (Metrics::new(), Arc::new(tokio::sync::watch::Sender::new(false)));
     let held = open.clone();
     let answer = move || {

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use crate::support::{app, get_with, send, serve, settings};
 
 #[tokio::test]
-async fn a_request_that_takes_too_long_is_told_so() {
+async fn request_beyond_its_deadline_is_504() {
     let settings = HttpSettings { request_timeout: Duration::from_millis(20), ..settings() };
     let never = || std::future::pending::<&str>();
     let app = app(Router::new().route("/never", get(never).post(never)), &settings);
@@ -22,7 +22,7 @@ async fn a_request_that_takes_too_long_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_caller_can_give_a_request_less_time_but_not_more() {
+async fn caller_can_reduce_but_not_extend_the_time() {
     let left = || async {
         let left = context::deadline().unwrap() - tokio::time::Instant::now();
         left.as_secs().to_string()
@@ -35,7 +35,7 @@ async fn a_caller_can_give_a_request_less_time_but_not_more() {
 }
 
 #[tokio::test]
-async fn a_handler_that_writes_ends_what_it_began_when_its_client_goes_away() {
+async fn mutating_handler_completes_after_its_client_disconnects() {
     let (begun, go_on, done) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
     let handler = {
         let (begun, go_on, done) = (begun.clone(), go_on.clone(), done.clone());
@@ -63,7 +63,7 @@ async fn a_handler_that_writes_ends_what_it_began_when_its_client_goes_away() {
 }
 
 #[tokio::test]
-async fn a_handler_that_reads_ends_with_its_client() {
+async fn reading_handler_is_cancelled_with_its_client() {
     struct Dropped(Arc<Notify>);
     impl Drop for Dropped {
         fn drop(&mut self) {

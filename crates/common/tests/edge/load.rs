@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use crate::support::{app, get as ask, serve, settings, until};
 
 #[tokio::test]
-async fn a_request_too_many_is_refused_at_once_and_health_is_not() {
+async fn excess_request_is_rejected_at_once_and_health_is_not() {
     let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (started, wait) = (begun.clone(), go.clone());
     let slow = move || async move {
@@ -21,7 +21,7 @@ async fn a_request_too_many_is_refused_at_once_and_health_is_not() {
         wait.notified().await;
         "done"
     };
-    let settings = HttpSettings { most_requests: 1, ..settings() };
+    let settings = HttpSettings { max_concurrent_requests: 1, ..settings() };
     let app = app(Router::new().route("/slow", get(slow)).route("/quick", get(|| async { "quick" })), &settings);
 
     let held = app.clone();
@@ -45,7 +45,7 @@ async fn a_request_too_many_is_refused_at_once_and_health_is_not() {
 const HALF_SENT: usize = 260;
 
 #[tokio::test]
-async fn half_sent_bodies_take_no_place_from_others() {
+async fn half_sent_bodies_take_no_capacity_from_others() {
     let settings = settings();
     let router = Router::new()
         .route("/hook", post(|_: Json<Value>| async { "received" }))

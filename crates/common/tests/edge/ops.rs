@@ -73,7 +73,7 @@ fn token(key: &SigningKey, role: Role, subject: &str) -> String {
 }
 
 #[tokio::test]
-async fn who_runs_the_fleet_sees_what_waits_to_be_published() {
+async fn admin_sees_pending_events() {
     let key = SigningKey::from_pem(&generate_pem()).unwrap();
     let verifier = TokenVerifier::local(&Jwks { keys: vec![key.jwk().clone()] }, "shopfleet", system());
     let directory = tempfile::tempdir().unwrap();
@@ -96,7 +96,7 @@ async fn who_runs_the_fleet_sees_what_waits_to_be_published() {
 }
 
 #[tokio::test]
-async fn dead_letters_are_shown_put_back_and_removed_by_admins() {
+async fn admin_lists_redrives_and_deletes_dead_letters() {
     let key = SigningKey::from_pem(&generate_pem()).unwrap();
     let verifier = TokenVerifier::local(&Jwks { keys: vec![key.jwk().clone()] }, "shopfleet", system());
     let directory = tempfile::tempdir().unwrap();
@@ -114,7 +114,7 @@ async fn dead_letters_are_shown_put_back_and_removed_by_admins() {
     };
     bus.publish(std::slice::from_ref(&message)).await.unwrap();
     let mut queue = bus.subscribe(PRODUCT_ORDERS.name, 1).await.unwrap();
-    queue.next().await.unwrap().dead("hopeless").await.unwrap();
+    queue.next().await.unwrap().dead_letter("hopeless").await.unwrap();
 
     let outbox = Outbox::new(Arc::new(Waiting(true)), Arc::default());
     let router = ops::router(outbox, bus.clone(), &[PRODUCT_ORDERS], verifier, system(), Faults::off());
@@ -145,7 +145,7 @@ async fn dead_letters_are_shown_put_back_and_removed_by_admins() {
     assert_eq!(call("POST", format!("/ops/dead-letters/{id}/redrive")).await, 404);
     let again = queue.next().await.unwrap();
     assert_eq!((again.message.id, again.attempts), (message.id, 0));
-    again.dead("hopeless again").await.unwrap();
+    again.dead_letter("hopeless again").await.unwrap();
     assert_eq!(call("DELETE", format!("/ops/dead-letters/{id}")).await, 204);
     assert_eq!(call("DELETE", format!("/ops/dead-letters/{id}")).await, 404);
     let none = get_with(&app, "/ops/dead-letters", &[("authorization", &admin)]).await.json();
@@ -153,7 +153,7 @@ async fn dead_letters_are_shown_put_back_and_removed_by_admins() {
 }
 
 #[tokio::test]
-async fn faults_are_put_in_and_taken_out_by_admins_where_the_process_allows_it() {
+async fn admin_activates_and_deactivates_faults_if_enabled() {
     let key = SigningKey::from_pem(&generate_pem()).unwrap();
     let verifier = TokenVerifier::local(&Jwks { keys: vec![key.jwk().clone()] }, "shopfleet", system());
     let directory = tempfile::tempdir().unwrap();

@@ -16,13 +16,15 @@ fn app() -> axum::Router {
 }
 
 #[tokio::test]
-async fn the_openapi_document_has_head_token_and_refusals() {
+async fn openapi_document_has_head_token_and_errors() {
     let answer = get(&app(), "/docs/openapi.json").await;
     assert_eq!(answer.header("content-type"), "application/json");
     let api = answer.json();
     assert_eq!(api["info"]["title"], "Test service");
     assert_eq!(api["info"]["version"], "1.2.3");
     assert_eq!(api["servers"][0]["url"], "/");
+    let info = api["info"].as_object().unwrap();
+    assert!(!info.contains_key("contact") && !info.contains_key("license"), "{info:?}");
     assert_eq!(api["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
     let call = &api["paths"]["/api/products/{id}"]["get"];
     assert_eq!(call["security"][0]["bearer"], serde_json::json!([]));
@@ -33,7 +35,7 @@ async fn the_openapi_document_has_head_token_and_refusals() {
 }
 
 #[tokio::test]
-async fn the_page_needs_nothing_from_elsewhere() {
+async fn documentation_page_needs_no_other_origin() {
     let app = app();
     let page = get(&app, "/docs/").await;
     assert_eq!(page.status, 200);
@@ -54,7 +56,7 @@ async fn the_page_needs_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
-async fn the_page_without_its_slash_leads_to_it_under_the_name_that_the_client_used() {
+async fn documentation_page_without_slash_redirects_by_the_requested_name() {
     let app = app();
     let answer = get(&app, "/docs").await;
     assert_eq!((answer.status.as_u16(), answer.header("location")), (307, "docs/"));

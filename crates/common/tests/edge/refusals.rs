@@ -31,7 +31,7 @@ fn routes() -> Router {
 }
 
 #[tokio::test]
-async fn a_path_that_does_not_exist_is_a_problem() {
+async fn unknown_path_is_a_problem() {
     let app = app(routes(), &settings());
     fetch(&app, "/nothing").await.refused(404, "NOT_FOUND");
     fetch(&app, "/").await.refused(404, "NOT_FOUND");
@@ -40,7 +40,7 @@ async fn a_path_that_does_not_exist_is_a_problem() {
 }
 
 #[tokio::test]
-async fn a_method_that_a_path_does_not_take_is_a_problem_that_names_those_it_takes() {
+async fn method_not_allowed_is_a_problem_with_the_allowed_methods() {
     let app = app(routes(), &settings());
     let answer = post(&app, "/api/products/1", None, "").await;
     answer.refused(405, "METHOD_NOT_ALLOWED");
@@ -50,7 +50,7 @@ async fn a_method_that_a_path_does_not_take_is_a_problem_that_names_those_it_tak
 }
 
 #[tokio::test]
-async fn a_part_of_the_path_that_is_not_valid_is_a_problem_that_names_it() {
+async fn invalid_path_parameter_is_a_problem_that_names_it() {
     let app = app(routes(), &settings());
     for (path, field, message) in [
         ("/api/products/abc", "id", "must be an integer"),
@@ -69,7 +69,7 @@ async fn a_part_of_the_path_that_is_not_valid_is_a_problem_that_names_it() {
 }
 
 #[tokio::test]
-async fn every_answer_has_its_type_declared_as_final() {
+async fn every_response_has_nosniff() {
     let app = app(routes(), &settings());
     for path in
         ["/api/products/7", "/api/products/abc", "/nothing", "/health", "/metrics", "/docs/", "/docs/openapi.json"]
@@ -82,7 +82,7 @@ async fn every_answer_has_its_type_declared_as_final() {
 }
 
 #[tokio::test]
-async fn a_query_that_is_not_valid_is_a_problem_that_names_the_parameter() {
+async fn invalid_query_is_a_problem_that_names_the_parameter() {
     let app = app(routes(), &settings());
     for query in ["page=abc", "page=%zz", "page=1&page=2"] {
         let problem = fetch(&app, &format!("/api/products?{query}")).await.refused(400, "VALIDATION_FAILED");
@@ -92,7 +92,7 @@ async fn a_query_that_is_not_valid_is_a_problem_that_names_the_parameter() {
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_or_fails_shows_nothing_of_itself() {
+async fn failing_handler_shows_no_cause() {
     let app = app(routes(), &settings());
     for path in ["/panic", "/internal"] {
         let answer = fetch(&app, path).await;
@@ -102,7 +102,7 @@ async fn a_handler_that_panics_or_fails_shows_nothing_of_itself() {
 }
 
 #[tokio::test]
-async fn a_bare_status_becomes_a_problem_and_a_body_of_the_handlers_own_stays() {
+async fn bare_status_becomes_a_problem_and_other_bodies_are_unchanged() {
     let app = app(routes(), &settings());
     fetch(&app, "/bare").await.refused(418, "MALFORMED_BODY");
     let own = fetch(&app, "/own").await;
@@ -110,7 +110,7 @@ async fn a_bare_status_becomes_a_problem_and_a_body_of_the_handlers_own_stays() 
 }
 
 #[tokio::test]
-async fn a_path_with_a_trailing_slash_answers_as_the_one_without() {
+async fn trailing_slash_is_ignored() {
     let app = app(routes(), &settings());
     assert_eq!(fetch(&app, "/api/products/?page=3").await.text(), "3");
     assert_eq!(fetch(&app, "/api/products/7/").await.text(), "7");

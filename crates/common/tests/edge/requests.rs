@@ -15,7 +15,7 @@ fn routes() -> Router {
 }
 
 #[tokio::test]
-async fn a_request_has_an_id_of_its_own_or_the_clients() {
+async fn request_has_a_new_id_or_the_clients() {
     let app = app(routes(), &settings());
     let answer = fetch(&app, "/api/products/1").await;
     assert_eq!(answer.text(), answer.header("x-request-id"));
@@ -52,7 +52,7 @@ async fn requests_are_counted_by_method_route_and_status() {
 }
 
 #[tokio::test]
-async fn a_clients_address_is_taken_from_trusted_proxies_alone() {
+async fn client_address_is_read_from_trusted_proxies_only() {
     let app = app(routes(), &settings());
     let forwarded = [("x-forwarded-for", "1.2.3.4, 198.51.100.7")];
     assert_eq!(get_with(&app, "/addr", &forwarded).await.text(), "198.51.100.7");
@@ -63,7 +63,7 @@ async fn a_clients_address_is_taken_from_trusted_proxies_alone() {
 }
 
 #[tokio::test]
-async fn health_tells_the_service_and_what_it_needs() {
+async fn health_reports_the_service_and_its_dependencies() {
     let health = Health::new()
         .critical("database", || async { Ok(()) })
         .dependency("bus", || async { Err("connection refused".into()) });
@@ -87,7 +87,7 @@ async fn health_tells_the_service_and_what_it_needs() {
 }
 
 #[tokio::test]
-async fn a_service_whose_store_is_down_is_not_ready_but_lives() {
+async fn service_without_its_store_is_live_but_not_ready() {
     let health = Health::new().critical("database", || async { Err("disk is gone".into()) });
     let app = finished(OpenApiRouter::new(), &settings(), health);
     let ready = fetch(&app, "/health/ready").await;
@@ -98,7 +98,7 @@ async fn a_service_whose_store_is_down_is_not_ready_but_lives() {
 }
 
 #[tokio::test]
-async fn browsers_may_call_from_the_origins_that_are_listed() {
+async fn browsers_may_call_from_allowed_origins() {
     let settings = HttpSettings { allowed_origins: vec!["http://shop.example".to_owned()], ..settings() };
     let app = app(routes(), &settings);
     let preflight = Request::options("/api/products/1")

@@ -11,8 +11,8 @@ use chrono::TimeDelta;
 use common::auth::keys::{SigningKey, generate_pem};
 use common::auth::revocations::RETENTION;
 use common::auth::{AUDIENCE, Caller, Claims, Jwks, Revocations, Role, ServiceTokens, TokenVerifier};
-use common::database::effects::Handled;
-use common::database::sqlite::Sqlite;
+use common::database::Database;
+use common::database::transaction_effects::InboxRecord;
 use common::runtime::Worker;
 use common::telemetry::clock::{Clock as _, ManualClock, SystemClock};
 use contracts::calls::{Revocation, RevocationPage};
@@ -115,7 +115,7 @@ impl Setup {
     /// An instance that finds the user service there.
     async fn instance_at(&self, url: &str) -> Instance {
         let none = Migrator::with_migrations(Vec::new());
-        let db = Sqlite::open(&self.directory.path().join("test.db"), "order-service", &none).await.unwrap();
+        let db = Database::open_sqlite(&self.directory.path().join("test.db"), "order-service", &none).await.unwrap();
         let revocations = db.revocations(self.clock.shared());
         revocations.load().await.unwrap();
         let client = client(url, self.clock.shared());
@@ -182,14 +182,14 @@ async fn deliver(instance: &Instance, setup: &Setup, revoked: UserAccessRevoked)
         data: event.data().unwrap(),
     };
     let handler = instance.revocations.handler(ORDER_REVOCATIONS);
-    let handled = Handled { consumer: handler.queue().name, event_id: envelope.id };
+    let handled = InboxRecord { consumer: handler.queue().name, event_id: envelope.id };
     for _ in 0..2 {
         handler.handle(event.clone(), handled, &envelope).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn revoked_token_is_refused_although_it_was_verified_before() {
+async fn revoked_token_is_rejected_although_it_was_verified_before() {
     let setup = Setup::new().await;
     let (one, other) = (setup.instance().await, setup.instance().await);
     let (user, stranger) = (setup.user(), setup.user());
@@ -208,7 +208,7 @@ async fn revoked_token_is_refused_although_it_was_verified_before() {
 }
 
 #[tokio::test]
-async fn ended_session_is_refused_and_others_of_the_account_are_not() {
+async fn ended_session_is_rejected_and_others_of_the_account_are_not() {
     let setup = Setup::new().await;
     let (instance, user) = (setup.instance().await, setup.user());
     let (ended, other) = (setup.token(user, Some(1), "ended"), setup.token(user, Some(1), "other"));
@@ -223,7 +223,7 @@ async fn ended_session_is_refused_and_others_of_the_account_are_not() {
 }
 
 #[tokio::test]
-async fn token_of_the_version_before_is_refused_by_its_age() {
+async fn token_of_the_previous_version_is_rejected_by_its_age() {
     let setup = Setup::new().await;
     let (instance, user) = (setup.instance().await, setup.user());
     let old = setup.token(user, None, "a");
@@ -265,14 +265,14 @@ async fn feed_is_polled_page_by_page_without_the_bus() {
 }
 
 #[tokio::test]
-async fn user_service_of_the_version_before_has_no_feed() {
+async fn user_service_of_the_previous_version_has_no_feed() {
     let setup = Setup::new().await;
     setup.users.older.store(true, Ordering::SeqCst);
     setup.instance().await.poller.step().await.unwrap();
 }
 
 #[tokio::test]
-async fn revocation_is_kept_until_the_last_such_token_has_run_out() {
+async fn revocation_is_stored_until_the_last_token_has_expired() {
     let setup = Setup::new().await;
     let (instance, user) = (setup.instance().await, setup.user());
     let revoked =

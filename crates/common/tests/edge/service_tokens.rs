@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use chrono::TimeDelta;
 use common::auth::ServiceTokens;
 use common::client::CallError;
-use common::runtime::Next;
+use common::runtime::NextRun;
 use common::telemetry::clock::Clock;
 use common::telemetry::clock::{ManualClock, SystemClock};
 use http::{HeaderMap, StatusCode};
@@ -58,7 +58,7 @@ async fn token(tokens: &ServiceTokens) -> String {
 }
 
 #[tokio::test]
-async fn a_token_is_asked_for_once_and_kept() {
+async fn token_is_fetched_once_and_cached() {
     let (issuer, clock) = (Issuer::default(), ManualClock::at(SystemClock.now()));
     let tokens = issuer.start("s:cret&", &clock).await;
     let all = futures::future::join_all((0..10).map(|_| token(&tokens))).await;
@@ -67,7 +67,7 @@ async fn a_token_is_asked_for_once_and_kept() {
 }
 
 #[tokio::test]
-async fn at_half_its_life_a_token_is_renewed_and_used_until_it_is() {
+async fn token_is_renewed_at_half_its_life() {
     let (issuer, clock) = (Issuer::default(), ManualClock::at(SystemClock.now()));
     let tokens = issuer.start("s:cret&", &clock).await;
     assert_eq!(token(&tokens).await, "Bearer token-1");
@@ -81,7 +81,7 @@ async fn at_half_its_life_a_token_is_renewed_and_used_until_it_is() {
 }
 
 #[tokio::test]
-async fn a_user_service_that_is_away_stops_nobody_until_the_token_runs_out() {
+async fn unavailable_user_service_affects_no_call_before_the_token_expires() {
     let (issuer, clock) = (Issuer::default(), ManualClock::at(SystemClock.now()));
     let tokens = issuer.start("s:cret&", &clock).await;
     assert_eq!(token(&tokens).await, "Bearer token-1");
@@ -95,28 +95,28 @@ async fn a_user_service_that_is_away_stops_nobody_until_the_token_runs_out() {
 }
 
 #[tokio::test]
-async fn the_renewer_keeps_a_token_fresh_that_nobody_uses() {
+async fn worker_renews_an_unused_token() {
     let (issuer, clock) = (Issuer::default(), ManualClock::at(SystemClock.now()));
     let tokens = issuer.start("s:cret&", &clock).await;
-    let renewer = tokens.renewer();
+    let refresh_worker = tokens.refresh_worker();
     let begun = clock.now();
-    assert_eq!(renewer.step().await.unwrap(), Next::At(begun + TimeDelta::minutes(30)));
-    assert_eq!(renewer.step().await.unwrap(), Next::At(begun + TimeDelta::minutes(30)));
+    assert_eq!(refresh_worker.step().await.unwrap(), NextRun::At(begun + TimeDelta::minutes(30)));
+    assert_eq!(refresh_worker.step().await.unwrap(), NextRun::At(begun + TimeDelta::minutes(30)));
     assert_eq!(issuer.issued(), 1);
     clock.advance(TimeDelta::minutes(30));
     issuer.down.store(true, Ordering::SeqCst);
-    assert!(renewer.step().await.is_err());
+    assert!(refresh_worker.step().await.is_err());
     issuer.down.store(false, Ordering::SeqCst);
-    assert_eq!(renewer.step().await.unwrap(), Next::At(begun + TimeDelta::minutes(60)));
+    assert_eq!(refresh_worker.step().await.unwrap(), NextRun::At(begun + TimeDelta::minutes(60)));
     assert_eq!(token(&tokens).await, "Bearer token-2");
 }
 
 #[tokio::test]
-async fn wrong_credentials_are_told_as_such() {
+async fn invalid_credentials_are_reported() {
     let (issuer, clock) = (Issuer::default(), ManualClock::at(SystemClock.now()));
     let tokens = issuer.start("wrong", &clock).await;
     let error = tokens.bearer().await.unwrap_err();
-    assert!(matches!(error, CallError::BadAnswer { .. }));
+    assert!(matches!(error, CallError::InvalidResponse { .. }));
     assert!(common::error_chain(&error).contains("CLIENT_SECRET"), "{}", common::error_chain(&error));
     assert!(!common::error_chain(&error).contains("wrong\""));
 }

@@ -3,10 +3,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use common::client::discovery::{Discovery, Peers};
-use common::config::{Env, Settings};
+use common::client::discovery::{Discovery, StaticAddresses};
+use common::config::{EnvReader, Environment};
 use common::fault::Faults;
-use common::http::{Health, HttpSettings, OpenApiInfo, TrustedProxies, finish};
+use common::http::{Health, HttpSettings, OpenApiInfo, TrustedProxies, with_platform_layers};
 use common::telemetry::clock::{SharedClock, system};
 use common::telemetry::metrics::Metrics;
 use http::header::HOST;
@@ -27,7 +27,7 @@ pub(crate) fn settings() -> HttpSettings {
         trusted_proxies: TrustedProxies::new(["127.0.0.0/8".parse().unwrap()]),
         allowed_origins: Vec::new(),
         request_timeout: Duration::from_secs(30),
-        most_requests: 256,
+        max_concurrent_requests: 256,
         faults: Faults::off(),
         in_flight: TaskTracker::new(),
     }
@@ -38,7 +38,7 @@ pub(crate) fn app(router: Router, settings: &HttpSettings) -> Router {
 }
 
 pub(crate) fn finished(router: OpenApiRouter, settings: &HttpSettings, health: Health) -> Router {
-    finish(router, OpenApiInfo { title: "Test service", description: "Serves tests." }, settings, health)
+    with_platform_layers(router, OpenApiInfo { title: "Test service", description: "Serves tests." }, settings, health)
 }
 
 /// An answer that was read to its end.
@@ -120,8 +120,8 @@ pub(crate) async fn nowhere() -> String {
 
 /// Finds the user service at `url`.
 pub(crate) fn discovery(url: &str) -> Discovery {
-    let env = Env::from_pairs([("USER_SERVICE_URL", url)]);
-    Discovery::fixed(Peers::read(&mut Settings::new(&env)).unwrap())
+    let env = Environment::from_pairs([("USER_SERVICE_URL", url)]);
+    Discovery::fixed(StaticAddresses::read(&mut EnvReader::new(&env)).unwrap())
 }
 
 pub(crate) fn client(url: &str, clock: SharedClock) -> common::client::ServiceClient {

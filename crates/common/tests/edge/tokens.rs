@@ -131,7 +131,7 @@ struct Setup {
     clock: ManualClock,
     publisher: Publisher,
     app: Router,
-    refresher: Arc<dyn Worker>,
+    refresh_worker: Arc<dyn Worker>,
 }
 
 async fn setup() -> Setup {
@@ -140,7 +140,7 @@ async fn setup() -> Setup {
     let url = publisher.start().await;
     let client = client(&url, clock.shared());
     let verifier = TokenVerifier::remote(discovery(&url), "shopfleet", clock.shared(), client);
-    Setup { key, clock, publisher, refresher: verifier.refresher(), app: guarded(verifier) }
+    Setup { key, clock, publisher, refresh_worker: verifier.refresh_worker(), app: guarded(verifier) }
 }
 
 fn assert_invalid(answer: &Answer) {
@@ -149,7 +149,7 @@ fn assert_invalid(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn a_token_that_the_user_service_signed_counts() {
+async fn token_of_the_user_service_is_accepted() {
     let Setup { key, clock, publisher, app, .. } = setup().await;
     let claims = claims(&clock);
     let token = key.sign(&claims);
@@ -162,7 +162,7 @@ async fn a_token_that_the_user_service_signed_counts() {
 }
 
 #[tokio::test]
-async fn without_a_token_there_is_a_challenge_and_nothing_else() {
+async fn missing_token_is_challenged() {
     let Setup { app, publisher, .. } = setup().await;
     let answer = get_with(&app, "/whoami", &[]).await;
     answer.refused(401, "UNAUTHENTICATED");
@@ -177,7 +177,7 @@ async fn without_a_token_there_is_a_challenge_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn claims_that_do_not_fit_are_refused() {
+async fn invalid_claims_are_rejected() {
     let Setup { key, clock, app, .. } = setup().await;
     let good = claims(&clock);
     for claims in [
@@ -202,7 +202,7 @@ async fn claims_that_do_not_fit_are_refused() {
 }
 
 #[tokio::test]
-async fn a_token_that_ran_out_is_refused_although_it_was_good_before() {
+async fn expired_token_is_rejected_although_it_was_verified_before() {
     let Setup { key, clock, app, .. } = setup().await;
     let token = key.sign(&claims(&clock));
     assert_eq!(whoami(&app, &token).await.status, 200);
@@ -213,7 +213,7 @@ async fn a_token_that_ran_out_is_refused_although_it_was_good_before() {
 }
 
 #[tokio::test]
-async fn another_algorithm_is_refused_whatever_the_token_says() {
+async fn other_algorithms_are_rejected() {
     let Setup { key, clock, app, .. } = setup().await;
     let claims = json!(claims(&clock));
     let header = |alg: &str| json!({"alg": alg, "typ": "JWT", "kid": key.kid()});
@@ -240,7 +240,7 @@ async fn another_algorithm_is_refused_whatever_the_token_says() {
 }
 
 #[tokio::test]
-async fn a_signature_by_another_key_is_refused() {
+async fn signature_by_another_key_is_rejected() {
     let Setup { key, clock, app, .. } = setup().await;
     let stranger = new_key();
     let claims = claims(&clock);
@@ -255,7 +255,7 @@ async fn a_signature_by_another_key_is_refused() {
 }
 
 #[tokio::test]
-async fn an_unknown_key_is_asked_for_once_in_ten_seconds_at_the_most() {
+async fn unknown_key_causes_at_most_one_fetch_in_ten_seconds() {
     let Setup { key, clock, publisher, app, .. } = setup().await;
     assert_eq!(whoami(&app, &key.sign(&claims(&clock))).await.status, 200);
     let (second, third) = (new_key(), new_key());
@@ -274,7 +274,7 @@ async fn an_unknown_key_is_asked_for_once_in_ten_seconds_at_the_most() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_withdrawn_no_longer_verifies_what_it_verified_before() {
+async fn withdrawn_key_no_longer_verifies_cached_tokens() {
     let Setup { key, clock, publisher, app, .. } = setup().await;
     let (old, new) = (key.sign(&claims(&clock)), new_key());
     assert_eq!(whoami(&app, &old).await.status, 200);
@@ -284,29 +284,29 @@ async fn a_key_that_was_withdrawn_no_longer_verifies_what_it_verified_before() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_withdrawn_stops_counting_within_a_minute_though_nobody_names_another() {
-    let Setup { key, clock, publisher, app, refresher } = setup().await;
-    refresher.step().await.unwrap();
+async fn withdrawn_key_expires_within_a_minute_without_new_keys() {
+    let Setup { key, clock, publisher, app, refresh_worker } = setup().await;
+    refresh_worker.step().await.unwrap();
     assert_eq!(publisher.asked(), 0, "they are fetched when they are first needed");
     let token = key.sign(&claims(&clock));
     assert_eq!(whoami(&app, &token).await.status, 200);
     publisher.publish(&[&new_key()]);
     clock.advance(TimeDelta::seconds(44));
-    refresher.step().await.unwrap();
+    refresh_worker.step().await.unwrap();
     assert_eq!(publisher.asked(), 1, "young keys are kept");
     assert_eq!(whoami(&app, &token).await.status, 200);
     clock.advance(TimeDelta::seconds(1));
     publisher.set_down(true);
-    refresher.step().await.unwrap();
+    refresh_worker.step().await.unwrap();
     assert_eq!(whoami(&app, &token).await.status, 200, "while the user service is away they are kept too");
     publisher.set_down(false);
     clock.advance(TimeDelta::seconds(10));
-    refresher.step().await.unwrap();
+    refresh_worker.step().await.unwrap();
     assert_invalid(&whoami(&app, &token).await);
 }
 
 #[tokio::test]
-async fn the_last_good_keys_are_kept_while_the_user_service_is_away() {
+async fn last_valid_keys_are_used_while_the_user_service_is_unavailable() {
     let Setup { key, clock, publisher, app, .. } = setup().await;
     assert_eq!(whoami(&app, &key.sign(&claims(&clock))).await.status, 200);
     publisher.set_down(true);
@@ -317,7 +317,7 @@ async fn the_last_good_keys_are_kept_while_the_user_service_is_away() {
 }
 
 #[tokio::test]
-async fn without_any_keys_it_is_not_the_callers_fault() {
+async fn missing_keys_are_503() {
     let Setup { key, clock, publisher, app, .. } = setup().await;
     publisher.set_down(true);
     let answer = whoami(&app, &key.sign(&claims(&clock))).await;
@@ -335,7 +335,7 @@ async fn without_any_keys_it_is_not_the_callers_fault() {
 }
 
 #[tokio::test]
-async fn the_first_requests_share_one_call_for_the_keys() {
+async fn first_requests_share_one_fetch_of_the_keys() {
     let Setup { key, clock, publisher, app, .. } = setup().await;
     let token = key.sign(&claims(&clock));
     let answers = futures::future::join_all((0..20).map(|_| whoami(&app, &token))).await;
@@ -344,7 +344,7 @@ async fn the_first_requests_share_one_call_for_the_keys() {
 }
 
 #[tokio::test]
-async fn keys_of_other_kinds_are_left_out() {
+async fn keys_of_other_types_are_ignored() {
     let Setup { key, clock, publisher, app, .. } = setup().await;
     publisher
         .keys
@@ -355,7 +355,7 @@ async fn keys_of_other_kinds_are_left_out() {
 }
 
 #[tokio::test]
-async fn the_keys_can_be_at_a_fixed_address() {
+async fn keys_are_fetched_from_a_fixed_url() {
     let (key, clock, publisher) = (new_key(), ManualClock::at(SystemClock.now()), Publisher::default());
     publisher.publish(&[&key]);
     let url: Url = format!("{}/.well-known/jwks.json", publisher.start().await).parse().unwrap();
@@ -366,7 +366,7 @@ async fn the_keys_can_be_at_a_fixed_address() {
 
 /// A request that ends before the keys have come, by its deadline or since its client goes away, cuts no fetch short.
 #[tokio::test]
-async fn unknown_kid_without_time_does_not_keep_the_keys_from_being_fetched() {
+async fn unknown_kid_without_time_does_not_prevent_the_fetch() {
     let Setup { key, clock, publisher, app, .. } = setup().await;
     let old = key.sign(&claims(&clock));
     assert_eq!(whoami(&app, &old).await.status, 200);
@@ -387,7 +387,7 @@ async fn unknown_kid_without_time_does_not_keep_the_keys_from_being_fetched() {
 }
 
 #[tokio::test]
-async fn failed_fetch_does_not_stand_for_the_one_in_ten_seconds() {
+async fn failed_fetch_does_not_use_up_the_one_in_ten_seconds() {
     let Setup { key, clock, publisher, app, .. } = setup().await;
     assert_eq!(whoami(&app, &key.sign(&claims(&clock))).await.status, 200);
     let new = new_key();
@@ -411,7 +411,7 @@ impl SessionCheck for Sessions {
 }
 
 #[tokio::test]
-async fn a_session_is_checked_at_each_request() {
+async fn session_is_checked_at_each_request() {
     let (key, clock) = (new_key(), ManualClock::at(SystemClock.now()));
     let sessions = Arc::new(Sessions(Mutex::new(Ok(true)), AtomicU32::new(0)));
     let jwks = common::auth::Jwks { keys: vec![key.jwk().clone()] };

@@ -1,15 +1,15 @@
-//! Revocations as the bus delivers them.
+//! Revocations from the bus.
 
 use async_trait::async_trait;
 use contracts::topology::Queue;
 use contracts::{Envelope, Event};
 
 use super::registry::Revocations;
-use crate::database::effects::Handled;
 use crate::database::revocations::RevocationRecord;
-use crate::messaging::consumer::{HandleError, Handler};
+use crate::database::transaction_effects::InboxRecord;
+use crate::messaging::consumer::{EventHandler, HandleError};
 
-/// Records `user.access_revoked`. A repeated event changes nothing, so that none is noted as handled.
+/// Handler of `user.access_revoked`. Recording is idempotent, so no inbox record is written.
 pub(super) struct RevocationEvents {
     revocations: Revocations,
     queue: Queue,
@@ -22,12 +22,12 @@ impl RevocationEvents {
 }
 
 #[async_trait]
-impl Handler for RevocationEvents {
+impl EventHandler for RevocationEvents {
     fn queue(&self) -> Queue {
         self.queue
     }
 
-    async fn handle(&self, event: Event, _handled: Handled, _envelope: &Envelope) -> Result<(), HandleError> {
+    async fn handle(&self, event: Event, _handled: InboxRecord, _envelope: &Envelope) -> Result<(), HandleError> {
         let Event::UserAccessRevoked(revoked) = event else { return Ok(()) };
         let now = self.revocations.now();
         let records = RevocationRecord::of(revoked.user_id, revoked.min_version, &revoked.session_ids, now);

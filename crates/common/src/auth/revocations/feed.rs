@@ -1,4 +1,4 @@
-//! Revocations as the user service lists them.
+//! Revocations from the user service's feed.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -12,21 +12,22 @@ use crate::auth::service_tokens::ServiceTokens;
 use crate::client::ServiceClient;
 use crate::config::ServiceName;
 use crate::database::revocations::RevocationRecord;
-use crate::task::worker::{Next, Worker, WorkerError};
+use crate::task::worker::{NextRun, Worker, WorkerError};
 
-/// Where the user service lists revocations.
+/// Path of the feed.
 const PATH: &str = "/api/auth/revocations";
-/// Longest time that a page takes.
+/// Maximum time of a page.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Longest time that a start waits for the first poll; a user service that is unavailable stops nobody.
+/// Maximum time that a start waits for the first poll. An unavailable user service does not prevent the start.
 const FIRST_POLL: Duration = Duration::from_secs(2);
 
-/// Polls the feed every three seconds, from its begin at a start: it holds no more than the tokens that still count.
+/// Worker that polls the feed every three seconds, from its beginning after a start. The feed contains only revocations
+/// of tokens that are still valid.
 pub(super) struct Poller {
     revocations: Revocations,
     client: ServiceClient,
     tokens: ServiceTokens,
-    /// The position in the feed.
+    /// Position in the feed.
     after: AtomicI64,
 }
 
@@ -55,15 +56,15 @@ impl Poller {
         }
     }
 
-    /// Returns a page; `None` from a user service of the version before, which has no feed.
+    /// Returns a page; `None` from a user service of the previous version, which has no feed.
     async fn page(&self, after: i64) -> Result<Option<RevocationPage>, BoxError> {
         let token = self.tokens.bearer().await?;
         let call = self.client.get(ServiceName::User, PATH).query(&[("after", after)]).bearer(&token);
-        let answer = call.timeout(TIMEOUT).send().await?;
-        match answer.status() {
+        let response = call.timeout(TIMEOUT).send().await?;
+        match response.status() {
             404 => Ok(None),
-            _ if answer.is_success() => Ok(Some(answer.json()?)),
-            _ => Err(answer.unexpected().into()),
+            _ if response.is_success() => Ok(Some(response.json()?)),
+            _ => Err(response.unexpected().into()),
         }
     }
 }
@@ -85,9 +86,9 @@ impl Worker for Poller {
         }
     }
 
-    async fn step(&self) -> Result<Next, WorkerError> {
+    async fn step(&self) -> Result<NextRun, WorkerError> {
         self.poll().await?;
-        Ok(Next::Idle)
+        Ok(NextRun::OnWake)
     }
 
     fn interval(&self) -> Duration {

@@ -1,4 +1,4 @@
-//! Revocations that other instances of the service stored.
+//! Revocations stored by other instances of the service.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 
 use super::registry::{RETENTION, Revocations};
-use crate::task::worker::{Next, Worker, WorkerError};
+use crate::task::worker::{NextRun, Worker, WorkerError};
 
-/// How far back each step reads: an instance may commit late, and its clock may be behind.
+/// Overlap of two reads: an instance may commit late, and its clock may be behind.
 const OVERLAP: TimeDelta = TimeDelta::seconds(30);
 
-/// Reads new rows every second, and deletes those that cover no valid token any more.
+/// Worker that reads new rows every second and deletes those that cover no valid token.
 pub(super) struct Reader(Revocations);
 
 impl Reader {
@@ -26,7 +26,7 @@ impl Worker for Reader {
         "revocation-reader"
     }
 
-    async fn step(&self) -> Result<Next, WorkerError> {
+    async fn step(&self) -> Result<NextRun, WorkerError> {
         let Self(revocations) = self;
         let (now, store) = (revocations.now(), revocations.store());
         revocations.apply(&store.recorded_since(now - OVERLAP).await?);
@@ -34,7 +34,7 @@ impl Worker for Reader {
         if revocations.remove_before(expired) {
             store.remove_before(expired).await?;
         }
-        Ok(Next::Idle)
+        Ok(NextRun::OnWake)
     }
 
     fn interval(&self) -> Duration {

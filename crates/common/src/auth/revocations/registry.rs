@@ -1,4 +1,4 @@
-//! Revocations that a service holds in memory.
+//! Revocations in memory.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -7,16 +7,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::UserId;
 
 use crate::auth::claims::Claims;
-use crate::database::revocations::{ObservedRevocations, RevocationRecord, RevocationStore, RevokedTokens};
-use crate::database::store::{Operations, StoreError};
+use crate::database::revocations::{InstrumentedRevocationStore, RevocationRecord, RevocationStore, RevokedTokens};
+use crate::database::store::{StoreError, StoreMetrics};
 use crate::telemetry::clock::SharedClock;
 
-/// Time that a revocation is kept: the life of an access token (15 minutes) and a reserve for clocks that differ.
+/// Retention of a revocation: the life of an access token (15 minutes) and a margin for clock differences.
 pub const RETENTION: TimeDelta = TimeDelta::minutes(16);
-/// Seconds by which the clocks of two machines may differ, where a token without a version is compared by its age.
+/// Maximum clock difference in seconds, for tokens without a version, which are compared by age.
 const LEEWAY_SECONDS: i64 = 3;
 
-/// The revocations that a service knows of. Clones share them.
+/// Revocations known to a service. Clones share them.
 #[derive(Clone)]
 pub struct Revocations(Arc<Inner>);
 
@@ -29,23 +29,23 @@ struct Inner {
 /// Revocations in memory.
 #[derive(Default)]
 struct Known {
-    /// The lowest valid version of an account, and when it was recorded.
+    /// Lowest valid version of an account, and the time of its record.
     versions: HashMap<UserId, (i64, DateTime<Utc>)>,
-    /// Ended sessions, and when each was recorded.
+    /// Ended sessions, and the time of each record.
     sessions: HashMap<String, DateTime<Utc>>,
 }
 
 impl Revocations {
-    /// Returns the revocations in this store, which other instances share.
+    /// Creates the revocations over a store that other instances share.
     #[must_use]
     pub fn new(store: Arc<dyn RevocationStore>, clock: SharedClock) -> Self {
         Self(Arc::new(Inner { store, clock, known: RwLock::default() }))
     }
 
-    /// Returns the same revocations with a measured store. It is called before they are shared.
+    /// Returns the same revocations with an instrumented store. It is called before they are shared.
     #[must_use]
-    pub fn measured(self, operations: &Operations) -> Self {
-        Self::new(ObservedRevocations::over(self.0.store.clone(), operations.clone()), self.0.clock.clone())
+    pub fn measured(self, operations: &StoreMetrics) -> Self {
+        Self::new(InstrumentedRevocationStore::new(self.0.store.clone(), operations.clone()), self.0.clock.clone())
     }
 
     /// Returns the store.
@@ -54,17 +54,17 @@ impl Revocations {
         self.0.store.clone()
     }
 
-    /// Loads what is stored.
+    /// Loads the stored revocations.
     ///
     /// # Errors
-    /// If the store does not answer.
+    /// The store is unavailable.
     pub async fn load(&self) -> Result<(), StoreError> {
         let since = self.0.clock.now() - RETENTION;
         self.apply(&self.0.store.recorded_since(since).await?);
         Ok(())
     }
 
-    /// Returns whether a token is refused although it has not run out.
+    /// Returns whether an unexpired token is revoked.
     #[must_use]
     pub fn is_revoked(&self, claims: &Claims, user_id: Option<UserId>) -> bool {
         let Some(user_id) = user_id else { return false };
@@ -74,7 +74,7 @@ impl Revocations {
         }
         known.versions.get(&user_id).is_some_and(|(min_version, recorded_at)| match claims.av {
             Some(version) => version < *min_version,
-            // Issued by the version before. All that may be older than the revocation are refused.
+            // Issued by the previous version. All tokens that may be older than the revocation are revoked.
             None => claims.iat <= recorded_at.timestamp() + LEEWAY_SECONDS,
         })
     }
@@ -83,7 +83,7 @@ impl Revocations {
         self.0.clock.now()
     }
 
-    /// Takes records over into memory.
+    /// Applies records to the memory.
     pub(super) fn apply(&self, records: &[RevocationRecord]) {
         if records.is_empty() {
             return;
@@ -94,18 +94,18 @@ impl Revocations {
         }
     }
 
-    /// Stores records and applies them, at once also where the store is unavailable.
+    /// Applies records to the memory, even if the store is unavailable, and stores them.
     ///
     /// # Errors
-    /// If the store does not answer.
+    /// The store is unavailable.
     pub(super) async fn record(&self, mut records: Vec<RevocationRecord>) -> Result<(), StoreError> {
-        // Always in the same order, so that two instances do not wait for each other's rows.
+        // A fixed order prevents deadlocks between instances.
         records.sort_unstable();
         self.apply(&records);
         self.0.store.record(&records).await
     }
 
-    /// Drops what was recorded before then from memory, and returns whether there was any.
+    /// Removes records before a time from memory and returns whether there were any.
     pub(super) fn remove_before(&self, before: DateTime<Utc>) -> bool {
         self.0.known.write().unwrap_or_else(PoisonError::into_inner).remove_before(before)
     }
@@ -139,7 +139,7 @@ impl Known {
         }
     }
 
-    /// Drops what was recorded before then; returns whether there was any.
+    /// Removes records before a time and returns whether there were any.
     fn remove_before(&mut self, before: DateTime<Utc>) -> bool {
         let held = self.versions.len() + self.sessions.len();
         self.versions.retain(|_, (_, recorded_at)| *recorded_at >= before);

@@ -1,57 +1,57 @@
-//! The discovery port.
+//! Port of service discovery.
 
 use async_trait::async_trait;
 use url::Url;
 
-use super::instances::Held;
+use super::instances::InFlightGuard;
 use crate::BoxError;
 use crate::config::ServiceName;
 
-/// Why no address is known.
+/// Error of a service without a known instance.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no instance of the {0} is known; start one, or set {variable}", variable = .0.env())]
 pub struct DiscoveryError(pub ServiceName);
 
-/// Finds instances of services. Registering them is another matter.
+/// Port of service discovery. Registration is separate.
 #[async_trait]
 pub trait DiscoveryBackend: Send + Sync + 'static {
-    /// An instance.
-    async fn resolve(&self, name: ServiceName) -> Result<Found, DiscoveryError>;
-    /// Whether it answers.
+    /// Returns an instance of a service.
+    async fn resolve(&self, name: ServiceName) -> Result<ResolvedInstance, DiscoveryError>;
+    /// Checks that the backend is available.
     async fn ping(&self) -> Result<(), BoxError>;
 }
 
-/// An instance that was found. It counts as under way until it is dropped.
-pub struct Found {
-    /// Its address.
+/// Resolved instance of a service. It counts as in use until it is dropped.
+pub struct ResolvedInstance {
+    /// URL of the instance.
     pub url: Url,
-    pub(super) held: Option<Held>,
+    pub(super) guard: Option<InFlightGuard>,
 }
 
-impl Found {
-    /// It did not answer, or said that it is unavailable: it is left out for a while, if there are others.
+impl ResolvedInstance {
+    /// Records that the instance failed to respond or is unavailable. It is ejected for a while if there are others.
     pub fn failed(&self) {
-        if let Some(held) = &self.held {
-            held.failed();
+        if let Some(guard) = &self.guard {
+            guard.failed();
         }
     }
 
-    /// It answered.
-    pub fn answered(&self) {
-        if let Some(held) = &self.held {
-            held.answered();
+    /// Records that the instance responded.
+    pub fn succeeded(&self) {
+        if let Some(guard) = &self.guard {
+            guard.succeeded();
         }
     }
 
-    /// Whether another instance is known.
+    /// Returns whether another instance is known.
     #[must_use]
-    pub fn has_others(&self) -> bool {
-        self.held.as_ref().is_some_and(Held::has_others)
+    pub fn has_alternatives(&self) -> bool {
+        self.guard.as_ref().is_some_and(InFlightGuard::has_alternatives)
     }
 
-    /// Whether another instance is known that did not fail of late.
+    /// Returns whether another instance is known that did not fail recently.
     #[must_use]
-    pub fn has_fit_others(&self) -> bool {
-        self.held.as_ref().is_some_and(Held::has_fit_others)
+    pub fn has_healthy_alternatives(&self) -> bool {
+        self.guard.as_ref().is_some_and(InFlightGuard::has_healthy_alternatives)
     }
 }

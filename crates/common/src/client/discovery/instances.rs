@@ -1,4 +1,4 @@
-//! The instances of one service, and which of them is asked.
+//! Instances of one service, and the selection of an instance for a call.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
@@ -9,39 +9,40 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
 
-/// How long an instance is left out that failed; it doubles with each failure after one such time, up to the longest.
-const LEFT_OUT: Duration = Duration::from_secs(2);
-const LONGEST_LEFT_OUT: Duration = Duration::from_secs(30);
+use crate::task::backoff::Backoff;
 
-/// The instances of a service, as far as they are known.
+/// Time for which a failed instance receives no calls, by its consecutive failures.
+const EJECTION: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(30));
+
+/// Known instances of a service.
 pub(super) struct Instances {
     list: RwLock<Vec<Arc<Instance>>>,
-    /// Whether a list ever came.
+    /// True once a list was received.
     listed: watch::Sender<bool>,
 }
 
-/// An instance of a service.
+/// Instance of a service.
 struct Instance {
     id: String,
     url: Url,
-    under_way: AtomicUsize,
-    trouble: Mutex<Trouble>,
+    in_flight: AtomicUsize,
+    failures: Mutex<FailureState>,
 }
 
 #[derive(Default)]
-struct Trouble {
-    in_a_row: u32,
-    left_out_until: Option<Instant>,
+struct FailureState {
+    consecutive: u32,
+    ejected_until: Option<Instant>,
 }
 
-/// A call that is under way at an instance.
-pub(super) struct Held {
+/// Call in progress at an instance.
+pub(super) struct InFlightGuard {
     instance: Arc<Instance>,
     all: Arc<Instances>,
 }
 
 impl Instances {
-    pub(super) fn none_yet() -> Arc<Self> {
+    pub(super) fn pending() -> Arc<Self> {
         Arc::new(Self { list: RwLock::default(), listed: watch::Sender::new(false) })
     }
 
@@ -53,27 +54,27 @@ impl Instances {
         self.list().is_empty()
     }
 
-    /// Waits until the first list has come.
+    /// Waits until the first list was received.
     pub(super) async fn listed(&self) {
         // The sender lives as long as `self`.
         let _ = self.listed.subscribe().wait_for(|listed| *listed).await;
     }
 
-    /// Takes over a list of ids and addresses; instances that stay keep what is known of them.
+    /// Replaces the list of ids and URLs; remaining instances keep their state.
     pub(super) fn replace(&self, now: impl Iterator<Item = (String, Url)>) {
         let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
         let now = now.map(|(id, url)| {
             let known = list.iter().find(|known| known.id == id && known.url == url).cloned();
             known.unwrap_or_else(|| {
-                let (under_way, trouble) = (AtomicUsize::default(), Mutex::default());
-                Arc::new(Instance { id, url, under_way, trouble })
+                let (in_flight, failures) = (AtomicUsize::default(), Mutex::default());
+                Arc::new(Instance { id, url, in_flight, failures })
             })
         });
         *list = now.collect();
         self.listed.send_replace(true);
     }
 
-    /// The instance at this address failed.
+    /// Records a failure of the instance at this address.
     pub(super) fn failed(&self, host: &str, port: u16) {
         let at = |one: &&Arc<Instance>| {
             one.url.host_str().is_some_and(|known| known.trim_matches(['[', ']']) == host)
@@ -84,74 +85,74 @@ impl Instances {
         }
     }
 
-    /// Of two that are well the one with fewer calls under way. All of them may have failed for a reason that is not theirs:
-    /// then they are asked in turn, so that nobody is left out for ever.
-    pub(super) fn pick(self: &Arc<Self>) -> Option<(Url, Held)> {
+    /// Returns the less loaded of two random healthy instances. If all are ejected, perhaps for a common cause, they
+    /// are returned in turn, so none is excluded permanently.
+    pub(super) fn pick(self: &Arc<Self>) -> Option<(Url, InFlightGuard)> {
         let (list, now) = (self.list(), Instant::now());
-        let fit: Vec<_> = list.iter().filter(|one| one.is_fit(now)).collect();
+        let fit: Vec<_> = list.iter().filter(|one| one.is_healthy(now)).collect();
         let instance = match fit.as_slice() {
-            [] => list.iter().min_by_key(|one| one.left_out_until())?,
+            [] => list.iter().min_by_key(|one| one.ejected_until())?,
             [only] => only,
             several => {
                 let mut rng = rand::rng();
                 let one = rng.random_range(0..several.len());
                 let other = (one + rng.random_range(1..several.len())) % several.len();
                 let (one, other) = (several.get(one)?, several.get(other)?);
-                if other.under_way() < one.under_way() { other } else { one }
+                if other.in_flight() < one.in_flight() { other } else { one }
             }
         };
-        instance.under_way.fetch_add(1, Ordering::SeqCst);
-        Some((instance.url.clone(), Held { instance: instance.clone(), all: self.clone() }))
+        instance.in_flight.fetch_add(1, Ordering::SeqCst);
+        Some((instance.url.clone(), InFlightGuard { instance: instance.clone(), all: self.clone() }))
     }
 }
 
 impl Instance {
-    fn under_way(&self) -> usize {
-        self.under_way.load(Ordering::SeqCst)
+    fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::SeqCst)
     }
 
-    fn left_out_until(&self) -> Option<Instant> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).left_out_until
+    fn ejected_until(&self) -> Option<Instant> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).ejected_until
     }
 
-    fn is_fit(&self, now: Instant) -> bool {
-        self.left_out_until().is_none_or(|until| now >= until)
+    fn is_healthy(&self, now: Instant) -> bool {
+        self.ejected_until().is_none_or(|until| now >= until)
     }
 
     fn failed(&self) {
-        let (mut trouble, now) = (self.trouble.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
-        // Calls that fail together, or while it is left out, are one failure.
-        if trouble.left_out_until.is_none_or(|until| now >= until) {
-            trouble.in_a_row += 1;
+        let (mut failures, now) = (self.failures.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
+        // Failures at the same time or during an ejection count once.
+        if failures.ejected_until.is_none_or(|until| now >= until) {
+            failures.consecutive += 1;
             tracing::warn!(
                 instance = self.id,
-                in_a_row = trouble.in_a_row,
-                "an instance failed, it is left out for a while"
+                consecutive = failures.consecutive,
+                "instance failed; ejected for a while"
             );
         }
-        let pause = LEFT_OUT.saturating_mul(1 << trouble.in_a_row.saturating_sub(1).min(10)).min(LONGEST_LEFT_OUT);
-        trouble.left_out_until = Some(now + pause);
+        let pause = EJECTION.pause(failures.consecutive);
+        failures.ejected_until = Some(now + pause);
     }
 }
 
-impl Held {
+impl InFlightGuard {
     pub(super) fn failed(&self) {
         self.instance.failed();
     }
 
-    pub(super) fn answered(&self) {
-        *self.instance.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Trouble::default();
+    pub(super) fn succeeded(&self) {
+        *self.instance.failures.lock().unwrap_or_else(PoisonError::into_inner) = FailureState::default();
     }
 
-    /// Whether another instance is known.
-    pub(super) fn has_others(&self) -> bool {
+    /// Returns whether another instance is known.
+    pub(super) fn has_alternatives(&self) -> bool {
         self.others(|_| true)
     }
 
-    /// Whether another instance is known that is not left out.
-    pub(super) fn has_fit_others(&self) -> bool {
+    /// Returns whether another instance is known that is not ejected.
+    pub(super) fn has_healthy_alternatives(&self) -> bool {
         let now = Instant::now();
-        self.others(|other| other.is_fit(now))
+        self.others(|other| other.is_healthy(now))
     }
 
     fn others(&self, which: impl Fn(&Instance) -> bool) -> bool {
@@ -159,9 +160,9 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        self.instance.under_way.fetch_sub(1, Ordering::SeqCst);
+        self.instance.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -170,7 +171,7 @@ mod tests {
     use super::*;
 
     fn three() -> Arc<Instances> {
-        let instances = Instances::none_yet();
+        let instances = Instances::pending();
         let urls =
             (1..=3).map(|port| (format!("order-service-{port}"), format!("http://127.0.0.1:{port}").parse().unwrap()));
         instances.replace(urls);
@@ -185,10 +186,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_fails_is_left_out_longer_and_longer_until_it_answers() {
+    async fn failing_instance_is_ejected_longer_each_time_until_it_responds() {
         let instances = three();
         for pause in [2, 4, 8, 16, 30, 30] {
-            // What fails at once is one failure.
+            // Simultaneous failures count once.
             instances.failed("127.0.0.1", 2);
             instances.failed("127.0.0.1", 2);
             tokio::time::advance(Duration::from_secs(pause) - Duration::from_millis(1)).await;
@@ -197,16 +198,16 @@ mod tests {
             assert_eq!(picked(&instances), [1, 2, 3], "{pause} s");
         }
         let two = std::iter::repeat_with(|| instances.pick().unwrap()).find(|(url, _)| url.port() == Some(2)).unwrap();
-        two.1.answered();
+        two.1.succeeded();
         two.1.failed();
-        assert!(two.1.has_others() && two.1.has_fit_others());
+        assert!(two.1.has_alternatives() && two.1.has_healthy_alternatives());
         drop(two);
-        tokio::time::advance(LEFT_OUT).await;
+        tokio::time::advance(Duration::from_secs(2)).await;
         assert_eq!(picked(&instances), [1, 2, 3], "the count began anew");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn where_all_have_failed_they_are_asked_in_turn() {
+    async fn failed_instances_are_picked_in_turn_if_all_have_failed() {
         let instances = three();
         for port in [3, 1, 2] {
             instances.failed("127.0.0.1", port);
@@ -214,9 +215,9 @@ mod tests {
         }
         let mut ports = Vec::new();
         for _ in 0..6 {
-            let (url, held) = instances.pick().unwrap();
-            assert!(held.has_others() && !held.has_fit_others());
-            held.failed();
+            let (url, guard) = instances.pick().unwrap();
+            assert!(guard.has_alternatives() && !guard.has_healthy_alternatives());
+            guard.failed();
             ports.extend(url.port());
             tokio::time::advance(Duration::from_millis(1)).await;
         }
@@ -224,21 +225,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn those_that_are_idle_are_asked_first() {
+    async fn idle_instances_are_preferred() {
         let instances = three();
-        let mut held: Vec<_> = (0..300).map(|_| instances.pick().unwrap()).collect();
+        let mut guard: Vec<_> = (0..300).map(|_| instances.pick().unwrap()).collect();
         for port in 1..=3 {
-            let busy = held.iter().filter(|(url, _)| url.port() == Some(port)).count();
+            let busy = guard.iter().filter(|(url, _)| url.port() == Some(port)).count();
             assert!((90..=110).contains(&busy), "{busy} of 300 calls under way are at one of three");
         }
-        held.retain(|(url, _)| url.port() != Some(1));
+        guard.retain(|(url, _)| url.port() != Some(1));
         let counts = (0..60).map(|_| instances.pick().unwrap()).collect::<Vec<_>>();
         let of_idle = counts.iter().filter(|(url, _)| url.port() == Some(1)).count();
         assert!(of_idle >= 25, "{of_idle} of 60 calls go to the one that is idle");
     }
 
     #[tokio::test]
-    async fn an_instance_that_stays_on_the_list_keeps_what_is_known_of_it() {
+    async fn remaining_instance_keeps_its_state() {
         let instances = three();
         instances.failed("127.0.0.1", 1);
         let url = |port| format!("http://127.0.0.1:{port}").parse().unwrap();

@@ -1,4 +1,4 @@
-//! A service's entry at Consul: made at start, made again when Consul has forgotten it, removed before the service stops
+//! Registration with Consul: created at the start, restored if Consul loses it, removed before the service stops
 //! listening.
 
 use std::net::SocketAddr;
@@ -11,15 +11,15 @@ use super::consul::{Consul, authority};
 use crate::BoxError;
 use crate::task::shutdown::Shutdown;
 
-/// How often it is looked whether the entry is there.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How long one call to the agent may take. Two of them at the end leave most of the drain to the requests.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// From the removal until nobody sends requests any more: callers hear of it by their blocking queries, which Consul
-/// answers within fractions of a second.
+/// Interval of checks of the entry.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// Maximum time of a call to the agent. The two calls at the end leave most of the drain time to requests.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// Time from the removal until callers have learned of it by their blocking queries, which Consul ends within fractions
+/// of a second.
 const PROPAGATION: Duration = Duration::from_millis(1500);
 
-/// What is registered.
+/// Entry of a service at Consul.
 #[derive(Clone)]
 pub struct Registration {
     consul: Consul,
@@ -30,20 +30,21 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// An instance of this service that others reach at `host`, and at the port that it will listen on.
+    /// Creates a registration of a service under `host` and the port that it will listen on.
     #[must_use]
     pub fn new(consul: Consul, name: &'static str, host: String, version: String) -> Self {
         let id = format!("{name}-{}", Uuid::now_v7());
         Self { consul, name, id, host, version }
     }
 
-    /// Keeps the entry there until the shutdown begins, then removes it and waits until callers have heard of it.
-    pub async fn keep(self, address: SocketAddr, shutdown: Shutdown) {
+    /// Keeps the service registered until the shutdown begins, then removes the entry and waits until callers have
+    /// learned of it.
+    pub async fn run(self, address: SocketAddr, shutdown: Shutdown) {
         let (mut registered, mut failing) = (false, false);
         loop {
-            match self.see_to(address.port(), registered).await {
-                Ok(anew) => {
-                    if anew {
+            match self.ensure_registered(address.port(), registered).await {
+                Ok(registered_now) => {
+                    if registered_now {
                         tracing::info!(id = self.id, "registered with Consul");
                     }
                     (registered, failing) = (true, false);
@@ -51,29 +52,33 @@ impl Registration {
                 Err(error) => {
                     if !failing {
                         let error = crate::error_chain(&*error);
-                        tracing::warn!(id = self.id, error, "Consul does not answer, registering is tried again");
+                        tracing::warn!(id = self.id, error, "registration with Consul failed; retrying");
                     }
                     failing = true;
                 }
             }
             tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(CHECK_INTERVAL) => {}
                 () = shutdown.soft() => break,
             }
         }
-        // Only now, so that no call that is under way registers it once more.
+        // Removed after the loop, so no call in progress registers it again.
         match self.remove().await {
             Ok(true) => tokio::time::sleep(PROPAGATION).await,
             Ok(false) => {}
             Err(error) => {
                 let error = crate::error_chain(&*error);
-                tracing::warn!(id = self.id, error, "Consul does not answer, the entry stays until its check fails");
+                tracing::warn!(
+                    id = self.id,
+                    error,
+                    "deregistration from Consul failed; the entry remains until its check fails"
+                );
             }
         }
     }
 
-    /// Registers it unless it is there; whether it had to.
-    async fn see_to(&self, port: u16, registered: bool) -> Result<bool, BoxError> {
+    /// Registers the service if necessary and returns whether it was.
+    async fn ensure_registered(&self, port: u16, registered: bool) -> Result<bool, BoxError> {
         if registered && self.is_there().await? {
             return Ok(false);
         }
@@ -83,26 +88,26 @@ impl Registration {
 
     async fn is_there(&self) -> Result<bool, BoxError> {
         let path = format!("/v1/agent/service/{}", self.id);
-        Self::known(self.consul.client().get(self.consul.path(&path))).await
+        Self::exists(self.consul.client().get(self.consul.path(&path))).await
     }
 
-    /// Whether it was there.
+    /// Removes the entry and returns whether it existed.
     async fn remove(&self) -> Result<bool, BoxError> {
         let path = format!("/v1/agent/service/deregister/{}", self.id);
-        Self::known(self.consul.client().put(self.consul.path(&path))).await
+        Self::exists(self.consul.client().put(self.consul.path(&path))).await
     }
 
-    async fn known(request: reqwest::RequestBuilder) -> Result<bool, BoxError> {
-        let answer = request.timeout(PATIENCE).send().await.map_err(reqwest::Error::without_url)?;
-        if answer.status() == reqwest::StatusCode::NOT_FOUND {
+    async fn exists(request: reqwest::RequestBuilder) -> Result<bool, BoxError> {
+        let response = request.timeout(TIMEOUT).send().await.map_err(reqwest::Error::without_url)?;
+        if response.status() == reqwest::StatusCode::NOT_FOUND {
             return Ok(false);
         }
-        answer.error_for_status()?;
+        response.error_for_status()?;
         Ok(true)
     }
 
-    /// With the tags and intervals of the older services: looked at every 10 s for 3 s at most, removed after 30 s that were
-    /// critical.
+    /// Registers with the previous services' tags and intervals: a check every 10 s for at most 3 s, removal after 30 s
+    /// in a critical state.
     async fn register(&self, port: u16) -> Result<(), BoxError> {
         let Self { name, id, host, version, .. } = self;
         let body = json!({
@@ -116,14 +121,14 @@ impl Registration {
                 "HTTP": format!("http://{}/health/ready", authority(host, port)),
                 "Interval": "10s",
                 "Timeout": "3s",
-                // Those who register answer already.
+                // The service responds already.
                 "Status": "passing",
                 "DeregisterCriticalServiceAfter": "30s",
             },
         });
         let request = self.consul.client().put(self.consul.path("/v1/agent/service/register")).json(&body);
-        let answer = request.timeout(PATIENCE).send().await.map_err(reqwest::Error::without_url)?;
-        answer.error_for_status()?;
+        let response = request.timeout(TIMEOUT).send().await.map_err(reqwest::Error::without_url)?;
+        response.error_for_status()?;
         Ok(())
     }
 }

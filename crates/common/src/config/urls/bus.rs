@@ -1,4 +1,4 @@
-//! Where the bus is.
+//! Address of the bus.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use url::Url;
 
 use super::sqlite::sqlite_path;
 
-/// The address of the bus.
+/// Address of the bus.
 #[derive(Clone, Debug)]
 pub enum BusUrl {
     /// `sqlite://<file>`: a file that the processes of one machine share.
@@ -18,7 +18,7 @@ pub enum BusUrl {
     Amqp(AmqpUrl),
 }
 
-/// The address of a RabbitMQ: `amqp://<user>:<password>@<host>:<port>/<virtual host>`. It is shown without its password.
+/// Address of RabbitMQ: `amqp://<user>:<password>@<host>:<port>/<virtual host>`. It is displayed without its password.
 #[derive(Clone)]
 pub struct AmqpUrl {
     whole: SecretString,
@@ -26,7 +26,7 @@ pub struct AmqpUrl {
 }
 
 impl AmqpUrl {
-    /// With its password, for whoever connects.
+    /// Returns the address with its password, for connecting.
     pub(crate) fn whole(&self) -> &str {
         self.whole.expose_secret()
     }
@@ -39,17 +39,17 @@ impl FromStr for BusUrl {
         match text.split_once("://") {
             Some(("amqp" | "amqps", _)) => amqp(text).map(Self::Amqp),
             Some(("sqlite", _)) => sqlite_path(text).map(Self::Sqlite),
-            Some((scheme, _)) => Err(format!("`{scheme}://` is no bus; use amqp://… or sqlite://<file>")),
-            None => Err("it has no scheme; use amqp://… or sqlite://<file>".to_owned()),
+            Some((scheme, _)) => Err(format!("`{scheme}://` is not a bus; use amqp://… or sqlite://<file>")),
+            None => Err("the scheme is missing; use amqp://… or sqlite://<file>".to_owned()),
         }
     }
 }
 
 fn amqp(text: &str) -> Result<AmqpUrl, String> {
-    // The library's own message could hold the password.
-    let url: Url = text.parse().map_err(|_| "it is no AMQP address".to_owned())?;
+    // The library's message could contain the password.
+    let url: Url = text.parse().map_err(|_| "not a valid AMQP URL".to_owned())?;
     let host =
-        url.host_str().filter(|host| !host.is_empty()).ok_or("it names no host: amqp://<user>:<password>@<host>")?;
+        url.host_str().filter(|host| !host.is_empty()).ok_or("the host is missing: amqp://<user>:<password>@<host>")?;
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let shown = format!("{}://{}@{host}{port}{}", url.scheme(), url.username(), url.path());
     Ok(AmqpUrl { whole: text.to_owned().into(), shown })
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_shown_without_its_password() {
+    fn address_is_displayed_without_its_password() {
         let url: BusUrl = "amqp://shop:hidden@rabbit:5673/%2f".parse().unwrap();
         assert_eq!(url.to_string(), "amqp://shop@rabbit:5673/%2f");
         assert!(!format!("{url:?}").contains("hidden"));

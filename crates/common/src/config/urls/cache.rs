@@ -1,4 +1,4 @@
-//! The address of the cache.
+//! Address of the cache.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,10 +8,10 @@ use url::Url;
 
 const KNOWN: &str = "use redis://<host>:6379, rediss://<host>:6379 or memory:";
 
-/// The address of the cache.
+/// Address of the cache.
 #[derive(Clone, Debug)]
 pub enum CacheUrl {
-    /// `memory:`: in this process.
+    /// `memory:`: the memory of the process.
     Memory,
     /// `redis://` or, over TLS, `rediss://`: a server that all instances of the service share.
     Redis(RedisUrl),
@@ -25,7 +25,7 @@ impl FromStr for CacheUrl {
             Some(("memory", "")) => Ok(Self::Memory),
             Some(("redis" | "rediss", _)) => text.parse().map(Self::Redis),
             Some((scheme, _)) => Err(format!("`{scheme}:` is not supported; {KNOWN}")),
-            None => Err(format!("it has no scheme; {KNOWN}")),
+            None => Err(format!("the scheme is missing; {KNOWN}")),
         }
     }
 }
@@ -39,7 +39,7 @@ impl fmt::Display for CacheUrl {
     }
 }
 
-/// Where a Redis is, and how to be let in. It is shown without its password.
+/// Address and credentials of Redis. It is displayed without its password.
 #[derive(Clone)]
 pub struct RedisUrl {
     shown: String,
@@ -47,7 +47,7 @@ pub struct RedisUrl {
 }
 
 impl RedisUrl {
-    /// Makes connections to it.
+    /// Returns the client that opens connections.
     pub(crate) fn client(&self) -> &redis::Client {
         &self.client
     }
@@ -59,11 +59,11 @@ impl FromStr for RedisUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut url = Url::parse(text).map_err(|error| error.to_string())?;
         if url.host().is_none() {
-            return Err("it names no host".to_owned());
+            return Err("the host is missing".to_owned());
         }
         let client = redis::Client::open(url.clone()).map_err(|error| error.to_string())?;
         if url.password().is_some() {
-            // Refused only by an address without a host, which this one has.
+            // Fails only for an address without a host, which was rejected above.
             let _hidden = url.set_password(Some("***"));
         }
         Ok(Self { shown: url.into(), client: Arc::new(client) })
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_and_shown_without_their_password() {
+    fn addresses_are_parsed_and_displayed_without_their_password() {
         for (text, shown) in [
             ("memory:", "memory:"),
             ("redis://cache:6379", "redis://cache:6379"),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused_without_its_password() {
+    fn invalid_address_is_rejected_without_its_password() {
         for wrong in
             ["cache", "memcached://:hidden@cache", "redis:", "redis://", "redis://:hidden@cache/many", "memory:x"]
         {

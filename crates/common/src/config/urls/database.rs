@@ -1,4 +1,4 @@
-//! The address of a service's own database.
+//! Address of a service's own database.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,16 +7,16 @@ use std::str::FromStr;
 use super::postgres::PostgresUrl;
 use super::sqlite::sqlite_path;
 
-/// The address of a service's own store.
+/// Address of a service's own database.
 #[derive(Clone, Debug)]
 pub enum DatabaseUrl {
-    /// `sqlite://<file>`: a file, made if there is none.
+    /// `sqlite://<file>`: a file, created if it does not exist.
     Sqlite(PathBuf),
     /// `postgres://<role>:<password>@<host>:<port>/<database>`.
     Postgres(PostgresUrl),
 }
 
-/// As it may be shown: without a password.
+/// Displays the address without a password.
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -33,7 +33,7 @@ impl FromStr for DatabaseUrl {
         match text.split_once("://") {
             Some(("postgres" | "postgresql", _)) => text.parse().map(Self::Postgres),
             Some((scheme, _)) if scheme != "sqlite" => {
-                Err(format!("`{scheme}://` is no store of this service; use postgres://… or sqlite://<file>"))
+                Err(format!("`{scheme}://` is not supported; use postgres://… or sqlite://<file>"))
             }
             _ => sqlite_path(text).map(Self::Sqlite),
         }
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_address_names_its_file() {
+    fn database_address_names_its_file() {
         let shown = |text: &str| text.parse::<DatabaseUrl>().unwrap().to_string();
         assert_eq!(shown("sqlite://a/b.db"), "sqlite://a/b.db");
         assert_eq!(shown("sqlite:///a/b.db"), "sqlite:///a/b.db");

@@ -1,12 +1,12 @@
-//! The address of a PostgreSQL database.
+//! Address of a PostgreSQL database.
 
 use std::fmt;
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
 
-/// The address of a database: `postgres://<role>:<password>@<host>:<port>/<database>`. It is shown without its
-/// password.
+/// Address of a PostgreSQL database: `postgres://<role>:<password>@<host>:<port>/<database>`. It is displayed without
+/// its password.
 #[derive(Clone)]
 pub struct PostgresUrl(pub(crate) Box<PgConnectOptions>);
 
@@ -14,10 +14,10 @@ impl FromStr for PostgresUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // The library's own message could hold the password.
-        let options: PgConnectOptions = text.parse().map_err(|_| "it is no PostgreSQL address".to_owned())?;
+        // The library's message could contain the password.
+        let options: PgConnectOptions = text.parse().map_err(|_| "not a valid PostgreSQL URL".to_owned())?;
         if options.get_database().is_none_or(str::is_empty) {
-            return Err("it names no database: postgres://<role>:<password>@<host>:<port>/<database>".to_owned());
+            return Err("the database is missing: postgres://<role>:<password>@<host>:<port>/<database>".to_owned());
         }
         Ok(Self(Box::new(options)))
     }
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_shown_without_its_password() {
+    fn address_is_displayed_without_its_password() {
         let url: PostgresUrl = "postgres://orders:hidden@db:5433/orders".parse().unwrap();
         assert_eq!(url.to_string(), "postgres://orders@db:5433/orders");
         assert!(!format!("{url:?}").contains("hidden"));

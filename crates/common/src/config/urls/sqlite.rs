@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-/// The file that a `sqlite://<file>` address names: `sqlite://data/x.db` is relative, `sqlite:///data/x.db` absolute.
+/// Returns the file of a `sqlite://<file>` address: `sqlite://data/x.db` is relative, `sqlite:///data/x.db` absolute.
 ///
 /// # Errors
-/// For another scheme, or if no file is named.
+/// The scheme is another one, or the address names no file.
 pub fn sqlite_path(text: &str) -> Result<PathBuf, String> {
     match text.split_once("://") {
-        Some(("sqlite", "")) => Err("it names no file".to_owned()),
+        Some(("sqlite", "")) => Err("the file is missing".to_owned()),
         Some(("sqlite", path)) => Ok(PathBuf::from(path)),
-        Some((scheme, _)) => Err(format!("`{scheme}://` is not supported by this build; use sqlite://<file>")),
-        None => Err("it has no scheme; use sqlite://<file>".to_owned()),
+        Some((scheme, _)) => Err(format!("`{scheme}://` is not supported; use sqlite://<file>")),
+        None => Err("the scheme is missing; use sqlite://<file>".to_owned()),
     }
 }

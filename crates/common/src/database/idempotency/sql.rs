@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Begun, Claim, Found, Judged, KeptAnswer, KeyStore, Keyed, KeyedRequest, Keys, Turn, judge};
+use super::{
+    Acquire, Decision, IdempotencyKeys, IdempotencyLease, IdempotencyStore, IdempotencyUpdate, IdempotentRequest,
+    KeyRow, LeaseRef, StoredResponse, classify,
+};
 use crate::database::connection::Connection;
 use crate::database::handle::Database;
 use crate::database::query::query;
@@ -15,14 +18,18 @@ use crate::database::statement::Statement;
 use crate::database::store::StoreError;
 use crate::telemetry::clock::SharedClock;
 
-/// Deletes the key that is asked for, if it is old, and a few others that are.
+/// Deletes expired keys. It leaves out those that another transaction deletes at this moment.
 static SWEEP: Statement = Statement::new(|db| {
     format!(
-        "DELETE FROM idempotency_keys WHERE (caller = $2 AND key = $3 AND created_at <= $1) OR (caller, key) IN (
-             SELECT caller, key FROM idempotency_keys WHERE created_at <= $1 ORDER BY created_at LIMIT 10 {})",
+        "DELETE FROM idempotency_keys WHERE (caller, key) IN (
+             SELECT caller, key FROM idempotency_keys WHERE created_at <= $1 ORDER BY created_at LIMIT 100 {})",
         db.skip_locked()
     )
 });
+/// Deletes a key if it is expired.
+const EXPIRE: &str = "DELETE FROM idempotency_keys WHERE caller = $1 AND key = $2 AND created_at <= $3";
+/// One of so many new keys sweeps: it deletes more keys than are written meanwhile.
+const SWEEP_INTERVAL: u128 = 16;
 /// Inserts a key. It waits for another attempt that writes the same key at this moment.
 const INSERT: &str = "INSERT INTO idempotency_keys (caller, key, hash, token, lease_until, created_at, fingerprint)
     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
@@ -43,94 +50,100 @@ const RELEASE: &str = "DELETE FROM idempotency_keys WHERE caller = $1 AND key = 
 ///
 /// # Errors
 /// [`StoreError::LeaseLost`] if another attempt has taken it over.
-pub(crate) async fn write(connection: &mut Connection, keyed: &Keyed) -> Result<(), StoreError> {
-    let answer = keyed.answer.as_ref();
+pub(crate) async fn write(connection: &mut Connection, update: &IdempotencyUpdate) -> Result<(), StoreError> {
+    let response = update.response.as_ref();
     let updated = query(UPDATE)
-        .bind(&keyed.resource)
-        .bind(answer.map(|answer| answer.status))
-        .bind(answer.and_then(|answer| answer.location.as_deref()))
-        .bind(answer.map(|answer| &answer.body))
-        .bind(&keyed.claim.caller)
-        .bind(&keyed.claim.key)
-        .bind(keyed.claim.token)
+        .bind(&update.resource)
+        .bind(response.map(|response| response.status))
+        .bind(response.and_then(|response| response.location.as_deref()))
+        .bind(response.map(|response| &response.body))
+        .bind(&update.lease.caller)
+        .bind(&update.lease.key)
+        .bind(update.lease.token)
         .execute(connection)
         .await?;
     if updated == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
 }
 
-/// Keys in a database.
+/// Store of idempotency keys in a database.
 #[derive(Debug)]
-struct SqlKeys(Database);
+struct SqlIdempotencyStore(Database);
 
 impl Database {
     /// Returns the idempotency keys.
     #[must_use]
-    pub fn keys(&self, clock: SharedClock) -> Keys {
-        Keys::new(Arc::new(SqlKeys(self.clone())), clock)
+    pub fn keys(&self, clock: SharedClock) -> IdempotencyKeys {
+        IdempotencyKeys::new(Arc::new(SqlIdempotencyStore(self.clone())), clock)
     }
 }
 
 #[async_trait]
-impl KeyStore for SqlKeys {
+impl IdempotencyStore for SqlIdempotencyStore {
     async fn begin(
         &self,
-        request: &KeyedRequest,
+        request: &IdempotentRequest,
         token: Uuid,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
-        forgotten: DateTime<Utc>,
-    ) -> Result<Begun, StoreError> {
+        expired: DateTime<Utc>,
+    ) -> Result<Acquire, StoreError> {
         let (caller, key) = (&request.caller, &request.key);
-        let claim = Claim { caller: caller.clone(), key: key.clone(), token };
+        let reference = LeaseRef { caller: caller.clone(), key: key.clone(), token };
+        let insert = || {
+            query(INSERT)
+                .bind(caller)
+                .bind(key)
+                .bind(&request.hash[..])
+                .bind(token)
+                .bind(until)
+                .bind(now)
+                .bind(&request.fingerprint)
+        };
         let mut tx = self.0.begin().await?;
-        query(&SWEEP).bind(forgotten).bind(caller).bind(key).execute(&mut tx).await?;
-        let inserted = query(INSERT)
-            .bind(caller)
-            .bind(key)
-            .bind(&request.hash[..])
-            .bind(token)
-            .bind(until)
-            .bind(now)
-            .bind(&request.fingerprint)
-            .execute(&mut tx)
-            .await?;
-        if inserted == 1 {
+        let mut inserted = insert().execute(&mut tx).await? == 1;
+        if !inserted && query(EXPIRE).bind(caller).bind(key).bind(expired).execute(&mut tx).await? == 1 {
+            inserted = insert().execute(&mut tx).await? == 1;
+        }
+        if inserted {
+            if token.as_u128() % SWEEP_INTERVAL == 0 {
+                query(&SWEEP).bind(expired).execute(&mut tx).await?;
+            }
             tx.commit().await?;
-            return Ok(Begun::Go(Turn { claim, resource: None }));
+            return Ok(Acquire::Acquired(IdempotencyLease { reference, resource: None }));
         }
         let row = query(&LOCKED).bind(caller).bind(key).fetch_optional(&mut tx).await?;
         // The key was released and deleted in between: the next attempt finds it free.
-        let Some(row) = row else { return Ok(Begun::InFlight) };
-        match judge(request, read(&row)?, now) {
-            Judged::Say(begun) => {
+        let Some(row) = row else { return Ok(Acquire::InProgress) };
+        match classify(request, read(&row)?, now) {
+            Decision::Return(outcome) => {
                 tx.commit().await?;
-                Ok(begun)
+                Ok(outcome)
             }
-            Judged::TakeUp(resource) => {
+            Decision::TakeOver(resource) => {
                 query(TAKE_OVER).bind(token).bind(until).bind(caller).bind(key).execute(&mut tx).await?;
                 tx.commit().await?;
-                Ok(Begun::Go(Turn { claim, resource }))
+                Ok(Acquire::Acquired(IdempotencyLease { reference, resource }))
             }
         }
     }
 
-    async fn forget(&self, claim: &Claim) -> Result<(), StoreError> {
-        let release = query(RELEASE).bind(&claim.caller).bind(&claim.key).bind(claim.token);
+    async fn release(&self, lease: &LeaseRef) -> Result<(), StoreError> {
+        let release = query(RELEASE).bind(&lease.caller).bind(&lease.key).bind(lease.token);
         release.execute(&mut self.0.writer().await?).await?;
         Ok(())
     }
 }
 
-fn read(row: &Row) -> Result<Found, StoreError> {
-    let answer = match row.get("status")? {
-        Some(status) => Some(KeptAnswer { status, location: row.get("location")?, body: row.get("body")? }),
+fn read(row: &Row) -> Result<KeyRow, StoreError> {
+    let response = match row.get("status")? {
+        Some(status) => Some(StoredResponse { status, location: row.get("location")?, body: row.get("body")? }),
         None => None,
     };
-    Ok(Found {
+    Ok(KeyRow {
         hash: row.get("hash")?,
         fingerprint: row.get("fingerprint")?,
         resource: row.get("resource")?,
         until: row.get("lease_until")?,
-        answer,
+        response,
     })
 }

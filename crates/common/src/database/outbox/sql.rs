@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{Outbox, OutboxRow, OutboxStore};
 use crate::database::handle::Database;
-use crate::database::lease_end::after;
+use crate::database::lease_end::lease_end;
 use crate::database::query::query;
 use crate::database::row::Row;
 use crate::database::statement::Statement;
@@ -51,7 +51,7 @@ impl OutboxStore for SqlOutbox {
         if query(CLAIMABLE).bind(now).fetch_optional(&mut self.0.reader().await?).await?.is_none() {
             return Ok(Vec::new());
         }
-        let claim = query(&CLAIM).bind(after(now, lease)).bind(now).bind(n);
+        let claim = query(&CLAIM).bind(lease_end(now, lease)).bind(now).bind(n);
         let rows = claim.fetch_all(&mut self.0.writer().await?).await?;
         let mut claimed = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -98,10 +98,10 @@ impl OutboxStore for SqlOutbox {
 
     async fn forget_handled(&self, before: DateTime<Utc>) -> Result<(), StoreError> {
         // Event ids begin with their time (UUID version 7), so that the oldest sort first.
-        let oldest_kept = EventId::generate(before);
-        let old = query("SELECT 1 FROM inbox WHERE event_id < $1 LIMIT 1").bind(oldest_kept);
+        let retained_from = EventId::generate(before);
+        let old = query("SELECT 1 FROM inbox WHERE event_id < $1 LIMIT 1").bind(retained_from);
         if old.fetch_optional(&mut self.0.reader().await?).await?.is_some() {
-            let delete = query("DELETE FROM inbox WHERE event_id < $1").bind(oldest_kept);
+            let delete = query("DELETE FROM inbox WHERE event_id < $1").bind(retained_from);
             delete.execute(&mut self.0.writer().await?).await?;
         }
         Ok(())
@@ -109,7 +109,7 @@ impl OutboxStore for SqlOutbox {
 }
 
 fn read(row: &Row) -> Result<OutboxRow, StoreError> {
-    let data = RawValue::from_string(row.get("data")?).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    let data = RawValue::from_string(row.get("data")?).map_err(|error| StoreError::Decode(error.to_string()))?;
     Ok(OutboxRow {
         envelope: Envelope {
             id: row.get("id")?,

@@ -22,10 +22,10 @@ impl From<TokenError> for ApiError {
 }
 
 impl Caller {
-    /// Requires that a service token holds `scope`. Persons pass: ownership and role decide about them.
+    /// Checks that a service token has `scope`. Persons pass: ownership and role decide about them.
     ///
     /// # Errors
-    /// 403 `INSUFFICIENT_SCOPE` if it does not.
+    /// 403 `INSUFFICIENT_SCOPE` if the token lacks the scope.
     pub fn require_scope(&self, scope: Scope) -> Result<(), ApiError> {
         if self.is_service() && !self.scopes.contains(scope) {
             let message = format!("The token lacks the scope {scope}");
@@ -36,10 +36,10 @@ impl Caller {
 }
 
 fn forbidden() -> ApiError {
-    ApiError::new(ErrorCode::Forbidden, "The caller may not do this")
+    ApiError::new(ErrorCode::Forbidden, "Access denied")
 }
 
-/// The token that was sent: `None` if there is none, an error if the header has another form.
+/// Returns the bearer token: `None` without a header, an error for another scheme.
 fn token(headers: &HeaderMap) -> Option<Result<&str, ApiError>> {
     let header = headers.get(AUTHORIZATION)?;
     let token = header.to_str().ok().and_then(|text| text.split_once(' '));
@@ -60,7 +60,7 @@ where
     }
 }
 
-/// Whoever calls a public route: `None` without a token, and with one that does not count.
+/// Caller of a public route: `None` without a token or with an invalid one.
 #[derive(Clone, Debug)]
 pub struct OptionalCaller(pub Option<Caller>);
 
@@ -80,7 +80,7 @@ where
     }
 }
 
-macro_rules! allowed {
+macro_rules! role_extractor {
     ($(#[$doc:meta])* $name:ident, $may:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug)]
@@ -102,23 +102,23 @@ macro_rules! allowed {
     };
 }
 
-allowed!(
-    /// An admin; anybody else is refused with 403.
+role_extractor!(
+    /// Admin; other callers are rejected with 403.
     AdminOnly,
     Caller::is_admin
 );
-allowed!(
-    /// A service of the fleet; anybody else is refused with 403.
+role_extractor!(
+    /// Service; other callers are rejected with 403.
     ServiceOnly,
     Caller::is_service
 );
-allowed!(
-    /// An admin or a service; anybody else is refused with 403.
+role_extractor!(
+    /// Admin or service; other callers are rejected with 403.
     AdminOrService,
-    Caller::acts_for_all
+    Caller::is_privileged
 );
 
-macro_rules! scoped {
+macro_rules! scoped_extractor {
     ($(#[$doc:meta])* $name:ident, $may:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug)]
@@ -153,23 +153,23 @@ macro_rules! scoped {
     };
 }
 
-scoped!(
-    /// Any person, or a service with the scope; a service without it is rejected with 403.
+scoped_extractor!(
+    /// Person, or a service with the scope; a service without it is rejected with 403.
     Scoped,
     |_| true
 );
-scoped!(
-    /// An admin, or a service with the scope; anybody else is rejected with 403.
+scoped_extractor!(
+    /// Admin, or a service with the scope; other callers are rejected with 403.
     AdminOr,
-    Caller::acts_for_all
+    Caller::is_privileged
 );
-scoped!(
-    /// A service with the scope; anybody else is rejected with 403.
+scoped_extractor!(
+    /// Service with the scope; other callers are rejected with 403.
     ServiceWith,
     Caller::is_service
 );
 
-/// A person, user or admin; a service is refused with 403.
+/// Person, user or admin; a service is rejected with 403.
 #[derive(Clone, Debug)]
 pub struct SignedInUser(pub Caller, pub UserId);
 

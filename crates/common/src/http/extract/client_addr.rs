@@ -1,4 +1,4 @@
-//! The address of the client.
+//! Client addresses.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,8 +11,8 @@ use crate::http::TrustedProxies;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// The client's address: the peer's own, or, where the peer is a trusted proxy, the last one in `X-Forwarded-For` that is
-/// not a trusted proxy's.
+/// Address of the client: the peer, or, if the peer is a trusted proxy, the last address in `X-Forwarded-For` that is
+/// not a trusted proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddr(pub IpAddr);
 
@@ -20,7 +20,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddr {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        // Without a connection, as in a test that calls the router itself, the caller is this machine.
+        // Without a connection, as in a test that calls the router directly, the client is this machine.
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |ConnectInfo(peer)| peer.ip());
         let trusted = parts.extensions.get::<TrustedProxies>().cloned().unwrap_or_default();
@@ -33,14 +33,14 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
     let mut hops = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
     while trusted.contains(client) {
-        // What a trusted proxy cannot name is not looked behind.
+        // An unreadable entry ends the search.
         let Some(address) = hops.next().and_then(|hop| parse(hop.trim())) else { break };
         client = address.to_canonical();
     }
     client
 }
 
-/// An address, with or without a port.
+/// Parses an address with or without a port.
 fn parse(hop: &str) -> Option<IpAddr> {
     let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
     let in_brackets = || hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).and_then(|ip| ip.parse().ok());
@@ -64,12 +64,12 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_cannot_name_another_address() {
+    fn untrusted_peer_cannot_forge_its_address() {
         assert_eq!(seen("203.0.113.9", &["198.51.100.1"]), "203.0.113.9");
     }
 
     #[test]
-    fn behind_trusted_proxies_the_last_stranger_is_the_client() {
+    fn last_untrusted_address_is_the_client() {
         assert_eq!(seen("127.0.0.1", &[]), "127.0.0.1");
         assert_eq!(seen("127.0.0.1", &["198.51.100.1"]), "198.51.100.1");
         assert_eq!(seen("127.0.0.1", &["1.1.1.1, 198.51.100.1, 10.0.0.5"]), "198.51.100.1");
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_are_left_out_and_nonsense_ends_the_search() {
+    fn ports_are_ignored_and_invalid_entries_end_the_search() {
         assert_eq!(seen("127.0.0.1", &["198.51.100.1:5123"]), "198.51.100.1");
         assert_eq!(seen("127.0.0.1", &["[2001:db8::7]:443"]), "2001:db8::7");
         assert_eq!(seen("127.0.0.1", &["198.51.100.1, unknown, 10.0.0.5"]), "10.0.0.5");

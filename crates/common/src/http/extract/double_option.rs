@@ -1,13 +1,13 @@
-//! Fields that may be left out, cleared or given.
+//! Fields of updates that are absent, null or given.
 
 use serde::{Deserialize, Deserializer};
 
-/// Reads a field of a change that may be left out (`None`), cleared by null (`Some(None)`) or given: for serde's
-/// `default, deserialize_with`.
+/// Deserializes a field that may be absent (`None`), null (`Some(None)`) or given, with serde's `default,
+/// deserialize_with`.
 ///
 /// # Errors
-/// If what is given is not valid.
-pub fn cleared<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+/// The given value is invalid.
+pub fn double_option<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,

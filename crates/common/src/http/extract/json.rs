@@ -15,15 +15,15 @@ use super::json_error;
 use super::media_type::MediaType;
 use crate::http::{ApiError, free_json};
 
-/// A JSON body; input that breaks a rule is 400. As an answer: the value in JSON.
+/// JSON body; invalid input is rejected with 400. As a response: the value in JSON.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json<T>(pub T);
 
-/// A JSON body; input that breaks a rule is 422, as the order service answers.
+/// JSON body; invalid input is rejected with 422, as the order service does.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json422<T>(pub T);
 
-/// A JSON body that may be left out; `null` counts as left out.
+/// Optional JSON body; `null` counts as absent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OptionalJson<T>(pub Option<T>);
 
@@ -89,7 +89,7 @@ async fn read<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
     parse(&body)
 }
 
-/// The whole of a body, if it is within the limit.
+/// Reads a whole body within the limit.
 pub(in crate::http) async fn read_bytes(body: Body) -> Result<Bytes, ApiError> {
     match body.collect().await {
         Ok(body) => Ok(body.to_bytes()),
@@ -99,7 +99,7 @@ pub(in crate::http) async fn read_bytes(body: Body) -> Result<Bytes, ApiError> {
 
 /// Returns the error of a body that cannot be read to its end.
 pub(in crate::http) fn unreadable(error: axum::Error) -> ApiError {
-    if is_too_large(&error) { too_large() } else { malformed("The body could not be read").because(error) }
+    if is_too_large(&error) { too_large() } else { malformed("Request body not readable").because(error) }
 }
 
 fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
@@ -119,44 +119,44 @@ fn malformed(detail: impl Into<String>) -> ApiError {
     ApiError::new(ErrorCode::MalformedBody, detail)
 }
 
-/// Reads a body as a `T`.
+/// Parses a body as a `T`.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let text = std::str::from_utf8(body).map_err(|_| malformed("The body is not valid UTF-8"))?;
-    // The body's own object is a level too. Reading past what is too deep does not recurse.
+    // The body's own object counts as a level. The check of the depth does not recurse.
     if let Some(field) = free_json::deep_field(text, free_json::MAX_LEVELS + 1) {
         serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
-        return Err(refuse(field, free_json::too_deep()));
+        return Err(invalid(field, free_json::too_deep()));
     }
     if !text.trim_start().starts_with('{') {
-        // Checked here, since a list would be read as an object's fields in order.
+        // Checked here, since serde would read a list as the fields of an object in order.
         serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
-        return Err(refuse("", "the body must be an object"));
+        return Err(invalid("", "the body must be an object"));
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
-        refuse_at(&path, &error.into_inner(), text)
+        invalid_at(&path, &error.into_inner(), text)
     })?;
     deserializer.end().map_err(|error| not_json(&error))?;
     if free_json::has_nul(text) {
-        return Err(refuse("", "the body must not have the character U+0000"));
+        return Err(invalid("", "the body must not have the character U+0000"));
     }
     Ok(value)
 }
 
-/// A reader stops at the first thing that it does not like: what is JSON all the same breaks a rule, the rest is no JSON,
-/// also where the rule came first.
-fn refuse_at(path: &str, error: &serde_json::Error, text: &str) -> ApiError {
+/// Returns the error of an invalid body. Parsing stops at the first error: valid JSON breaks a rule, other text is
+/// malformed even if a rule was broken first.
+fn invalid_at(path: &str, error: &serde_json::Error, text: &str) -> ApiError {
     match serde_json::from_str::<IgnoredAny>(text) {
         Ok(_) => {
             let FieldError { field, message } = json_error::explain(path, error);
-            refuse(field, message)
+            invalid(field, message)
         }
         Err(error) => not_json(&error),
     }
 }
 
-fn refuse(field: impl Into<String>, message: impl Into<String>) -> ApiError {
+fn invalid(field: impl Into<String>, message: impl Into<String>) -> ApiError {
     ApiError::validation(vec![FieldError { field: field.into(), message: message.into() }])
 }
 
@@ -198,7 +198,7 @@ mod tests {
         Dark,
     }
 
-    fn refused(json: &str) -> (ErrorCode, String, String) {
+    fn error_of(json: &str) -> (ErrorCode, String, String) {
         let error = parse::<Body>(json.as_bytes()).unwrap_err();
         let first = error.errors().first().cloned();
         let FieldError { field, message } =
@@ -207,13 +207,13 @@ mod tests {
     }
 
     fn invalid(json: &str) -> (String, String) {
-        let (code, field, message) = refused(json);
+        let (code, field, message) = error_of(json);
         assert_eq!(code, ErrorCode::ValidationFailed, "{json}: {message}");
         (field, message)
     }
 
     #[test]
-    fn money_is_read_wherever_it_stands() {
+    fn money_is_parsed_at_any_depth() {
         let body: Body = parse(
             br#"{"price": "59.98", "prices": [1, 2.50, "3.00"], "items": [{"quantity": 1, "unitPrice": 0.1}], "x": 1}"#,
         )
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_value_is_told_with_its_path_and_its_rule() {
+    fn invalid_value_is_reported_with_path_and_rule() {
         for (json, field, message) in [
             (r#"{"price": 0.001}"#, "price", "must have at most two decimals"),
             (r#"{"price": -1}"#, "price", "must not be negative"),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_malformed() {
+    fn invalid_json_is_malformed() {
         let deep = format!("{{\"metadata\": {}", "[".repeat(200_000));
         for json in [
             "{",
@@ -271,14 +271,14 @@ mod tests {
             &deep,
         ] {
             let short = json.get(..30).unwrap_or(json);
-            assert_eq!(refused(json).0, ErrorCode::MalformedBody, "{short}");
+            assert_eq!(error_of(json).0, ErrorCode::MalformedBody, "{short}");
         }
         assert_eq!(parse::<Body>(b"{\"notes\": \"\xff\"}").unwrap_err().code(), ErrorCode::MalformedBody);
         assert_eq!(parse::<Body>(b"{\"unknown\": \"\xff\"}").unwrap_err().code(), ErrorCode::MalformedBody);
     }
 
     #[test]
-    fn a_body_with_too_many_levels_is_refused_with_the_field() {
+    fn body_with_too_many_levels_is_rejected_with_the_field() {
         for (field, levels) in [("metadata", 33), ("metadata", 7_000), ("unknown", 100_000)] {
             let deep = format!("{{\"notes\": \"a\", \"{field}\": {}{}}}", "[".repeat(levels), "]".repeat(levels));
             assert_eq!(invalid(&deep), (field.to_owned(), "must have at most 32 levels".to_owned()), "{levels}");
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nul_character_is_refused_wherever_it_stands() {
+    fn nul_character_is_rejected_everywhere() {
         assert_eq!(invalid(r#"{"notes": "a\u0000b"}"#).0, "");
         assert_eq!(invalid(r#"{"metadata": {"a": ["\\\u0000"]}}"#).0, "");
         let body: Body = parse(br#"{"notes": "a\\u0000b"}"#).unwrap();
@@ -296,8 +296,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_is_not_repeated_in_the_refusal() {
-        let (_, _, message) = refused(r#"{"flag": "my secret password"}"#);
+    fn input_is_not_repeated_in_the_error() {
+        let (_, _, message) = error_of(r#"{"flag": "my secret password"}"#);
         assert!(!message.contains("secret"), "{message}");
     }
 }

@@ -1,12 +1,12 @@
-//! What a reader of JSON has to say, put as a rule for a field. What was sent is never repeated: it may be a secret.
+//! Errors of JSON parsing as rules for a field. They never repeat the input, which may be a secret.
 
 use contracts::FieldError;
 
-/// The field and the rule that an error at `path` is about.
+/// Returns the field and the rule of an error at `path`.
 pub(super) fn explain(path: &str, error: &serde_json::Error) -> FieldError {
     let text = error.to_string();
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
-    // The path of the input itself is `.`, and its fields' paths begin without one.
+    // The path of the input itself is `.`; paths of its fields begin without one.
     let path = if path == "." { "" } else { path };
     let rule = |message: String| FieldError { field: path.to_owned(), message };
     if let Some(name) = quoted(text, "missing field `") {
@@ -34,7 +34,7 @@ fn quoted<'a>(text: &'a str, before: &str) -> Option<&'a str> {
     text.strip_prefix(before)?.split('`').next()
 }
 
-/// The path of a field of the object at `path`. An error about a duplicate may name the field at its end already.
+/// Returns the path of a field of the object at `path`. An error about a duplicate may end with the field already.
 fn join(path: &str, name: &str) -> String {
     let already = path.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('.'));
     match path {

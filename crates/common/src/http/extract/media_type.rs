@@ -3,14 +3,14 @@
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
-/// What a request says that its body is.
+/// Media type of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MediaType {
     /// `application/json` or `application/<something>+json`, whatever its parameters.
     Json,
-    /// Something else.
+    /// Another media type.
     Other,
-    /// Nothing.
+    /// No media type.
     Missing,
 }
 
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_known_by_its_type_alone() {
+    fn json_is_recognized_by_its_media_type() {
         for (value, expected) in [
             ("application/json", MediaType::Json),
             ("application/json; charset=utf-8", MediaType::Json),

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::http::ApiError;
 use crate::http::text::{self, TextKind};
 
-/// The variable parts of a path; one that is not valid is 400.
+/// Parameters of a path; invalid ones are rejected with 400.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Path<T>(pub T);
 
@@ -23,7 +23,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
                 .iter()
                 .find_map(|(name, value)| text::check(value, TextKind::SingleLine).err().map(|rule| (name, rule)))
         {
-            return Err(refuse(name, rule.to_owned()));
+            return Err(invalid(name, rule.to_owned()));
         }
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
@@ -38,19 +38,19 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 
 async fn explain<S: Send + Sync>(parts: &mut Parts, state: &S, kind: ErrorKind) -> ApiError {
     match kind {
-        ErrorKind::ParseErrorAtKey { key, expected_type, .. } => refuse(&key, rule(expected_type)),
+        ErrorKind::ParseErrorAtKey { key, expected_type, .. } => invalid(&key, rule(expected_type)),
         ErrorKind::ParseErrorAtIndex { index, expected_type, .. } => {
-            refuse(&name(parts, state, index).await, rule(expected_type))
+            invalid(&name(parts, state, index).await, rule(expected_type))
         }
-        ErrorKind::ParseError { expected_type, .. } => refuse(&name(parts, state, 0).await, rule(expected_type)),
-        ErrorKind::InvalidUtf8InPathParam { key } => refuse(&key, "must be valid UTF-8".to_owned()),
-        ErrorKind::DeserializeError { key, message, .. } => refuse(&key, custom(&message)),
-        ErrorKind::Message(message) => refuse(&name(parts, state, 0).await, custom(&message)),
-        fault => ApiError::internal(format!("a handler cannot read its path: {fault}")),
+        ErrorKind::ParseError { expected_type, .. } => invalid(&name(parts, state, 0).await, rule(expected_type)),
+        ErrorKind::InvalidUtf8InPathParam { key } => invalid(&key, "must be valid UTF-8".to_owned()),
+        ErrorKind::DeserializeError { key, message, .. } => invalid(&key, custom(&message)),
+        ErrorKind::Message(message) => invalid(&name(parts, state, 0).await, custom(&message)),
+        fault => ApiError::internal(format!("path parameters not readable: {fault}")),
     }
 }
 
-/// The name of the path's variable part at `index`.
+/// Returns the name of the path parameter at `index`.
 async fn name<S: Send + Sync>(parts: &mut Parts, state: &S, index: usize) -> String {
     let params = RawPathParams::from_request_parts(parts, state).await;
     params.ok().and_then(|params| params.iter().nth(index).map(|(name, _)| name.to_owned())).unwrap_or_default()
@@ -71,6 +71,6 @@ fn custom(message: &str) -> String {
     if message.starts_with("must ") { message.to_owned() } else { "is not valid".to_owned() }
 }
 
-fn refuse(field: &str, message: String) -> ApiError {
+fn invalid(field: &str, message: String) -> ApiError {
     ApiError::validation(vec![FieldError { field: field.to_owned(), message }])
 }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::http::ApiError;
 use crate::http::text::{self, TextKind};
 
-/// The query; parameters that nobody knows are ignored, one that is empty counts as left out, one that is not valid is 400.
+/// Parameters of a query; unknown ones are ignored, empty ones count as absent, invalid ones are rejected with 400.
 /// Values are single-line texts in NFC.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Query<T>(pub T);
@@ -25,20 +25,20 @@ fn parse<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         if let Err(message) = decodes(name).and_then(|()| decodes(value)) {
-            return Err(refuse(name, message));
+            return Err(invalid(name, message));
         }
     }
     let mut filled = url::form_urlencoded::Serializer::new(String::new());
     for pair in query.split('&') {
         let Some((name, value)) = url::form_urlencoded::parse(pair.as_bytes()).next() else { continue };
-        // A form sends each of its fields, also those that nobody filled in.
-        // Nor does one that shows nothing count; white space is for the call to judge.
+        // A form sends all its fields, including empty ones.
+        // Invisible text counts as empty too; white space is validated by the endpoint.
         let shows_nothing = text::is_blank(&value) && !value.trim().is_empty() && !value.contains(char::is_control);
         if pair.contains('=') && (value.is_empty() || shows_nothing) {
             continue;
         }
         let value = text::nfc(&value);
-        text::check(&value, TextKind::SingleLine).map_err(|message| refuse(&name, message))?;
+        text::check(&value, TextKind::SingleLine).map_err(|message| invalid(&name, message))?;
         filled.append_pair(&name, &value);
     }
     let filled = filled.finish();
@@ -49,7 +49,7 @@ fn parse<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
     })
 }
 
-/// Whether a part is percent-encoded text; the reader itself would mend what is not.
+/// Checks that a part is valid percent-encoded text, which the parser would repair silently.
 fn decodes(part: &str) -> Result<(), &'static str> {
     let mut decoded = Vec::with_capacity(part.len());
     let mut bytes = part.bytes();
@@ -59,7 +59,7 @@ fn decodes(part: &str) -> Result<(), &'static str> {
             continue;
         }
         let digits = [bytes.next(), bytes.next()].map(|byte| byte.and_then(|byte| char::from(byte).to_digit(16)));
-        let [Some(high), Some(low)] = digits else { return Err("is not percent-encoded as it should be") };
+        let [Some(high), Some(low)] = digits else { return Err("must be percent-encoded") };
         decoded.push(u8::try_from(high * 16 + low).unwrap_or_default());
     }
     std::str::from_utf8(&decoded).map(|_| ()).map_err(|_| "must be valid UTF-8")
@@ -67,10 +67,10 @@ fn decodes(part: &str) -> Result<(), &'static str> {
 
 fn explain(path: &str, text: &str) -> ApiError {
     if let Some(name) = text.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
-        return refuse(name, "must be given once");
+        return invalid(name, "must be given once");
     }
     if let Some(name) = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
-        return refuse(name, "is required");
+        return invalid(name, "is required");
     }
     let message = match text {
         _ if text.starts_with("must ") => text.to_owned(),
@@ -84,10 +84,10 @@ fn explain(path: &str, text: &str) -> ApiError {
             None => "is not valid".to_owned(),
         },
     };
-    refuse(if path == "." { "" } else { path }, message)
+    invalid(if path == "." { "" } else { path }, message)
 }
 
-fn refuse(field: &str, message: impl Into<String>) -> ApiError {
+fn invalid(field: &str, message: impl Into<String>) -> ApiError {
     ApiError::validation(vec![FieldError { field: field.to_owned(), message: message.into() }])
 }
 
@@ -109,14 +109,14 @@ mod tests {
         search: Option<String>,
     }
 
-    fn refused(query: &str) -> (String, String) {
+    fn error_of(query: &str) -> (String, String) {
         let error = parse::<Page>(query).unwrap_err();
         let FieldError { field, message } = error.errors()[0].clone();
         (field, message)
     }
 
     #[test]
-    fn what_is_valid_is_read_and_what_is_unknown_ignored() {
+    fn valid_parameters_are_parsed_and_unknown_ones_ignored() {
         let page: Page =
             parse("page=2&inStock=true&status=pending&search=caf%C3%A9+bar%20%26&utm_source=x&&flag").unwrap();
         assert_eq!((page.page, page.in_stock, page.status), (Some(2), Some(true), Some(OrderStatus::Pending)));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_valid_is_told_with_its_name() {
+    fn invalid_parameter_is_reported_with_its_name() {
         for (query, field, message) in [
             ("page=abc", "page", "must be an integer within range"),
             ("page=-1", "page", "must be an integer within range"),
@@ -136,16 +136,16 @@ mod tests {
             ("page=1&page=2", "page", "must be given once"),
             ("inStock=yes", "inStock", "must be true or false"),
             ("userId=7", "userId", "must be a UUID"),
-            ("search=%zz", "search", "is not percent-encoded as it should be"),
-            ("search=a%2", "search", "is not percent-encoded as it should be"),
+            ("search=%zz", "search", "must be percent-encoded"),
+            ("search=a%2", "search", "must be percent-encoded"),
             ("search=%ff", "search", "must be valid UTF-8"),
             ("search=a%00b", "search", "must not have control characters"),
             ("search=a%0Ab", "search", "must not have line breaks or tabs"),
             ("search=a%E2%80%8Bb", "search", "must not have invisible characters"),
         ] {
-            assert_eq!(refused(query), (field.to_owned(), message.to_owned()), "{query}");
+            assert_eq!(error_of(query), (field.to_owned(), message.to_owned()), "{query}");
         }
-        let (field, message) = refused("status=lost");
+        let (field, message) = error_of("status=lost");
         assert_eq!(field, "status");
         assert!(message.starts_with("must be one of pending, "), "{message}");
     }

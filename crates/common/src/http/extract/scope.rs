@@ -2,9 +2,9 @@
 
 use contracts::Scope;
 
-/// Names the scope that an extractor requires of a service token.
+/// Scope that an extractor requires of a service token.
 pub trait RequiredScope: Send + Sync + 'static {
-    /// The scope.
+    /// Required scope.
     const SCOPE: Scope;
 }
 

@@ -1,4 +1,4 @@
-//! The size of request bodies.
+//! Size limit of request bodies.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -17,15 +17,15 @@ use hyper::body::{Frame, SizeHint};
 use crate::http::ApiError;
 use crate::http::extract::too_large;
 
-/// How much of a body that nobody wants is read all the same, and for how long: a client that is still sending when the
-/// connection is closed would not see the refusal.
+/// Maximum size and time of the rest of a rejected body that is read: a client that is still sending when the
+/// connection closes would not see the error.
 const DRAIN_BYTES: usize = 16 * 1024 * 1024;
-const DRAIN_TIME: Duration = Duration::from_secs(10);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The request with its body cut off at the limit.
+/// Limits the body of a request.
 ///
 /// # Errors
-/// If it says itself that its body is larger, or that it is encoded.
+/// The declared length exceeds the limit, or the body is encoded.
 pub(super) fn limit(request: Request) -> Result<Request, ApiError> {
     if request.body().is_end_stream() {
         return Ok(request);
@@ -36,14 +36,14 @@ pub(super) fn limit(request: Request) -> Result<Request, ApiError> {
     }
     let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let length = length.and_then(|text| text.parse::<u64>().ok());
-    let request = request.map(|body| Body::new(Limited::new(Drained(Some(body)), MAX_BODY_BYTES)));
+    let request = request.map(|body| Body::new(Limited::new(DrainOnDrop(Some(body)), MAX_BODY_BYTES)));
     match length {
         Some(length) if length > MAX_BODY_BYTES as u64 => Err(too_large()),
         _ => Ok(request),
     }
 }
 
-/// Returns true if the body has an encoding other than `identity` (RFC 9110, section 8.4); none is decoded.
+/// Returns whether the body has an encoding other than `identity` (RFC 9110, section 8.4); none is decoded.
 fn is_encoded(headers: &HeaderMap) -> bool {
     headers.get_all(CONTENT_ENCODING).iter().any(|value| {
         let encodings = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
@@ -51,10 +51,10 @@ fn is_encoded(headers: &HeaderMap) -> bool {
     })
 }
 
-/// A body whose rest is read when it is dropped.
-struct Drained(Option<Body>);
+/// Body whose rest is read when it is dropped.
+struct DrainOnDrop(Option<Body>);
 
-impl HttpBody for Drained {
+impl HttpBody for DrainOnDrop {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -79,11 +79,11 @@ impl HttpBody for Drained {
     }
 }
 
-impl Drop for Drained {
+impl Drop for DrainOnDrop {
     fn drop(&mut self) {
         let Some(body) = self.0.take().filter(|body| !body.is_end_stream()) else { return };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(tokio::time::timeout(DRAIN_TIME, drain(body)));
+            runtime.spawn(tokio::time::timeout(DRAIN_TIMEOUT, drain(body)));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Faults on demand, for admins.
+//! Fault injection by admins.
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -10,51 +10,51 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::state::Ops;
-use crate::fault::{Fault, Faults, Refused, Strength};
-use crate::http::{AdminOnly, ApiError, Checks, Json, OptionalJson, Path};
+use crate::fault::{Fault, FaultError, FaultSettings, Faults};
+use crate::http::{AdminOnly, ApiError, Json, OptionalJson, Path, Validator};
 
-/// The longest that a fault may hold things up, in milliseconds.
-const MOST_DELAY: u64 = 60_000;
+/// Maximum delay of a fault, in milliseconds.
+const MAX_DELAY: u64 = 60_000;
 
 pub(super) fn router() -> OpenApiRouter<Ops> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(set, clear))
 }
 
-/// A fault that this service has.
+/// Fault that this service has.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct FaultView {
-    /// Its name.
+    /// Name of the fault.
     name: &'static str,
-    /// What it does.
+    /// Description of the fault.
     description: &'static str,
-    /// How strongly it strikes; null while it is not set.
-    strength: Option<Strength>,
+    /// Settings of the fault; null while it is not active.
+    strength: Option<FaultSettings>,
 }
 
 impl FaultView {
-    fn of(fault: Fault, strength: Option<Strength>) -> Self {
+    fn of(fault: Fault, strength: Option<FaultSettings>) -> Self {
         Self { name: fault.as_str(), description: fault.about(), strength }
     }
 }
 
-/// How strongly a fault is to strike.
+/// Settings of a fault to activate.
 #[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 struct FaultForm {
-    /// How often, from 0 to 1; always unless it is said.
+    /// Probability, from 0 to 1; always by default.
     rate: Option<f64>,
-    /// How long it holds things up, in milliseconds; each has a usual time.
+    /// Delay in milliseconds; each fault has a default.
     #[schema(maximum = 60000)]
     delay_ms: Option<u64>,
 }
 
-/// The faults that can be put into this process
+/// Lists the faults that can be injected into this process
 #[utoipa::path(get, path = "/ops/faults", tag = "ops", security(("bearer" = [])), responses((status = 200, body = [FaultView]), (status = 403, body = contracts::Problem)))]
 async fn list(_caller: AdminOnly, State(ops): State<Ops>) -> Result<Json<Vec<FaultView>>, ApiError> {
-    let faults = ops.faults.list().map_err(refused)?;
+    let faults = ops.faults.list().map_err(fault_error)?;
     Ok(Json(faults.into_iter().map(|(fault, strength)| FaultView::of(fault, strength)).collect()))
 }
 
-/// Puts a fault in
+/// Activates a fault
 #[utoipa::path(put, path = "/ops/faults/{name}", tag = "ops", security(("bearer" = [])), params(("name" = String, Path)), request_body = FaultForm, responses((status = 200, body = FaultView), (status = 403, body = contracts::Problem), (status = 404, body = contracts::Problem)))]
 async fn set(
     _caller: AdminOnly,
@@ -63,41 +63,41 @@ async fn set(
     OptionalJson(form): OptionalJson<FaultForm>,
 ) -> Result<Json<FaultView>, ApiError> {
     let form = form.unwrap_or_default();
-    let mut checks = Checks::new();
+    let mut validator = Validator::new();
     if form.rate.is_some_and(|rate| !(0.0..=1.0).contains(&rate)) {
-        checks.fail("rate", "must be from 0 to 1");
+        validator.fail("rate", "must be from 0 to 1");
     }
-    if form.delay_ms.is_some_and(|delay| delay > MOST_DELAY) {
-        checks.fail("delay_ms", format!("must be at most {MOST_DELAY}"));
+    if form.delay_ms.is_some_and(|delay| delay > MAX_DELAY) {
+        validator.fail("delay_ms", format!("must be at most {MAX_DELAY}"));
     }
-    checks.finish(Some(()))?;
-    let (fault, strength) = ops.faults.set(&name, form.rate, form.delay_ms).map_err(refused)?;
+    validator.finish(Some(()))?;
+    let (fault, strength) = ops.faults.set(&name, form.rate, form.delay_ms).map_err(fault_error)?;
     Ok(Json(FaultView::of(fault, Some(strength))))
 }
 
-/// Takes a fault out
+/// Deactivates a fault
 #[utoipa::path(delete, path = "/ops/faults/{name}", tag = "ops", security(("bearer" = [])), params(("name" = String, Path)), responses((status = 204), (status = 403, body = contracts::Problem), (status = 404, body = contracts::Problem)))]
 async fn clear(_caller: AdminOnly, State(ops): State<Ops>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
-    ops.faults.clear(&name).map_err(refused)?;
+    ops.faults.clear(&name).map_err(fault_error)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn refused(refused: Refused) -> ApiError {
-    match refused {
-        Refused::Off => {
-            let detail = "Faults are off; start the process with FAULTS=on to put them in";
+fn fault_error(error: FaultError) -> ApiError {
+    match error {
+        FaultError::Off => {
+            let detail = "Fault injection is disabled; start the process with FAULTS=on";
             ApiError::new(ErrorCode::Forbidden, detail)
         }
-        Refused::Unknown => ApiError::new(ErrorCode::NotFound, "This service has no fault of this name"),
+        FaultError::Unknown => ApiError::new(ErrorCode::NotFound, "Unknown fault"),
     }
 }
 
-/// Handles a request under the faults that are set; those of operators pass, so that they can be taken out again.
-pub(in crate::http) async fn strike(State(faults): State<Faults>, request: Request, next: Next) -> Response {
+/// Handles a request under the active faults. Requests of operators are exempt, so that faults can be deactivated.
+pub(in crate::http) async fn inject(State(faults): State<Faults>, request: Request, next: Next) -> Response {
     if !request.uri().path().starts_with("/ops/") {
-        faults.hold_up(Fault::HttpDelay).await;
-        if faults.strikes(Fault::HttpErrors) {
-            return ApiError::internal("a fault that was put in").into_response();
+        faults.delay(Fault::HttpDelay).await;
+        if faults.should_fail(Fault::HttpErrors) {
+            return ApiError::internal("injected fault").into_response();
         }
     }
     next.run(request).await

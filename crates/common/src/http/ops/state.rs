@@ -1,4 +1,4 @@
-//! State of the calls for operators.
+//! State of the endpoints for operators.
 
 use axum::extract::FromRef;
 use contracts::topology::Queue;

@@ -1,8 +1,8 @@
-//! The bus on RabbitMQ.
+//! Bus on RabbitMQ.
 //!
-//! Messages are persistent and confirmed by the broker; consumers have quorum queues and acknowledge by hand. What is
-//! published while the broker is away fails within a few seconds, and the outbox keeps it. A connection that broke is
-//! made anew, with its channels and the topology, by whoever needs it next.
+//! Messages are persistent and confirmed by the broker; consumers use quorum queues and manual acknowledgements. While
+//! the broker is unavailable, publishing fails within a few seconds and events stay in the outbox. A broken connection
+//! is restored by its next user, with its channels and the topology.
 
 use async_trait::async_trait;
 use contracts::EventId;
@@ -23,40 +23,40 @@ mod properties;
 mod subscription;
 mod topology;
 
-use broker::{Broker, Parcel, judge};
+use broker::{Broker, Publish, publish_result};
 use connection::unavailable;
-use properties::{Copy, Letter};
+use properties::{DeadLetterCopy, ParsedDeadLetter};
 use subscription::AmqpSubscription;
 
-/// Why a channel is closed that only looked: the broker puts back what it was shown.
-const LOOKED: &str = "looked through";
+/// Reason for closing a channel after a read; the broker returns the messages to the queue.
+const PEEK_DONE: &str = "read";
 
-/// The bus on RabbitMQ. Clones share its connections.
+/// Bus on RabbitMQ. Clones share its connections.
 #[derive(Clone)]
 pub struct AmqpBus(Broker);
 
 impl AmqpBus {
-    /// At this address. It is connected to when it is first needed, so that a service starts while the broker is away.
+    /// Creates a bus that connects on first use, so a service starts while the broker is unavailable.
     #[must_use]
     pub fn new(url: AmqpUrl, clock: SharedClock) -> Self {
         Self(Broker::new(url, clock))
     }
 
-    /// Dead letters of a queue, the oldest first: `most` of them, or up to the one with this id. They stay until they
-    /// are acknowledged: the broker puts them back when the channel is closed.
-    async fn letters(
+    /// Reads dead letters of a queue, the oldest first: at most `max`, or up to the one with this id. They stay in the
+    /// queue unless they are acknowledged before the channel is closed.
+    async fn read_dead_letters(
         &self,
         queue: &str,
-        most: usize,
+        max: usize,
         until: Option<EventId>,
-    ) -> Result<(Channel, Vec<Letter>), BusError> {
-        let link = self.0.link(&self.0.consuming).await?;
-        let channel = link.channel().await?;
-        let (dead, mut letters) = (topology::dead(queue), Vec::new());
-        while letters.len() < most {
+    ) -> Result<(Channel, Vec<ParsedDeadLetter>), BusError> {
+        let connection = self.0.connection(&self.0.consuming).await?;
+        let channel = connection.channel().await?;
+        let (dead, mut letters) = (topology::dead_letter_queue(queue), Vec::new());
+        while letters.len() < max {
             let got = channel.basic_get(dead.as_str().into(), BasicGetOptions::default()).await.map_err(unavailable)?;
             let Some(got) = got else { break };
-            let letter = properties::letter(queue, got.delivery)?;
+            let letter = properties::parse_dead_letter(queue, got.delivery)?;
             let found = until == Some(letter.dead.message.id);
             letters.push(letter);
             if found {
@@ -72,18 +72,18 @@ impl BusBackend for AmqpBus {
     async fn declare(&self, exchanges: &[&str], queues: &[Queue]) -> Result<(), BusError> {
         let exchanges = exchanges.iter().map(|exchange| (*exchange).to_owned()).collect();
         *self.0.topology.lock().await = (exchanges, queues.to_vec());
-        // Whoever connects declares it: a broker that is away now is no reason not to start.
-        if let Err(error) = self.0.link(&self.0.publishing).await {
+        // The next connection declares the topology, so an unavailable broker does not prevent the start.
+        if let Err(error) = self.0.connection(&self.0.publishing).await {
             let error = crate::error_chain(&error);
-            tracing::warn!(url = %self.0.url, error, "the broker is away, events wait in the outbox");
+            tracing::warn!(url = %self.0.url, error, "broker unavailable; events wait in the outbox");
         }
         Ok(())
     }
 
     async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), BusError>>, BusError> {
-        let parcels: Vec<_> = batch
+        let publishes: Vec<_> = batch
             .iter()
-            .map(|message| Parcel {
+            .map(|message| Publish {
                 exchange: &message.exchange,
                 routing_key: &message.event_type,
                 mandatory: message.mandatory,
@@ -91,20 +91,20 @@ impl BusBackend for AmqpBus {
                 body: &message.body,
             })
             .collect();
-        let sent = self.0.send(&parcels).await?;
-        Ok(sent.into_iter().zip(batch).map(|(sent, message)| judge(sent, message)).collect())
+        let sent = self.0.send(&publishes).await?;
+        Ok(sent.into_iter().zip(batch).map(|(sent, message)| publish_result(sent, message)).collect())
     }
 
     async fn subscribe(&self, queue: &str, prefetch: u16) -> Result<Box<dyn Subscription>, BusError> {
         self.0.known(queue).await?;
-        let link = self.0.link(&self.0.consuming).await?;
-        let channel = link.channel().await?;
+        let connection = self.0.connection(&self.0.consuming).await?;
+        let channel = connection.channel().await?;
         channel.basic_qos(prefetch, BasicQosOptions::default()).await.map_err(unavailable)?;
         let tag = format!("{queue}-{}", Uuid::now_v7());
         let options = BasicConsumeOptions::default();
         let consumer = channel.basic_consume(queue.into(), tag.as_str().into(), options, FieldTable::default());
         let consumer = consumer.await.map_err(unavailable)?;
-        Ok(Box::new(AmqpSubscription::new(self.0.clone(), link, channel, consumer, queue)))
+        Ok(Box::new(AmqpSubscription::new(self.0.clone(), connection, channel, consumer, queue)))
     }
 
     async fn dead_letters(&self, queue: Option<&str>, limit: u32) -> Result<Vec<DeadLetter>, BusError> {
@@ -118,35 +118,36 @@ impl BusBackend for AmqpBus {
         let mut left = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut all = Vec::new();
         for queue in queues {
-            let (channel, letters) = self.letters(&queue, left, None).await?;
+            let (channel, letters) = self.read_dead_letters(&queue, left, None).await?;
             left -= letters.len();
             all.extend(letters.into_iter().map(|letter| letter.dead));
-            channel.close(200, LOOKED.into()).await.map_err(unavailable)?;
+            channel.close(200, PEEK_DONE.into()).await.map_err(unavailable)?;
         }
         Ok(all)
     }
 
-    async fn count_dead(&self, queue: &str) -> Result<u64, BusError> {
+    async fn count_dead_letters(&self, queue: &str) -> Result<u64, BusError> {
         self.0.known(queue).await?;
-        let channel = self.0.link(&self.0.consuming).await?.channel().await?;
-        // Passive: it makes nothing, and tells how many messages there are.
+        let channel = self.0.connection(&self.0.consuming).await?.channel().await?;
+        // A passive declaration creates nothing and returns the number of messages.
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let declared = channel.queue_declare(topology::dead(queue).as_str().into(), options, FieldTable::default());
+        let declared =
+            channel.queue_declare(topology::dead_letter_queue(queue).as_str().into(), options, FieldTable::default());
         let counted = u64::from(declared.await.map_err(unavailable)?.message_count());
-        channel.close(200, LOOKED.into()).await.map_err(unavailable)?;
+        channel.close(200, PEEK_DONE.into()).await.map_err(unavailable)?;
         Ok(counted)
     }
 
     async fn redrive(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
-        self.settle_letter(queue, id, true).await
+        self.settle_dead_letter(queue, id, true).await
     }
 
-    async fn drop_dead(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
-        self.settle_letter(queue, id, false).await
+    async fn delete_dead_letter(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
+        self.settle_dead_letter(queue, id, false).await
     }
 
     async fn ping(&self) -> Result<(), BusError> {
-        self.0.link(&self.0.publishing).await.map(drop)
+        self.0.connection(&self.0.publishing).await.map(drop)
     }
 
     fn system(&self) -> &'static str {
@@ -155,21 +156,27 @@ impl BusBackend for AmqpBus {
 }
 
 impl AmqpBus {
-    /// Removes a dead letter, and puts its message back into its queue if it is to be tried again.
-    async fn settle_letter(&self, queue: &str, id: EventId, again: bool) -> Result<bool, BusError> {
+    /// Deletes a dead letter, and returns its message to its queue if `again` is set.
+    async fn settle_dead_letter(&self, queue: &str, id: EventId, again: bool) -> Result<bool, BusError> {
         self.0.known(queue).await?;
-        let (channel, letters) = self.letters(queue, usize::MAX, Some(id)).await?;
+        let (channel, letters) = self.read_dead_letters(queue, usize::MAX, Some(id)).await?;
         let found = letters.last().filter(|letter| letter.dead.message.id == id);
         if let Some(letter) = found {
             if again {
                 let message = &letter.dead.message;
                 self.0
-                    .send_copy(&Copy { exchange: "", routing_key: queue, message, attempts: 0, burial: None })
+                    .send_copy(&DeadLetterCopy {
+                        exchange: "",
+                        routing_key: queue,
+                        message,
+                        attempts: 0,
+                        dead_letter: None,
+                    })
                     .await?;
             }
             letter.acker.ack(BasicAckOptions::default()).await.map_err(unavailable)?;
         }
-        channel.close(200, LOOKED.into()).await.map_err(unavailable)?;
+        channel.close(200, PEEK_DONE.into()).await.map_err(unavailable)?;
         Ok(found.is_some())
     }
 }

@@ -1,4 +1,4 @@
-//! The bus port.
+//! Port of the bus.
 
 use async_trait::async_trait;
 use contracts::EventId;
@@ -7,34 +7,34 @@ use contracts::topology::Queue;
 use super::delivery::Delivery;
 use super::message::{BusError, DeadLetter, Message};
 
-/// Carries messages.
+/// Port of the bus.
 #[async_trait]
 pub trait BusBackend: Send + Sync + 'static {
-    /// Makes sure that exchanges, queues and bindings exist.
+    /// Declares exchanges, queues and bindings.
     async fn declare(&self, exchanges: &[&str], queues: &[Queue]) -> Result<(), BusError>;
-    /// Publishes; answers for each message once it is durable.
+    /// Publishes messages and returns the outcome of each once it is durable.
     async fn publish(&self, batch: &[Message]) -> Result<Vec<Result<(), BusError>>, BusError>;
-    /// Begins to take messages from a queue, at most `prefetch` at a time that are not settled.
+    /// Subscribes to a queue, with at most `prefetch` unsettled messages at a time.
     async fn subscribe(&self, queue: &str, prefetch: u16) -> Result<Box<dyn Subscription>, BusError>;
-    /// Messages that were given up, of one queue or of all, the oldest of a queue first, at most `limit`.
+    /// Returns at most `limit` dead letters of one queue or all, the oldest of each queue first.
     async fn dead_letters(&self, queue: Option<&str>, limit: u32) -> Result<Vec<DeadLetter>, BusError>;
-    /// How many messages of this queue were given up and lie there.
-    async fn count_dead(&self, queue: &str) -> Result<u64, BusError>;
-    /// Puts a message that was given up back into its queue, as if it had never failed; `false` if there is none.
+    /// Returns the number of dead letters of a queue.
+    async fn count_dead_letters(&self, queue: &str) -> Result<u64, BusError>;
+    /// Moves a dead letter back to its queue with a new attempt count; returns `false` if there is none.
     async fn redrive(&self, queue: &str, id: EventId) -> Result<bool, BusError>;
-    /// Removes a message that was given up; `false` if there is none.
-    async fn drop_dead(&self, queue: &str, id: EventId) -> Result<bool, BusError>;
-    /// Whether it answers.
+    /// Deletes a dead letter; returns `false` if there is none.
+    async fn delete_dead_letter(&self, queue: &str, id: EventId) -> Result<bool, BusError>;
+    /// Checks that the bus is available.
     async fn ping(&self) -> Result<(), BusError>;
-    /// Its kind, as `messaging.system` of OpenTelemetry's conventions has it.
+    /// Returns the `messaging.system` of OpenTelemetry's conventions.
     fn system(&self) -> &'static str;
 }
 
-/// A consumer's place at a queue.
+/// Subscription to a queue.
 #[async_trait]
 pub trait Subscription: Send {
-    /// Waits for the next message. Nothing is lost if the wait is given up.
+    /// Waits for the next message. Cancelling the wait loses nothing.
     async fn next(&mut self) -> Result<Delivery, BusError>;
-    /// Gives back what was taken and not yet handed out.
+    /// Returns messages that were received and not dispatched.
     async fn close(&mut self) -> Result<(), BusError>;
 }

@@ -1,4 +1,4 @@
-//! Deliveries of messages and how they are settled.
+//! Deliveries of messages and their settlement.
 
 use std::time::Duration;
 
@@ -6,67 +6,66 @@ use async_trait::async_trait;
 
 use super::message::{BusError, Message};
 
-/// How a delivery ends.
+/// Settlement of a delivery.
 #[async_trait]
-pub trait Settle: Send + Sync {
+pub trait Acknowledger: Send + Sync {
     /// Removes the message.
     async fn ack(&self) -> Result<(), BusError>;
-    /// Puts it back for later; `counted` if it failed by its own fault.
-    async fn put_back(&self, after: Duration, counted: bool) -> Result<(), BusError>;
-    /// Moves it to the dead letters.
-    async fn bury(&self, reason: &str) -> Result<(), BusError>;
+    /// Requeues the message with a delay; `counted` increases its attempt count.
+    async fn requeue(&self, after: Duration, counted: bool) -> Result<(), BusError>;
+    /// Moves the message to the dead letters.
+    async fn dead_letter(&self, reason: &str) -> Result<(), BusError>;
 }
 
-/// A message that was taken from a queue, to be settled by one of its methods. One that is dropped unsettled comes
-/// again.
+/// Delivered message, settled by one of its methods. A delivery that is dropped unsettled is delivered again.
 pub struct Delivery {
-    /// The message.
+    /// Message.
     pub message: Message,
-    /// The queue.
+    /// Queue.
     pub queue: String,
-    /// How often it failed before, by its own fault.
+    /// Number of failed attempts.
     pub attempts: u32,
-    settle: Box<dyn Settle>,
+    settle: Box<dyn Acknowledger>,
 }
 
 impl Delivery {
-    /// A delivery that `settle` ends.
+    /// Creates a delivery with its settlement.
     #[must_use]
-    pub fn new(message: Message, queue: String, attempts: u32, settle: Box<dyn Settle>) -> Self {
+    pub fn new(message: Message, queue: String, attempts: u32, settle: Box<dyn Acknowledger>) -> Self {
         Self { message, queue, attempts, settle }
     }
 
-    /// It was handled: it never comes again.
+    /// Acknowledges a handled message.
     ///
     /// # Errors
-    /// If the bus does not answer: then it comes again.
+    /// The bus is unavailable; the message is delivered again.
     pub async fn ack(self) -> Result<(), BusError> {
         self.settle.ack().await
     }
 
-    /// It failed by its own fault: it comes again after a while, and the failure counts.
+    /// Requeues a failed message with a delay and counts the attempt.
     ///
     /// # Errors
-    /// If the bus does not answer: then it comes again, uncounted.
+    /// The bus is unavailable; the message is delivered again, uncounted.
     pub async fn retry(self, after: Duration, reason: &str) -> Result<(), BusError> {
-        tracing::warn!(queue = self.queue, event_id = %self.message.id, attempts = self.attempts + 1, reason, "a message failed");
-        self.settle.put_back(after, true).await
+        tracing::warn!(queue = self.queue, event_id = %self.message.id, attempts = self.attempts + 1, reason, "message failed");
+        self.settle.requeue(after, true).await
     }
 
-    /// It could not be handled for no fault of its own: it comes again after a while.
+    /// Requeues a message with a delay, without counting an attempt.
     ///
     /// # Errors
-    /// If the bus does not answer: then it comes again too.
+    /// The bus is unavailable; the message is delivered again.
     pub async fn release(self, after: Duration) -> Result<(), BusError> {
-        self.settle.put_back(after, false).await
+        self.settle.requeue(after, false).await
     }
 
-    /// It is given up: it goes to the dead letters with the reason.
+    /// Moves the message to the dead letters.
     ///
     /// # Errors
-    /// If the bus does not answer: then it comes again.
-    pub async fn dead(self, reason: &str) -> Result<(), BusError> {
-        tracing::error!(queue = self.queue, event_id = %self.message.id, reason, "a message was given up");
-        self.settle.bury(reason).await
+    /// The bus is unavailable; the message is delivered again.
+    pub async fn dead_letter(self, reason: &str) -> Result<(), BusError> {
+        tracing::error!(queue = self.queue, event_id = %self.message.id, reason, "message dead-lettered");
+        self.settle.dead_letter(reason).await
     }
 }

@@ -8,65 +8,69 @@ use contracts::{Envelope, EventId, EventType};
 use crate::BoxError;
 use crate::database::store::StoreError;
 
-/// Why the bus did not do what it was asked.
+/// Errors of the bus.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
-    /// It does not answer.
+    /// Unavailable bus.
     #[error("the bus is unavailable")]
     Unavailable(#[source] BoxError),
-    /// No queue takes the message, though it must have a consumer.
-    #[error("no queue takes `{event_type}` of `{exchange}`")]
+    /// Message that no queue accepts although it must have a consumer.
+    #[error("no queue accepts `{event_type}` of `{exchange}`")]
     Unroutable {
-        /// Where it was published.
+        /// Exchange of the message.
         exchange: String,
-        /// Its routing key.
+        /// Routing key of the message.
         event_type: String,
     },
-    /// It refuses a message for what it is, and with it the whole batch: another batch may well be taken.
-    #[error("the bus rejects a message")]
+    /// Rejected message, and with it the whole batch; another batch may be accepted.
+    #[error("the bus rejected a message")]
     Rejected(#[source] BoxError),
-    /// There is no such queue.
-    #[error("there is no queue `{0}`")]
+    /// Unknown queue.
+    #[error("unknown queue `{0}`")]
     UnknownQueue(String),
-    /// What it holds cannot be read.
-    #[error("the bus holds what cannot be read: {0}")]
+    /// Unreadable content of the bus.
+    #[error("the bus has unreadable data: {0}")]
     Corrupt(String),
 }
 
-/// A message as it travels.
+/// Message on the bus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The event's id.
+    /// Id of the event.
     pub id: EventId,
-    /// The routing key.
+    /// Routing key.
     pub event_type: String,
-    /// Where it is published, such as `order.events`.
+    /// Exchange, such as `order.events`.
     pub exchange: String,
-    /// The envelope as JSON.
+    /// Envelope as JSON.
     pub body: Bytes,
-    /// The service that published it.
+    /// Name of the publishing service.
     pub app_id: String,
-    /// When it happened.
+    /// Time of the event.
     pub timestamp: DateTime<Utc>,
-    /// The trace that it belongs to (W3C trace context).
+    /// Trace context (W3C).
     pub traceparent: Option<String>,
-    /// Whether a queue must take it.
+    /// True if a queue must accept the message.
     pub mandatory: bool,
 }
 
 impl Message {
-    /// The message that carries an event of this kind; a queue must take it if a service of the fleet hears the kind.
+    /// Creates the message of an event of a known type. A queue must accept it if a service consumes the type.
     ///
     /// # Errors
-    /// Never in practice: an envelope is a plain struct.
-    pub fn carrying(envelope: &Envelope, kind: EventType, traceparent: Option<String>) -> serde_json::Result<Self> {
+    /// Serialization failed, which does not happen for an envelope.
+    pub fn from_envelope(
+        envelope: &Envelope,
+        kind: EventType,
+        traceparent: Option<String>,
+    ) -> serde_json::Result<Self> {
         Self::routed(envelope, kind.exchange(), has_consumer(kind), traceparent)
     }
 
-    /// The message that carries an event to this exchange, whatever its kind.
+    /// Creates the message of an event of any type.
     ///
     /// # Errors
-    /// The same.
+    /// Serialization failed, which does not happen for an envelope.
     pub(crate) fn routed(
         envelope: &Envelope,
         exchange: &str,
@@ -85,35 +89,35 @@ impl Message {
         })
     }
 
-    /// The envelope.
+    /// Deserializes the envelope.
     ///
     /// # Errors
-    /// If the body is none.
+    /// The body is not a valid envelope.
     pub fn envelope(&self) -> Result<Envelope, serde_json::Error> {
         serde_json::from_slice(&self.body)
     }
 }
 
-/// A message that was given up, with the reason. Queue and event id tell it from all others.
+/// Dead letter with its reason, identified by queue and event id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// The queue that it came by.
+    /// Queue of the message.
     pub queue: String,
-    /// The message.
+    /// Message.
     pub message: Message,
-    /// Why it was given up.
+    /// Reason of the dead-lettering.
     pub reason: String,
-    /// How often it was tried.
+    /// Number of attempts.
     pub attempts: u32,
-    /// When it was given up.
+    /// Time of the dead-lettering.
     pub at: DateTime<Utc>,
 }
 
 impl From<StoreError> for BusError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Corrupt(what) => Self::Corrupt(what),
-            StoreError::Fault(refusal) => Self::Rejected(refusal),
+            StoreError::Decode(what) => Self::Corrupt(what),
+            StoreError::Internal(error) => Self::Rejected(error),
             other => Self::Unavailable(other.into()),
         }
     }

@@ -1,8 +1,8 @@
-//! The bus in a SQLite file, which several processes of one machine may share.
+//! Bus in a SQLite file, which several processes of one machine may share.
 //!
-//! A message is a row for each queue that takes it. Taking one sets a claim with an end, so that a consumer that hangs
-//! does not keep it for ever; the claims of a process that died are freed when the file is opened next, which the lock
-//! on its owner file tells.
+//! A message is a row per queue. Receiving one sets a claim with an expiry, so a hanging consumer does not hold it
+//! permanently. Claims of a terminated process, detected by the lock on its owner file, are released when the file is
+//! opened next.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, Notify};
 use super::backend::{BusBackend, Subscription};
 use super::message::{BusError, DeadLetter, Message};
 use crate::database::sqlite_file::{SqliteTx, begin, migrate_bus, open_pools};
-use crate::database::to_millis as ms;
+use crate::database::to_millis;
 use crate::database::writer_probe::WriterProbe;
 use crate::telemetry::clock::SharedClock;
 
@@ -26,25 +26,25 @@ mod process_lock;
 mod rows;
 mod subscription;
 
-use process_lock::Owner;
+use process_lock::ProcessLock;
 use rows::{message, time};
 use subscription::SqliteSubscription;
 
-/// The bus in a SQLite file.
+/// Bus in a SQLite file.
 pub struct SqliteBus {
     read: SqlitePool,
     write: SqlitePool,
     clock: SharedClock,
-    owner: Owner,
+    owner: ProcessLock,
     probe: WriterProbe,
     wake: Arc<Notify>,
 }
 
 impl SqliteBus {
-    /// The bus in this file; services of one process share one, so that a message is heard at once.
+    /// Opens the bus in a file. Services of one process share it, so a message is received at once.
     ///
     /// # Errors
-    /// If the file cannot be opened.
+    /// The file cannot be opened.
     pub async fn shared(path: &Path, clock: SharedClock) -> Result<Arc<Self>, BusError> {
         static OPEN: OnceLock<Mutex<HashMap<PathBuf, Weak<SqliteBus>>>> = OnceLock::new();
         let key = std::path::absolute(path).map_err(|error| BusError::Unavailable(error.into()))?;
@@ -58,32 +58,32 @@ impl SqliteBus {
         Ok(bus)
     }
 
-    /// The bus in this file, as another process would open it.
+    /// Opens the bus in a file as another process would.
     ///
     /// # Errors
-    /// If the file cannot be opened.
+    /// The file cannot be opened.
     pub async fn open(path: &Path, clock: SharedClock) -> Result<Self, BusError> {
-        let _alone = open_lock::alone(path).await.map_err(|error| BusError::Unavailable(error.into()))?;
+        let _open_lock = open_lock::acquire(path).await.map_err(|error| BusError::Unavailable(error.into()))?;
         let (read, write) = open_pools(path).await?;
         migrate_bus(&write).await?;
         let mut tx = begin(&write).await?;
-        let owner = Owner::new(path, clock.now()).map_err(|error| BusError::Unavailable(error.into()))?;
-        free_claims_of_the_dead(&mut tx, &owner).await?;
+        let owner = ProcessLock::new(path, clock.now()).map_err(|error| BusError::Unavailable(error.into()))?;
+        release_stale_claims(&mut tx, &owner).await?;
         tx.commit().await?;
         Ok(Self { read, write, clock, owner, probe: WriterProbe::new(path), wake: Arc::default() })
     }
 }
 
-async fn free_claims_of_the_dead(tx: &mut SqliteTx, owner: &Owner) -> Result<(), BusError> {
+async fn release_stale_claims(tx: &mut SqliteTx, owner: &ProcessLock) -> Result<(), BusError> {
     let claiming: Vec<String> =
         sqlx::query_scalar("SELECT DISTINCT owner FROM messages WHERE owner IS NOT NULL").fetch_all(&mut **tx).await?;
-    for dead in claiming.iter().filter(|other| owner.is_dead(other)) {
+    for dead in claiming.iter().filter(|other| owner.has_exited(other)) {
         sqlx::query("UPDATE messages SET owner = NULL, visible_at = 0 WHERE owner = ?")
             .bind(dead)
             .execute(&mut **tx)
             .await?;
     }
-    owner.sweep();
+    owner.remove_stale();
     Ok(())
 }
 
@@ -121,7 +121,7 @@ impl BusBackend for SqliteBus {
             .bind(message.id.to_string())
             .bind(message.body.as_ref())
             .bind(&message.app_id)
-            .bind(ms(message.timestamp))
+            .bind(to_millis(message.timestamp))
             .bind(&message.traceparent)
             .bind(message.mandatory)
             .execute(&mut *tx)
@@ -143,7 +143,7 @@ impl BusBackend for SqliteBus {
         if known.fetch_optional(&self.read).await?.is_none() {
             return Err(BusError::UnknownQueue(queue.to_owned()));
         }
-        let taker = subscription::Taker {
+        let claimer = subscription::MessageClaimer {
             read: self.read.clone(),
             write: self.write.clone(),
             clock: self.clock.clone(),
@@ -151,7 +151,7 @@ impl BusBackend for SqliteBus {
             owner: self.owner.name().to_owned(),
             queue: queue.to_owned(),
         };
-        Ok(Box::new(SqliteSubscription::new(taker, prefetch)))
+        Ok(Box::new(SqliteSubscription::new(claimer, prefetch)))
     }
 
     async fn dead_letters(&self, queue: Option<&str>, limit: u32) -> Result<Vec<DeadLetter>, BusError> {
@@ -173,7 +173,7 @@ impl BusBackend for SqliteBus {
             .collect()
     }
 
-    async fn count_dead(&self, queue: &str) -> Result<u64, BusError> {
+    async fn count_dead_letters(&self, queue: &str) -> Result<u64, BusError> {
         let dead: i64 = sqlx::query_scalar("SELECT count(*) FROM dead_letters WHERE queue = ?")
             .bind(queue)
             .fetch_one(&self.read)
@@ -183,12 +183,12 @@ impl BusBackend for SqliteBus {
 
     async fn redrive(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
         let mut tx = begin(&self.write).await?;
-        let put_back = sqlx::query(
+        let requeue = sqlx::query(
             "INSERT INTO messages (queue, event_id, event_type, exchange, body, app_id, at, traceparent, mandatory)
              SELECT queue, event_id, event_type, exchange, body, app_id, at, traceparent, mandatory
              FROM dead_letters WHERE queue = ? AND event_id = ?",
         );
-        let put_back = put_back.bind(queue).bind(id.to_string()).execute(&mut *tx).await?;
+        let requeue = requeue.bind(queue).bind(id.to_string()).execute(&mut *tx).await?;
         sqlx::query("DELETE FROM dead_letters WHERE queue = ? AND event_id = ?")
             .bind(queue)
             .bind(id.to_string())
@@ -196,10 +196,10 @@ impl BusBackend for SqliteBus {
             .await?;
         tx.commit().await?;
         self.wake.notify_waiters();
-        Ok(put_back.rows_affected() > 0)
+        Ok(requeue.rows_affected() > 0)
     }
 
-    async fn drop_dead(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
+    async fn delete_dead_letter(&self, queue: &str, id: EventId) -> Result<bool, BusError> {
         let mut tx = begin(&self.write).await?;
         let dropped = sqlx::query("DELETE FROM dead_letters WHERE queue = ? AND event_id = ?");
         let dropped = dropped.bind(queue).bind(id.to_string()).execute(&mut *tx).await?;

@@ -1,49 +1,63 @@
-//! Handlers of messages and their errors.
+//! Event handlers and their errors.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use contracts::topology::Queue;
 use contracts::{Envelope, Event};
 
 use crate::BoxError;
-use crate::database::effects::Handled;
 use crate::database::store::StoreError;
+use crate::database::transaction_effects::InboxRecord;
 
-/// Why a message was not handled.
+/// Errors of handling a message.
 #[derive(Debug, thiserror::Error)]
 pub enum HandleError {
-    /// It is the message's own fault: it is tried again, less and less often, and given up at last.
-    #[error("the message cannot be handled")]
-    Fault(#[source] BoxError),
-    /// Nobody here handles its kind: it is given up at once, to be redriven once a version runs that does.
+    /// Failure of the message itself: it is retried with growing delays and dead-lettered in the end.
+    #[error("the message was rejected")]
+    Rejected(#[source] BoxError),
+    /// Unknown event type: the message is dead-lettered at once, to be redriven once a version runs that handles it.
     #[error("{0}")]
     UnknownType(String),
-    /// Our store or a peer is away: the consumer pauses, and the message does not suffer for it.
-    #[error("handling has to wait")]
+    /// Unavailable store or service: the consumer pauses, and the attempt is not counted.
+    #[error("a dependency is unavailable")]
     Unavailable(#[source] BoxError),
 }
 
 impl From<StoreError> for HandleError {
     fn from(error: StoreError) -> Self {
-        if error.is_retryable() { Self::Unavailable(error.into()) } else { Self::Fault(error.into()) }
+        if error.is_retryable() { Self::Unavailable(error.into()) } else { Self::Rejected(error.into()) }
     }
 }
 
-/// What came of a store call that handles a message: one that was handled before is done, too.
+/// Treats a message that was handled before as success.
 ///
 /// # Errors
-/// All others.
-pub fn handled_once<T>(result: Result<T, StoreError>) -> Result<(), HandleError> {
+/// Any other error of the store.
+pub fn ignore_already_handled<T>(result: Result<T, StoreError>) -> Result<(), HandleError> {
     match result {
         Ok(_) | Err(StoreError::AlreadyHandled) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Handles the messages of a queue. It guards by state: messages come late, twice and overtaken.
+/// Handler of the messages of a queue. Messages may arrive late, twice and out of order, so handlers check the current
+/// state.
 #[async_trait]
-pub trait Handler: Send + Sync + 'static {
-    /// The queue that it hears.
+pub trait EventHandler: Send + Sync + 'static {
+    /// Returns the consumed queue.
     fn queue(&self) -> Queue;
-    /// Does what the event asks for; `handled` goes into the effects of what it writes.
-    async fn handle(&self, event: Event, handled: Handled, envelope: &Envelope) -> Result<(), HandleError>;
+    /// Handles an event. `handled` belongs to the effects of the handler's writes.
+    async fn handle(&self, event: Event, handled: InboxRecord, envelope: &Envelope) -> Result<(), HandleError>;
+}
+
+#[async_trait]
+impl<H: EventHandler + ?Sized> EventHandler for Arc<H> {
+    fn queue(&self) -> Queue {
+        (**self).queue()
+    }
+
+    async fn handle(&self, event: Event, handled: InboxRecord, envelope: &Envelope) -> Result<(), HandleError> {
+        (**self).handle(event, handled, envelope).await
+    }
 }

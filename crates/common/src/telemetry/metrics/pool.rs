@@ -1,4 +1,4 @@
-//! Figures of a pool of connections to a store.
+//! Metrics of a pool of connections to a store.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use prometheus::{Histogram, IntGauge};
 
 use super::Metrics;
 
-/// Shows how a service's pool of connections fares. Clones share what is shown.
+/// Metrics of a pool of connections. Clones share them.
 #[derive(Clone, Debug)]
 pub struct PoolMetrics {
     idle: IntGauge,
@@ -15,14 +15,14 @@ pub struct PoolMetrics {
 }
 
 impl PoolMetrics {
-    /// The pool of a service, which holds `max` connections at the most.
+    /// Creates the metrics of a pool of at most `max` connections.
     #[must_use]
     pub fn new(metrics: &Metrics, max: u32) -> Self {
-        let help = "Connections to the store, by state.";
+        let help = "Connections to the store by state.";
         let connections = metrics.gauge_vec("db_client_connections", help, &["state"]);
-        let help = "Connections to the store that the service holds at the most.";
+        let help = "Maximum number of connections to the store.";
         metrics.gauge_vec("db_client_connections_max", help, &[]).with_label_values::<&str>(&[]).set(i64::from(max));
-        let help = "Time that callers waited for a connection to the store.";
+        let help = "Time that callers wait for a connection to the store.";
         let waits = metrics.histogram_vec("db_client_connection_wait_seconds", help, &[]);
         Self {
             idle: connections.with_label_values(&["idle"]),
@@ -31,13 +31,13 @@ impl PoolMetrics {
         }
     }
 
-    /// So many connections are idle and in use now.
+    /// Sets the numbers of idle and used connections.
     pub fn show(&self, idle: i64, used: i64) {
         self.idle.set(idle.max(0));
         self.used.set(used.max(0));
     }
 
-    /// Somebody waited so long for a connection.
+    /// Observes the time that a caller waited for a connection.
     pub fn waited(&self, time: Duration) {
         self.waits.observe(time.as_secs_f64());
     }

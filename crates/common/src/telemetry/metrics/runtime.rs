@@ -1,4 +1,4 @@
-//! Figures of the process that a service runs in.
+//! Metrics of the process and the Tokio runtime.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,13 +9,13 @@ use super::Metrics;
 use crate::telemetry::dropped::spans_dropped;
 
 impl Metrics {
-    /// Tells which service these are of, what became of its spans, and how the runtime fares that this is called in.
-    /// Services of one process share the runtime, so each of them shows the same figures of it.
+    /// Registers the service's name and version, its dropped spans, and the metrics of the current runtime. Services in
+    /// one process share the runtime, so each reports the same values.
     pub fn describe(&self, service: &'static str, version: &str, environment: &str) {
-        let help = "What runs: always 1.";
+        let help = "Version of the running service; always 1.";
         let info = self.gauge_vec("build_info", help, &["service", "version", "environment"]);
         info.with_label_values(&[service, version, environment]).set(1);
-        let help = "Spans that could not be sent.";
+        let help = "Dropped spans.";
         let dropped = self.counter_vec("telemetry_spans_dropped_total", help, &[]).with_label_values::<&str>(&[]);
         self.before_render(move || {
             let all = spans_dropped(service);
@@ -28,10 +28,10 @@ impl Metrics {
 
     fn show_runtime(&self, runtime: RuntimeMetrics) {
         let gauge = |name, help| self.gauge_vec(name, help, &[]).with_label_values::<&str>(&[]);
-        let workers = gauge("tokio_workers", "Threads that run tasks.");
-        let tasks = gauge("tokio_alive_tasks", "Tasks that have not ended.");
-        let queue = gauge("tokio_global_queue_depth", "Tasks that wait for a thread.");
-        let help = "Time that all threads together spent on tasks.";
+        let workers = gauge("tokio_workers", "Worker threads.");
+        let tasks = gauge("tokio_alive_tasks", "Alive tasks.");
+        let queue = gauge("tokio_global_queue_depth", "Tasks in the global queue.");
+        let help = "Total busy time of the worker threads.";
         let busy = self.seconds_vec("tokio_worker_busy_seconds_total", help, &[]).with_label_values::<&str>(&[]);
         let shown = Mutex::new(Duration::ZERO);
         self.before_render(move || {

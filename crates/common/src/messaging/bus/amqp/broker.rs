@@ -1,4 +1,4 @@
-//! The connections to the broker, and what is published over them.
+//! Connections to the broker, and publishing over them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,32 +10,33 @@ use lapin::{BasicProperties, Confirmation};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::connection::{Link, unavailable};
-use super::properties::Copy;
+use super::connection::{AmqpConnection, unavailable};
+use super::properties::DeadLetterCopy;
 use crate::config::urls::AmqpUrl;
 use crate::messaging::bus::message::{BusError, Message};
 use crate::telemetry::clock::SharedClock;
 
-/// How long a batch may take to be confirmed; a broker that is away or out of memory does not confirm at all.
+/// Maximum time for the confirmation of a batch; a broker that is unavailable or out of memory does not confirm.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
-/// A broker, as its users share it. Clones share the connections.
+/// Connections to a broker. Clones share them.
 #[derive(Clone)]
 pub(super) struct Broker {
     pub(super) url: AmqpUrl,
     pub(super) clock: SharedClock,
     pub(super) topology: Arc<Mutex<(Vec<String>, Vec<Queue>)>>,
-    /// A broker that is out of memory stops whoever publishes: consumers have a connection of their own.
-    pub(super) publishing: Place,
-    pub(super) consuming: Place,
-    /// One batch at a time, so that what comes back from the broker is of the batch that waits.
-    turn: Arc<Mutex<()>>,
+    /// Connection for publishing. A broker that is out of memory blocks publishers, so consumers have their own
+    /// connection.
+    pub(super) publishing: ConnectionSlot,
+    pub(super) consuming: ConnectionSlot,
+    /// Lock for one batch at a time, so returned messages belong to the batch that waits.
+    publish_lock: Arc<Mutex<()>>,
 }
 
-/// Where a connection is kept.
-pub(super) type Place = Arc<Mutex<Option<Arc<Link>>>>;
+/// Slot of a connection.
+pub(super) type ConnectionSlot = Arc<Mutex<Option<Arc<AmqpConnection>>>>;
 
-/// Something that is published: where, how, and what.
-pub(super) struct Parcel<'a> {
+/// Message to publish, with its routing.
+pub(super) struct Publish<'a> {
     pub(super) exchange: &'a str,
     pub(super) routing_key: &'a str,
     pub(super) mandatory: bool,
@@ -44,7 +45,7 @@ pub(super) struct Parcel<'a> {
 }
 
 impl Broker {
-    /// At this address. It is connected to when it is first needed, so that a service starts while the broker is away.
+    /// Creates a broker without connections.
     #[must_use]
     pub(super) fn new(url: AmqpUrl, clock: SharedClock) -> Self {
         crate::telemetry::install_tls();
@@ -54,35 +55,37 @@ impl Broker {
             topology: Arc::default(),
             publishing: Arc::default(),
             consuming: Arc::default(),
-            turn: Arc::default(),
+            publish_lock: Arc::default(),
         }
     }
 
-    /// The connection, made anew if there is none.
-    pub(super) async fn link(&self, place: &Place) -> Result<Arc<Link>, BusError> {
-        let mut known = place.lock().await;
-        if let Some(link) = known.as_ref().filter(|link| link.is_well()) {
-            return Ok(link.clone());
+    /// Returns the connection, restored if necessary.
+    pub(super) async fn connection(&self, slot: &ConnectionSlot) -> Result<Arc<AmqpConnection>, BusError> {
+        let mut known = slot.lock().await;
+        if let Some(connection) = known.as_ref().filter(|connection| connection.is_healthy()) {
+            return Ok(connection.clone());
         }
         *known = None;
         let (exchanges, queues) = self.topology.lock().await.clone();
-        let link = Arc::new(Link::open(&self.url, &exchanges, &queues).await?);
+        let connection = Arc::new(AmqpConnection::open(&self.url, &exchanges, &queues).await?);
         tracing::info!(url = %self.url, "connected to the broker");
-        *known = Some(link.clone());
-        Ok(link)
+        *known = Some(connection.clone());
+        Ok(connection)
     }
 
-    /// Publishes, and waits until all of it is confirmed: what became of each.
-    pub(super) async fn send(&self, parcels: &[Parcel<'_>]) -> Result<Vec<Sent>, BusError> {
-        let _turn = self.turn.lock().await;
-        let link = self.link(&self.publishing).await?;
+    /// Publishes messages and returns their outcomes once all are confirmed.
+    pub(super) async fn send(&self, publishes: &[Publish<'_>]) -> Result<Vec<PublishOutcome>, BusError> {
+        let _publishing = self.publish_lock.lock().await;
+        let connection = self.connection(&self.publishing).await?;
         let sent = async {
-            let mut confirms = Vec::with_capacity(parcels.len());
-            for parcel in parcels {
-                let options = BasicPublishOptions { mandatory: parcel.mandatory, ..BasicPublishOptions::default() };
-                let (exchange, key) = (parcel.exchange.into(), parcel.routing_key.into());
-                let properties = parcel.properties.clone();
-                confirms.push(link.publisher().basic_publish(exchange, key, options, parcel.body, properties).await?);
+            let mut confirms = Vec::with_capacity(publishes.len());
+            for publishes in publishes {
+                let options = BasicPublishOptions { mandatory: publishes.mandatory, ..BasicPublishOptions::default() };
+                let (exchange, key) = (publishes.exchange.into(), publishes.routing_key.into());
+                let properties = publishes.properties.clone();
+                confirms.push(
+                    connection.publisher().basic_publish(exchange, key, options, publishes.body, properties).await?,
+                );
             }
             let mut confirmed = Vec::with_capacity(confirms.len());
             for confirm in confirms {
@@ -95,31 +98,31 @@ impl Broker {
             failed => {
                 *self.publishing.lock().await = None;
                 return Err(match failed {
-                    // The broker closed the channel for what it was sent, such as a message above its largest size.
+                    // The broker closed the channel because of a message, such as one above its maximum size.
                     Ok(Err(error)) if error.is_amqp_soft_error() => BusError::Rejected(error.into()),
                     Ok(Err(error)) => unavailable(error),
-                    _ => BusError::Unavailable("the broker did not confirm in time".into()),
+                    _ => BusError::Unavailable("the confirmation timed out".into()),
                 });
             }
         };
-        let outcomes = outcomes(parcels, confirmed);
-        if outcomes.contains(&Sent::Returned) {
-            // Somebody removed a queue: whoever connects next declares it again.
+        let outcomes = outcomes(publishes, confirmed);
+        if outcomes.contains(&PublishOutcome::Returned) {
+            // A queue was removed: the next connection declares it again.
             *self.publishing.lock().await = None;
         }
         Ok(outcomes)
     }
 
-    /// Publishes one copy of a message, which a queue must take.
-    pub(super) async fn send_copy(&self, copy: &Copy<'_>) -> Result<(), BusError> {
-        let parcel = Parcel {
+    /// Publishes a copy of a message that a queue must accept.
+    pub(super) async fn send_copy(&self, copy: &DeadLetterCopy<'_>) -> Result<(), BusError> {
+        let publishes = Publish {
             exchange: copy.exchange,
             routing_key: copy.routing_key,
             mandatory: true,
             properties: copy.properties(),
             body: &copy.message.body,
         };
-        self.send(&[parcel]).await?.into_iter().try_for_each(|sent| judge(sent, copy.message))
+        self.send(&[publishes]).await?.into_iter().try_for_each(|sent| publish_result(sent, copy.message))
     }
 
     pub(super) async fn known(&self, queue: &str) -> Result<(), BusError> {
@@ -129,43 +132,43 @@ impl Broker {
     }
 }
 
-/// What became of something that was published.
+/// Outcome of a published message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sent {
-    /// The broker has it.
-    Taken,
-    /// No queue took it.
+pub(super) enum PublishOutcome {
+    /// Accepted by the broker.
+    Accepted,
+    /// Returned without a queue.
     Returned,
-    /// The broker could not keep it.
-    Refused,
+    /// Rejected by the broker.
+    Rejected,
 }
 
-/// What became of each. A message that came back is known by its id alone: the client hands it out with any of the
-/// confirmations, and the broker confirms it like the others.
-fn outcomes(parcels: &[Parcel<'_>], confirmed: Vec<Confirmation>) -> Vec<Sent> {
-    let (mut returned, mut refused) = (HashSet::new(), Vec::with_capacity(parcels.len()));
+/// Returns the outcome of each message. A returned message is identified by its id: the client attaches it to any of
+/// the confirmations, and the broker confirms it like the others.
+fn outcomes(publishes: &[Publish<'_>], confirmed: Vec<Confirmation>) -> Vec<PublishOutcome> {
+    let (mut returned, mut rejected) = (HashSet::new(), Vec::with_capacity(publishes.len()));
     for confirmation in confirmed {
-        refused.push(!confirmation.is_ack());
+        rejected.push(!confirmation.is_ack());
         if let Some(message) = confirmation.take_message() {
             returned.insert(message.delivery.properties.message_id().as_ref().map(ToString::to_string));
         }
     }
-    let outcome = |(parcel, refused): (&Parcel<'_>, bool)| {
-        let id = parcel.properties.message_id().as_ref().map(ToString::to_string);
-        match refused {
-            _ if returned.contains(&id) => Sent::Returned,
-            true => Sent::Refused,
-            false => Sent::Taken,
+    let outcome = |(publishes, rejected): (&Publish<'_>, bool)| {
+        let id = publishes.properties.message_id().as_ref().map(ToString::to_string);
+        match rejected {
+            _ if returned.contains(&id) => PublishOutcome::Returned,
+            true => PublishOutcome::Rejected,
+            false => PublishOutcome::Accepted,
         }
     };
-    parcels.iter().zip(refused).map(outcome).collect()
+    publishes.iter().zip(rejected).map(outcome).collect()
 }
 
-pub(super) fn judge(sent: Sent, message: &Message) -> Result<(), BusError> {
+pub(super) fn publish_result(sent: PublishOutcome, message: &Message) -> Result<(), BusError> {
     match sent {
-        Sent::Taken => Ok(()),
-        Sent::Refused => Err(BusError::Unavailable("the broker did not take the message".into())),
-        Sent::Returned => {
+        PublishOutcome::Accepted => Ok(()),
+        PublishOutcome::Rejected => Err(BusError::Unavailable("the broker rejected the message".into())),
+        PublishOutcome::Returned => {
             Err(BusError::Unroutable { exchange: message.exchange.clone(), event_type: message.event_type.clone() })
         }
     }

@@ -1,4 +1,4 @@
-//! A connection to the broker.
+//! Connection to the broker.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use super::topology;
 use crate::config::urls::AmqpUrl;
 use crate::messaging::bus::message::BusError;
 
-/// How long connecting and declaring may take.
+/// Maximum time to connect and declare.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Seconds between signs of life: a broker that is silent for twice as long is gone.
+/// Seconds between heartbeats; the connection counts as broken after twice the time.
 const HEARTBEAT: u16 = 5;
 
-/// A connection, with a channel that publishes.
-pub(super) struct Link {
+/// Connection with a channel for publishing.
+pub(super) struct AmqpConnection {
     connection: Connection,
     publisher: Channel,
 }
 
-impl Link {
-    /// Connects and declares the whole topology, before anything is published or consumed.
+impl AmqpConnection {
+    /// Connects and declares the topology before anything is published or consumed.
     pub(super) async fn open(url: &AmqpUrl, exchanges: &[String], queues: &[Queue]) -> Result<Self, BusError> {
         let opened = timeout(CONNECT_TIMEOUT, async {
             let mut uri: AMQPUri = url.whole().parse().map_err(BusError::Corrupt)?;
@@ -39,17 +39,17 @@ impl Link {
         opened.await.map_err(|late| BusError::Unavailable(late.into()))?
     }
 
-    /// Whether both work, as far as is known. A channel that an error closed stays closed.
-    pub(super) fn is_well(&self) -> bool {
+    /// Returns whether connection and channel work. A channel closed by an error stays closed.
+    pub(super) fn is_healthy(&self) -> bool {
         self.connection.status().connected() && self.publisher.status().connected()
     }
 
-    /// The channel that publishes; it confirms.
+    /// Returns the publishing channel, which is in confirm mode.
     pub(super) const fn publisher(&self) -> &Channel {
         &self.publisher
     }
 
-    /// Another channel.
+    /// Opens another channel.
     pub(super) async fn channel(&self) -> Result<Channel, BusError> {
         let channel = timeout(CONNECT_TIMEOUT, self.connection.create_channel()).await;
         channel.map_err(|late| BusError::Unavailable(late.into()))?.map_err(unavailable)

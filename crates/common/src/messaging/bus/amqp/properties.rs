@@ -1,4 +1,4 @@
-//! Messages as AMQP carries them.
+//! Messages as AMQP properties.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -9,48 +9,48 @@ use lapin::types::{AMQPValue, FieldTable};
 
 use crate::messaging::bus::message::{BusError, DeadLetter, Message};
 
-/// AMQP's number for messages that survive a restart of the broker.
+/// AMQP delivery mode of persistent messages.
 const PERSISTENT: u8 = 2;
 
 const TRACEPARENT: &str = "traceparent";
-/// AMQP's own timestamp has whole seconds.
+/// Header with milliseconds; AMQP's own timestamp has whole seconds.
 const TIMESTAMP_MS: &str = "x-timestamp-ms";
 const EXCHANGE: &str = "x-exchange";
 const MANDATORY: &str = "x-mandatory";
 const ATTEMPTS: &str = "x-attempts";
 const REASON: &str = "x-reason";
-/// Characters of a reason that are kept: headers have to fit a frame.
+/// Maximum length of a reason, since headers must fit a frame.
 const REASON_CHARS: usize = 1000;
-const BURIED_MS: &str = "x-buried-ms";
-/// What the broker writes into a message that it moves itself.
+const DEAD_LETTERED_MS: &str = "x-buried-ms";
+/// Header of messages that the broker dead-lettered itself.
 const X_DEATH: &str = "x-death";
 
-/// A copy of a message that is published again: to be tried later, or as a dead letter.
-pub(super) struct Copy<'a> {
+/// Copy of a message that is published again, for a retry or as a dead letter.
+pub(super) struct DeadLetterCopy<'a> {
     pub(super) exchange: &'a str,
     pub(super) routing_key: &'a str,
     pub(super) message: &'a Message,
-    /// Failures by the message's own fault.
+    /// Number of failed attempts.
     pub(super) attempts: u32,
-    /// Why it is given up, and when, if it is.
-    pub(super) burial: Option<(&'a str, DateTime<Utc>)>,
+    /// Reason and time, if the copy is a dead letter.
+    pub(super) dead_letter: Option<(&'a str, DateTime<Utc>)>,
 }
 
-impl Copy<'_> {
+impl DeadLetterCopy<'_> {
     pub(super) fn properties(&self) -> BasicProperties {
         let mut properties = properties(self.message, self.attempts);
-        if let (Some((reason, at)), Some(headers)) = (self.burial, properties.headers().clone()) {
+        if let (Some((reason, at)), Some(headers)) = (self.dead_letter, properties.headers().clone()) {
             let mut headers = headers;
             let reason: String = reason.chars().take(REASON_CHARS).collect();
             headers.insert(REASON.into(), AMQPValue::LongString(reason.into()));
-            headers.insert(BURIED_MS.into(), AMQPValue::LongLongInt(at.timestamp_millis()));
+            headers.insert(DEAD_LETTERED_MS.into(), AMQPValue::LongLongInt(at.timestamp_millis()));
             properties = properties.with_headers(headers);
         }
         properties
     }
 }
 
-/// The properties of a message that failed so often.
+/// Returns the properties of a message with this number of failed attempts.
 pub(super) fn properties(message: &Message, attempts: u32) -> BasicProperties {
     let mut headers = FieldTable::default();
     headers.insert(TIMESTAMP_MS.into(), AMQPValue::LongLongInt(message.timestamp.timestamp_millis()));
@@ -70,7 +70,7 @@ pub(super) fn properties(message: &Message, attempts: u32) -> BasicProperties {
         .with_headers(headers)
 }
 
-/// A message as it was delivered, and how often it failed.
+/// Parses a delivered message and its number of failed attempts.
 pub(super) fn read(properties: &BasicProperties, body: Vec<u8>) -> Result<(Message, u32), BusError> {
     let text = |value: Option<&lapin::types::ShortString>| value.map(|text| text.as_str().to_owned());
     let id = text(properties.message_id().as_ref()).and_then(|id| id.parse().ok());
@@ -92,25 +92,25 @@ pub(super) fn read(properties: &BasicProperties, body: Vec<u8>) -> Result<(Messa
     Ok((message, attempts.unwrap_or_default()))
 }
 
-/// A dead letter, and what removes it.
-pub(super) struct Letter {
+/// Dead letter, with the means to remove it.
+pub(super) struct ParsedDeadLetter {
     pub(super) dead: DeadLetter,
     pub(super) acker: Acker,
 }
 
-/// A message from a queue of dead letters.
-pub(super) fn letter(queue: &str, delivery: Delivery) -> Result<Letter, BusError> {
+/// Parses a message of a dead-letter queue.
+pub(super) fn parse_dead_letter(queue: &str, delivery: Delivery) -> Result<ParsedDeadLetter, BusError> {
     let properties = &delivery.properties;
     let by_broker = || match header(properties, X_DEATH) {
-        Some(_) => "the broker gave it up: it was delivered too often".to_owned(),
+        Some(_) => "dead-lettered by the broker: too many deliveries".to_owned(),
         None => "unknown".to_owned(),
     };
     let reason = string(properties, REASON).unwrap_or_else(by_broker);
-    let buried = integer(properties, BURIED_MS).and_then(DateTime::from_timestamp_millis);
+    let buried = integer(properties, DEAD_LETTERED_MS).and_then(DateTime::from_timestamp_millis);
     let (message, attempts) = read(properties, delivery.data)?;
     let at = buried.unwrap_or(message.timestamp);
     let dead = DeadLetter { queue: queue.to_owned(), message, reason, attempts, at };
-    Ok(Letter { dead, acker: delivery.acker })
+    Ok(ParsedDeadLetter { dead, acker: delivery.acker })
 }
 
 fn header<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a AMQPValue> {

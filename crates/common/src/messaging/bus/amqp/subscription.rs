@@ -1,4 +1,4 @@
-//! A consumer's place at a queue of the broker.
+//! Subscription to a queue of the broker.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,33 +11,39 @@ use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicNackOptions};
 use lapin::{Channel, Consumer};
 
 use super::broker::Broker;
-use super::connection::{Link, unavailable};
-use super::properties::{self, Copy};
-use super::topology::{DEAD_LETTERS, wait};
+use super::connection::{AmqpConnection, unavailable};
+use super::properties::{self, DeadLetterCopy};
+use super::topology::{DEAD_LETTERS, wait_exchange};
 use crate::messaging::bus::backend::Subscription;
-use crate::messaging::bus::delivery::{Delivery, Settle};
+use crate::messaging::bus::delivery::{Acknowledger, Delivery};
 use crate::messaging::bus::message::{BusError, Message};
 
-/// A consumer with a channel of its own.
+/// Consumer with its own channel.
 pub(super) struct AmqpSubscription {
     broker: Broker,
-    /// Kept, so that the connection lives as long as its consumers.
-    _link: Arc<Link>,
+    /// Keeps the connection open as long as its consumers.
+    _connection: Arc<AmqpConnection>,
     channel: Channel,
     consumer: Consumer,
     queue: String,
 }
 
 impl AmqpSubscription {
-    pub(super) fn new(broker: Broker, link: Arc<Link>, channel: Channel, consumer: Consumer, queue: &str) -> Self {
-        Self { broker, _link: link, channel, consumer, queue: queue.to_owned() }
+    pub(super) fn new(
+        broker: Broker,
+        connection: Arc<AmqpConnection>,
+        channel: Channel,
+        consumer: Consumer,
+        queue: &str,
+    ) -> Self {
+        Self { broker, _connection: connection, channel, consumer, queue: queue.to_owned() }
     }
 }
 
 #[async_trait]
 impl Subscription for AmqpSubscription {
     async fn next(&mut self) -> Result<Delivery, BusError> {
-        let ended = || BusError::Unavailable("the broker ended the consumer".into());
+        let ended = || BusError::Unavailable("the broker cancelled the consumer".into());
         let delivery = self.consumer.next().await.ok_or_else(ended)?.map_err(unavailable)?;
         let (message, attempts) = properties::read(&delivery.properties, delivery.data)?;
         let settle = AmqpSettle {
@@ -54,7 +60,7 @@ impl Subscription for AmqpSubscription {
     async fn close(&mut self) -> Result<(), BusError> {
         let tag = self.consumer.tag();
         self.channel.basic_cancel(tag, BasicCancelOptions::default()).await.map_err(unavailable)?;
-        // What was taken and not settled goes back with the channel.
+        // Unsettled messages return to the queue with the channel.
         self.channel.close(200, "done".into()).await.map_err(unavailable)
     }
 }
@@ -85,13 +91,13 @@ impl AmqpSettle {
         self.settled.store(true, Ordering::SeqCst);
         match self.acker.ack(BasicAckOptions::default()).await.map_err(unavailable)? {
             true => Ok(()),
-            false => Err(BusError::Unavailable("the connection is gone, the message comes again".into())),
+            false => Err(BusError::Unavailable("connection lost; the message will be redelivered".into())),
         }
     }
 }
 
 impl Drop for AmqpSettle {
-    /// What was not settled goes back at once, and does not wait for the channel to be closed.
+    /// Returns an unsettled message immediately instead of with the end of the channel.
     fn drop(&mut self) {
         if self.settled.load(Ordering::SeqCst) {
             return;
@@ -107,32 +113,32 @@ impl Drop for AmqpSettle {
 }
 
 #[async_trait]
-impl Settle for AmqpSettle {
+impl Acknowledger for AmqpSettle {
     async fn ack(&self) -> Result<(), BusError> {
         self.acknowledge().await
     }
 
-    /// A copy waits in another queue and comes back from there. Once the broker has it the original goes; if we die in
-    /// between both come, which handlers expect.
-    async fn put_back(&self, after: Duration, counted: bool) -> Result<(), BusError> {
-        let copy = Copy {
-            exchange: wait(after).unwrap_or_default(),
+    /// Publishes a copy to a wait queue, from which it returns, and then acknowledges the original. A crash in between
+    /// delivers both, which handlers expect.
+    async fn requeue(&self, after: Duration, counted: bool) -> Result<(), BusError> {
+        let copy = DeadLetterCopy {
+            exchange: wait_exchange(after).unwrap_or_default(),
             routing_key: &self.queue,
             message: &self.message,
             attempts: self.attempts + u32::from(counted),
-            burial: None,
+            dead_letter: None,
         };
         self.broker.send_copy(&copy).await?;
         self.acknowledge().await
     }
 
-    async fn bury(&self, reason: &str) -> Result<(), BusError> {
-        let copy = Copy {
+    async fn dead_letter(&self, reason: &str) -> Result<(), BusError> {
+        let copy = DeadLetterCopy {
             exchange: DEAD_LETTERS,
             routing_key: &self.queue,
             message: &self.message,
             attempts: self.attempts + 1,
-            burial: Some((reason, self.broker.clock.now())),
+            dead_letter: Some((reason, self.broker.clock.now())),
         };
         self.broker.send_copy(&copy).await?;
         self.acknowledge().await

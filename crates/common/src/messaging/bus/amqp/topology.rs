@@ -1,4 +1,4 @@
-//! Exchanges and queues, as every process that connects declares them.
+//! Exchanges and queues, declared by every process that connects.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptio
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, ExchangeKind};
 
-/// Where messages go that were given up.
+/// Exchange of dead letters.
 pub(super) const DEAD_LETTERS: &str = "dead-letters";
-/// Deliveries until the broker itself gives a message up. A connection that drops counts as one, so it is high: what
-/// decides is the message's own count.
+/// Maximum number of deliveries by the broker. A dropped connection counts as one, so it is high: the message's own
+/// count decides.
 const DELIVERY_LIMIT: i32 = 1000;
-/// The same for dead letters, each look at which is a delivery.
-const LOOKS: i32 = 1_000_000;
-/// How long messages wait that are to be tried again: one queue each, since a queue lets go of its messages in order.
+/// Maximum number of deliveries of a dead letter, since each read counts as one.
+const DEAD_LETTER_DELIVERY_LIMIT: i32 = 1_000_000;
+/// Delays of retries: one queue each, since a queue expires its messages in order.
 const WAITS: [(&str, Duration); 4] = [
     ("retry.100ms", Duration::from_millis(100)),
     ("retry.1s", Duration::from_secs(1)),
@@ -22,13 +22,13 @@ const WAITS: [(&str, Duration); 4] = [
     ("retry.30s", Duration::from_secs(30)),
 ];
 
-/// The queue of a queue's dead letters.
-pub(super) fn dead(queue: &str) -> String {
+/// Returns the name of a dead-letter queue.
+pub(super) fn dead_letter_queue(queue: &str) -> String {
     format!("{queue}.dead")
 }
 
-/// The exchange whose queue makes a message wait for about so long; `None` for no time at all.
-pub(super) fn wait(time: Duration) -> Option<&'static str> {
+/// Returns the exchange whose queue delays a message for about this time; `None` for no delay.
+pub(super) fn wait_exchange(time: Duration) -> Option<&'static str> {
     if time.is_zero() {
         return None;
     }
@@ -36,15 +36,15 @@ pub(super) fn wait(time: Duration) -> Option<&'static str> {
     Some(WAITS.iter().find(|(_, wait)| *wait >= time).map_or(longest, |(name, _)| name))
 }
 
-/// Declares all of it; what is there already is left alone.
+/// Declares the topology; existing parts are unchanged.
 pub(super) async fn declare(channel: &Channel, exchanges: &[String], queues: &[Queue]) -> lapin::Result<()> {
     for name in exchanges {
         exchange(channel, name, ExchangeKind::Topic).await?;
     }
     exchange(channel, DEAD_LETTERS, ExchangeKind::Direct).await?;
     for declared in queues {
-        let dead = dead(declared.name);
-        queue(channel, &dead, &[("x-delivery-limit", AMQPValue::LongInt(LOOKS))]).await?;
+        let dead = dead_letter_queue(declared.name);
+        queue(channel, &dead, &[("x-delivery-limit", AMQPValue::LongInt(DEAD_LETTER_DELIVERY_LIMIT))]).await?;
         bind(channel, &dead, DEAD_LETTERS, declared.name).await?;
         let arguments = [
             ("x-delivery-limit", AMQPValue::LongInt(DELIVERY_LIMIT)),
@@ -60,7 +60,7 @@ pub(super) async fn declare(channel: &Channel, exchanges: &[String], queues: &[Q
     }
     for (name, time) in WAITS {
         exchange(channel, name, ExchangeKind::Fanout).await?;
-        // What has waited goes by the default exchange to the queue that the routing key names: the one that it came from.
+        // An expired message is routed by the default exchange to the queue of its routing key, its original queue.
         let arguments = [
             ("x-message-ttl", AMQPValue::LongLongInt(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))),
             ("x-dead-letter-exchange", text("")),
@@ -102,10 +102,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_waits_at_least_as_long_as_it_should() {
-        assert_eq!(wait(Duration::ZERO), None);
-        assert_eq!(wait(Duration::from_millis(100)), Some("retry.100ms"));
-        assert_eq!(wait(Duration::from_millis(101)), Some("retry.1s"));
-        assert_eq!(wait(Duration::from_secs(600)), Some("retry.30s"));
+    fn message_waits_at_least_its_delay() {
+        assert_eq!(wait_exchange(Duration::ZERO), None);
+        assert_eq!(wait_exchange(Duration::from_millis(100)), Some("retry.100ms"));
+        assert_eq!(wait_exchange(Duration::from_millis(101)), Some("retry.1s"));
+        assert_eq!(wait_exchange(Duration::from_secs(600)), Some("retry.30s"));
     }
 }

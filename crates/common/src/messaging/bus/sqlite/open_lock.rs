@@ -1,4 +1,4 @@
-//! One process at a time opens the file.
+//! Lock under which one process at a time opens the file.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -7,25 +7,25 @@ use std::time::{Duration, Instant};
 
 use crate::database::private_files as private;
 
-/// How long others may take to open it.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How often it is tried meanwhile.
-const TRY: Duration = Duration::from_millis(5);
+/// Maximum time to wait for other processes.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Interval of attempts.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Waits until no other process opens this bus; none does while the answer lives.
+/// Waits until no other process opens this bus; the returned file holds the lock.
 ///
-/// SQLite's own locks do not do: a new file's change to WAL fails at once if another makes it at the same time, and the
-/// owner files are no part of the database.
-pub(super) async fn alone(bus: &Path) -> io::Result<File> {
+/// SQLite's own locks do not suffice: switching a new file to WAL fails immediately if another process does so at the
+/// same time, and the owner files are not part of the database.
+pub(super) async fn acquire(bus: &Path) -> io::Result<File> {
     private::database(bus)?;
     let lock = private::open_file(&bus.with_extension("opening"))?;
     let begun = Instant::now();
     loop {
         match lock.try_lock() {
             Ok(()) => return Ok(lock),
-            Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => tokio::time::sleep(TRY).await,
+            Err(TryLockError::WouldBlock) if begun.elapsed() < TIMEOUT => tokio::time::sleep(POLL_INTERVAL).await,
             Err(TryLockError::WouldBlock) => {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "another process does not finish opening the bus"));
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "another process is still opening the bus"));
             }
             Err(TryLockError::Error(error)) => return Err(error),
         }

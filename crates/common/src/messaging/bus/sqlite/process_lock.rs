@@ -1,4 +1,4 @@
-//! Who holds a claim: a process, known by a file that it keeps locked for as long as it lives.
+//! Owner of claims: a process, represented by a file that it locks for its lifetime.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use contracts::EventId;
 
-/// This opening of the bus.
-pub(super) struct Owner {
+/// Owner file of this opening of the bus.
+pub(super) struct ProcessLock {
     name: String,
-    /// What the owner files' names begin with.
+    /// Prefix of the owner files' names.
     prefix: PathBuf,
     file: PathBuf,
-    /// The system frees it when the process ends, however it does.
+    /// Lock that the system releases when the process ends.
     _lock: File,
 }
 
-impl Owner {
-    /// Made by one process at a time, which also looks at the others' files then: nobody sees one that is not locked yet.
+impl ProcessLock {
+    /// Creates the owner file. Callers hold the open lock, so no process sees an owner file that is not locked yet.
     pub(super) fn new(bus: &Path, now: DateTime<Utc>) -> std::io::Result<Self> {
         let prefix = bus.with_extension("owner-");
         let name = EventId::generate(now).to_string();
@@ -32,25 +32,25 @@ impl Owner {
         &self.name
     }
 
-    /// Whether the process that holds this claim is gone.
-    pub(super) fn is_dead(&self, owner: &str) -> bool {
-        owner != self.name && is_free(&path(&self.prefix, owner))
+    /// Returns whether the process that owns a claim has ended.
+    pub(super) fn has_exited(&self, owner: &str) -> bool {
+        owner != self.name && is_unlocked(&path(&self.prefix, owner))
     }
 
-    /// Removes the files of processes that are gone.
-    pub(super) fn sweep(&self) {
+    /// Removes the owner files of ended processes.
+    pub(super) fn remove_stale(&self) {
         let prefix = self.prefix.file_name().unwrap_or_default().as_encoded_bytes();
         let Some(Ok(entries)) = self.prefix.parent().map(fs::read_dir) else { return };
         for entry in entries.flatten() {
             let ours = entry.path() == self.file;
-            if !ours && entry.file_name().as_encoded_bytes().starts_with(prefix) && is_free(&entry.path()) {
+            if !ours && entry.file_name().as_encoded_bytes().starts_with(prefix) && is_unlocked(&entry.path()) {
                 let _ = fs::remove_file(entry.path());
             }
         }
     }
 }
 
-impl Drop for Owner {
+impl Drop for ProcessLock {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.file);
     }
@@ -62,8 +62,8 @@ fn path(prefix: &Path, name: &str) -> PathBuf {
     path.into()
 }
 
-/// Whether nobody holds this file.
-fn is_free(path: &Path) -> bool {
+/// Returns whether no process holds this file.
+fn is_unlocked(path: &Path) -> bool {
     match File::open(path) {
         Ok(file) => file.try_lock().is_ok(),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,

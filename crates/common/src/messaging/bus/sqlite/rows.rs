@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use crate::database::from_millis as from_ms;
+use crate::database::from_millis;
 use crate::database::store::parse_col;
 use crate::messaging::bus::message::{BusError, Message};
 
@@ -22,5 +22,5 @@ pub(super) fn message(row: &SqliteRow) -> Result<Message, BusError> {
 }
 
 pub(super) fn time(row: &SqliteRow, column: &str) -> Result<DateTime<Utc>, BusError> {
-    Ok(from_ms(row.try_get(column)?)?)
+    Ok(from_millis(row.try_get(column)?)?)
 }

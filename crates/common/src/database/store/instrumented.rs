@@ -1,4 +1,4 @@
-//! What is seen of a store: how long each method of its ports takes, and a span within the trace that asked for it.
+//! Instrumentation of stores: the duration of each method of a repository, and a span in the trace of its caller.
 
 use std::future::Future;
 use std::time::Instant;
@@ -9,22 +9,23 @@ use tracing::{Instrument as _, Span, field};
 use super::StoreError;
 use crate::telemetry::metrics::Metrics;
 
-/// Measures the calls of a service's store. Clones share what is counted.
+/// Metrics of the calls to a service's repositories. Clones share them.
 #[derive(Clone)]
-pub struct Operations {
+pub struct StoreMetrics {
     service: &'static str,
     system: &'static str,
     durations: HistogramVec,
     disk_full: IntCounter,
 }
 
-impl Operations {
-    /// The calls of `service` to a store of this kind, by its name in OpenTelemetry's conventions (`db.system.name`).
+impl StoreMetrics {
+    /// Creates the metrics of calls of `service` to a kind of store, by its name in OpenTelemetry's conventions
+    /// (`db.system.name`).
     #[must_use]
     pub fn new(service: &'static str, system: &'static str, metrics: &Metrics) -> Self {
-        let help = "Calls of the store that failed since its disk is full.";
+        let help = "Calls to the store that failed because its disk is full.";
         let disk_full = metrics.counter_vec("db_client_disk_full_total", help, &[]).with_label_values::<&str>(&[]);
-        let help = "Time that calls of the store took, by port and method.";
+        let help = "Duration of calls to the store, by repository and method.";
         Self {
             disk_full,
             service,
@@ -33,18 +34,18 @@ impl Operations {
         }
     }
 
-    /// Shows these operations from the start.
-    pub fn expect(&self, operations: &[&str]) {
+    /// Registers operations, so that they are shown before their first call.
+    pub fn preregister(&self, operations: &[&str]) {
         for operation in operations {
             let _ = self.durations.with_label_values(&[*operation]);
         }
     }
 
-    /// Measures a call. It is a span of the trace that it belongs to; what asks the store by itself, at intervals,
-    /// makes no trace of its own.
+    /// Measures a call. The call is a span of its caller's trace; calls outside of a trace, such as those of periodic
+    /// workers, create none.
     ///
     /// # Errors
-    /// Those of the call.
+    /// Errors of the call.
     pub async fn run<T>(
         &self,
         operation: &'static str,
@@ -80,16 +81,16 @@ impl Operations {
     }
 }
 
-/// Declares a store port (where `StoreError` is in scope), and an adapter `$observed` over any other that measures each
-/// of its methods as `<prefix>.<method>`.
+/// Declares a repository's trait (where `StoreError` is in scope) and a decorator `$instrumented` that measures each of its
+/// methods as `<prefix>.<method>`.
 #[macro_export]
-macro_rules! store_port {
+macro_rules! repository_trait {
     (
         $(#[$about:meta])*
-        pub trait $port:ident, observed as $prefix:literal by $observed:ident {
+        pub trait $port:ident, instrumented as $prefix:literal by $instrumented:ident {
             $(
                 $(#[$method_about:meta])*
-                async fn $method:ident(&self $(, $argument:ident: $type:ty)* $(,)?) -> Result<$answer:ty, StoreError>;
+                async fn $method:ident(&self $(, $argument:ident: $type:ty)* $(,)?) -> Result<$output:ty, StoreError>;
             )*
         }
     ) => {
@@ -98,34 +99,34 @@ macro_rules! store_port {
         pub trait $port: Send + Sync + 'static {
             $(
                 $(#[$method_about])*
-                async fn $method(&self $(, $argument: $type)*) -> Result<$answer, StoreError>;
+                async fn $method(&self $(, $argument: $type)*) -> Result<$output, StoreError>;
             )*
         }
 
-        /// Measures another adapter of the port.
-        pub struct $observed {
+        /// Instrumented repository.
+        pub struct $instrumented {
             inner: std::sync::Arc<dyn $port>,
-            operations: $crate::database::store::Operations,
+            metrics: $crate::database::store::StoreMetrics,
         }
 
-        impl $observed {
-            /// The same store, measured.
+        impl $instrumented {
+            /// Returns the instrumented repository.
             #[must_use]
-            pub fn over(
+            pub fn new(
                 inner: std::sync::Arc<dyn $port>,
-                operations: $crate::database::store::Operations,
+                metrics: $crate::database::store::StoreMetrics,
             ) -> std::sync::Arc<dyn $port> {
-                operations.expect(&[$(concat!($prefix, ".", stringify!($method))),*]);
-                std::sync::Arc::new(Self { inner, operations })
+                metrics.preregister(&[$(concat!($prefix, ".", stringify!($method))),*]);
+                std::sync::Arc::new(Self { inner, metrics })
             }
         }
 
         #[async_trait::async_trait]
-        impl $port for $observed {
+        impl $port for $instrumented {
             $(
-                async fn $method(&self $(, $argument: $type)*) -> Result<$answer, StoreError> {
+                async fn $method(&self $(, $argument: $type)*) -> Result<$output, StoreError> {
                     let operation = concat!($prefix, ".", stringify!($method));
-                    self.operations.run(operation, self.inner.$method($($argument),*)).await
+                    self.metrics.run(operation, self.inner.$method($($argument),*)).await
                 }
             )*
         }

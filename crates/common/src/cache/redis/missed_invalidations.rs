@@ -3,22 +3,23 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-/// The longest that anything is kept.
-pub const LONGEST: Duration = Duration::from_secs(3600);
-/// The most keys that are remembered, about 10 MB of them.
-const MOST: usize = 50_000;
+/// Maximum time to live of an entry.
+pub const MAX_TTL: Duration = Duration::from_secs(3600);
+/// Maximum number of recorded keys, about 10 MB.
+const MAX_KEYS: usize = 50_000;
 
-/// What must be deleted before Redis is read again.
+/// Keys to delete before the next read from Redis.
 #[derive(Default)]
-pub(super) struct Missed {
+pub(super) struct MissedInvalidations {
     keys: HashSet<String>,
-    /// Set once there were too many: since they are forgotten, Redis is not read until all that it had then has run out.
+    /// Set when there were too many keys. They are dropped, so Redis is not read until all its current entries have
+    /// expired.
     forgotten: Option<Instant>,
 }
 
-impl Missed {
+impl MissedInvalidations {
     pub(super) fn add(&mut self, keys: Vec<String>, now: Instant) {
-        if self.keys.len() + keys.len() > MOST {
+        if self.keys.len() + keys.len() > MAX_KEYS {
             self.keys.clear();
             self.forgotten = Some(now);
         } else if self.forgotten.is_some() {
@@ -28,14 +29,14 @@ impl Missed {
         }
     }
 
-    /// Takes what is to be deleted now; empty if nothing is left to do.
+    /// Takes the keys to delete; empty if nothing is left.
     pub(super) fn take(&mut self) -> Vec<String> {
         self.keys.drain().collect()
     }
 
-    /// Whether it must be waited until forgotten keys have run out.
+    /// Returns whether reads must wait until dropped keys have expired.
     pub(super) fn must_wait(&mut self, now: Instant) -> bool {
-        if self.forgotten.is_some_and(|at| now.duration_since(at) > LONGEST) {
+        if self.forgotten.is_some_and(|at| now.duration_since(at) > MAX_TTL) {
             self.forgotten = None;
         }
         self.forgotten.is_some()
@@ -51,17 +52,17 @@ mod tests {
     }
 
     #[test]
-    fn too_many_are_waited_for_instead_of_deleted() {
-        let (mut missed, begin, second) = (Missed::default(), Instant::now(), Duration::from_secs(1));
-        missed.add(keys(0..MOST), begin);
+    fn too_many_missed_keys_are_left_to_expire() {
+        let (mut missed, begin, second) = (MissedInvalidations::default(), Instant::now(), Duration::from_secs(1));
+        missed.add(keys(0..MAX_KEYS), begin);
         assert!(!missed.must_wait(begin));
-        missed.add(keys(MOST..MOST + 1), begin);
+        missed.add(keys(MAX_KEYS..MAX_KEYS + 1), begin);
         assert!(missed.must_wait(begin) && missed.take().is_empty());
 
-        let last = begin + LONGEST;
+        let last = begin + MAX_TTL;
         missed.add(keys(0..1), last);
-        assert!(missed.must_wait(last + LONGEST) && missed.take().is_empty(), "the last one counts");
-        let end = last + LONGEST + second;
+        assert!(missed.must_wait(last + MAX_TTL) && missed.take().is_empty(), "the last one counts");
+        let end = last + MAX_TTL + second;
         assert!(!missed.must_wait(end));
 
         missed.add(keys(0..1), end);
