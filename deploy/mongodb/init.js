@@ -1,11 +1,11 @@
-// A user for the user service, made when the volume is new. It may read and write its own database and no other.
+// User of the user service, created on a new volume, with read and write access to its own database only.
 db.getSiblingDB('users').createUser({
   user: 'users',
   pwd: process.env.USER_DB_PASSWORD,
   roles: [{ role: 'readWrite', db: 'users' }],
 });
 
-// Who looks at the server's figures, and reads no document.
+// Monitoring user, with access to server metrics and to no documents.
 db.getSiblingDB('admin').createUser({
   user: 'monitor',
   pwd: process.env.MONITOR_DB_PASSWORD,

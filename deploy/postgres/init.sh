@@ -1,6 +1,6 @@
 #!/bin/sh
-# A database and a role for each service, made when the volume is new. A role may connect to its own database and to no
-# other, not even to those that PostgreSQL brings along.
+# Creates one database and one role per service on a new volume. A role may connect to its own database only, not to the
+# databases that PostgreSQL creates by default.
 set -eu
 
 make() {
@@ -21,7 +21,7 @@ REVOKE ALL ON DATABASE postgres FROM PUBLIC;
 REVOKE ALL ON DATABASE template1 FROM PUBLIC;
 END
 
-# Who looks at the server's figures, and reads no table.
+# Monitoring role, with access to server metrics and to no tables.
 psql --no-psqlrc -v ON_ERROR_STOP=1 -v password="$MONITOR_DB_PASSWORD" --username "$POSTGRES_USER" --dbname postgres <<'END'
 CREATE ROLE monitor LOGIN PASSWORD :'password' NOSUPERUSER NOCREATEDB NOCREATEROLE IN ROLE pg_monitor;
 GRANT CONNECT ON DATABASE postgres TO monitor;

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes Elasticsearch ready for the fleet's log lines, and Kibana for whoever reads them: who may do what, the template,
-# how long lines are kept, a view of them and a search by order. It looks again every minute, so that it is all there
-# again after a volume was made anew. /tmp/ready is its health.
+# Configures Elasticsearch for the log lines of the fleet and Kibana for their readers: roles, the index template, the
+# retention, a data view and saved searches. The check repeats every minute, so that everything is reinstalled after a
+# volume was recreated. /tmp/ready is the health indicator.
 #
-# The password of Elasticsearch's superuser stands in ELASTIC_PASSWORD, those that it hands out in the other variables.
+# ELASTIC_PASSWORD contains the password of Elasticsearch's superuser, the other variables those of the users to create.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -17,7 +17,7 @@ install_elastic() {
         elastic PUT _ilm/policy/shopfleet-logs "@$here/lifecycle.json" &&
         elastic PUT _ingest/pipeline/shopfleet-logs "@$here/pipeline.json" &&
         elastic PUT _index_template/shopfleet-logs "@$here/template.json" &&
-        # The shipper may add lines and nothing else; Grafana may read them.
+        # The shipper may only add lines; Grafana may only read them.
         elastic PUT _security/role/shipper '{"cluster": ["monitor"], "indices": [{"names": ["logs-shopfleet-*"], "privileges": ["auto_configure", "create_doc"]}]}' &&
         elastic PUT _security/role/reader '{"cluster": ["monitor"], "indices": [{"names": ["logs-shopfleet-*"], "privileges": ["read", "view_index_metadata"]}]}' &&
         elastic PUT _security/user/shipper "{\"password\": \"$SHIPPER_PASSWORD\", \"roles\": [\"shipper\"]}" &&
@@ -33,13 +33,13 @@ kibana=
 while :; do
     if ! elastic GET _index_template/shopfleet-logs 2>/dev/null; then
         rm -f /tmp/ready
-        install_elastic && kibana= && echo "Elasticsearch is ready"
+        install_elastic && kibana= && echo "Elasticsearch configured"
     fi
     if elastic GET _security/user/shipper 2>/dev/null; then
         : >/tmp/ready
         if [ -z "$kibana" ] && install_kibana; then
             kibana=done
-            echo "Kibana has the view and the search"
+            echo "Kibana data view and saved searches installed"
         fi
     fi
     [ -n "$kibana" ] && pause=60 || pause=5

@@ -6,7 +6,7 @@ use chrono::Utc;
 use common::messaging::bus::{Bus, BusUrl, Message};
 use common::telemetry::clock;
 use common::telemetry::metrics::Metrics;
-use contracts::calls::OrderStatus;
+use contracts::api::OrderStatus;
 use contracts::event::{OrderCancelled, OrderUpdated};
 use contracts::{Event, OrderId};
 use hmac::{Hmac, KeyInit, Mac};

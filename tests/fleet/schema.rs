@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::outbox::Outbox;
-use common::database::postgres::Postgres;
-use common::database::sqlite::Sqlite;
+use common::database::Database;
 use common::database::store::StoreError;
 use common::messaging::bus::{Bus, SqliteBus};
 use common::runtime::StartError;
@@ -78,11 +77,11 @@ async fn raw(path: &Path) -> SqliteConnection {
 async fn on_sqlite(service: &'static str, migrations: &Migrator) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.db");
-    Sqlite::open(&path, service, migrations).await.unwrap().close().await;
+    Database::open_sqlite(&path, service, migrations).await.unwrap().close().await;
     let mut newer = raw(&path).await;
     sqlx::raw_sql(expansion!("X'00'")).execute(&mut newer).await.unwrap();
 
-    let db = Sqlite::open(&path, service, migrations).await.unwrap();
+    let db = Database::open_sqlite(&path, service, migrations).await.unwrap();
     let effects = testkit::outbox::many_effects(1);
     db.commit(db.begin().await.unwrap(), &effects).await.unwrap();
     assert_publishes(&db.outbox(), &effects).await;
@@ -91,7 +90,7 @@ async fn on_sqlite(service: &'static str, migrations: &Migrator) {
     for (component, known) in [("platform", 1), ("store", newest(migrations))] {
         let contraction = contraction(component);
         sqlx::raw_sql(sqlx::AssertSqlSafe(contraction)).execute(&mut newer).await.unwrap();
-        assert_incompatible(Sqlite::open(&path, service, migrations).await.err().unwrap(), known);
+        assert_incompatible(Database::open_sqlite(&path, service, migrations).await.err().unwrap(), known);
         sqlx::raw_sql("DELETE FROM schema_compatibility").execute(&mut newer).await.unwrap();
     }
 }
@@ -100,11 +99,11 @@ async fn on_postgres(service: &'static str, migrations: &Migrator) {
     let Some(server) = servers::postgres().await else { return };
     let address = server.database().await.unwrap();
     let url = address.parse().unwrap();
-    Postgres::open(&url, service, migrations).await.unwrap().close().await;
+    Database::open_postgres(&url, service, migrations).await.unwrap().close().await;
     let mut newer = PgConnection::connect(&address).await.unwrap();
     sqlx::raw_sql(expansion!("'\\x00'")).execute(&mut newer).await.unwrap();
 
-    let db = Postgres::open(&url, service, migrations).await.unwrap();
+    let db = Database::open_postgres(&url, service, migrations).await.unwrap();
     let effects = testkit::outbox::many_effects(1);
     db.commit(db.begin().await.unwrap(), &effects).await.unwrap();
     assert_publishes(&db.outbox(), &effects).await;
@@ -113,7 +112,7 @@ async fn on_postgres(service: &'static str, migrations: &Migrator) {
     for (component, known) in [("platform", 1), ("store", newest(migrations))] {
         let contraction = contraction(component);
         sqlx::raw_sql(sqlx::AssertSqlSafe(contraction)).execute(&mut newer).await.unwrap();
-        assert_incompatible(Postgres::open(&url, service, migrations).await.err().unwrap(), known);
+        assert_incompatible(Database::open_postgres(&url, service, migrations).await.err().unwrap(), known);
         sqlx::raw_sql("DELETE FROM schema_compatibility").execute(&mut newer).await.unwrap();
     }
 }

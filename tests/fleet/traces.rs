@@ -215,7 +215,7 @@ async fn unavailable_collector_loses_spans_only(deployment: Deployment) {
     until("the loss to be counted and logged", || async {
         let metrics = reqwest::get(format!("{}/metrics", fleet.run.services[ORDER])).await.ok()?.text().await.ok()?;
         let dropped = metrics.lines().find_map(|line| line.strip_prefix("telemetry_spans_dropped_total "))?;
-        let logged = fleet.log().await.matches("spans could not be sent").count();
+        let logged = fleet.log().await.matches("spans dropped").count();
         (dropped != "0" && logged > 0).then_some(())
     })
     .await;

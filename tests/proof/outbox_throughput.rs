@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use common::database::postgres::{Postgres, PostgresUrl};
+use common::config::urls::PostgresUrl;
+use common::database::Database;
 use common::messaging::bus::{Bus, BusUrl};
 use common::runtime::Shutdown;
 use common::runtime::worker;
@@ -27,13 +28,13 @@ async fn full_outbox_is_drained() {
         return;
     };
     let url: PostgresUrl = postgres.database().await.unwrap().parse().unwrap();
-    let db = Postgres::open(&url, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap();
+    let db = Database::open_postgres(&url, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap();
     // A type that a service consumes: each event goes into a quorum queue and is confirmed once it is on disk there.
     let fill = "INSERT INTO outbox (id, event_type, schema_version, aggregate_id, sequence, service, at, data)
          SELECT gen_random_uuid(), 'order.updated', 1, n::text, 1, 'order-service', now(),
                 '{\"order_id\":\"' || gen_random_uuid() || '\",\"status\":\"confirmed\",\"timestamp\":\"2026-01-01T00:00:00Z\"}'
          FROM generate_series(1, $1) n";
-    sqlx::query(fill).bind(events()).execute(&**db.pool()).await.unwrap();
+    common::database::query(fill).bind(events()).execute(&mut db.writer().await.unwrap()).await.unwrap();
     let bus: BusUrl = rabbitmq.vhost().await.unwrap().parse().unwrap();
     let bus = Bus::connect(&bus, &Metrics::new(), clock::system()).await.unwrap();
     until("the broker to respond", || async { bus.ping().await.ok() }).await;

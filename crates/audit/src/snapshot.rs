@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use contracts::audit::{OrderAudit, PaymentAudit, ProductAudit};
-use contracts::calls::OutboxState;
+use contracts::api::OutboxState;
 use contracts::{Money, PaymentId};
 
 use crate::{AuditSource, Watermark};

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::calls::{OrderPaymentStatus, OrderStatus, PaymentStatus};
+use crate::status::{OrderPaymentStatus, OrderStatus, PaymentStatus};
 use crate::event::Line;
 use crate::{Money, OrderId, PaymentId, ProductId, UserId};
 

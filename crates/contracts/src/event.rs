@@ -244,8 +244,8 @@ pub struct OrderCreated {
 pub struct OrderUpdated {
     /// Order.
     pub order_id: OrderId,
-    /// Current status: see [`crate::calls::OrderStatus`].
-    pub status: crate::calls::OrderStatus,
+    /// Current status: see [`crate::status::OrderStatus`].
+    pub status: crate::status::OrderStatus,
     /// Time of the change.
     pub timestamp: DateTime<Utc>,
 }
@@ -277,9 +277,9 @@ pub struct PaymentChanged {
     /// Currency (ISO 4217).
     pub currency: String,
     /// Payment method.
-    pub method: crate::calls::PaymentMethod,
+    pub method: crate::status::PaymentMethod,
     /// Current status.
-    pub status: crate::calls::PaymentStatus,
+    pub status: crate::status::PaymentStatus,
     /// Version of the payment, counted from 1, by which a reader detects delayed older events.
     pub version: i64,
     /// True if the captured money counts for the order: false for money that is refunded because it came late, came
@@ -321,7 +321,7 @@ pub struct PaymentRefunded {
     #[serde(default)]
     pub version: i64,
     /// Cause of the refund.
-    pub cause: crate::calls::RefundCause,
+    pub cause: crate::status::RefundCause,
     /// Reason as free text.
     #[serde(default)]
     pub reason: Option<String>,
@@ -406,7 +406,7 @@ mod tests {
         let now = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
         let event = Event::OrderUpdated(OrderUpdated {
             order_id: OrderId::generate(now),
-            status: crate::calls::OrderStatus::Confirmed,
+            status: crate::status::OrderStatus::Confirmed,
             timestamp: now,
         });
         let envelope = Envelope {

@@ -1,14 +1,15 @@
 //! Types that cross a service boundary: ids, money, events with their topology, the bodies of calls between services,
 //! the error body and its codes. Types and rules only, no I/O.
 
+pub mod api;
 pub mod audit;
-pub mod calls;
 pub mod error;
 pub mod event;
 pub mod ids;
 pub mod limits;
 pub mod money;
 pub mod scope;
+pub mod status;
 pub mod topology;
 
 pub use error::{ErrorCode, FieldError, Problem};

@@ -62,26 +62,26 @@ impl Money {
 
     /// Returns the amount times `quantity`; `None` on overflow.
     #[must_use]
-    pub fn times(self, quantity: i64) -> Option<Self> {
+    pub fn checked_mul(self, quantity: i64) -> Option<Self> {
         self.0.checked_mul(quantity).filter(|cents| *cents >= 0).map(Self)
     }
 
     /// Returns the sum; `None` on overflow.
     #[must_use]
-    pub fn plus(self, other: Self) -> Option<Self> {
+    pub fn checked_add(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self)
     }
 
     /// Returns the difference; `None` if it is negative.
     #[must_use]
-    pub fn minus(self, other: Self) -> Option<Self> {
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
         self.0.checked_sub(other.0).filter(|cents| *cents >= 0).map(Self)
     }
 
     /// Returns the difference, or zero if it is negative.
     #[must_use]
-    pub fn minus_or_zero(self, other: Self) -> Self {
-        self.minus(other).unwrap_or(Self::ZERO)
+    pub fn saturating_sub(self, other: Self) -> Self {
+        self.checked_sub(other).unwrap_or(Self::ZERO)
     }
 
     /// Returns the given percentage, rounded to the cent, halves away from zero.
@@ -239,10 +239,10 @@ mod tests {
 
     #[test]
     fn arithmetic_never_wraps_round_or_falls_below_zero() {
-        assert_eq!(Money::from_cents(5).minus(Money::from_cents(6)), None);
-        assert_eq!(Money::from_cents(5).minus_or_zero(Money::from_cents(6)), Money::ZERO);
-        assert_eq!(Money::from_cents(i64::MAX).plus(Money::from_cents(1)), None);
-        assert_eq!(Money::from_cents(i64::MAX).times(2), None);
+        assert_eq!(Money::from_cents(5).checked_sub(Money::from_cents(6)), None);
+        assert_eq!(Money::from_cents(5).saturating_sub(Money::from_cents(6)), Money::ZERO);
+        assert_eq!(Money::from_cents(i64::MAX).checked_add(Money::from_cents(1)), None);
+        assert_eq!(Money::from_cents(i64::MAX).checked_mul(2), None);
         assert_eq!(Money::from_cents(-5), Money::ZERO);
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use clap::Subcommand;
-use common::config::Env;
+use common::config::Environment;
 use common::telemetry;
 use tokio::net::TcpListener;
 
@@ -79,7 +79,7 @@ fn print_line(line: impl Display) {
 }
 
 /// Initializes logs and traces of a stand-alone server.
-fn init_telemetry(env: &Env, service: &'static str) -> Result<telemetry::Guard, CliError> {
+fn init_telemetry(env: &Environment, service: &'static str) -> Result<telemetry::Guard, CliError> {
     let options = telemetry::Options::from_env(env, service);
     options.and_then(|options| telemetry::init(&options)).map_err(|error| CliError::new(common::error_chain(&*error)))
 }

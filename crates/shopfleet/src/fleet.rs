@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use common::config::{ConfigError, Env};
+use common::config::{ConfigError, Environment};
 use common::runtime::StartError;
 use common::runtime::{Service, Shutdown};
 use common::telemetry::clock::{SharedClock, system};
@@ -133,9 +133,9 @@ async fn build_services(mut envs: Environments) -> Result<[Service; 4], CliError
 }
 
 async fn build<C, Fut>(
-    from_env: fn(&Env) -> Result<C, ConfigError>,
+    from_env: fn(&Environment) -> Result<C, ConfigError>,
     build: fn(C, SharedClock) -> Fut,
-    env: Env,
+    env: Environment,
     clock: &SharedClock,
 ) -> Result<Service, CliError>
 where

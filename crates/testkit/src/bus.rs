@@ -47,7 +47,7 @@ pub fn event_message(event: &Event, service: &str, at: DateTime<Utc>) -> Message
         timestamp: at,
         data: event.data().expect("data is JSON"),
     };
-    Message::carrying(&envelope, kind, None).expect("an envelope is JSON")
+    Message::from_envelope(&envelope, kind, None).expect("an envelope is JSON")
 }
 
 async fn next(subscription: &mut dyn Subscription) -> Delivery {
@@ -115,7 +115,7 @@ async fn settles_deliveries(bus: &dyn BusBackend) {
     again.retry(Duration::ZERO, "a fault").await.expect("the bus is available");
     let again = next(&mut *queue).await;
     assert_eq!((again.message.id, again.attempts), (sent.id, 1));
-    again.dead("hopeless").await.expect("the bus is available");
+    again.dead_letter("hopeless").await.expect("the bus is available");
     let dead = bus.dead_letters(None, 10).await.expect("the bus is available");
     let dead = dead.iter().find(|letter| letter.message.id == sent.id).expect("the dead letter");
     assert_eq!((dead.reason.as_str(), dead.attempts, dead.queue.as_str()), ("hopeless", 2, PAYMENT_ORDERS.name));
@@ -140,13 +140,13 @@ async fn redrives_dead_letters(bus: &dyn BusBackend, dead: &Message) {
     let mut queue = bus.subscribe(own, 1).await.expect("a queue");
     let again = next(&mut *queue).await;
     assert_eq!((&again.message, again.attempts), (dead, 0));
-    again.dead("hopeless again").await.expect("the bus is available");
+    again.dead_letter("hopeless again").await.expect("the bus is available");
     queue.close().await.expect("the bus is available");
     let letters = bus.dead_letters(Some(own), 10).await.expect("the bus is available");
     assert_eq!(letters.iter().map(|letter| letter.message.id).collect::<Vec<_>>(), [dead.id]);
     assert!(bus.dead_letters(Some(other), 10).await.expect("the bus is available").is_empty());
-    assert!(bus.drop_dead(own, dead.id).await.expect("the bus is available"));
-    assert!(!bus.drop_dead(own, dead.id).await.expect("the bus is available"));
+    assert!(bus.delete_dead_letter(own, dead.id).await.expect("the bus is available"));
+    assert!(!bus.delete_dead_letter(own, dead.id).await.expect("the bus is available"));
     assert!(bus.dead_letters(None, 10).await.expect("the bus is available").is_empty());
 }
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::effects::{Effects, Handled};
+use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::outbox::{Outbox, OutboxRow};
 use common::database::store::StoreError;
-use contracts::calls::OrderStatus;
+use contracts::api::OrderStatus;
 use contracts::event::OrderUpdated;
 use contracts::{Event, EventId, OrderId};
 
@@ -37,7 +37,7 @@ fn ids(rows: &[OutboxRow]) -> Vec<EventId> {
 /// Creates effects of `count` events, each of a different order.
 #[must_use]
 pub fn many_effects(count: u32) -> Effects {
-    (0..count).fold(Effects::none(), |effects, _| effects.with(at(0), event(OrderId::generate(at(0)))))
+    (0..count).fold(Effects::none(), |effects, _| effects.with_event(at(0), event(OrderId::generate(at(0)))))
 }
 
 /// Runs the suite on an empty store.
@@ -47,7 +47,7 @@ pub fn many_effects(count: u32) -> Effects {
 pub async fn suite(fixture: &dyn Fixture) {
     leases(fixture).await;
     sequences(fixture).await;
-    handled_once(fixture).await;
+    ignore_already_handled(fixture).await;
     relays_share(fixture).await;
 }
 
@@ -55,7 +55,7 @@ pub async fn suite(fixture: &dyn Fixture) {
 async fn leases(fixture: &dyn Fixture) {
     let (outbox, order) = (fixture.outbox(), OrderId::generate(at(0)));
     let store = outbox.store();
-    let effects = Effects::of(at(0), event(order)).with(at(1), event(order)).with(at(2), event(order));
+    let effects = Effects::event(at(0), event(order)).with_event(at(1), event(order)).with_event(at(2), event(order));
     fixture.commit(&effects).await.expect("the effects commit");
     assert_eq!(outbox.state(at(12)).await.expect("a state").pending, 3);
     assert_eq!(outbox.state(at(12)).await.expect("a state").oldest_seconds, 12);
@@ -85,23 +85,23 @@ async fn sequences(fixture: &dyn Fixture) {
     let store = fixture.outbox().store();
     let (one, other) = (OrderId::generate(at(0)), OrderId::generate(at(0)));
     for order in [one, other, one] {
-        fixture.commit(&Effects::of(at(0), event(order))).await.expect("the effects commit");
+        fixture.commit(&Effects::event(at(0), event(order))).await.expect("the effects commit");
     }
     let rows = store.claim(10, LEASE, at(3000)).await.expect("a claim");
     let counted: Vec<_> = rows.iter().map(|row| (row.envelope.aggregate_id.clone(), row.envelope.sequence)).collect();
     assert_eq!(counted, [(one.to_string(), 1), (other.to_string(), 1), (one.to_string(), 2)]);
     assert_eq!(rows[0].envelope.event().expect("readable data"), Some(event(one)));
     store.mark_published(&ids(&rows)).await.expect("a mark");
-    fixture.commit(&Effects::of(at(0), event(one))).await.expect("the effects commit");
+    fixture.commit(&Effects::event(at(0), event(one))).await.expect("the effects commit");
     let rows = store.claim(10, LEASE, at(4000)).await.expect("a claim");
     assert_eq!(rows[0].envelope.sequence, 3);
     store.mark_published(&ids(&rows)).await.expect("a mark");
 }
 
 /// Checks that a message has its effects once per consumer, and none when it is redelivered.
-async fn handled_once(fixture: &dyn Fixture) {
+async fn ignore_already_handled(fixture: &dyn Fixture) {
     let (order, message) = (OrderId::generate(at(0)), EventId::generate(at(0)));
-    let by = |consumer| Effects::of(at(0), event(order)).handling(Handled { consumer, event_id: message });
+    let by = |consumer| Effects::event(at(0), event(order)).consuming(InboxRecord { consumer, event_id: message });
     fixture.commit(&by("one")).await.expect("the first time");
     let again = fixture.commit(&by("one")).await;
     assert!(matches!(again, Err(StoreError::AlreadyHandled)), "{again:?}");

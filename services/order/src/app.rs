@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common::auth::{ServiceTokens, TokenVerifier};
 use common::client::ServiceClient;
 use common::database::Database;
-use common::database::row_count_gauge::Census;
+use common::database::row_count_gauge::RowCountWorker;
 use common::http::{self, OpenApiInfo, ops};
 use common::messaging::consumer::Consumer;
 use common::runtime::{Platform, Service, StartError};
@@ -31,7 +31,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let store_error = |source| StartError::store(&config.database, source);
     let db = Database::open(&config.database, NAME, &MIGRATIONS).await.map_err(store_error)?;
     let observed = db.observe(&platform.metrics);
-    let repository = InstrumentedOrderRepository::over(Arc::new(SqlOrderRepository::new(db.clone())), observed.clone());
+    let repository = InstrumentedOrderRepository::new(Arc::new(SqlOrderRepository::new(db.clone())), observed.clone());
     let outbox = db.outbox().measured(&observed);
     let keys = db.keys(clock.clone()).measured(&observed);
     let revocations = db.revocations(clock.clone()).measured(&observed);
@@ -45,7 +45,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let verifier = verifier.with_revocations(revocations.clone());
     tokens.observe(&platform.metrics);
     verifier.observe(&platform.metrics);
-    let refresher = verifier.refresher();
+    let refresher = verifier.refresh_worker();
     let [reader, poller] = revocations.workers(client.clone(), tokens.clone());
     let users = UserClient::new(client.clone(), tokens.clone(), platform.cache.clone());
     let products = ProductClient::new(client.clone(), tokens.clone());
@@ -76,19 +76,19 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         clock.clone(),
         platform.faults.clone(),
     ));
-    let router = http::finish(router, docs, &platform.http, health);
+    let router = http::with_platform_layers(router, docs, &platform.http, health);
 
     let relay = outbox.relay(platform.bus.clone(), clock.clone(), &platform.metrics);
     let deadline = Arc::new(PaymentDeadlineWorker::new(orders.clone(), config.payment_deadline));
-    let dead_letters = platform.bus.dead_letter_count(CONSUMED_QUEUES);
+    let dead_letters = platform.bus.dead_letter_gauge(CONSUMED_QUEUES);
     let counted_orders = orders.clone();
-    let status_counts = Census::worker(clock.clone(), move || {
+    let status_counts = RowCountWorker::worker(clock.clone(), move || {
         let orders = counted_orders.clone();
         async move { orders.refresh_status_counts().await }
     });
     let consumer = |handler| Consumer::new(platform.bus.clone(), handler, clock.clone());
     Ok(Service {
-        workers: vec![relay, deadline, tokens.renewer(), refresher, dead_letters, status_counts, reader, poller],
+        workers: vec![relay, deadline, tokens.refresh_worker(), refresher, dead_letters, status_counts, reader, poller],
         consumers: vec![
             consumer(Arc::new(PaymentEventHandler::new(ORDER_PAYMENTS, orders.clone()))),
             consumer(Arc::new(PaymentEventHandler::new(ORDER_REFUND_FAILURES, orders.clone()))),

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use chrono::TimeDelta;
 use common::config::ServiceName;
-use common::config::{BackendConfig, ConfigError, DatabaseUrl, Env, PlatformConfig, Settings};
+use common::config::{BackendConfig, ConfigError, DatabaseUrl, Environment, PlatformConfig, EnvReader};
 use secrecy::SecretString;
 use url::Url;
 
@@ -25,7 +25,7 @@ pub(crate) const CALLED_SERVICES: &[ServiceName] = &[ServiceName::User, ServiceN
 /// Configuration read from the environment.
 #[derive(Clone)]
 pub struct Config {
-    /// Settings common to all services.
+    /// EnvReader common to all services.
     pub platform: PlatformConfig,
     /// `DATABASE_URL`: database of the orders.
     pub database: DatabaseUrl,
@@ -48,13 +48,13 @@ impl Config {
     ///
     /// # Errors
     /// All problems at once: missing, invalid and renamed variables.
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let mut settings = Settings::new(env);
-        settings.became("DEBUG", "RUST_LOG");
+    pub fn from_env(env: &Environment) -> Result<Self, ConfigError> {
+        let mut settings = EnvReader::new(env);
+        settings.renamed("DEBUG", "RUST_LOG");
         let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, CALLED_SERVICES);
-        let payment_deadline = settings.or("PAYMENT_DEADLINE", PAYMENT_DEADLINE);
-        let max_unpaid_orders = settings.or("MAX_UNPAID_ORDERS", MAX_UNPAID_ORDERS);
-        let max_unpaid_pieces = settings.or("MAX_UNPAID_PIECES", MAX_UNPAID_PIECES);
+        let payment_deadline = settings.or_default("PAYMENT_DEADLINE", PAYMENT_DEADLINE);
+        let max_unpaid_orders = settings.or_default("MAX_UNPAID_ORDERS", MAX_UNPAID_ORDERS);
+        let max_unpaid_pieces = settings.or_default("MAX_UNPAID_PIECES", MAX_UNPAID_PIECES);
         let config = || {
             let BackendConfig { platform, database, currency, jwks_url, client_id, client_secret } = backend?;
             Some(Self {
@@ -93,7 +93,7 @@ mod tests {
     ];
 
     fn read(changes: &[(&'static str, &'static str)]) -> Result<Config, ConfigError> {
-        Config::from_env(&Env::from_pairs(COMPLETE.iter().chain(changes).copied()))
+        Config::from_env(&Environment::from_pairs(COMPLETE.iter().chain(changes).copied()))
     }
 
     #[test]
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn empty_environment_reports_all_missing_variables() {
-        let error = Config::from_env(&Env::from_pairs([("DB_HOST", "localhost"), ("JWT_SECRET", "x")])).err().unwrap();
+        let error = Config::from_env(&Environment::from_pairs([("DB_HOST", "localhost"), ("JWT_SECRET", "x")])).err().unwrap();
         let text = error.to_string();
         for (name, _) in COMPLETE {
             assert!(text.contains(name), "{name} is not named in\n{text}");

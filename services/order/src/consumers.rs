@@ -1,6 +1,6 @@
 //! Consumers of other services' events.
 
-use common::database::effects::Handled;
+use common::database::transaction_effects::InboxRecord;
 use common::telemetry;
 use contracts::topology::{
     ORDER_DELETED_USERS, ORDER_PAYMENTS, ORDER_PRODUCTS, ORDER_REFUND_FAILURES, ORDER_REVOCATIONS, Queue,
@@ -23,6 +23,6 @@ pub(crate) const CONSUMED_QUEUES: &[Queue] =
     &[ORDER_PRODUCTS, ORDER_PAYMENTS, ORDER_REFUND_FAILURES, ORDER_DELETED_USERS, ORDER_REVOCATIONS];
 
 /// Returns the inbox record and the timeline entry of a received event.
-fn consumed(event: &Event, inbox: Handled, envelope: &Envelope) -> ConsumedMessage {
+fn consumed(event: &Event, inbox: InboxRecord, envelope: &Envelope) -> ConsumedMessage {
     ConsumedMessage { inbox, entry: TimelineEntry::from_received(event, envelope, telemetry::trace_id()) }
 }

@@ -3,7 +3,7 @@
 use common::client::CallError;
 use common::database::store::StoreError;
 use common::http::ApiError;
-use contracts::calls::Shortage;
+use contracts::api::Shortage;
 use contracts::{ErrorCode, ProductId};
 use serde::Serialize;
 

@@ -2,7 +2,7 @@
 
 use common::telemetry::metrics::Metrics;
 use contracts::EventType;
-use contracts::calls::OrderStatus;
+use contracts::api::OrderStatus;
 use prometheus::{IntCounterVec, IntGaugeVec};
 
 use crate::domain::OrderError;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use common::database::store::StoreError;
-use contracts::calls::OrderStatus;
+use contracts::api::OrderStatus;
 use contracts::{OrderId, UserId};
 
 use crate::domain::{NewOrder, Order, OrderError, OrderNumber, TimelineEntry, UnpaidLimits, UnpaidTotals};
@@ -49,9 +49,9 @@ pub struct OrderAuditRecord {
     pub idempotency_key: Option<String>,
 }
 
-common::store_port! {
+common::repository_trait! {
     /// Storage of orders.
-    pub trait OrderRepository, observed as "orders" by InstrumentedOrderRepository {
+    pub trait OrderRepository, instrumented as "orders" by InstrumentedOrderRepository {
         /// Inserts an order unless the customer's account is deleted or the order exceeds the limits, which are checked
         /// under a lock of the customer. A rejected order leaves no trace.
         ///

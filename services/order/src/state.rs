@@ -3,7 +3,7 @@
 use axum::extract::FromRef;
 use chrono::TimeDelta;
 use common::auth::TokenVerifier;
-use common::database::idempotency::Keys;
+use common::database::idempotency::IdempotencyKeys;
 
 use crate::service::{OrderPaymentService, OrderService, PlaceOrder};
 
@@ -13,7 +13,7 @@ pub(crate) struct AppState {
     pub(crate) orders: OrderService,
     pub(crate) place_order: PlaceOrder,
     pub(crate) payments: OrderPaymentService,
-    pub(crate) idempotency_keys: Keys,
+    pub(crate) idempotency_keys: IdempotencyKeys,
     pub(crate) payment_deadline: TimeDelta,
     pub(crate) verifier: TokenVerifier,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common::auth::{ServiceTokens, TokenVerifier};
 use common::client::ServiceClient;
 use common::database::Database;
-use common::database::row_count_gauge::Census;
+use common::database::row_count_gauge::RowCountWorker;
 use common::http::{self, OpenApiInfo, ops};
 use common::messaging::consumer::Consumer;
 use common::runtime::Platform;
@@ -35,7 +35,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let db = Database::open(&config.database, NAME, &MIGRATIONS).await.map_err(store_error)?;
     let metrics = db.observe(&platform.metrics);
     let repository =
-        InstrumentedPaymentRepository::over(Arc::new(SqlPaymentRepository::new(db.clone())), metrics.clone());
+        InstrumentedPaymentRepository::new(Arc::new(SqlPaymentRepository::new(db.clone())), metrics.clone());
     let outbox = db.outbox().measured(&metrics);
     let keys = db.keys(clock.clone()).measured(&metrics);
     let revocations = db.revocations(clock.clone()).measured(&metrics);
@@ -83,9 +83,9 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         clock.clone(),
         platform.faults.clone(),
     ));
-    let router = http::finish(router, info, &platform.http, health);
+    let router = http::with_platform_layers(router, info, &platform.http, health);
 
-    let gauges = Census::worker(clock.clone(), move || {
+    let gauges = RowCountWorker::worker(clock.clone(), move || {
         let store = store.clone();
         async move { store.refresh_gauges().await }
     });
@@ -94,9 +94,9 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         workers: vec![
             outbox.relay(platform.bus.clone(), clock.clone(), &platform.metrics),
             Arc::new(Reconciler::new(payments.clone())),
-            tokens.renewer(),
-            verifier.refresher(),
-            platform.bus.dead_letter_count(CONSUMED_QUEUES),
+            tokens.refresh_worker(),
+            verifier.refresh_worker(),
+            platform.bus.dead_letter_gauge(CONSUMED_QUEUES),
             gauges,
             revocation_reader,
             revocation_poller,

@@ -1,7 +1,7 @@
 //! Configuration of the payment service.
 
 use common::config::ServiceName;
-use common::config::{BackendConfig, ConfigError, DatabaseUrl, Env, PlatformConfig, Settings};
+use common::config::{BackendConfig, ConfigError, DatabaseUrl, Environment, PlatformConfig, EnvReader};
 use secrecy::SecretString;
 use url::Url;
 
@@ -18,7 +18,7 @@ pub(crate) const UPSTREAM_SERVICES: &[ServiceName] = &[ServiceName::User, Servic
 /// Configuration read from the environment.
 #[derive(Clone)]
 pub struct Config {
-    /// Settings shared by all services.
+    /// EnvReader shared by all services.
     pub platform: PlatformConfig,
     /// `DATABASE_URL`: database of the payments.
     pub database: DatabaseUrl,
@@ -43,8 +43,8 @@ impl Config {
     ///
     /// # Errors
     /// All problems at once: missing, invalid and renamed variables.
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let mut settings = Settings::new(env);
+    pub fn from_env(env: &Environment) -> Result<Self, ConfigError> {
+        let mut settings = EnvReader::new(env);
         let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, UPSTREAM_SERVICES);
         let stripe_url = stripe_url(&mut settings);
         let stripe_key = settings.secret("STRIPE_SECRET_KEY", "sk_test_123");
@@ -77,7 +77,7 @@ impl Config {
     }
 }
 
-fn stripe_url(settings: &mut Settings<'_>) -> Option<Url> {
+fn stripe_url(settings: &mut EnvReader<'_>) -> Option<Url> {
     let url =
         settings.optional::<Url>("STRIPE_API_URL", DEFAULT_STRIPE_URL)?.or_else(|| DEFAULT_STRIPE_URL.parse().ok())?;
     let valid = matches!(url.scheme(), "http" | "https") && url.has_host();
@@ -108,7 +108,7 @@ mod tests {
     ];
 
     fn read(changes: &[(&'static str, &'static str)]) -> Result<Config, ConfigError> {
-        Config::from_env(&Env::from_pairs(COMPLETE.iter().chain(changes).copied()))
+        Config::from_env(&Environment::from_pairs(COMPLETE.iter().chain(changes).copied()))
     }
 
     #[test]
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn every_missing_or_renamed_variable_is_reported() {
-        let error = Config::from_env(&Env::from_pairs([("DB_HOST", "localhost"), ("JWT_SECRET", "x")])).err().unwrap();
+        let error = Config::from_env(&Environment::from_pairs([("DB_HOST", "localhost"), ("JWT_SECRET", "x")])).err().unwrap();
         let text = error.to_string();
         for (name, _) in COMPLETE {
             assert!(text.contains(name), "{name} is missing in\n{text}");

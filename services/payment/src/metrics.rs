@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use common::telemetry::metrics::Metrics;
-use contracts::calls::RefundCause;
+use contracts::api::RefundCause;
 use contracts::{Event, EventType};
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 

@@ -1,7 +1,7 @@
 //! Repository of payments: the port that the service uses.
 
 use chrono::{DateTime, Utc};
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
 use contracts::{OrderId, PaymentId, RefundId};
 
@@ -26,9 +26,9 @@ pub enum ReconcileTask {
     Refund(OrderId, PaymentId, RefundId),
 }
 
-common::store_port! {
+common::repository_trait! {
     /// Repository of payments and of the orders that they belong to.
-    pub trait PaymentRepository, observed as "payments" by InstrumentedPaymentRepository {
+    pub trait PaymentRepository, instrumented as "payments" by InstrumentedPaymentRepository {
         /// Inserts the order's row if it is missing, locks it, loads the aggregate, and stores what `update` made of it
         /// together with the effects. `update` is called once, and no other update of the aggregate runs meanwhile.
         ///
@@ -78,6 +78,6 @@ fn encode_list(list: &[String]) -> Option<String> {
 fn decode_list(text: Option<&str>) -> Result<Vec<String>, StoreError> {
     text.map_or_else(
         || Ok(Vec::new()),
-        |text| serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string())),
+        |text| serde_json::from_str(text).map_err(|error| StoreError::Decode(error.to_string())),
     )
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::FromRef;
 use common::auth::TokenVerifier;
-use common::database::idempotency::Keys;
+use common::database::idempotency::IdempotencyKeys;
 
 use crate::service::PaymentService;
 
@@ -10,7 +10,7 @@ use crate::service::PaymentService;
 #[derive(Clone)]
 pub(crate) struct AppState {
     pub(crate) payments: PaymentService,
-    pub(crate) keys: Keys,
+    pub(crate) keys: IdempotencyKeys,
     pub(crate) verifier: TokenVerifier,
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common::auth::{ServiceTokens, TokenVerifier};
 use common::client::ServiceClient;
 use common::database::Database;
-use common::database::row_count_gauge::Census;
+use common::database::row_count_gauge::RowCountWorker;
 use common::http::{self, OpenApiInfo, ops};
 use common::messaging::consumer::Consumer;
 use common::runtime::Platform;
@@ -55,7 +55,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let verifier = verifier.with_revocations(revocations.clone());
     tokens.observe(&platform.metrics);
     verifier.observe(&platform.metrics);
-    let refresher = verifier.refresher();
+    let refresher = verifier.refresh_worker();
     let [reader, poller] = revocations.workers(client.clone(), tokens.clone());
     let pinged = catalog.clone();
     let database = move || {
@@ -88,14 +88,14 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         clock.clone(),
         platform.faults.clone(),
     ));
-    let router = http::finish(router, docs, &platform.http, health);
+    let router = http::with_platform_layers(router, docs, &platform.http, health);
 
     let relay = outbox.relay(platform.bus.clone(), clock.clone(), &platform.metrics);
     let search_index = SearchIndexWorker::new(catalog.clone());
     let expiry = ReservationExpiryWorker::new(inventory.clone(), OrderClient::new(client, tokens.clone()));
-    let dead_letters = platform.bus.dead_letter_count(CONSUMED_QUEUES);
+    let dead_letters = platform.bus.dead_letter_gauge(CONSUMED_QUEUES);
     let counted = inventory.clone();
-    let row_counts = Census::worker(clock.clone(), move || {
+    let row_counts = RowCountWorker::worker(clock.clone(), move || {
         let inventory = counted.clone();
         async move { inventory.count_out_of_stock().await }
     });
@@ -105,7 +105,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
             relay,
             Arc::new(expiry),
             Arc::new(search_index),
-            tokens.renewer(),
+            tokens.refresh_worker(),
             refresher,
             dead_letters,
             row_counts,

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use common::config::ServiceName;
-use common::config::{BackendConfig, ConfigError, DatabaseUrl, Env, PlatformConfig, Settings};
+use common::config::{BackendConfig, ConfigError, DatabaseUrl, Environment, PlatformConfig, EnvReader};
 use secrecy::SecretString;
 use url::Url;
 
@@ -18,7 +18,7 @@ pub(crate) const CALLED_SERVICES: &[ServiceName] = &[ServiceName::User, ServiceN
 /// Configuration, read from the environment.
 #[derive(Clone)]
 pub struct Config {
-    /// Settings that all services share.
+    /// EnvReader that all services share.
     pub platform: PlatformConfig,
     /// `DATABASE_URL`: database of catalog, stock and reviews.
     pub database: DatabaseUrl,
@@ -41,11 +41,11 @@ impl Config {
     ///
     /// # Errors
     /// All problems at once: missing, invalid and renamed variables.
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let mut settings = Settings::new(env);
+    pub fn from_env(env: &Environment) -> Result<Self, ConfigError> {
+        let mut settings = EnvReader::new(env);
         let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, CALLED_SERVICES);
         let reservation_ttl = reservation_ttl(&mut settings);
-        let sample_data = settings.or("SAMPLE_DATA", false);
+        let sample_data = settings.or_default("SAMPLE_DATA", false);
         let config = || {
             let BackendConfig { platform, database, currency, jwks_url, client_id, client_secret } = backend?;
             Some(Self {
@@ -64,8 +64,8 @@ impl Config {
     }
 }
 
-fn reservation_ttl(settings: &mut Settings<'_>) -> Option<TimeDelta> {
-    let seconds = settings.or("RESERVATION_TTL", DEFAULT_RESERVATION_TTL)?;
+fn reservation_ttl(settings: &mut EnvReader<'_>) -> Option<TimeDelta> {
+    let seconds = settings.or_default("RESERVATION_TTL", DEFAULT_RESERVATION_TTL)?;
     if seconds == 0 {
         settings.problem("RESERVATION_TTL", "must be at least 1 (seconds); for example RESERVATION_TTL=900");
         return None;
@@ -89,7 +89,7 @@ mod tests {
     ];
 
     fn read(changes: &[(&'static str, &'static str)]) -> Result<Config, ConfigError> {
-        Config::from_env(&Env::from_pairs(COMPLETE.iter().chain(changes).copied()))
+        Config::from_env(&Environment::from_pairs(COMPLETE.iter().chain(changes).copied()))
     }
 
     #[test]
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn all_missing_variables_are_reported() {
-        let error = Config::from_env(&Env::from_pairs([("DB_HOST", "x"), ("DB_NAME", "x")])).err().unwrap();
+        let error = Config::from_env(&Environment::from_pairs([("DB_HOST", "x"), ("DB_NAME", "x")])).err().unwrap();
         let text = error.to_string();
         for (name, _) in COMPLETE {
             assert!(text.contains(name), "{name} is not named in\n{text}");

@@ -2,7 +2,7 @@
 
 use common::database::store::StoreError;
 use common::http::ApiError;
-use contracts::calls::Shortage;
+use contracts::api::Shortage;
 use contracts::{ErrorCode, FieldError, ProductId};
 
 use crate::domain::MAX_STOCK;

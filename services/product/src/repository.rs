@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use common::database::store::Operations;
+use common::database::store::StoreMetrics;
 
 mod effects_fn;
 mod inventory;
@@ -34,11 +34,11 @@ pub struct Repositories {
 impl Repositories {
     /// Returns the same repositories with metrics and traces of their calls.
     #[must_use]
-    pub fn instrumented(self, operations: &Operations) -> Self {
+    pub fn instrumented(self, operations: &StoreMetrics) -> Self {
         Self {
-            products: InstrumentedProductRepository::over(self.products, operations.clone()),
-            inventory: InstrumentedInventoryRepository::over(self.inventory, operations.clone()),
-            reviews: InstrumentedReviewRepository::over(self.reviews, operations.clone()),
+            products: InstrumentedProductRepository::new(self.products, operations.clone()),
+            inventory: InstrumentedInventoryRepository::new(self.inventory, operations.clone()),
+            reviews: InstrumentedReviewRepository::new(self.reviews, operations.clone()),
         }
     }
 }

@@ -63,7 +63,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         OpenApiInfo { title: "User service", description: "Accounts, sessions, and the access tokens of the fleet." };
     let (bus, faults) = (platform.bus.clone(), platform.faults.clone());
     let ops = ops::router(outbox.clone(), bus.clone(), &[], verifier, clock.clone(), faults);
-    let router = http::finish(routes::router(state).merge(ops), docs, &platform.http, health);
+    let router = http::with_platform_layers(routes::router(state).merge(ops), docs, &platform.http, health);
     let relay = outbox.relay(bus, clock, &platform.metrics);
     Ok(Service { workers: vec![relay, purge], consumers: Vec::new(), platform, router })
 }
@@ -76,13 +76,13 @@ async fn open(address: &DatabaseUrl, metrics: &Metrics) -> Result<(Arc<dyn UserR
             let operations = db.observe(metrics);
             let outbox = db.outbox().measured(&operations);
             let repository = Arc::new(SqliteUserRepository::new(db));
-            Ok((InstrumentedUserRepository::over(repository, operations), outbox))
+            Ok((InstrumentedUserRepository::new(repository, operations), outbox))
         }
         DatabaseUrl::MongoDb(url) => {
             let repository = MongoUserRepository::open(url).await?;
             let operations = repository.observe(metrics);
             let outbox = repository.outbox().measured(&operations);
-            Ok((InstrumentedUserRepository::over(Arc::new(repository), operations), outbox))
+            Ok((InstrumentedUserRepository::new(Arc::new(repository), operations), outbox))
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use common::auth::keys::{Jwk, SigningKey, jwk_of_public_pem};
-use common::config::{ConfigError, Env, PlatformConfig, Settings};
+use common::config::{ConfigError, Environment, PlatformConfig, EnvReader};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::NAME;
@@ -51,9 +51,9 @@ impl Config {
     ///
     /// # Errors
     /// All problems at once: missing, invalid and renamed variables.
-    pub fn from_env(env: &Env) -> Result<Self, ConfigError> {
-        let mut settings = Settings::new(env);
-        settings.became("JWT_SECRET", "JWT_PRIVATE_KEY");
+    pub fn from_env(env: &Environment) -> Result<Self, ConfigError> {
+        let mut settings = EnvReader::new(env);
+        settings.renamed("JWT_SECRET", "JWT_PRIVATE_KEY");
         let platform = PlatformConfig::read(&mut settings, NAME, DEFAULT_PORT);
         let example = "mongodb://users:secret@db/users or sqlite://.shopfleet/users.db";
         let database = settings.required("MONGODB_URL", example);
@@ -86,7 +86,7 @@ impl Config {
 }
 
 /// Reads the credentials of the first admin: both variables or none.
-fn read_admin(settings: &mut Settings<'_>) -> Option<Option<Admin>> {
+fn read_admin(settings: &mut EnvReader<'_>) -> Option<Option<Admin>> {
     let email = settings.optional::<String>("ADMIN_EMAIL", "admin@example.com")?;
     let password = settings.optional_secret("ADMIN_PASSWORD")?;
     match (email, password) {
@@ -140,7 +140,7 @@ mod tests {
 
     fn read(changes: &[(&'static str, &str)]) -> Result<Config, ConfigError> {
         let changes = changes.iter().map(|(name, value)| (*name, (*value).to_owned()));
-        Config::from_env(&Env::from_pairs(complete().into_iter().chain(changes)))
+        Config::from_env(&Environment::from_pairs(complete().into_iter().chain(changes)))
     }
 
     #[test]
@@ -164,11 +164,11 @@ mod tests {
 
     #[test]
     fn missing_variables_are_reported_together() {
-        let text = Config::from_env(&Env::from_pairs([("JWT_SECRET", "x")])).err().unwrap().to_string();
+        let text = Config::from_env(&Environment::from_pairs([("JWT_SECRET", "x")])).err().unwrap().to_string();
         for (name, _) in complete() {
             assert!(text.contains(name), "{name} is missing in\n{text}");
         }
-        assert!(text.contains("JWT_SECRET is no longer read: it became JWT_PRIVATE_KEY"), "{text}");
+        assert!(text.contains("JWT_SECRET is no longer read: use JWT_PRIVATE_KEY instead"), "{text}");
     }
 
     #[test]

@@ -5,9 +5,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::auth::Role;
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
-use contracts::calls::Revocation;
+use contracts::api::Revocation;
 use contracts::event::UserAccessRevoked;
 use contracts::{Event, EventId, UserId};
 
@@ -58,10 +58,10 @@ pub enum SaveOutcome {
     LastAdmin,
 }
 
-common::store_port! {
+common::repository_trait! {
     /// Store of users, shared by several instances. Each method that changes a user writes the effects with it, all or
     /// nothing. A deleted user is returned by `find` only.
-    pub trait UserRepository, observed as "users" by InstrumentedUserRepository {
+    pub trait UserRepository, instrumented as "users" by InstrumentedUserRepository {
         /// Inserts a new user.
         async fn insert(&self, user: &User, effects: &Effects) -> Result<SaveOutcome, StoreError>;
         /// Returns a user, also a deleted one until it is purged.

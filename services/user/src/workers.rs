@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use common::runtime::{Next, Worker, WorkerError};
+use common::runtime::{NextRun, Worker, WorkerError};
 
 use crate::service::{AccountService, SessionService};
 
@@ -19,11 +19,11 @@ impl Worker for PurgeWorker {
         "purge"
     }
 
-    async fn step(&self) -> Result<Next, WorkerError> {
+    async fn step(&self) -> Result<NextRun, WorkerError> {
         self.accounts.release_password_memory();
         self.sessions.remove_expired_successors().await?;
         self.accounts.purge().await?;
-        Ok(Next::Idle)
+        Ok(NextRun::OnWake)
     }
 
     fn interval(&self) -> Duration {

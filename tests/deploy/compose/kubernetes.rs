@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::config::ServiceName;
-use common::runtime::DRAIN;
+use common::runtime::DRAIN_TIMEOUT;
 use serde_json::{Map, Value};
 
 use super::build::{exposed, variables_of_images};
@@ -168,7 +168,7 @@ fn probes_use_existing_endpoints_and_differ() {
         assert!(ready.1 < live.1 && live.1 <= started.1, "{name}: {started:?}, {ready:?}, {live:?}");
         let before = container["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap();
         let granted = pod["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
-        assert!(granted > before + DRAIN.as_secs() + 2, "{name}: {granted} s to end in");
+        assert!(granted > before + DRAIN_TIMEOUT.as_secs() + 2, "{name}: {granted} s to end in");
     }
 }
 

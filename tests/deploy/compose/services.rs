@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use common::config::ServiceName;
-use common::config::{ConfigError, Env};
+use common::config::{ConfigError, Environment};
 use contracts::Scope;
 
 use super::file::{env, environment, services};
 
 /// Starts a service with an environment and returns its port, or its error.
 pub(crate) fn starts(name: ServiceName, variables: BTreeMap<String, String>) -> Result<u16, ConfigError> {
-    let env = Env::from_pairs(variables);
+    let env = Environment::from_pairs(variables);
     match name {
         ServiceName::User => user_service::config::Config::from_env(&env).map(|config| config.platform.port),
         ServiceName::Product => product_service::config::Config::from_env(&env).map(|config| config.platform.port),

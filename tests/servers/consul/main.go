@@ -1,4 +1,4 @@
-// Command consul is HashiCorp's agent, built from its published module for the tests.
+// Command consul runs the agent of HashiCorp, built from its published module for the tests.
 package main
 
 import (

@@ -10,13 +10,13 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// A port of a pod.
+// listener identifies a port of a pod.
 type listener struct {
 	name string
 	port int32
 }
 
-// The fleet's edges, and those of what watches it: who may ask which port.
+// openTo maps each port to the pods that may connect to it.
 var openTo = map[listener][]string{
 	{"user-service", 3001}:    {"kong", "product-service", "order-service", "payment-service", "prometheus", "auditor"},
 	{"product-service", 3002}: {"kong", "order-service", "prometheus", "auditor"},
@@ -48,7 +48,7 @@ var openTo = map[listener][]string{
 	{"grafana", 3000}:       {},
 }
 
-// Every pod may speak with every other one on the ports of that edge, and on no other port that it listens on or could.
+// edges checks that each pod can connect to each other pod on the allowed ports only, and on no other port.
 func (c *checked) edges() int {
 	c.denied()
 	looked := 0
@@ -58,9 +58,9 @@ func (c *checked) edges() int {
 			c.wrong("%s to %s on %d: wanted %t", from.name, to.name, port, wanted)
 		}
 	}
-	// Those that no policy was made for: beside the fleet, and in a namespace where nothing holds them back.
+	// Pods without a policy: beside the fleet, and in a namespace without restrictions.
 	strangers := []pod{{name: "a stranger", namespace: "shopfleet"}, {name: "a stranger", namespace: "elsewhere"}}
-	// Prometheus hears of RabbitMQ by the jobs that come with the exporters.
+	// Prometheus scrapes RabbitMQ by the jobs of the exporters component.
 	exporters := slices.ContainsFunc(c.pods, func(pod pod) bool { return pod.name == "redis-exporter" })
 	for _, to := range c.pods {
 		for _, port := range to.ports() {
@@ -69,7 +69,7 @@ func (c *checked) edges() int {
 				callers = nil
 			}
 			if !known {
-				c.wrong("%s listens on %d, and nothing says who may ask it", to.name, port)
+				c.wrong("%s listens on %d, which has no entry in openTo", to.name, port)
 			}
 			for _, from := range c.pods {
 				if from.name != to.name {
@@ -80,30 +80,30 @@ func (c *checked) edges() int {
 			for _, from := range strangers {
 				looked++
 				if public := to.name == "kong" && port == 8000; c.lets(to, from, port, ingress) != public {
-					c.wrong("%s of the namespace %s comes in to %s on %d: wanted %t", from.name, from.namespace, to.name, port, public)
+					c.wrong("%s of the namespace %s to %s on %d: wanted %t", from.name, from.namespace, to.name, port, public)
 				}
 			}
 		}
 	}
-	// Whoever watches may come from a namespace that is labelled for it, and from elsewhere not.
+	// Prometheus may connect from a namespace with the monitoring label.
 	c.namespaces["watching"] = map[string]string{"shopfleet.io/monitoring": "true"}
 	watcher := pod{name: "prometheus", namespace: "watching"}
 	for _, to := range c.pods {
-		// What a component brings is watched by the Prometheus beside it.
+		// Pods of a component are scraped by the Prometheus of the same namespace.
 		if !strings.HasSuffix(to.name, "-service") && to.name != "kong" {
 			continue
 		}
 		for _, port := range to.ports() {
 			looked++
 			if !c.lets(to, watcher, port, ingress) {
-				c.wrong("%s on %d: Prometheus of another namespace may not look at it", to.name, port)
+				c.wrong("%s on %d: Prometheus of another namespace is denied", to.name, port)
 			}
 		}
 	}
 	return looked
 }
 
-// Where a namespace has pods, what no policy names is denied there, both ways.
+// denied checks that each namespace with pods denies all traffic by default, in both directions.
 func (c *checked) denied() {
 	for _, pod := range c.pods {
 		found := slices.ContainsFunc(c.policies, func(policy networkingv1.NetworkPolicy) bool {
@@ -112,12 +112,12 @@ func (c *checked) denied() {
 				len(spec.PolicyTypes) == 2 && len(spec.Ingress)+len(spec.Egress) == 0
 		})
 		if !found {
-			c.wrong("%s is in the namespace %s, which denies nothing by default", pod.name, pod.namespace)
+			c.wrong("%s is in the namespace %s, which does not deny traffic by default", pod.name, pod.namespace)
 		}
 	}
 }
 
-// What a rule of a policy lets through.
+// rule contains the peers and ports that a policy allows.
 type rule struct {
 	peers []networkingv1.NetworkPolicyPeer
 	ports []networkingv1.NetworkPolicyPort
@@ -137,7 +137,7 @@ func ingress(spec networkingv1.NetworkPolicySpec) (rules []rule) {
 	return rules
 }
 
-// Whether a policy of a pod lets it speak with the other one, by its rules of this direction.
+// lets reports whether a policy of the first pod allows traffic with the other one in the direction of the given rules.
 func (c *checked) lets(own, other pod, port int32, rules func(networkingv1.NetworkPolicySpec) []rule) bool {
 	return slices.ContainsFunc(c.policies, func(policy networkingv1.NetworkPolicy) bool {
 		return covers(&policy, own) && slices.ContainsFunc(rules(policy.Spec), func(one rule) bool {
@@ -146,7 +146,7 @@ func (c *checked) lets(own, other pod, port int32, rules func(networkingv1.Netwo
 	})
 }
 
-// Whether a policy is about this pod.
+// covers reports whether a policy selects the pod.
 func covers(policy *networkingv1.NetworkPolicy, pod pod) bool {
 	return policy.Namespace == pod.namespace && selects(&policy.Spec.PodSelector, pod.template.Labels)
 }
@@ -156,8 +156,8 @@ func selects(selector *metav1.LabelSelector, of map[string]string) bool {
 	return err == nil && matches.Matches(labels.Set(of))
 }
 
-// Whether one of the peers of a policy in this namespace is this pod. No peer means everybody; a block of addresses is
-// outside of the cluster.
+// reaches reports whether the peers of a policy in the namespace include the pod. An empty list means every pod; an
+// address block is outside the cluster.
 func (c *checked) reaches(namespace string, peers []networkingv1.NetworkPolicyPeer, pod pod) bool {
 	for _, peer := range peers {
 		if peer.IPBlock != nil {
@@ -174,7 +174,7 @@ func (c *checked) reaches(namespace string, peers []networkingv1.NetworkPolicyPe
 	return len(peers) == 0
 }
 
-// The labels of a namespace, with the one that a cluster gives to each.
+// labels returns the labels of a namespace, including the one that the cluster sets.
 func (c *checked) labels(namespace string) map[string]string {
 	all := map[string]string{"kubernetes.io/metadata.name": namespace}
 	for name, value := range c.namespaces[namespace] {

@@ -1,10 +1,11 @@
-// Checks what kustomize renders, with Kubernetes' own code: each object is decoded strictly (an unknown field is a
-// mistake), each pod is held against the pod security standard of its namespace, what pods and Services name has to be
-// there, and the network policies are held against the edges that the fleet has and those that it must not have.
+// Command k8s-check validates manifests rendered by kustomize with Kubernetes' own code: each object is decoded
+// strictly (an unknown field is an error), each pod is evaluated against the pod security standard of its namespace,
+// the objects that pods and Services reference must exist, and the network policies must allow the connections of the
+// fleet and no others.
 //
 //	kustomize build k8s/overlays/dev | k8s-check dev
 //
-// The argument is what it says of itself.
+// The argument is the name in its output.
 package main
 
 import (
@@ -27,15 +28,15 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// What was rendered, and what is wrong with it.
+// checked contains the rendered objects and the errors found in them.
 type checked struct {
 	objects  int
 	pods     []pod
 	policies []networkingv1.NetworkPolicy
 	services []corev1.Service
-	// The labels of each namespace.
+	// Labels of each namespace.
 	namespaces map[string]map[string]string
-	// The keys of each ConfigMap and Secret.
+	// Keys of each ConfigMap and Secret.
 	kept     map[named][]string
 	mistakes []string
 }
@@ -44,7 +45,7 @@ type pod struct {
 	name, namespace string
 	keepsData       bool
 	template        corev1.PodTemplateSpec
-	// Volumes that are not in the template.
+	// Volumes outside the template.
 	claims []corev1.Volume
 }
 
@@ -58,7 +59,7 @@ func (p pod) ports() []int32 {
 	return ports
 }
 
-// Whether it listens where a Service's port leads to.
+// listens reports whether the pod listens on the target port of a Service.
 func (p pod) listens(port corev1.ServicePort) bool {
 	for _, container := range p.template.Spec.Containers {
 		for _, own := range container.Ports {
@@ -92,14 +93,14 @@ func main() {
 	found.habits()
 	edges := 0
 	if len(found.policies) > 0 {
-		// A single manifest leaves Secrets and policies to whoever applies it.
+		// A single manifest contains no Secrets and no policies.
 		found.references()
 		edges = found.edges()
 	}
 	for _, mistake := range found.mistakes {
-		fmt.Printf("%s: WRONG %s\n", name, mistake)
+		fmt.Printf("%s: ERROR %s\n", name, mistake)
 	}
-	fmt.Printf("%s: %d objects, %d pods, %d network policies, %d edges: %d mistakes\n",
+	fmt.Printf("%s: %d objects, %d pods, %d network policies, %d edges: %d errors\n",
 		name, found.objects, len(found.pods), len(found.policies), edges, len(found.mistakes))
 	if found.objects == 0 || len(found.mistakes) > 0 {
 		os.Exit(1)

@@ -6,15 +6,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// What `kubectl apply` writes down of an object beside it, and a cluster takes no more of.
+// largest is the maximum size of an object: `kubectl apply` stores a copy of it as an annotation.
 const largest = 256 << 10
 
-// A thing in a namespace.
+// named identifies an object in a namespace.
 type named struct {
 	kind, namespace, name string
 }
 
-// What pods name is there, in their namespace and with that key; every Service leads to a pod that listens there.
+// references checks that the objects and keys that pods reference exist in their namespace, and that every Service
+// leads to a pod that listens on its port.
 func (c *checked) references() {
 	for _, pod := range c.pods {
 		spec := pod.template.Spec
@@ -56,23 +57,23 @@ func (c *checked) there(pod pod, what named, keys []string, optional *bool) {
 	found, ok := c.kept[what]
 	if !ok {
 		if optional == nil || !*optional {
-			c.wrong("pod %s names the %s %s of %s, which is not there", pod.name, what.kind, what.name, what.namespace)
+			c.wrong("pod %s references the %s %s of %s, which does not exist", pod.name, what.kind, what.name, what.namespace)
 		}
 		return
 	}
 	for _, key := range keys {
 		if !slices.Contains(found, key) {
-			c.wrong("pod %s names %s of the %s %s, which it has not", pod.name, key, what.kind, what.name)
+			c.wrong("pod %s references the key %s of the %s %s, which does not exist", pod.name, key, what.kind, what.name)
 		}
 	}
 }
 
-// A single file of a ConfigMap that is mounted is one of its keys.
+// mounted checks that the volume of a mount exists, and that a single file of a ConfigMap is one of its keys.
 func (c *checked) mounted(pod pod, container corev1.Container, mount corev1.VolumeMount) {
 	volumes := slices.Concat(pod.template.Spec.Volumes, pod.claims)
 	index := slices.IndexFunc(volumes, func(volume corev1.Volume) bool { return volume.Name == mount.Name })
 	if index < 0 {
-		c.wrong("container %s mounts %s, which is no volume of its pod", container.Name, mount.Name)
+		c.wrong("container %s mounts %s, which is not a volume of its pod", container.Name, mount.Name)
 		return
 	}
 	if from := volumes[index].ConfigMap; from != nil && mount.SubPath != "" {

@@ -189,7 +189,7 @@ require (
 	sigs.k8s.io/yaml v1.3.0 // indirect
 )
 
-// As Prometheus' own go.mod has it: it logs through go-kit.
+// Same replacements as in Prometheus' own go.mod: it logs through go-kit.
 replace (
 	k8s.io/klog => github.com/simonpasquier/klog-gokit v0.3.0
 	k8s.io/klog/v2 => github.com/simonpasquier/klog-gokit/v3 v3.3.0

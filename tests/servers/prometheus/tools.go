@@ -1,6 +1,6 @@
 //go:build tools
 
-// Package tools names what is built here: the commands of Prometheus, at the version of docker-compose.yml.
+// Package tools pins the Prometheus commands that the tests build, at the version of docker-compose.yml.
 package tools
 
 import (

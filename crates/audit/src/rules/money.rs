@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use contracts::audit::{OrderAudit, PaymentAudit};
-use contracts::calls::{OrderPaymentStatus, OrderStatus};
+use contracts::api::{OrderPaymentStatus, OrderStatus};
 use contracts::{Money, OrderId};
 
 use super::{Report, Rule, signed};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use contracts::Money;
 use contracts::audit::PaymentAudit;
-use contracts::calls::PaymentStatus;
+use contracts::api::PaymentStatus;
 
 use super::{Report, Rule};
 use crate::AuditSnapshot;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use contracts::ProductId;
 use contracts::audit::ProductAudit;
-use contracts::calls::OrderStatus;
+use contracts::api::OrderStatus;
 
 use super::{Report, Rule};
 use crate::AuditSnapshot;

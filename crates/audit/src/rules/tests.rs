@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::DateTime;
 use contracts::audit::{OrderAudit, PaymentAudit, ProductAudit};
-use contracts::calls::{OrderPaymentStatus, OrderStatus, OutboxState, PaymentStatus};
+use contracts::api::{OrderPaymentStatus, OrderStatus, OutboxState, PaymentStatus};
 use contracts::event::Line;
 use contracts::{OrderId, PaymentId, ProductId, UserId};
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::calls::ServiceTokenAnswer;
+use contracts::api::TokenResponse;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::client::{Bearer, CallError, ServiceClient};
@@ -121,7 +121,7 @@ impl ServiceTokens {
             let source = format!("token request failed with status {}{hint}", response.status()).into();
             return Err(CallError::InvalidResponse { to: ServiceName::User, source });
         }
-        let response: ServiceTokenAnswer = response.json()?;
+        let response: TokenResponse = response.json()?;
         let life = TimeDelta::seconds(i64::try_from(response.expires_in.min(86_400)).unwrap_or(0));
         let token = Token {
             bearer: Bearer::new(response.access_token.into()),

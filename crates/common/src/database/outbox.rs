@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use contracts::calls::OutboxState;
+use contracts::api::OutboxState;
 use contracts::{Envelope, EventId};
 use tokio::sync::Notify;
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
-use contracts::calls::OutboxState;
+use contracts::api::OutboxState;
 use contracts::topology::Queue;
 use contracts::{ErrorCode, EventId};
 use serde::{Deserialize, Serialize};

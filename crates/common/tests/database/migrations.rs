@@ -56,7 +56,7 @@ async fn key_of_a_version_before_fingerprints_is_compared_by_its_hash() {
 #[tokio::test]
 async fn tables_of_the_version_before_migrations_are_taken_over() {
     let Some(server) = servers::postgres().await else { return };
-    let url = server.database().await;
+    let url = server.database().await.unwrap();
     let mut connection = PgConnection::connect(&url).await.unwrap();
     connection.execute(BEFORE_MIGRATIONS).await.unwrap();
     for _ in 0..2 {
@@ -73,7 +73,7 @@ async fn tables_of_the_version_before_migrations_are_taken_over() {
 #[tokio::test]
 async fn instances_that_start_at_once_wait_for_each_other() {
     let Some(server) = servers::postgres().await else { return };
-    let url = server.database().await;
+    let url = server.database().await.unwrap();
     let starting = (0..6).map(|_| {
         let url = url.parse().unwrap();
         tokio::spawn(async move {

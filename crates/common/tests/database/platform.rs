@@ -12,7 +12,7 @@ use common::database::transaction_effects::Effects;
 use common::database::{Database, Dialect, query};
 use common::telemetry::clock::ManualClock;
 use sqlx::{Executor as _, PgPool};
-use testkit::plans::assert_indexed;
+use testkit::query_plans::assert_indexed;
 use testkit::{idempotency, outbox, revocations, servers};
 
 use crate::support::{Fixture, SERVICE, fixtures, migrator};
@@ -138,7 +138,7 @@ async fn cancelled_begin_takes_no_other_statement_into_its_transaction() {
 #[tokio::test]
 async fn relay_finds_its_rows_by_an_index() {
     let Some(server) = servers::postgres().await else { return };
-    let url = server.database().await;
+    let url = server.database().await.unwrap();
     let db = Database::open_postgres(&url.parse().unwrap(), SERVICE, &migrator("SELECT 1")).await.unwrap();
     let pool = PgPool::connect(&url).await.unwrap();
     let filled = "INSERT INTO outbox (id, event_type, schema_version, aggregate_id, sequence, service, at, data)

@@ -14,7 +14,7 @@ use common::messaging::bus::{Bus, Message};
 use common::telemetry::clock::{Clock, SystemClock, system};
 use common::telemetry::metrics::Metrics;
 use contracts::EventId;
-use contracts::calls::OutboxState;
+use contracts::api::OutboxState;
 use contracts::topology::PRODUCT_ORDERS;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;

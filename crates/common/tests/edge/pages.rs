@@ -1,5 +1,5 @@
 use common::http::{Health, Json};
-use contracts::calls::Product;
+use contracts::api::Product;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

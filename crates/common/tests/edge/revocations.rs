@@ -15,7 +15,7 @@ use common::database::Database;
 use common::database::transaction_effects::InboxRecord;
 use common::runtime::Worker;
 use common::telemetry::clock::{Clock as _, ManualClock, SystemClock};
-use contracts::calls::{Revocation, RevocationPage};
+use contracts::api::{Revocation, RevocationPage};
 use contracts::event::UserAccessRevoked;
 use contracts::topology::ORDER_REVOCATIONS;
 use contracts::{Envelope, Event, EventId, UserId};

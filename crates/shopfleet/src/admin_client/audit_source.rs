@@ -6,7 +6,7 @@ use std::fmt::Display;
 use ::audit::{AuditSource, ProviderIntent, Watermark};
 use common::config::ServiceName;
 use contracts::audit::{OrderAudit, PaymentAudit, ProductAudit};
-use contracts::calls::OutboxState;
+use contracts::api::OutboxState;
 use contracts::{Money, OrderId, PaymentId, ProductId};
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use common::config::ServiceName;
-use common::config::{Env, Settings};
+use common::config::{Environment, EnvReader};
 
 use super::{AdminClient, Credentials, Stripe, http_client, send};
 use crate::CliError;
@@ -23,7 +23,7 @@ pub(crate) struct FleetSelector {
 impl FleetSelector {
     /// Creates a client of the selected fleet.
     pub(super) async fn client(&self) -> Result<AdminClient, CliError> {
-        let env = Env::process();
+        let env = Environment::process();
         let is_configured =
             env.get("CONSUL_URL").is_some() || ServiceName::ALL.iter().any(|name| env.get(name.env()).is_some());
         match &self.data_dir {
@@ -52,8 +52,8 @@ pub(super) fn by_name(services: &BTreeMap<String, String>) -> BTreeMap<ServiceNa
 }
 
 /// Creates a client of the fleet that the environment describes.
-async fn from_env(env: &Env) -> Result<AdminClient, CliError> {
-    let mut settings = Settings::new(env);
+async fn from_env(env: &Environment) -> Result<AdminClient, CliError> {
+    let mut settings = EnvReader::new(env);
     let client_id = settings.optional::<String>("CLIENT_ID", "auditor").flatten();
     let service_client = client_id.zip(settings.optional_secret("CLIENT_SECRET").flatten());
     let admin = if service_client.is_some() {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use common::config::Env;
+use common::config::Environment;
 use common::telemetry;
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Result<(), CliError> {
     let failed = |error: common::BoxError| CliError::new(common::error_chain(&*error));
-    let mut options = telemetry::Options::from_env(&Env::process(), "shopfleet").map_err(failed)?;
+    let mut options = telemetry::Options::from_env(&Environment::process(), "shopfleet").map_err(failed)?;
     "warn".clone_into(&mut options.filter);
     let _telemetry = telemetry::init(&options).map_err(failed)?;
     if let Some(run) = running(&args.data_dir).await {

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::client::discovery::{Consul, Discovery, Peers, ServiceName};
-use common::config::{ConfigError, Env};
+use common::client::discovery::{Consul, Discovery, StaticAddresses, ServiceName};
+use common::config::{ConfigError, Environment};
 use serde_json::Value;
 
 use super::print_line;
@@ -57,7 +57,7 @@ pub(crate) async fn run(args: Args) -> Result<(), CliError> {
         Some(run) => check_servers(&mut report, &run).await,
         None => check_ports(&mut report),
     }
-    let env = Env::process();
+    let env = Environment::process();
     check_settings(&mut report, &env);
     if let Some(agent) = env.get("CONSUL_URL") {
         check_consul(&mut report, agent).await;
@@ -158,7 +158,7 @@ async fn check_consul(report: &mut Report, agent: &str) {
         return report.problem(format_args!("Consul is unavailable: {error}; start it or fix CONSUL_URL, {example}"));
     }
     report.ok("Consul is available");
-    let services = Discovery::by_consul(consul, Peers::default());
+    let services = Discovery::by_consul(consul, StaticAddresses::default());
     for name in ServiceName::ALL {
         match services.resolve(*name).await {
             Ok(found) => report.ok(format_args!("Consul has a healthy {name} at {}", found.url)),
@@ -170,7 +170,7 @@ async fn check_consul(report: &mut Report, agent: &str) {
 }
 
 /// Checks the settings of each service that the environment configures: its store's address is set.
-fn check_settings(report: &mut Report, env: &Env) {
+fn check_settings(report: &mut Report, env: &Environment) {
     fn check<C>(report: &mut Report, service: &str, config: Result<C, ConfigError>) {
         match config {
             Ok(_) => report.ok(format_args!("the environment configures the {service}")),

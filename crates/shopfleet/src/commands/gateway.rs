@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::client::discovery::{Consul, Discovery, Found, Peers, ServiceName};
-use common::config::{Env, Settings};
+use common::client::discovery::{Consul, Discovery, ResolvedInstance, StaticAddresses, ServiceName};
+use common::config::{Environment, EnvReader};
 use common::runtime::Shutdown;
 use gateway::{Discover, GatewayConfig, InFlightRequest, Instance, MAX_CONNECTIONS_PER_ADDRESS};
 use ipnet::IpNet;
@@ -45,15 +45,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), CliError> {
-    let env = Env::process();
+    let env = Environment::process();
     let _telemetry = init_telemetry(&env, "gateway")?;
     let path = args.config.display();
     let text = std::fs::read_to_string(&args.config)
         .map_err(|error| CliError::new(format!("cannot read {path}: {error}; name the file by --config")))?;
     let config =
         GatewayConfig::parse(&text).map_err(|errors| CliError::new(format!("{path} is invalid:\n{errors}")))?;
-    let mut settings = Settings::new(&env);
-    let addresses = Peers::read(&mut settings);
+    let mut settings = EnvReader::new(&env);
+    let addresses = StaticAddresses::read(&mut settings);
     let addresses = settings.finish(addresses).map_err(|error| CliError::new(error.to_string()))?;
     let discover = match env.get("CONSUL_URL") {
         Some(agent) => Some(ConsulDiscovery::start(agent).await?),
@@ -100,7 +100,7 @@ impl ConsulDiscovery {
         for name in ServiceName::ALL {
             drop(consul.pick(*name));
         }
-        let services = Discovery::by_consul(consul.clone(), Peers::default());
+        let services = Discovery::by_consul(consul.clone(), StaticAddresses::default());
         let listed = async {
             for name in ServiceName::ALL {
                 drop(services.resolve(*name).await);
@@ -127,10 +127,10 @@ impl Discover for ConsulDiscovery {
 }
 
 /// Request to a discovered instance, whose outcome feeds its health.
-struct InFlight(Found);
+struct InFlight(ResolvedInstance);
 
 impl InFlightRequest for InFlight {
     fn completed(&self, healthy: bool) {
-        if healthy { self.0.answered() } else { self.0.failed() }
+        if healthy { self.0.succeeded() } else { self.0.failed() }
     }
 }

@@ -9,6 +9,6 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), CliError> {
-    let probed = common::runtime::probe::ask(&args.url).await;
+    let probed = common::runtime::probe::check(&args.url).await;
     probed.map_err(|error| CliError::context(format_args!("{} is unhealthy", args.url), &*error))
 }

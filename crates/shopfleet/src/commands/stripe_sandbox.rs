@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use common::config::{Env, Settings};
+use common::config::{Environment, EnvReader};
 use common::database::private_files as private;
 use common::runtime::Shutdown;
 
@@ -33,9 +33,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), CliError> {
-    let env = Env::process();
+    let env = Environment::process();
     let _telemetry = init_telemetry(&env, "stripe-sandbox")?;
-    let mut settings = Settings::new(&env);
+    let mut settings = EnvReader::new(&env);
     let secret_key = settings.secret("STRIPE_SECRET_KEY", "sk_test_123");
     let webhook_secret = settings.secret("STRIPE_WEBHOOK_SECRET", "whsec_123");
     let (secret_key, webhook_secret) =

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use common::config::Env;
+use common::config::Environment;
 use common::runtime::Shutdown;
 use common::telemetry::{self, DEFAULT_FILTER};
 
@@ -72,7 +72,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Result<(), CliError> {
     let started_at = Instant::now();
-    let env = Env::process();
+    let env = Environment::process();
     let _telemetry = init_telemetry(&env, args.otlp.clone())?;
     let shutdown = Shutdown::on_signals();
     let options = options(&args, &env);
@@ -94,7 +94,7 @@ pub(crate) async fn run(args: Args) -> Result<(), CliError> {
 }
 
 /// Initializes telemetry with one access log line per request, the gateway's: all parts share one log here.
-fn init_telemetry(env: &Env, otlp: Option<String>) -> Result<telemetry::Guard, CliError> {
+fn init_telemetry(env: &Environment, otlp: Option<String>) -> Result<telemetry::Guard, CliError> {
     let failed = |error: common::BoxError| CliError::new(common::error_chain(&*error));
     let mut options = telemetry::Options::from_env(env, "shopfleet").map_err(failed)?;
     if env.get("RUST_LOG").is_none() {
@@ -106,7 +106,7 @@ fn init_telemetry(env: &Env, otlp: Option<String>) -> Result<telemetry::Guard, C
     telemetry::init(&options).map_err(failed)
 }
 
-fn options(args: &Args, env: &Env) -> Options {
+fn options(args: &Args, env: &Environment) -> Options {
     let forwarded =
         FORWARDED_SETTINGS.iter().filter_map(|name| env.get(name).map(|value| ((*name).to_owned(), value.to_owned())));
     let faults = args.faults.then(|| ("FAULTS".to_owned(), "on".to_owned()));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use common::config::Env;
+use common::config::Environment;
 use common::config::ServiceName;
 use contracts::Scope;
 
@@ -11,7 +11,7 @@ use super::credentials::{Client, Credentials};
 use super::data_dir::RunFile;
 
 /// Environments by service.
-pub(super) type Environments = BTreeMap<&'static str, Env>;
+pub(super) type Environments = BTreeMap<&'static str, Environment>;
 
 /// Inputs of the environments.
 pub(super) struct Inputs<'a> {
@@ -36,7 +36,7 @@ pub(super) fn environments(inputs: &Inputs<'_>) -> Environments {
     let shared = shared(inputs);
     let env = |own: &[(&str, String)]| {
         let own = own.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-        Env::from_pairs(shared.iter().cloned().chain(own))
+        Environment::from_pairs(shared.iter().cloned().chain(own))
     };
     // The secrets are used inside this process alone, so each start generates new ones.
     let names = [ServiceName::Product, ServiceName::Order, ServiceName::Payment];

@@ -8,13 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::DateTime;
-use common::database::effects::Handled;
+use common::database::transaction_effects::InboxRecord;
 use common::messaging::bus::{Bus, BusBackend, BusUrl, Message, SqliteBus};
-use common::messaging::consumer::{Consumer, HandleError, Handler, MAX_ATTEMPTS};
+use common::messaging::consumer::{Consumer, HandleError, EventHandler, MAX_ATTEMPTS};
 use common::runtime::Shutdown;
 use common::telemetry::clock::{self, ManualClock};
 use common::telemetry::metrics::Metrics;
-use contracts::calls::OrderStatus;
+use contracts::api::OrderStatus;
 use contracts::event::OrderUpdated;
 use contracts::topology::{EXCHANGES, PRODUCT_ORDERS, QUEUES, Queue};
 use contracts::{Envelope, Event, EventId, EventType, OrderId};
@@ -96,16 +96,16 @@ struct Recording {
 }
 
 #[async_trait]
-impl Handler for Recording {
+impl EventHandler for Recording {
     fn queue(&self) -> Queue {
         PRODUCT_ORDERS
     }
 
-    async fn handle(&self, event: Event, handled: Handled, envelope: &Envelope) -> Result<(), HandleError> {
+    async fn handle(&self, event: Event, handled: InboxRecord, envelope: &Envelope) -> Result<(), HandleError> {
         let Event::OrderUpdated(updated) = event else { return Ok(()) };
         assert_eq!((handled.event_id, handled.consumer), (envelope.id, PRODUCT_ORDERS.name));
         if *self.poison.lock().unwrap() == Some(updated.order_id) {
-            return Err(HandleError::Fault("poison".into()));
+            return Err(HandleError::Rejected("poison".into()));
         }
         if self.unavailable.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
             return Err(HandleError::Unavailable("unavailable".into()));

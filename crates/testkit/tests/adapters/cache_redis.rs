@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use common::BoxError;
-use common::cache::{Cache, CacheBackend, Entry, FillToken, PATIENCE, RedisCache, Ttl};
+use common::cache::{Cache, CacheBackend, Entry, FillToken, TIMEOUT, RedisCache, Ttl};
 use common::telemetry::metrics::Metrics;
 use testkit::{eventually, servers};
 use tokio::time::Instant;
@@ -21,7 +21,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const TTL: Ttl = Ttl { found: HOUR, missing: HOUR };
 
 fn adapter(url: &str, patience: Duration) -> Arc<RedisCache> {
-    Arc::new(RedisCache::with_patience(&url.parse().unwrap(), patience))
+    Arc::new(RedisCache::with_timeout(&url.parse().unwrap(), patience))
 }
 
 async fn reached(adapter: &RedisCache) {
@@ -163,7 +163,7 @@ async fn entry_invalidated_while_redis_was_frozen_is_not_read() {
 #[tokio::test]
 async fn frozen_redis_costs_50_ms_once() {
     let Some(server) = servers::available(servers::Redis::start().await) else { return };
-    let adapter = adapter(&server.url(), PATIENCE);
+    let adapter = adapter(&server.url(), TIMEOUT);
     reached(&adapter).await;
     let cache = Cache::new(adapter, "any", &Metrics::new());
     server.process.freeze().await.unwrap();
@@ -185,22 +185,22 @@ struct Slow;
 #[async_trait]
 impl CacheBackend for Slow {
     async fn get(&self, _key: &str) -> Result<Option<Entry>, BoxError> {
-        tokio::time::sleep(PATIENCE).await;
+        tokio::time::sleep(TIMEOUT).await;
         Ok(None)
     }
 
     async fn begin_fill(&self, _key: &str) -> Result<FillToken, BoxError> {
-        tokio::time::sleep(PATIENCE).await;
+        tokio::time::sleep(TIMEOUT).await;
         Ok(FillToken(1))
     }
 
     async fn fill(&self, _key: &str, _token: FillToken, _entry: Entry, _ttl: Duration) -> Result<bool, BoxError> {
-        tokio::time::sleep(PATIENCE).await;
+        tokio::time::sleep(TIMEOUT).await;
         Ok(true)
     }
 
     async fn invalidate(&self, _keys: &[String]) -> Result<(), BoxError> {
-        tokio::time::sleep(PATIENCE).await;
+        tokio::time::sleep(TIMEOUT).await;
         Ok(())
     }
 

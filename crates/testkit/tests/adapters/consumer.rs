@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
-use common::database::effects::Handled;
+use common::database::transaction_effects::InboxRecord;
 use common::messaging::bus::{Bus, Message, SqliteBus};
-use common::messaging::consumer::{Consumer, HandleError, Handler, MAX_ATTEMPTS};
+use common::messaging::consumer::{Consumer, HandleError, EventHandler, MAX_ATTEMPTS};
 use common::runtime::Shutdown;
 use common::telemetry::clock::ManualClock;
 use common::telemetry::metrics::Metrics;
@@ -28,12 +28,12 @@ struct Panicking {
 }
 
 #[async_trait]
-impl Handler for Panicking {
+impl EventHandler for Panicking {
     fn queue(&self) -> Queue {
         PAYMENT_ORDERS
     }
 
-    async fn handle(&self, _event: Event, handled: Handled, _envelope: &Envelope) -> Result<(), HandleError> {
+    async fn handle(&self, _event: Event, handled: InboxRecord, _envelope: &Envelope) -> Result<(), HandleError> {
         let bad = *self.bad.lock().unwrap() == Some(handled.event_id);
         if bad {
             self.attempts.fetch_add(1, Ordering::SeqCst);
@@ -107,7 +107,7 @@ async fn event_of_unknown_type_becomes_a_dead_letter() {
             bus.dead_letters(Some(PAYMENT_ORDERS.name), 10).await.unwrap().pop()
         });
         assert_eq!(again.await.message, unknown);
-        assert!(bus.drop_dead(PAYMENT_ORDERS.name, unknown.id).await.unwrap());
+        assert!(bus.delete_dead_letter(PAYMENT_ORDERS.name, unknown.id).await.unwrap());
     }
     assert_eq!(handler.good.load(Ordering::SeqCst), 0);
     shutdown.trigger();

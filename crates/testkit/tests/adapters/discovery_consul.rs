@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use common::client::discovery::{Consul, Discovery, Peers, Registration, ServiceName};
+use common::client::discovery::{Consul, Discovery, StaticAddresses, Registration, ServiceName};
 use common::runtime::Shutdown;
 use serde_json::{Value, json};
 use testkit::{eventually, servers};
@@ -32,7 +32,7 @@ struct Registered {
 fn register(consul: &Consul, name: ServiceName, address: SocketAddr) -> Registered {
     let registration = Registration::new(consul.clone(), name.as_str(), "127.0.0.1".to_owned(), "1.2.3".to_owned());
     let shutdown = Shutdown::new();
-    let task = tokio::spawn(registration.keep(address, shutdown.clone()));
+    let task = tokio::spawn(registration.run(address, shutdown.clone()));
     Registered { shutdown, task }
 }
 
@@ -48,7 +48,7 @@ fn consul(server: &servers::Consul) -> Consul {
 }
 
 fn discovery(consul: &Consul) -> Discovery {
-    Discovery::by_consul(consul.clone(), Peers::default())
+    Discovery::by_consul(consul.clone(), StaticAddresses::default())
 }
 
 /// Returns the ports resolved in many attempts.
@@ -84,7 +84,7 @@ async fn instances_are_found_until_they_deregister() {
 #[tokio::test(flavor = "multi_thread")]
 async fn fixed_addresses_override_consul() {
     let Some(server) = servers::available(servers::Consul::start().await) else { return };
-    let fixed: Peers = [(ServiceName::Order, "http://127.0.0.1:1".parse().unwrap())].into_iter().collect();
+    let fixed: StaticAddresses = [(ServiceName::Order, "http://127.0.0.1:1".parse().unwrap())].into_iter().collect();
     let discovery = Discovery::by_consul(consul(&server), fixed.clone());
     assert_eq!(discovery.resolve(ServiceName::Order).await.unwrap().url.port(), Some(1));
     testkit::discovery::suite(&discovery, &fixed).await;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use common::client::discovery::{Consul, Discovery, Peers, Registration, ServiceName};
+use common::client::discovery::{Consul, Discovery, StaticAddresses, Registration, ServiceName};
 use common::client::{CallError, ServiceClient};
-use common::config::{Env, PlatformConfig, Settings};
-use common::http::{OpenApiInfo, finish};
+use common::config::{Environment, PlatformConfig, EnvReader};
+use common::http::{OpenApiInfo, with_platform_layers};
 use common::runtime::Platform;
 use common::runtime::{Service, Shutdown};
 use common::telemetry::clock::system;
@@ -28,13 +28,13 @@ const DEADLINE: Duration = Duration::from_secs(60);
 async fn start(directory: &tempfile::TempDir, server: &servers::Consul, name: &'static str) -> RunningService {
     let bus = format!("sqlite://{}", directory.path().join("bus.db").display());
     let consul = server.url();
-    let env = Env::from_pairs([
+    let env = Environment::from_pairs([
         ("REDIS_URL", "memory:"),
         ("RABBITMQ_URL", &bus),
         ("CONSUL_URL", &consul),
         ("ADVERTISE_HOST", "127.0.0.1"),
     ]);
-    let mut settings = Settings::new(&env);
+    let mut settings = EnvReader::new(&env);
     let config = PlatformConfig::read(&mut settings, "order-service", 0);
     let platform = Platform::start(&settings.finish(config).unwrap(), system()).await.unwrap();
     let info = OpenApiInfo { title: "Test service", description: "Serves tests." };
@@ -42,13 +42,13 @@ async fn start(directory: &tempfile::TempDir, server: &servers::Consul, name: &'
     let routes = Router::new()
         .route("/who", get(async move || name).post(async move || name))
         .route("/unavailable", post(async || StatusCode::SERVICE_UNAVAILABLE));
-    let router = finish(OpenApiRouter::from(routes), info, &platform.http, health);
+    let router = with_platform_layers(OpenApiRouter::from(routes), info, &platform.http, health);
     spawn_service(Service { platform, router, workers: Vec::new(), consumers: Vec::new() }).await
 }
 
 /// Caller with connections of its own.
 fn caller(server: &servers::Consul) -> (ServiceClient, Discovery) {
-    let discovery = Discovery::by_consul(Consul::new(server.url().parse().unwrap()).unwrap(), Peers::default());
+    let discovery = Discovery::by_consul(Consul::new(server.url().parse().unwrap()).unwrap(), StaticAddresses::default());
     (ServiceClient::new("test", discovery.clone(), system(), &Metrics::new()), discovery)
 }
 
@@ -128,10 +128,10 @@ async fn hanging_instance_does_not_open_the_circuit_of_others() {
     let consul = Consul::new(server.url().parse().unwrap()).unwrap();
     let registration = Registration::new(consul, "order-service", "127.0.0.1".to_owned(), "1".to_owned());
     let address = hanging.local_addr().unwrap();
-    tokio::spawn(registration.keep(address, Shutdown::new()));
+    tokio::spawn(registration.run(address, Shutdown::new()));
     let (client, discovery) = caller(&server);
     eventually("both are known", DEADLINE, || async {
-        discovery.resolve(ServiceName::Order).await.ok()?.has_others().then_some(())
+        discovery.resolve(ServiceName::Order).await.ok()?.has_alternatives().then_some(())
     })
     .await;
     // The healthy instance is so busy that calls go to the hanging one, more than open the circuit of a service.
@@ -168,7 +168,7 @@ async fn unavailable_instance_is_ejected() {
     eventually("one is left out", DEADLINE, || async {
         client.post(ServiceName::Order, "/unavailable").send().await.unwrap_err();
         let found = discovery.resolve(ServiceName::Order).await.unwrap();
-        (found.has_others() && !found.has_fit_others()).then_some(())
+        (found.has_alternatives() && !found.has_healthy_alternatives()).then_some(())
     })
     .await;
     until_answered_by(&client, &["one", "other"]).await;

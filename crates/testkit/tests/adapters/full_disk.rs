@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use common::database::effects::Effects;
-use common::database::idempotency::{Begun, FINGERPRINT_SCHEME, KeyedRequest};
-use common::database::sqlite::Sqlite;
+use common::database::transaction_effects::Effects;
+use common::database::idempotency::{Acquire, FINGERPRINT_SCHEME, IdempotentRequest};
+use common::database::Database;
 use common::database::store::StoreError;
 use common::messaging::bus::{BusBackend as _, BusError, SqliteBus};
 use common::telemetry::clock::ManualClock;
@@ -19,9 +19,9 @@ use testkit::outbox::many_effects;
 /// Attempts of a change, more than fit into the log's remaining space.
 const ATTEMPTS: usize = 200;
 
-async fn open(disk: &Disk) -> Sqlite {
+async fn open(disk: &Disk) -> Database {
     let none = Migrator::with_migrations(Vec::new());
-    Sqlite::open(&disk.path().join("store.db"), "order-service", &none).await.unwrap()
+    Database::open_sqlite(&disk.path().join("store.db"), "order-service", &none).await.unwrap()
 }
 
 async fn commit(db: &Sqlite, effects: &Effects) -> Result<(), StoreError> {
@@ -33,7 +33,7 @@ async fn store_writes_again_after_a_full_disk() {
     let Some(disk) = Disk::new(2048) else { return };
     let (db, clock) = (open(&disk).await, ManualClock::at(START));
     let keys = db.keys(Arc::new(clock.clone()));
-    let request = |number: usize| KeyedRequest {
+    let request = |number: usize| IdempotentRequest {
         caller: "ann".to_owned(),
         key: format!("key {number}"),
         hash: [0; 32],
@@ -70,7 +70,7 @@ async fn store_writes_again_after_a_full_disk() {
         disk.free();
         db.ping().await.unwrap();
         let started = keys.begin(&request(usize::MAX - round)).await.unwrap();
-        assert!(matches!(started, Begun::Go(_)), "{started:?}");
+        assert!(matches!(started, Acquire::Acquired(_)), "{started:?}");
     }
     assert!(commit(&db, &many_effects(1)).await.is_ok());
 }

@@ -13,8 +13,6 @@ mod discovery;
 mod discovery_consul;
 mod discovery_services;
 mod full_disk;
-mod outbox;
-mod outbox_postgres;
 mod relay;
 mod servers;
 mod spawn_service;

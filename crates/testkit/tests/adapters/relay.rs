@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::outbox::Outbox;
-use common::database::postgres::Postgres;
-use common::database::sqlite::Sqlite;
+use common::database::Database;
 use common::messaging::bus::{Bus, SqliteBus};
-use common::runtime::{Next, Worker};
+use common::runtime::{NextRun, Worker};
 use common::telemetry::clock::{Clock as _, ManualClock};
 use common::telemetry::metrics::Metrics;
 use contracts::event::OrderCancelled;
@@ -59,7 +58,7 @@ impl Relaying {
 
     /// Steps until the relay is idle.
     async fn run(&self) {
-        while self.relay.step().await.unwrap() == Next::Again {}
+        while self.relay.step().await.unwrap() == NextRun::Now {}
     }
 
     /// Returns the number of attempts within this many seconds.
@@ -67,7 +66,7 @@ impl Relaying {
         let mut attempts = 0;
         for _ in 0..seconds {
             self.clock.advance(TimeDelta::seconds(1));
-            while self.relay.step().await.unwrap() == Next::Again {
+            while self.relay.step().await.unwrap() == NextRun::Now {
                 attempts += 1;
             }
         }
@@ -79,7 +78,7 @@ fn cancellations(count: usize) -> Effects {
     (0..count).fold(Effects::none(), |effects, _| {
         let order_id = OrderId::generate(START);
         let event = OrderCancelled { order_id, reason: None, items: Vec::new(), timestamp: START };
-        effects.with(START, Event::OrderCancelled(event))
+        effects.with_event(START, Event::OrderCancelled(event))
     })
 }
 
@@ -114,7 +113,7 @@ async fn assert_holds_up_no_other(relaying: Relaying, effects: &Effects) {
 async fn unpublishable_row_in_sqlite_blocks_no_other() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.db");
-    let db = Sqlite::open(&path, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap();
+    let db = Database::open_sqlite(&path, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap();
     let effects = cancellations(BREAKS.len() + 3);
     db.commit(db.begin().await.unwrap(), &effects).await.unwrap();
     let mut raw = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
@@ -129,7 +128,7 @@ async fn unpublishable_row_in_postgres_blocks_no_other() {
     let Some(server) = servers::postgres().await else { return };
     let address = server.database().await.unwrap();
     let (url, none) = (address.parse().unwrap(), Migrator::with_migrations(Vec::new()));
-    let db = Postgres::open(&url, "order-service", &none).await.unwrap();
+    let db = Database::open_postgres(&url, "order-service", &none).await.unwrap();
     let effects = cancellations(BREAKS.len() + 3);
     db.commit(db.begin().await.unwrap(), &effects).await.unwrap();
     let mut raw = PgConnection::connect(&address).await.unwrap();
@@ -143,7 +142,7 @@ async fn unpublishable_row_in_postgres_blocks_no_other() {
 async fn rejected_message_blocks_no_other() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.db");
-    let db = Sqlite::open(&path, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap();
+    let db = Database::open_sqlite(&path, "order-service", &Migrator::with_migrations(Vec::new())).await.unwrap();
     let effects = cancellations(4);
     db.commit(db.begin().await.unwrap(), &effects).await.unwrap();
     let ids: Vec<_> = effects.events.iter().map(|new| new.id).collect();

@@ -1,7 +1,7 @@
 //! Services spawned by the test kit.
 
-use common::config::{Env, PlatformConfig, Settings};
-use common::http::{Health, OpenApiInfo, finish};
+use common::config::{Environment, PlatformConfig, EnvReader};
+use common::http::{Health, OpenApiInfo, with_platform_layers};
 use common::runtime::Platform;
 use common::runtime::Service;
 use common::telemetry::clock::system;
@@ -11,12 +11,12 @@ use utoipa_axum::router::OpenApiRouter;
 
 async fn service(directory: &tempfile::TempDir) -> Service {
     let bus = format!("sqlite://{}", directory.path().join("bus.db").display());
-    let env = Env::from_pairs([("REDIS_URL", "memory:"), ("RABBITMQ_URL", &bus)]);
-    let mut settings = Settings::new(&env);
+    let env = Environment::from_pairs([("REDIS_URL", "memory:"), ("RABBITMQ_URL", &bus)]);
+    let mut settings = EnvReader::new(&env);
     let config = PlatformConfig::read(&mut settings, "test-service", 0);
     let platform = Platform::start(&settings.finish(config).unwrap(), system()).await.unwrap();
     let info = OpenApiInfo { title: "Test service", description: "Serves tests." };
-    let router = finish(OpenApiRouter::new(), info, &platform.http, Health::new());
+    let router = with_platform_layers(OpenApiRouter::new(), info, &platform.http, Health::new());
     Service { platform, router, workers: Vec::new(), consumers: Vec::new() }
 }
 

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use common::auth::Bearer;
-use common::client::{Answer, CallError, ServiceClient};
+use common::client::{ServiceResponse, CallError, ServiceClient};
 use common::config::ServiceName;
 use common::http::idempotent::IDEMPOTENCY_KEY;
-use contracts::calls::PaymentMethod;
+use contracts::api::PaymentMethod;
 use contracts::{Money, OrderId, UserId};
 use serde::Serialize;
 
@@ -43,21 +43,21 @@ impl PaymentClient {
         caller: &Bearer,
         payment: &StartPaymentRequest,
         idempotency_key: Option<&str>,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<ServiceResponse, CallError> {
         let request = self.client.post(ServiceName::Payment, "/api/payments").bearer(caller).json(payment);
         let request = match idempotency_key {
             Some(key) => request.header(IDEMPOTENCY_KEY, key),
             None => request,
         };
-        request.timeout(START_TIMEOUT).any_status().send().await
+        request.timeout(START_TIMEOUT).accept_any_status().send().await
     }
 
     /// Lists the payments of an order with the caller's token. Returns the response, whatever its status.
     ///
     /// # Errors
     /// If the payment service is unavailable.
-    pub(crate) async fn list_by_order(&self, caller: &Bearer, order: OrderId) -> Result<Answer, CallError> {
+    pub(crate) async fn list_by_order(&self, caller: &Bearer, order: OrderId) -> Result<ServiceResponse, CallError> {
         let request = self.client.get(ServiceName::Payment, format!("/api/payments/order/{order}")).bearer(caller);
-        request.retries(1).any_status().send().await
+        request.retries(1).accept_any_status().send().await
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use common::auth::ServiceTokens;
 use common::client::{CallError, ServiceClient};
 use common::config::ServiceName;
-use contracts::calls::{Product, ReservationLine, ReservationRequest, Shortage};
+use contracts::api::{Product, ReservationLine, ReservationRequest, Shortage};
 use contracts::event::Line;
 use contracts::{ErrorCode, OrderId};
 use serde::Deserialize;
@@ -65,7 +65,7 @@ impl ProductClient {
         }
         let parse = |raw: Box<RawValue>| {
             let product = serde_json::from_str(raw.get())
-                .map_err(|source| CallError::BadAnswer { to: ServiceName::Product, source: source.into() })?;
+                .map_err(|source| CallError::InvalidResponse { to: ServiceName::Product, source: source.into() })?;
             Ok(ProductWithRaw { product, raw: raw.get().to_owned() })
         };
         response.json::<Vec<_>>()?.into_iter().map(parse).collect()

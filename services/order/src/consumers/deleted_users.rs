@@ -1,6 +1,6 @@
 use async_trait::async_trait;
-use common::database::effects::Handled;
-use common::messaging::consumer::{HandleError, Handler};
+use common::database::transaction_effects::InboxRecord;
+use common::messaging::consumer::{HandleError, EventHandler};
 use contracts::event::UserDeleted;
 use contracts::topology::{ORDER_DELETED_USERS, Queue};
 use contracts::{Envelope, Event};
@@ -21,17 +21,17 @@ impl DeletedUserHandler {
 }
 
 #[async_trait]
-impl Handler for DeletedUserHandler {
+impl EventHandler for DeletedUserHandler {
     fn queue(&self) -> Queue {
         ORDER_DELETED_USERS
     }
 
-    async fn handle(&self, event: Event, _inbox: Handled, _envelope: &Envelope) -> Result<(), HandleError> {
+    async fn handle(&self, event: Event, _inbox: InboxRecord, _envelope: &Envelope) -> Result<(), HandleError> {
         let Event::UserDeleted(UserDeleted { user_id }) = event else { return Ok(()) };
         match self.delete_customer.execute(user_id).await {
             Ok(()) => Ok(()),
             Err(Error::Store(error)) => Err(error.into()),
-            Err(error) => Err(HandleError::Fault(error.into())),
+            Err(error) => Err(HandleError::Rejected(error.into())),
         }
     }
 }

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
-use common::database::effects::Handled;
-use common::messaging::consumer::{HandleError, Handler, handled_once};
+use common::database::transaction_effects::InboxRecord;
+use common::messaging::consumer::{HandleError, EventHandler, ignore_already_handled};
 use contracts::topology::Queue;
 use contracts::{Envelope, Event};
 
@@ -21,12 +21,12 @@ impl PaymentEventHandler {
 }
 
 #[async_trait]
-impl Handler for PaymentEventHandler {
+impl EventHandler for PaymentEventHandler {
     fn queue(&self) -> Queue {
         self.queue
     }
 
-    async fn handle(&self, event: Event, inbox: Handled, envelope: &Envelope) -> Result<(), HandleError> {
+    async fn handle(&self, event: Event, inbox: InboxRecord, envelope: &Envelope) -> Result<(), HandleError> {
         let event_type = event.event_type().as_str();
         let message = super::consumed(&event, inbox, envelope);
         let (id, outcome) = match event {
@@ -52,6 +52,6 @@ impl Handler for PaymentEventHandler {
         if matches!(outcome, Ok(false)) {
             tracing::warn!(order.id = %id, event.kind = event_type, "event for an unknown order ignored");
         }
-        handled_once(outcome)
+        ignore_already_handled(outcome)
     }
 }

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
-use common::database::effects::Handled;
-use common::messaging::consumer::{HandleError, Handler, handled_once};
-use contracts::calls::OrderStatus;
+use common::database::transaction_effects::InboxRecord;
+use common::messaging::consumer::{HandleError, EventHandler, ignore_already_handled};
+use contracts::api::OrderStatus;
 use contracts::topology::{ORDER_PRODUCTS, Queue};
 use contracts::{Envelope, Event, OrderId};
 
@@ -32,13 +32,13 @@ impl StockEventHandler {
 }
 
 #[async_trait]
-impl Handler for StockEventHandler {
+impl EventHandler for StockEventHandler {
     fn queue(&self) -> Queue {
         ORDER_PRODUCTS
     }
 
-    async fn handle(&self, event: Event, inbox: Handled, envelope: &Envelope) -> Result<(), HandleError> {
-        handled_once(self.orders.append_timeline(super::consumed(&event, inbox, envelope)).await)?;
+    async fn handle(&self, event: Event, inbox: InboxRecord, envelope: &Envelope) -> Result<(), HandleError> {
+        ignore_already_handled(self.orders.append_timeline(super::consumed(&event, inbox, envelope)).await)?;
         match event {
             Event::StockReleased(changed) | Event::StockExpired(changed) => {
                 self.warn_if_still_active(changed.order_id).await

@@ -1,6 +1,6 @@
 use std::num::NonZeroU32;
 
-use contracts::calls::OrderStatus;
+use contracts::api::OrderStatus;
 
 /// Violation of a domain rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! Order aggregate.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::calls::{OrderPaymentStatus, OrderStatus};
+use contracts::api::{OrderPaymentStatus, OrderStatus};
 use contracts::event::{Line, OrderCreated};
 use contracts::{Event, ItemId, Money, OrderId, ProductId, UserId};
 use serde::{Deserialize, Serialize};
@@ -116,7 +116,7 @@ impl Order {
     /// Returns the amount that remains to be paid.
     #[must_use]
     pub fn amount_due(&self) -> Money {
-        self.totals.total.minus_or_zero(self.captured_amount())
+        self.totals.total.saturating_sub(self.captured_amount())
     }
 
     /// Returns the time at which the order is cancelled unless it is paid by then; `None` if no payment is awaited.

@@ -2,7 +2,7 @@
 //! repeated events have no further effect.
 
 use chrono::{DateTime, Utc};
-use contracts::calls::OrderStatus;
+use contracts::api::OrderStatus;
 use contracts::event::{PaymentChanged, PaymentRefundFailed, PaymentRefunded};
 use contracts::{Event, PaymentId};
 

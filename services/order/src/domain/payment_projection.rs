@@ -1,7 +1,7 @@
 //! Payments of an order as known from the payment service's events.
 
 use chrono::{DateTime, Utc};
-use contracts::calls::{OrderPaymentStatus, PaymentMethod, PaymentStatus, RefundCause};
+use contracts::api::{OrderPaymentStatus, PaymentMethod, PaymentStatus, RefundCause};
 use contracts::{Money, PaymentId, RefundId};
 use serde::{Deserialize, Serialize};
 

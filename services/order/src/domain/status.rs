@@ -1,4 +1,4 @@
-use contracts::calls::OrderStatus::{self, Cancelled, Confirmed, Delivered, Pending, Processing, Shipped};
+use contracts::api::OrderStatus::{self, Cancelled, Confirmed, Delivered, Pending, Processing, Shipped};
 
 /// Returns whether the lifecycle allows the transition from one status to another.
 #[must_use]

@@ -77,7 +77,7 @@ fn trace_id_of(traceparent: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use contracts::calls::OrderStatus;
+    use contracts::api::OrderStatus;
     use contracts::event::{OrderUpdated, UserDeleted};
 
     use super::*;

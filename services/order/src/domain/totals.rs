@@ -34,10 +34,10 @@ impl Totals {
     /// # Errors
     /// [`OrderError::TotalTooLarge`] above 999999.99.
     pub fn calculate(items: impl IntoIterator<Item = Money>) -> Result<Self, OrderError> {
-        let subtotal = items.into_iter().try_fold(Money::ZERO, Money::plus).ok_or(OrderError::TotalTooLarge)?;
+        let subtotal = items.into_iter().try_fold(Money::ZERO, Money::checked_add).ok_or(OrderError::TotalTooLarge)?;
         let tax = subtotal.percent(TAX_PERCENT);
         let shipping = if subtotal >= FREE_SHIPPING_FROM { Money::ZERO } else { SHIPPING };
-        let total = subtotal.plus(tax).and_then(|sum| sum.plus(shipping));
+        let total = subtotal.checked_add(tax).and_then(|sum| sum.checked_add(shipping));
         let total = total.filter(|total| *total <= MAX_TOTAL).ok_or(OrderError::TotalTooLarge)?;
         Ok(Self { subtotal, tax, shipping, discount: Money::ZERO, total })
     }

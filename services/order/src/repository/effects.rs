@@ -1,4 +1,4 @@
-use common::database::effects::{Effects, NewEvent};
+use common::database::transaction_effects::{Effects, OutboxEvent};
 use common::database::store::StoreError;
 
 use crate::domain::TimelineEntry;
@@ -18,9 +18,9 @@ impl OrderEffects {
     /// # Errors
     /// Never in practice: events are plain structs.
     pub fn new(effects: Effects, service: &str) -> Result<Self, StoreError> {
-        let entry = |new: &NewEvent| {
+        let entry = |new: &OutboxEvent| {
             TimelineEntry::from_published((new.id, &new.event), new.at, new.traceparent.as_deref(), service)
-                .map_err(|error| StoreError::Fault(error.into()))
+                .map_err(|error| StoreError::Internal(error.into()))
         };
         let entries = effects.events.iter().filter_map(|new| entry(new).transpose()).collect::<Result<_, _>>()?;
         Ok(Self { effects, entries })
@@ -37,7 +37,7 @@ impl OrderEffects {
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use contracts::calls::OrderStatus;
+    use contracts::api::OrderStatus;
     use contracts::event::{OrderUpdated, UserDeleted};
     use contracts::{Event, OrderId, UserId};
 
@@ -50,7 +50,7 @@ mod tests {
         let updated =
             Event::OrderUpdated(OrderUpdated { order_id: id, status: OrderStatus::Confirmed, timestamp: now });
         let deleted = Event::UserDeleted(UserDeleted { user_id: UserId::generate(now) });
-        let effects = OrderEffects::new(Effects::of(now, updated).with(now, deleted), "order-service").unwrap();
+        let effects = OrderEffects::new(Effects::event(now, updated).with_event(now, deleted), "order-service").unwrap();
         let [entry] = &effects.entries[..] else { panic!("{:?}", effects.entries) };
         assert_eq!((entry.order_id, entry.event_id), (id, effects.effects.events[0].id));
     }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use common::database::store::StoreError;
 use common::database::{Database, Migrations, query};
-use contracts::calls::OrderStatus;
+use contracts::api::OrderStatus;
 use contracts::{OrderId, UserId};
 
 use super::{OrderAuditRecord, OrderEffects, OrderFilter, OrderPage, OrderRepository, UpdateFn};

@@ -3,8 +3,8 @@
 use axum::extract::State;
 use common::http::{ApiError, Json, Path};
 use common::http::{ServiceWith, scope};
-use common::telemetry::about_order;
-use contracts::calls::Abandoned;
+use common::telemetry::record_order_id;
+use contracts::api::AbandonResponse;
 use contracts::{OrderId, Problem};
 
 use crate::state::AppState;
@@ -17,7 +17,7 @@ use crate::state::AppState;
     security(("bearer" = [])),
     params(("id" = OrderId, Path)),
     responses(
-        (status = 200, body = Abandoned),
+        (status = 200, body = AbandonResponse),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "FORBIDDEN: services only; INSUFFICIENT_SCOPE", body = Problem),
@@ -27,8 +27,8 @@ pub(super) async fn abandon_order(
     State(app): State<AppState>,
     _caller: ServiceWith<scope::OrdersAbandon>,
     Path(id): Path<OrderId>,
-) -> Result<Json<Abandoned>, ApiError> {
-    about_order(id);
+) -> Result<Json<AbandonResponse>, ApiError> {
+    record_order_id(id);
     let status = app.orders.abandon(id).await?;
-    Ok(Json(Abandoned { exists: status.is_some(), status }))
+    Ok(Json(AbandonResponse { exists: status.is_some(), status }))
 }

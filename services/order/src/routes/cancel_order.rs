@@ -1,9 +1,9 @@
 //! `POST /api/orders/{id}/cancel`
 
 use axum::extract::State;
-use common::http::{ApiError, Checks, Json, OptionalJson, Path};
+use common::http::{ApiError, Validator, Json, OptionalJson, Path};
 use common::http::{Scoped, scope};
-use common::telemetry::about_order;
+use common::telemetry::record_order_id;
 use contracts::{OrderId, Problem};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -47,9 +47,9 @@ pub(super) async fn cancel_order(
     body: Result<OptionalJson<CancelOrderRequest>, ApiError>,
 ) -> Result<Json<OrderResponse>, ApiError> {
     let caller = caller.into_inner();
-    about_order(id);
+    record_order_id(id);
     let OptionalJson(body) = body.map_err(request::unprocessable)?;
-    let mut checks = Checks::unprocessable();
+    let mut checks = Validator::unprocessable();
     let reason = checks.optional_text("reason", body.and_then(|body| body.reason), MAX_REASON_CHARS);
     let reason = checks.finish(Some(reason))?;
     let order = app.orders.cancel(&caller, id, reason).await?;

@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use common::http::idempotent::{Keyed, once};
-use common::http::{ApiError, Checks, Json422};
+use common::http::idempotent::{Idempotent, run_idempotent};
+use common::http::{ApiError, Validator, Json422};
 use common::http::{Scoped, scope};
 use contracts::event::Line;
 use contracts::limits::{MAX_METADATA_BYTES, MAX_ORDER_LINES, MAX_QUANTITY};
@@ -78,15 +78,15 @@ struct LineRequest {
 pub(super) async fn create_order(
     State(app): State<AppState>,
     caller: Scoped<scope::OrdersPlace>,
-    request: Keyed<Json422<CreateOrderRequest>>,
+    request: Idempotent<Json422<CreateOrderRequest>>,
 ) -> Result<Response, ApiError> {
     let caller = caller.into_inner();
     let idempotent_request = request.request(&caller);
     let body = request.input.0;
     // Validation follows the lookup of the key, so that a replay does not depend on it.
-    once(&app.idempotency_keys, idempotent_request, async |lease| {
+    run_idempotent(&app.idempotency_keys, idempotent_request, async |lease| {
         let draft = body.into_draft()?;
-        if !caller.may_act_for(draft.user_id) {
+        if !caller.can_act_for(draft.user_id) {
             return Err(ApiError::new(ErrorCode::Forbidden, "Orders can only be placed for the caller's own account"));
         }
         let mut prepared = app.place_order.prepare(&caller, draft, lease.as_ref()).await?;
@@ -104,7 +104,7 @@ pub(super) async fn create_order(
 
 impl CreateOrderRequest {
     fn into_draft(self) -> Result<OrderDraft, ApiError> {
-        let mut checks = Checks::unprocessable();
+        let mut checks = Validator::unprocessable();
         let user_id = checks.required("user_id", self.user_id);
         let lines = lines(&mut checks, self.items);
         let shipping_address = checks.required("shipping_address", self.shipping_address);
@@ -133,7 +133,7 @@ impl CreateOrderRequest {
     }
 }
 
-fn lines(checks: &mut Checks, items: Option<Vec<LineRequest>>) -> Option<Vec<Line>> {
+fn lines(checks: &mut Validator, items: Option<Vec<LineRequest>>) -> Option<Vec<Line>> {
     let items = checks.required("items", items)?;
     if !(1..=MAX_ORDER_LINES).contains(&items.len()) {
         checks.fail("items", format!("must have from 1 to {MAX_ORDER_LINES} lines"));

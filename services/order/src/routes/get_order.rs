@@ -3,7 +3,7 @@
 use axum::extract::State;
 use common::http::{ApiError, Json, Path};
 use common::http::{Scoped, scope};
-use common::telemetry::about_order;
+use common::telemetry::record_order_id;
 use contracts::{OrderId, Problem};
 
 use super::response::OrderResponse;
@@ -30,7 +30,7 @@ pub(super) async fn get_order(
     Path(id): Path<OrderId>,
 ) -> Result<Json<OrderResponse>, ApiError> {
     let caller = caller.into_inner();
-    about_order(id);
+    record_order_id(id);
     let order = app.orders.get(&caller, id).await?;
     Ok(Json(OrderResponse::new(order, app.payment_deadline)?))
 }

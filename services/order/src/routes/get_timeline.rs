@@ -4,7 +4,7 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use common::http::{ApiError, Json, Path};
 use common::http::{Scoped, scope};
-use common::telemetry::about_order;
+use common::telemetry::record_order_id;
 use contracts::{EventId, OrderId, Problem};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -55,7 +55,7 @@ pub(super) async fn get_timeline(
     Path(id): Path<OrderId>,
 ) -> Result<Json<Vec<TimelineEntryResponse>>, ApiError> {
     let caller = caller.into_inner();
-    about_order(id);
+    record_order_id(id);
     let entries = app.orders.get_timeline(&caller, id).await?;
     entries.into_iter().map(entry_response).collect::<Result<_, _>>().map(Json)
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use common::http::{ApiError, Path};
 use common::http::{Scoped, scope};
-use common::telemetry::about_order;
+use common::telemetry::record_order_id;
 use contracts::{OrderId, Problem};
 
 use super::response::forward_response;
@@ -32,6 +32,6 @@ pub(super) async fn list_order_payments(
     Path(id): Path<OrderId>,
 ) -> Result<Response, ApiError> {
     let caller = caller.into_inner();
-    about_order(id);
+    record_order_id(id);
     forward_response(&app.payments.list(&caller, id).await?)
 }

@@ -2,9 +2,9 @@
 
 use axum::extract::State;
 use common::auth::Caller;
-use common::http::{ApiError, Checks, Json, Query};
+use common::http::{ApiError, Validator, Json, Query};
 use common::http::{Scoped, scope};
-use contracts::calls::OrderStatus;
+use contracts::api::OrderStatus;
 use contracts::{ErrorCode, Problem, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -63,7 +63,7 @@ pub(super) async fn list_orders(
     Query(query): Query<ListOrdersQuery>,
 ) -> Result<Json<ListOrdersResponse>, ApiError> {
     let caller = caller.into_inner();
-    let mut checks = Checks::new();
+    let mut checks = Validator::new();
     let page = checks.integer("page", Some(query.page.unwrap_or(1)), 1..=i64::MAX);
     let per_page = checks.integer("per_page", Some(query.per_page.unwrap_or(DEFAULT_PER_PAGE)), 1..=MAX_PER_PAGE);
     let user_id = owner_filter(&mut checks, &caller, query.user_id.as_deref())?;
@@ -81,8 +81,8 @@ pub(super) async fn list_orders(
 }
 
 /// Returns the customer whose orders the caller may list; `None` for all customers.
-fn owner_filter(checks: &mut Checks, caller: &Caller, requested: Option<&str>) -> Result<Option<UserId>, ApiError> {
-    if !caller.acts_for_all() {
+fn owner_filter(checks: &mut Validator, caller: &Caller, requested: Option<&str>) -> Result<Option<UserId>, ApiError> {
+    if !caller.is_privileged() {
         let no_customer = || ApiError::new(ErrorCode::Forbidden, "The caller is not a customer");
         return caller.user_id.map(Some).ok_or_else(no_customer);
     }

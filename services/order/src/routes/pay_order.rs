@@ -2,11 +2,11 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use common::http::idempotent::Keyed;
-use common::http::{ApiError, Checks, Json422, Path};
+use common::http::idempotent::Idempotent;
+use common::http::{ApiError, Validator, Json422, Path};
 use common::http::{Scoped, scope};
-use common::telemetry::about_order;
-use contracts::calls::PaymentMethod;
+use common::telemetry::record_order_id;
+use contracts::api::PaymentMethod;
 use contracts::{Money, OrderId, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -59,10 +59,10 @@ pub(super) async fn pay_order(
     State(app): State<AppState>,
     caller: Scoped<scope::PaymentsCreate>,
     Path(id): Path<OrderId>,
-    request: Keyed<Json422<PayOrderRequest>>,
+    request: Idempotent<Json422<PayOrderRequest>>,
 ) -> Result<Response, ApiError> {
     let caller = caller.into_inner();
-    about_order(id);
+    record_order_id(id);
     let idempotency_key = request.key().map(str::to_owned);
     let payment = request.input.0.into_payment()?;
     forward_response(&app.payments.start(&caller, id, payment, idempotency_key.as_deref()).await?)
@@ -70,7 +70,7 @@ pub(super) async fn pay_order(
 
 impl PayOrderRequest {
     fn into_payment(self) -> Result<PaymentRequest, ApiError> {
-        let mut checks = Checks::unprocessable();
+        let mut checks = Validator::unprocessable();
         let method = checks.required("payment_method", self.payment_method);
         let provider = checks.optional_text("payment_provider", self.payment_provider, MAX_PROVIDER_CHARS);
         let currency = checks.optional_text("currency", self.currency, MAX_CURRENCY_CHARS);

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use common::http::{ApiError, Checks};
+use common::http::{ApiError, Validator};
 use contracts::ErrorCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -49,7 +49,7 @@ pub(super) struct CustomerRequest {
 }
 
 /// Validates a complete address; `at` is the path of its fields.
-pub(super) fn address(checks: &mut Checks, at: &str, body: AddressRequest) -> Option<Address> {
+pub(super) fn address(checks: &mut Validator, at: &str, body: AddressRequest) -> Option<Address> {
     let street = checks.text(format!("{at}.street"), body.street, STREET_CHARS);
     let city = checks.text(format!("{at}.city"), body.city, TEXT_CHARS);
     let state = checks.text(format!("{at}.state"), body.state, TEXT_CHARS);
@@ -61,7 +61,7 @@ pub(super) fn address(checks: &mut Checks, at: &str, body: AddressRequest) -> Op
 }
 
 /// Validates the fields of an address that the request contains. An empty apartment removes it.
-pub(super) fn address_update(checks: &mut Checks, at: &str, body: AddressRequest) -> AddressUpdate {
+pub(super) fn address_update(checks: &mut Validator, at: &str, body: AddressRequest) -> AddressUpdate {
     let mut text = |name: &str, sent: Option<String>, chars: RangeInclusive<usize>| {
         sent.and_then(|sent| checks.text(format!("{at}.{name}"), Some(sent), chars))
     };
@@ -76,7 +76,7 @@ pub(super) fn address_update(checks: &mut Checks, at: &str, body: AddressRequest
 }
 
 /// Validates the contact data of the customer.
-pub(super) fn customer(checks: &mut Checks, body: CustomerRequest) -> Option<CustomerInfo> {
+pub(super) fn customer(checks: &mut Validator, body: CustomerRequest) -> Option<CustomerInfo> {
     let first_name = checks.text("customer_info.first_name", body.first_name, TEXT_CHARS);
     let last_name = checks.text("customer_info.last_name", body.last_name, TEXT_CHARS);
     let email = checks.email("customer_info.email", body.email);
@@ -85,7 +85,7 @@ pub(super) fn customer(checks: &mut Checks, body: CustomerRequest) -> Option<Cus
 }
 
 /// Validates notes.
-pub(super) fn notes(checks: &mut Checks, notes: Option<String>) -> Option<String> {
+pub(super) fn notes(checks: &mut Validator, notes: Option<String>) -> Option<String> {
     checks.optional_multiline_text("notes", notes, MAX_NOTES_CHARS)
 }
 

@@ -5,11 +5,11 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
-use common::client::Answer;
-use common::database::idempotency::KeptAnswer;
+use common::client::ServiceResponse;
+use common::database::idempotency::StoredResponse;
 use common::http::ApiError;
 use common::http::idempotent::{self, IDEMPOTENCY_REPLAYED};
-use contracts::calls::{OrderPaymentStatus, OrderStatus, PaymentMethod, PaymentStatus};
+use contracts::api::{OrderPaymentStatus, OrderStatus, PaymentMethod, PaymentStatus};
 use contracts::{ItemId, Money, OrderId, PaymentId, ProductId, UserId};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -149,17 +149,17 @@ impl PaymentResponse {
 ///
 /// # Errors
 /// If stored metadata is not valid JSON.
-pub(super) fn created_response(order: &Order, payment_deadline: TimeDelta) -> Result<KeptAnswer, ApiError> {
+pub(super) fn created_response(order: &Order, payment_deadline: TimeDelta) -> Result<StoredResponse, ApiError> {
     let location = format!("/api/orders/{}", order.id);
     let body = OrderResponse::new(order.clone(), payment_deadline)?;
-    idempotent::answer(StatusCode::CREATED, Some(location), &body)
+    idempotent::stored_json(StatusCode::CREATED, Some(location), &body)
 }
 
 /// Forwards the response of another service.
 ///
 /// # Errors
 /// Never in practice: status and headers are valid.
-pub(super) fn forward_response(upstream: &Answer) -> Result<Response, ApiError> {
+pub(super) fn forward_response(upstream: &ServiceResponse) -> Result<Response, ApiError> {
     let mut response = Response::builder().status(upstream.status());
     for name in [CONTENT_TYPE, RETRY_AFTER, IDEMPOTENCY_REPLAYED] {
         if let Some(value) = upstream.header(name.as_str()) {

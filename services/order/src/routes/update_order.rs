@@ -1,10 +1,10 @@
 //! `PUT /api/orders/{id}` and `PATCH /api/orders/{id}`, which behave alike
 
 use axum::extract::State;
-use common::http::{ApiError, Checks, Json, Json422, Path, cleared};
+use common::http::{ApiError, Validator, Json, Json422, Path, double_option};
 use common::http::{Scoped, scope};
-use common::telemetry::about_order;
-use contracts::calls::OrderStatus;
+use common::telemetry::record_order_id;
+use contracts::api::OrderStatus;
 use contracts::limits::MAX_METADATA_BYTES;
 use contracts::{OrderId, Problem};
 use serde::Deserialize;
@@ -25,11 +25,11 @@ pub(super) struct UpdateOrderRequest {
     /// Changed fields of the address; omitted fields stay unchanged.
     shipping_address: Option<AddressRequest>,
     /// New notes; `null` removes them.
-    #[serde(default, deserialize_with = "cleared")]
+    #[serde(default, deserialize_with = "double_option")]
     #[schema(value_type = Option<String>, max_length = 2000)]
     notes: Option<Option<String>>,
     /// New metadata; `null` removes it.
-    #[serde(default, deserialize_with = "cleared")]
+    #[serde(default, deserialize_with = "double_option")]
     #[schema(value_type = Option<Object>)]
     metadata: Option<Option<Box<RawValue>>>,
 }
@@ -58,14 +58,14 @@ pub(super) async fn update_order(
     Json422(body): Json422<UpdateOrderRequest>,
 ) -> Result<Json<OrderResponse>, ApiError> {
     let caller = caller.into_inner();
-    about_order(id);
+    record_order_id(id);
     let order = app.orders.change(&caller, id, body.into_update()?).await?;
     Ok(Json(OrderResponse::new(order, app.payment_deadline)?))
 }
 
 impl UpdateOrderRequest {
     fn into_update(self) -> Result<OrderUpdate, ApiError> {
-        let mut checks = Checks::unprocessable();
+        let mut checks = Validator::unprocessable();
         let shipping_address =
             self.shipping_address.map(|address| request::address_update(&mut checks, "shipping_address", address));
         let notes = self.notes.map(|notes| request::notes(&mut checks, notes));

@@ -67,10 +67,10 @@ impl OrderService {
 
 /// Returns the role in which a caller changes orders.
 fn actor(caller: &Caller) -> Actor {
-    if caller.acts_for_all() { Actor::Staff } else { Actor::Customer }
+    if caller.is_privileged() { Actor::Staff } else { Actor::Customer }
 }
 
 /// Rejects a caller who may not see the order. Orders of other customers are reported as not found.
 fn ensure_visible(order: &Order, caller: &Caller) -> Result<(), OrderError> {
-    if caller.may_act_for(order.user_id) { Ok(()) } else { Err(OrderError::NotFound) }
+    if caller.can_act_for(order.user_id) { Ok(()) } else { Err(OrderError::NotFound) }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use common::cache::{Cache, Ttl};
-use common::database::effects::{Effects, Handled};
-use common::database::idempotency::Keyed;
+use common::database::transaction_effects::{Effects, InboxRecord};
+use common::database::idempotency::IdempotencyUpdate;
 use common::database::store::StoreError;
 use common::telemetry::clock::SharedClock;
 use common::telemetry::metrics::Metrics;
-use contracts::calls::OrderStatus;
+use contracts::api::OrderStatus;
 use contracts::{Event, OrderId};
 
 use crate::NAME;
@@ -35,7 +35,7 @@ pub struct OrderService {
 #[derive(Clone, Debug)]
 pub struct ConsumedMessage {
     /// Inbox record of the message.
-    pub inbox: Handled,
+    pub inbox: InboxRecord,
     /// Timeline entry of the consumed event.
     pub entry: Option<TimelineEntry>,
 }
@@ -81,11 +81,11 @@ impl OrderService {
         &self,
         new_order: &NewOrder,
         limits: UnpaidLimits,
-        idempotency: Option<Keyed>,
+        idempotency: Option<IdempotencyUpdate>,
     ) -> Result<Result<(), OrderError>, StoreError> {
         let event = new_order.order.created_event();
         let published = [event.event_type()];
-        let effects = Effects::of(new_order.order.created_at, event).keyed(idempotency);
+        let effects = Effects::event(new_order.order.created_at, event).idempotency(idempotency);
         let outcome = self.repository.insert(new_order, limits, &OrderEffects::new(effects, NAME)?).await?;
         if outcome.is_ok() {
             self.metrics.record_changes(&published);
@@ -167,7 +167,7 @@ impl OrderService {
     /// # Errors
     /// [`StoreError::AlreadyHandled`] for a repeated message, or an error of the repository.
     pub(crate) async fn append_timeline(&self, message: ConsumedMessage) -> Result<(), StoreError> {
-        let effects = Effects::none().handling(message.inbox);
+        let effects = Effects::none().consuming(message.inbox);
         let effects = OrderEffects { effects, entries: message.entry.into_iter().collect() };
         self.repository.append_timeline(&effects).await
     }
@@ -183,10 +183,10 @@ impl OrderService {
         let mut update = |order: &mut Order| {
             // The time is read under the lock, so that later changes have later times.
             let now = self.clock.now();
-            let mut effects = Effects { handled: inbox, ..Effects::none() };
+            let mut effects = Effects { consumed: inbox, ..Effects::none() };
             for event in rule.take()?(order, now)? {
                 published.push(event.event_type());
-                effects.push(now, event);
+                effects.push_event(now, event);
             }
             let effects = OrderEffects::new(effects, NAME).map_err(|error| failure = Some(error)).ok()?;
             Some(effects.with_consumed(entry.take().flatten()))

@@ -1,8 +1,8 @@
 //! Payments of an order, forwarded to the payment service on behalf of the caller.
 
 use common::auth::Caller;
-use common::client::Answer;
-use contracts::calls::PaymentMethod;
+use common::client::ServiceResponse;
+use contracts::api::PaymentMethod;
 use contracts::{Money, OrderId};
 
 use super::OrderService;
@@ -47,7 +47,7 @@ impl OrderPaymentService {
         id: OrderId,
         request: PaymentRequest,
         idempotency_key: Option<&str>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<ServiceResponse, Error> {
         let order = self.orders.get(caller, id).await?;
         let request = request.for_order(&order);
         Ok(self.payments.start(&caller.bearer(), &request, idempotency_key).await?)
@@ -57,7 +57,7 @@ impl OrderPaymentService {
     ///
     /// # Errors
     /// If the caller may not see the order, or the payment service is unavailable.
-    pub(crate) async fn list(&self, caller: &Caller, id: OrderId) -> Result<Answer, Error> {
+    pub(crate) async fn list(&self, caller: &Caller, id: OrderId) -> Result<ServiceResponse, Error> {
         self.orders.get(caller, id).await?;
         Ok(self.payments.list_by_order(&caller.bearer(), id).await?)
     }

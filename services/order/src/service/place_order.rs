@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use common::auth::Caller;
-use common::database::idempotency::{Keyed, Turn};
+use common::database::idempotency::{IdempotencyUpdate, IdempotencyLease};
 use common::database::store::StoreError;
-use common::telemetry::about_order;
-use contracts::calls::Shortage;
+use common::telemetry::record_order_id;
+use contracts::api::Shortage;
 use contracts::event::Line;
 use contracts::{ItemId, OrderId, UserId};
 
@@ -91,9 +91,9 @@ impl PlaceOrder {
         &self,
         caller: &Caller,
         draft: OrderDraft,
-        lease: Option<&Turn>,
+        lease: Option<&IdempotencyLease>,
     ) -> Result<PreparedOrder, Error> {
-        let limits = if caller.acts_for_all() { UnpaidLimits::NONE } else { self.terms.limits };
+        let limits = if caller.is_privileged() { UnpaidLimits::NONE } else { self.terms.limits };
         let prepared = self.price_and_reserve(caller, draft, limits, lease).await;
         let new_order = prepared.map_err(|error| self.record_rejection(error))?;
         Ok(PreparedOrder { new_order, limits, number_attempts: 1 })
@@ -108,7 +108,7 @@ impl PlaceOrder {
     pub(crate) async fn commit(
         &self,
         prepared: &mut PreparedOrder,
-        idempotency: Option<Keyed>,
+        idempotency: Option<IdempotencyUpdate>,
     ) -> Result<CommitOutcome, Error> {
         let PreparedOrder { new_order, limits, number_attempts } = prepared;
         let error = match self.orders.insert(new_order, *limits, idempotency).await {
@@ -133,11 +133,11 @@ impl PlaceOrder {
         caller: &Caller,
         draft: OrderDraft,
         limits: UnpaidLimits,
-        lease: Option<&Turn>,
+        lease: Option<&IdempotencyLease>,
     ) -> Result<NewOrder, Error> {
         let now = self.orders.now();
         let id = OrderId::generate(now);
-        about_order(id);
+        record_order_id(id);
         self.check_user(caller, draft.user_id).await?;
         let (lines, expected_total) = (draft.lines.clone(), draft.expected_total);
         let PricedLines { items, snapshots, shortages } = self.price(&lines).await?;
@@ -149,7 +149,7 @@ impl PlaceOrder {
         self.check_limits(&order, limits, shortages).await?;
         self.reserve(id, &lines).await?;
         let placed_by = caller.subject.clone();
-        let idempotency_key = lease.map(|lease| lease.claim.key.clone());
+        let idempotency_key = lease.map(|lease| lease.reference.key.clone());
         Ok(NewOrder { order, snapshots, placed_by, idempotency_key })
     }
 
@@ -188,7 +188,7 @@ impl PlaceOrder {
                 product_sku: product.sku,
                 unit_price: product.price,
                 quantity: line.quantity,
-                total_price: product.price.times(line.quantity).ok_or(OrderError::TotalTooLarge)?,
+                total_price: product.price.checked_mul(line.quantity).ok_or(OrderError::TotalTooLarge)?,
             });
             priced.snapshots.push(ProductSnapshot { description: product.description, product: raw });
         }

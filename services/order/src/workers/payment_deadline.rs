@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use common::runtime::{Next, Worker, WorkerError};
+use common::runtime::{NextRun, Worker, WorkerError};
 
 use crate::service::OrderService;
 
@@ -23,10 +23,10 @@ impl Worker for PaymentDeadlineWorker {
         "payment-deadline"
     }
 
-    async fn step(&self) -> Result<Next, WorkerError> {
+    async fn step(&self) -> Result<NextRun, WorkerError> {
         if self.orders.cancel_overdue(self.deadline).await? {
-            return Ok(Next::Again);
+            return Ok(NextRun::Now);
         }
-        Ok(self.orders.next_payment_due_at(self.deadline).await?.map_or(Next::Idle, Next::At))
+        Ok(self.orders.next_payment_due_at(self.deadline).await?.map_or(NextRun::OnWake, NextRun::At))
     }
 }

@@ -1,7 +1,7 @@
 //! Consumed events
 
 use common::telemetry::clock::Clock;
-use contracts::calls::PaymentStatus as Status;
+use contracts::api::PaymentStatus as Status;
 use contracts::event::PaymentChanged;
 use contracts::{Event, OrderId};
 use serde_json::{Value, json};

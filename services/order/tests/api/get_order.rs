@@ -1,6 +1,6 @@
 //! `GET /api/orders/{id}` and `GET /api/orders/number/{order_number}`
 
-use contracts::calls::{OrderStatus, OrderSummary};
+use contracts::api::{OrderStatus, OrderSummary};
 use reqwest::Method;
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use chrono::DateTime;
 use contracts::Event;
-use contracts::calls::PaymentStatus as Status;
+use contracts::api::PaymentStatus as Status;
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, path};

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use common::config::Env;
+use common::config::Environment;
 use common::messaging::bus::Bus;
-use common::runtime::{Next, Worker};
+use common::runtime::{NextRun, Worker};
 use common::telemetry::clock::{Clock, ManualClock, SystemClock};
 use contracts::{OrderId, Scope, UserId};
 use order_service::app;
@@ -105,7 +105,7 @@ impl TestApp {
             ("PAYMENT_DEADLINE", "60".to_owned()),
         ];
         env.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        let env = Env::from_pairs(env);
+        let env = Environment::from_pairs(env);
         let mut service = app::build(Config::from_env(&env).unwrap(), clock.shared()).await.unwrap();
         let workers = std::mem::take(&mut service.workers);
         let bus = service.platform.bus.clone();
@@ -120,9 +120,9 @@ impl TestApp {
         let worker = self.workers.iter().find(|worker| worker.name() == "payment-deadline").unwrap();
         loop {
             match worker.step().await.unwrap() {
-                Next::Again => {}
-                Next::At(due) => return Some(due),
-                Next::Idle => return None,
+                NextRun::Now => {}
+                NextRun::At(due) => return Some(due),
+                NextRun::OnWake => return None,
             }
         }
     }

@@ -1,7 +1,7 @@
 //! `GET /api/orders/{id}/timeline`
 
 use contracts::Event;
-use contracts::calls::PaymentStatus as Status;
+use contracts::api::PaymentStatus as Status;
 use contracts::event::ReservationChanged;
 use serde_json::{Value, json};
 use testkit::eventually;

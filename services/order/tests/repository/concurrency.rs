@@ -1,9 +1,9 @@
 //! Conformance tests of concurrent operations.
 
 use chrono::Duration;
-use common::database::effects::{Effects, Handled};
+use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::store::StoreError;
-use contracts::calls::{OrderStatus, PaymentStatus};
+use contracts::api::{OrderStatus, PaymentStatus};
 use contracts::event::OrderUpdated;
 use contracts::{Event, EventId, OrderId, UserId};
 use futures::future::join_all;
@@ -17,9 +17,9 @@ const TASKS: i64 = 16;
 
 /// Returns the effects of a change of an order, caused by a message of its own.
 fn status_event(order: OrderId, second: i64) -> OrderEffects {
-    let handled = Handled { consumer: "queue", event_id: EventId::generate(at(second)) };
+    let handled = InboxRecord { consumer: "queue", event_id: EventId::generate(at(second)) };
     let updated = OrderUpdated { order_id: order, status: OrderStatus::Pending, timestamp: at(second) };
-    order_effects(Effects::of(at(second), Event::OrderUpdated(updated)).handling(handled))
+    order_effects(Effects::event(at(second), Event::OrderUpdated(updated)).consuming(handled))
 }
 
 /// Returns the sequence numbers, within their order, of the unpublished events.
@@ -218,7 +218,7 @@ pub(super) async fn payment_belongs_to_one_order(fixture: Fixture) {
                 won += 1;
             }
             Err(error) => {
-                assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}");
+                assert!(matches!(error, StoreError::Decode(_)), "{error:?}");
                 assert_eq!(after, Some(before), "the loser leaves no trace");
             }
         }

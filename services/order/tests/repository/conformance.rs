@@ -1,8 +1,8 @@
 //! Conformance suite of the repository, run on each database.
 
-use common::database::effects::{Effects, Handled};
+use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::store::StoreError;
-use contracts::calls::{OrderStatus, PaymentStatus};
+use contracts::api::{OrderStatus, PaymentStatus};
 use contracts::{EventId, Money, PaymentId, UserId};
 use order_service::domain::*;
 use order_service::repository::{CONSTRAINT_ORDER_ID, CONSTRAINT_ORDER_NUMBER, OrderEffects, OrderFilter};
@@ -124,7 +124,7 @@ async fn order_number_is_unique(fixture: Fixture) {
     let free = std::mem::replace(&mut second.order.number, first.number);
     let error = fixture
         .repository
-        .insert(&second, UnpaidLimits::NONE, &order_effects(Effects::of(at(0), second.order.created_event())))
+        .insert(&second, UnpaidLimits::NONE, &order_effects(Effects::event(at(0), second.order.created_event())))
         .await
         .unwrap_err();
     assert_eq!(error.unique(), Some(CONSTRAINT_ORDER_NUMBER));
@@ -148,7 +148,7 @@ async fn id_with_a_tombstone_never_becomes_an_order(fixture: Fixture) {
         assert_eq!(repository.insert_tombstone(abandoned.order.id, at(1)).await.unwrap(), None);
     }
     let error = repository
-        .insert(&abandoned, UnpaidLimits::NONE, &order_effects(Effects::of(at(0), abandoned.order.created_event())))
+        .insert(&abandoned, UnpaidLimits::NONE, &order_effects(Effects::event(at(0), abandoned.order.created_event())))
         .await
         .unwrap_err();
     assert_eq!(error.unique(), Some(CONSTRAINT_ORDER_ID));
@@ -175,12 +175,12 @@ async fn update_without_effects_is_rolled_back(fixture: Fixture) {
 
 async fn effects_are_committed_with_the_change(fixture: Fixture) {
     let placed = new_order_at(0);
-    let effects = Effects::of(at(0), placed.order.created_event());
+    let effects = Effects::event(at(0), placed.order.created_event());
     fixture.repository.insert(&placed, UnpaidLimits::NONE, &order_effects(effects)).await.unwrap().unwrap();
     assert_eq!(fixture.pending().await, 1);
     let mut cancel = |order: &mut Order| {
         let events = order.cancel(Actor::Customer, None, at(1)).unwrap();
-        Some(order_effects(events.into_iter().fold(Effects::none(), |effects, event| effects.with(at(1), event))))
+        Some(order_effects(events.into_iter().fold(Effects::none(), |effects, event| effects.with_event(at(1), event))))
     };
     fixture.repository.update(placed.order.id, &mut cancel).await.unwrap();
     assert_eq!(fixture.pending().await, 2);
@@ -188,10 +188,10 @@ async fn effects_are_committed_with_the_change(fixture: Fixture) {
 
 async fn repeated_message_is_rejected(fixture: Fixture) {
     let order = place(&*fixture.repository, 0).await;
-    let handled = Handled { consumer: "queue", event_id: EventId::generate(START) };
+    let handled = InboxRecord { consumer: "queue", event_id: EventId::generate(START) };
     let mut note = |order: &mut Order| {
         order.notes = Some(order.notes.take().unwrap_or_default() + "!");
-        Some(order_effects(Effects::none().handling(handled)))
+        Some(order_effects(Effects::none().consuming(handled)))
     };
     let noted = fixture.repository.update(order.id, &mut note).await.unwrap();
     let again = fixture.repository.update(order.id, &mut note).await;
@@ -240,11 +240,11 @@ async fn data_survives_a_restart(fixture: Fixture) {
 
 async fn timeline_is_in_order(fixture: Fixture) {
     let (repository, placed) = (&fixture.repository, new_order_at(0));
-    let created = order_effects(Effects::of(at(0), placed.order.created_event()));
+    let created = order_effects(Effects::event(at(0), placed.order.created_event()));
     repository.insert(&placed, UnpaidLimits::NONE, &created).await.unwrap().unwrap();
     let mut cancel = |order: &mut Order| {
         let events = order.cancel(Actor::Customer, Some("changed my mind".to_owned()), at(2)).unwrap();
-        Some(order_effects(events.into_iter().fold(Effects::none(), |effects, event| effects.with(at(2), event))))
+        Some(order_effects(events.into_iter().fold(Effects::none(), |effects, event| effects.with_event(at(2), event))))
     };
     repository.update(placed.order.id, &mut cancel).await.unwrap();
     let entries = repository.timeline(placed.order.id).await.unwrap();
@@ -268,8 +268,8 @@ async fn timeline_entry_may_precede_its_order(fixture: Fixture) {
         trace_id: Some("0af7651916cd43dd8448eb211c80319c".to_owned()),
         data: "{}".to_owned(),
     };
-    let handled = Handled { consumer: "queue", event_id: entry.event_id };
-    let consumed = OrderEffects { effects: Effects::none().handling(handled), entries: vec![entry.clone()] };
+    let handled = InboxRecord { consumer: "queue", event_id: entry.event_id };
+    let consumed = OrderEffects { effects: Effects::none().consuming(handled), entries: vec![entry.clone()] };
     repository.append_timeline(&consumed).await.unwrap();
     let again = repository.append_timeline(&consumed).await;
     assert!(matches!(again, Err(StoreError::AlreadyHandled)), "{again:?}");

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use common::database::Database;
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::outbox::Outbox;
-use common::database::postgres::PostgresUrl;
-use contracts::calls::{PaymentMethod, PaymentStatus, RefundCause};
+use common::config::urls::PostgresUrl;
+use contracts::api::{PaymentMethod, PaymentStatus, RefundCause};
 use contracts::{ItemId, Money, OrderId, PaymentId, ProductId, RefundId, UserId};
 use order_service::NAME;
 use order_service::domain::*;

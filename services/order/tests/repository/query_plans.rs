@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use common::database::{Database, Dialect};
 use contracts::UserId;
-use contracts::calls::OrderStatus;
+use contracts::api::OrderStatus;
 use order_service::NAME;
 use order_service::repository::OrderFilter;
 use order_service::repository::sql::MIGRATIONS;

@@ -2,9 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use contracts::UserId;
-use contracts::calls::{OrderStatus, PaymentStatus};
+use contracts::api::{OrderStatus, PaymentStatus};
 use order_service::domain::*;
 use order_service::repository::OrderEffects;
 
@@ -78,7 +78,7 @@ pub(super) async fn order_above_a_limit_is_rejected_without_a_trace(fixture: Fix
     let user = UserId::generate(at(0));
     let place = async |limits| {
         let placed = new_order_of(user, 0);
-        let effects = order_effects(Effects::of(at(0), placed.order.created_event()));
+        let effects = order_effects(Effects::event(at(0), placed.order.created_event()));
         (placed.order.id, repository.insert(&placed, limits, &effects).await.unwrap())
     };
     let (first, outcome) = place(limits(2, 6)).await;

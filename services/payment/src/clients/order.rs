@@ -5,7 +5,7 @@ use std::time::Duration;
 use common::auth::{Bearer, Caller, ServiceTokens};
 use common::client::ServiceClient;
 use common::config::ServiceName;
-use contracts::calls::{OrderSummary, PaymentStatus};
+use contracts::api::{OrderSummary, PaymentStatus};
 use contracts::{OrderId, PaymentId};
 
 use crate::error::Error;

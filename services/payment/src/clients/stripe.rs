@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use contracts::calls::PaymentMethod;
+use contracts::api::PaymentMethod;
 use contracts::{Money, OrderId, PaymentId, RefundId};
 
 mod error;

@@ -1,14 +1,14 @@
 //! Consumer of order events.
 
 use async_trait::async_trait;
-use common::database::effects::Handled;
-use common::messaging::consumer::{HandleError, Handler};
+use common::database::transaction_effects::InboxRecord;
+use common::messaging::consumer::{HandleError, EventHandler};
 use contracts::topology::{PAYMENT_ORDERS, Queue};
 use contracts::{Envelope, Event};
 
 use crate::service::PaymentService;
 
-/// Handler of order cancellations.
+/// EventHandler of order cancellations.
 pub(crate) struct OrderEventHandler {
     payments: PaymentService,
 }
@@ -20,12 +20,12 @@ impl OrderEventHandler {
 }
 
 #[async_trait]
-impl Handler for OrderEventHandler {
+impl EventHandler for OrderEventHandler {
     fn queue(&self) -> Queue {
         PAYMENT_ORDERS
     }
 
-    async fn handle(&self, event: Event, message: Handled, _envelope: &Envelope) -> Result<(), HandleError> {
+    async fn handle(&self, event: Event, message: InboxRecord, _envelope: &Envelope) -> Result<(), HandleError> {
         let Event::OrderCancelled(cancelled) = event else { return Ok(()) };
         Ok(self.payments.cancel_order(cancelled.order_id, message).await?)
     }

@@ -1,7 +1,7 @@
 //! Domain errors.
 
 use contracts::Money;
-use contracts::calls::PaymentStatus;
+use contracts::api::PaymentStatus;
 
 /// Violated rule; nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! Aggregate of all payments of one order: the unit that rules change and repositories lock.
 
 use chrono::{DateTime, Utc};
-use contracts::calls::{OrderSummary, PaymentStatus, RefundCause};
+use contracts::api::{OrderSummary, PaymentStatus, RefundCause};
 use contracts::event::PaymentChanged;
 use contracts::{Event, Money, OrderId, PaymentId, UserId};
 
@@ -122,7 +122,7 @@ impl OrderPayments {
     pub fn owed(&self) -> Money {
         let total = self.order.terms.as_ref().map_or(Money::ZERO, |terms| terms.total);
         let accepted = self.payments.iter().filter(|payment| payment.refund_cause.is_none());
-        total.minus_or_zero(accepted.map(Payment::captured_amount).sum())
+        total.saturating_sub(accepted.map(Payment::captured_amount).sum())
     }
 
     /// Returns a payment by id.

@@ -1,7 +1,7 @@
 //! Payment with its refunds.
 
 use chrono::{DateTime, Duration, Utc};
-use contracts::calls::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
+use contracts::api::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
 use contracts::{Money, OrderId, PaymentId, RefundId, UserId};
 
 use super::lease::{LeasedTask, backoff};
@@ -152,7 +152,7 @@ impl Payment {
     /// Returns the amount that can still be refunded.
     #[must_use]
     pub fn refundable_amount(&self) -> Money {
-        self.captured_amount().minus_or_zero(self.refunded_or_pending_amount())
+        self.captured_amount().saturating_sub(self.refunded_or_pending_amount())
     }
 
     fn is_fully_refunded(&self) -> bool {
@@ -166,14 +166,14 @@ impl Payment {
     pub fn refund_due(&self, order_cancelled: bool) -> Money {
         let everything = order_cancelled || self.refund_cause.is_some();
         let target = if everything { self.captured_amount() } else { self.refunds_announced };
-        target.minus_or_zero(self.refunded_or_pending_amount())
+        target.saturating_sub(self.refunded_or_pending_amount())
     }
 
     /// Returns the part of [`Self::refund_due`] that is retried automatically, without an admin.
     #[must_use]
     pub fn automatic_refund_due(&self, order_cancelled: bool) -> Money {
         let waiting = self.refunds.iter().filter(|refund| refund.needs_attention).map(|refund| refund.amount).sum();
-        self.refund_due(order_cancelled).minus_or_zero(waiting)
+        self.refund_due(order_cancelled).saturating_sub(waiting)
     }
 
     /// Returns the amount owed to the customer and not in progress at the provider: it waits for the next attempt, for an

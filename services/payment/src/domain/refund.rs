@@ -1,7 +1,7 @@
 //! Refund of a payment.
 
 use chrono::{DateTime, Duration, Utc};
-use contracts::calls::{RefundCause, RefundStatus};
+use contracts::api::{RefundCause, RefundStatus};
 use contracts::{Money, RefundId};
 
 use super::actor::Actor;

@@ -179,5 +179,5 @@ fn update_text(table: &str, columns: &str) -> String {
 
 /// Checks that a statement changed exactly one row.
 fn one_row(changed: u64) -> Result<(), StoreError> {
-    if changed == 1 { Ok(()) } else { Err(StoreError::Corrupt(format!("{changed} rows were changed instead of one"))) }
+    if changed == 1 { Ok(()) } else { Err(StoreError::Decode(format!("{changed} rows were changed instead of one"))) }
 }

@@ -5,7 +5,7 @@ use common::http::ops::AuditPage;
 use common::http::{AdminOr, scope};
 use common::http::{ApiError, Json, Query};
 use contracts::audit::PaymentAudit;
-use contracts::calls::{RefundCause, RefundStatus};
+use contracts::api::{RefundCause, RefundStatus};
 use contracts::{Money, PaymentId, Problem};
 
 use crate::domain::{Payment, Refund};

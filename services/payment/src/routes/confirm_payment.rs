@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use common::http::{AdminOr, scope};
-use common::http::{ApiError, Checks, Json, Path};
+use common::http::{ApiError, Validator, Json, Path};
 use contracts::{PaymentId, Problem};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -53,7 +53,7 @@ pub(super) async fn confirm_payment(
 
 impl ConfirmPaymentRequest {
     fn validate(self) -> Result<String, ApiError> {
-        let mut checks = Checks::new();
+        let mut checks = Validator::new();
         let transaction =
             checks.text("provider_transaction_id", self.provider_transaction_id, 1..=MAX_TRANSACTION_CHARS);
         checks.finish(transaction)

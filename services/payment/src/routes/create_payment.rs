@@ -3,12 +3,12 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use common::database::idempotency::KeptAnswer;
-use common::http::idempotent::{self, Keyed, once};
-use common::http::{ApiError, Checks, Json};
+use common::database::idempotency::StoredResponse;
+use common::http::idempotent::{self, Idempotent, run_idempotent};
+use common::http::{ApiError, Validator, Json};
 use common::http::{Scoped, scope};
-use common::telemetry::about_order;
-use contracts::calls::PaymentMethod;
+use common::telemetry::record_order_id;
+use contracts::api::PaymentMethod;
 use contracts::limits::MAX_METADATA_BYTES;
 use contracts::{Money, OrderId, Problem, UserId};
 use secrecy::ExposeSecret;
@@ -90,16 +90,16 @@ pub(super) struct CreatePaymentResponse {
 pub(super) async fn create_payment(
     State(app): State<AppState>,
     caller: Scoped<scope::PaymentsCreate>,
-    request: Keyed<Json<CreatePaymentRequest>>,
+    request: Idempotent<Json<CreatePaymentRequest>>,
 ) -> Result<Response, ApiError> {
     let caller = caller.into_inner();
     let keyed = request.request(&caller);
     let body = request.input.0;
     if let Some(order) = body.order_id {
-        about_order(order);
+        record_order_id(order);
     }
     // Validation follows the look-up of the key, so that a replay does not depend on it.
-    once(&app.keys, keyed, async |lease| {
+    run_idempotent(&app.keys, keyed, async |lease| {
         let (order, new_payment) = body.validate(app.payments.currency())?;
         let operation = IdempotentOperation::new(lease.as_ref());
         app.payments.start_payment(&caller, order, &new_payment, operation).await?.to_stored_response()
@@ -109,7 +109,7 @@ pub(super) async fn create_payment(
 
 impl CreatePaymentRequest {
     fn validate(self, default_currency: &str) -> Result<(OrderId, NewPayment), ApiError> {
-        let mut checks = Checks::new();
+        let mut checks = Validator::new();
         let order_id = checks.required("order_id", self.order_id);
         let user_id = checks.required("user_id", self.user_id);
         let amount = checks.required("amount", self.amount);
@@ -138,8 +138,8 @@ impl CreatePaymentRequest {
 }
 
 impl ToStoredResponse for StartedPayment {
-    fn to_stored_response(&self) -> Result<KeptAnswer, ApiError> {
-        idempotent::answer(StatusCode::CREATED, None, &CreatePaymentResponse::from(self.clone()))
+    fn to_stored_response(&self) -> Result<StoredResponse, ApiError> {
+        idempotent::stored_json(StatusCode::CREATED, None, &CreatePaymentResponse::from(self.clone()))
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use common::http::{ApiError, Json, Path};
 use common::http::{Scoped, scope};
-use common::telemetry::about_order;
+use common::telemetry::record_order_id;
 use contracts::{OrderId, Problem};
 
 use super::response::PaymentResponse;
@@ -30,7 +30,7 @@ pub(super) async fn list_order_payments(
     caller: Scoped<scope::PaymentsRead>,
     Path(id): Path<OrderId>,
 ) -> Result<Json<Vec<PaymentResponse>>, ApiError> {
-    about_order(id);
+    record_order_id(id);
     let payments = app.payments.list_by_order(id, &caller.0).await?;
     Ok(Json(payments.into_iter().map(PaymentResponse::from).collect()))
 }

@@ -3,9 +3,9 @@
 use axum::extract::State;
 use axum::response::Response;
 use common::auth::Caller;
-use common::http::idempotent::{Keyed, once};
+use common::http::idempotent::{Idempotent, run_idempotent};
 use common::http::{AdminOr, scope};
-use common::http::{ApiError, Checks, OptionalJson, Path};
+use common::http::{ApiError, Validator, OptionalJson, Path};
 use contracts::{Money, PaymentId, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -55,13 +55,13 @@ pub(super) async fn refund_payment(
     State(app): State<AppState>,
     caller: AdminOr<scope::PaymentsRefund>,
     Path(id): Path<PaymentId>,
-    request: Keyed<OptionalJson<RefundPaymentRequest>>,
+    request: Idempotent<OptionalJson<RefundPaymentRequest>>,
 ) -> Result<Response, ApiError> {
     let caller = caller.into_inner();
     let keyed = request.request(&caller);
     let body = request.input.0.unwrap_or_default();
     // Validation follows the look-up of the key, so that a replay does not depend on it.
-    once(&app.keys, keyed, async |lease| {
+    run_idempotent(&app.keys, keyed, async |lease| {
         let operation = IdempotentOperation::new(lease.as_ref());
         app.payments.refund(id, body.validate(&caller)?, operation).await?.to_stored_response()
     })
@@ -70,7 +70,7 @@ pub(super) async fn refund_payment(
 
 impl RefundPaymentRequest {
     fn validate(self, caller: &Caller) -> Result<NewRefund, ApiError> {
-        let mut checks = Checks::new();
+        let mut checks = Validator::new();
         if self.amount.is_some_and(Money::is_zero) {
             checks.fail("amount", "must be at least 0.01");
         }

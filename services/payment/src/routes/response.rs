@@ -2,9 +2,9 @@
 
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
-use common::database::idempotency::KeptAnswer;
+use common::database::idempotency::StoredResponse;
 use common::http::{ApiError, idempotent};
-use contracts::calls::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
+use contracts::api::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
 use contracts::{Money, OrderId, PaymentId, RefundId, UserId};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -84,14 +84,14 @@ struct ActorResponse {
 }
 
 impl ToStoredResponse for Payment {
-    fn to_stored_response(&self) -> Result<KeptAnswer, ApiError> {
-        idempotent::answer(StatusCode::OK, None, &PaymentResponse::from(self.clone()))
+    fn to_stored_response(&self) -> Result<StoredResponse, ApiError> {
+        idempotent::stored_json(StatusCode::OK, None, &PaymentResponse::from(self.clone()))
     }
 }
 
 impl ToStoredResponse for RefundOfPayment {
-    fn to_stored_response(&self) -> Result<KeptAnswer, ApiError> {
-        idempotent::answer(StatusCode::OK, None, &RefundOfPaymentResponse::from(self.clone()))
+    fn to_stored_response(&self) -> Result<StoredResponse, ApiError> {
+        idempotent::stored_json(StatusCode::OK, None, &RefundOfPaymentResponse::from(self.clone()))
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use common::http::AdminOnly;
-use common::http::idempotent::{Keyed, once};
+use common::http::idempotent::{Idempotent, run_idempotent};
 use common::http::{ApiError, OptionalJson, Path};
 use contracts::{Problem, RefundId};
 
@@ -37,10 +37,10 @@ pub(super) async fn settle_refund(
     State(app): State<AppState>,
     AdminOnly(caller): AdminOnly,
     Path(id): Path<RefundId>,
-    request: Keyed<OptionalJson<EmptyRequest>>,
+    request: Idempotent<OptionalJson<EmptyRequest>>,
 ) -> Result<Response, ApiError> {
     let keyed = request.request(&caller);
-    once(&app.keys, keyed, async |lease| {
+    run_idempotent(&app.keys, keyed, async |lease| {
         let operation = IdempotentOperation::new(lease.as_ref());
         app.payments.settle_refund(id, actor(&caller), operation).await?.to_stored_response()
     })

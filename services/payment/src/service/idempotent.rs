@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use common::database::idempotency::{KeptAnswer, Keyed, Turn};
+use common::database::idempotency::{StoredResponse, IdempotencyUpdate, IdempotencyLease};
 use common::http::ApiError;
 
 /// Result of an operation that can be stored as the response to a repeated request.
@@ -11,18 +11,18 @@ pub(crate) trait ToStoredResponse {
     ///
     /// # Errors
     /// If the response cannot be serialised.
-    fn to_stored_response(&self) -> Result<KeptAnswer, ApiError>;
+    fn to_stored_response(&self) -> Result<StoredResponse, ApiError>;
 }
 
 /// Operation that takes effect once per idempotency key. For a request without a key nothing is stored.
 #[derive(Clone, Copy)]
 pub(crate) struct IdempotentOperation<'a> {
-    lease: Option<&'a Turn>,
+    lease: Option<&'a IdempotencyLease>,
 }
 
 impl<'a> IdempotentOperation<'a> {
     /// Creates the operation that holds this lease of a key, if the request has one.
-    pub(crate) const fn new(lease: Option<&'a Turn>) -> Self {
+    pub(crate) const fn new(lease: Option<&'a IdempotencyLease>) -> Self {
         Self { lease }
     }
 
@@ -32,13 +32,13 @@ impl<'a> IdempotentOperation<'a> {
     }
 
     /// Links the key to the resource that the operation creates, so that a later attempt resumes with it.
-    pub(super) fn link_resource(self, resource: &impl ToString) -> Option<Keyed> {
-        Some(self.lease?.makes(resource))
+    pub(super) fn link_resource(self, resource: &impl ToString) -> Option<IdempotencyUpdate> {
+        Some(self.lease?.link_resource(resource))
     }
 
     /// Completes the key with the response to be replayed.
-    pub(super) fn complete_with(self, result: &impl ToStoredResponse) -> Option<Keyed> {
+    pub(super) fn complete_with(self, result: &impl ToStoredResponse) -> Option<IdempotencyUpdate> {
         let lease = self.lease?;
-        Some(lease.answers(result.to_stored_response().ok()?))
+        Some(lease.complete(result.to_stored_response().ok()?))
     }
 }

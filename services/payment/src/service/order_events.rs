@@ -1,6 +1,6 @@
 //! Use case: apply events of the order service.
 
-use common::database::effects::Handled;
+use common::database::transaction_effects::InboxRecord;
 use common::database::store::StoreError;
 use contracts::OrderId;
 
@@ -14,7 +14,7 @@ impl PaymentService {
     ///
     /// # Errors
     /// If the store is unavailable.
-    pub(crate) async fn cancel_order(&self, order: OrderId, message: Handled) -> Result<(), Error> {
+    pub(crate) async fn cancel_order(&self, order: OrderId, message: InboxRecord) -> Result<(), Error> {
         let cancel = |payments: &mut OrderPayments, now| {
             payments.cancel_order(now);
             Ok(())

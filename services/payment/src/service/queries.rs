@@ -14,7 +14,7 @@ impl PaymentService {
     /// [`PaymentError::NotFound`], also for another user's payment, or an unavailable store.
     pub(crate) async fn find(&self, id: PaymentId, caller: &Caller) -> Result<Payment, Error> {
         let payment = self.store.find_payment(id).await?;
-        let visible = payment.filter(|payment| caller.may_act_for(payment.user_id));
+        let visible = payment.filter(|payment| caller.can_act_for(payment.user_id));
         Ok(visible.ok_or(PaymentError::NotFound)?)
     }
 
@@ -26,7 +26,7 @@ impl PaymentService {
         let found = self.store.find(order).await?;
         let owner = found.as_ref().and_then(|found| found.order.terms.as_ref()).map(|terms| terms.user_id);
         match owner {
-            Some(owner) if caller.may_act_for(owner) => {}
+            Some(owner) if caller.can_act_for(owner) => {}
             Some(_) => return Err(Error::OrderNotFound),
             // No payment was ever started: only the order service knows whether the order exists, and its owner.
             None => drop(self.orders.find_for(order, caller).await?),

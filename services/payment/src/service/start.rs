@@ -2,7 +2,7 @@
 
 use common::auth::Caller;
 use contracts::OrderId;
-use contracts::calls::{OrderStatus, OrderSummary};
+use contracts::api::{OrderStatus, OrderSummary};
 
 use super::provider::{ProviderOutcome, new_intent};
 use super::{IdempotentOperation, PaymentService};
@@ -69,14 +69,14 @@ impl PaymentService {
         order: OrderId,
         request: &NewPayment,
     ) -> Result<OrderSummary, Error> {
-        if !caller.may_act_for(request.user_id) {
+        if !caller.can_act_for(request.user_id) {
             return Err(Error::NotOwnPayment);
         }
         if request.currency != *self.currency {
             return Err(Error::CurrencyMismatch(self.currency.to_string()));
         }
         let order = self.orders.find_for(order, caller).await?;
-        if !caller.may_act_for(order.user_id) {
+        if !caller.can_act_for(order.user_id) {
             return Err(Error::OrderNotFound);
         }
         if order.user_id != request.user_id {

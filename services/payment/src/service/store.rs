@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use common::database::effects::{Effects, Handled};
-use common::database::idempotency::Keyed;
+use common::database::transaction_effects::{Effects, InboxRecord};
+use common::database::idempotency::IdempotencyUpdate;
 use common::database::store::StoreError;
-use common::telemetry::about_order;
+use common::telemetry::record_order_id;
 use common::telemetry::clock::SharedClock;
 use common::telemetry::metrics::Metrics;
 use contracts::{OrderId, PaymentId, RefundId};
@@ -87,7 +87,7 @@ impl PaymentStore {
         &self,
         order: OrderId,
         rule: impl FnOnce(&mut OrderPayments, DateTime<Utc>) -> Result<T, PaymentError> + Send,
-        key_update: impl FnOnce(&T) -> Option<Keyed> + Send,
+        key_update: impl FnOnce(&T) -> Option<IdempotencyUpdate> + Send,
     ) -> Result<T, Error> {
         self.commit(order, None, rule, key_update).await
     }
@@ -99,7 +99,7 @@ impl PaymentStore {
     pub async fn update_consuming<T: Send>(
         &self,
         order: OrderId,
-        message: Handled,
+        message: InboxRecord,
         rule: impl FnOnce(&mut OrderPayments, DateTime<Utc>) -> Result<T, PaymentError> + Send,
     ) -> Result<T, Error> {
         self.commit(order, Some(message), rule, |_| None).await
@@ -108,9 +108,9 @@ impl PaymentStore {
     async fn commit<T: Send>(
         &self,
         order: OrderId,
-        message: Option<Handled>,
+        message: Option<InboxRecord>,
         rule: impl FnOnce(&mut OrderPayments, DateTime<Utc>) -> Result<T, PaymentError> + Send,
-        key_update: impl FnOnce(&T) -> Option<Keyed> + Send,
+        key_update: impl FnOnce(&T) -> Option<IdempotencyUpdate> + Send,
     ) -> Result<T, Error> {
         let (clock, mut rule, mut result) = (&self.clock, Some((rule, key_update)), None);
         let mut metric_updates = Vec::new();
@@ -119,13 +119,13 @@ impl PaymentStore {
             let now = clock.now();
             let (rule, key_update) = rule.take()?;
             let outcome = rule(order_payments, now);
-            let mut effects = Effects { handled: message, ..Effects::none() };
+            let mut effects = Effects { consumed: message, ..Effects::none() };
             for (at, event) in order_payments.take_events() {
                 metric_updates.extend(MetricUpdate::from_event(&event));
-                effects.push(at, event);
+                effects.push_event(at, event);
             }
             metric_updates.extend(order_payments.take_metrics().into_iter().map(MetricUpdate::Domain));
-            effects.keyed = outcome.as_ref().ok().and_then(key_update);
+            effects.idempotency = outcome.as_ref().ok().and_then(key_update);
             let commit = outcome.is_ok();
             result = Some(outcome);
             commit.then_some(effects)
@@ -137,7 +137,7 @@ impl PaymentStore {
         }
         match result {
             Some(outcome) => Ok(outcome?),
-            None => Err(Error::Store(StoreError::Corrupt("the repository did not call the update".to_owned()))),
+            None => Err(Error::Store(StoreError::Decode("the repository did not call the update".to_owned()))),
         }
     }
 
@@ -164,7 +164,7 @@ impl PaymentStore {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn order_id_by_payment(&self, payment: PaymentId) -> Result<Option<OrderId>, StoreError> {
-        Ok(self.repository.order_id_by_payment(payment).await?.inspect(|order| about_order(*order)))
+        Ok(self.repository.order_id_by_payment(payment).await?.inspect(|order| record_order_id(*order)))
     }
 
     /// Returns the order of the payment with this intent.
@@ -172,7 +172,7 @@ impl PaymentStore {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn order_id_by_intent(&self, intent: &str) -> Result<Option<OrderId>, StoreError> {
-        Ok(self.repository.order_id_by_intent(intent).await?.inspect(|order| about_order(*order)))
+        Ok(self.repository.order_id_by_intent(intent).await?.inspect(|order| record_order_id(*order)))
     }
 
     /// Returns the order and the payment of a refund.
@@ -180,7 +180,7 @@ impl PaymentStore {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn order_id_by_refund(&self, refund: RefundId) -> Result<Option<(OrderId, PaymentId)>, StoreError> {
-        Ok(self.repository.order_id_by_refund(refund).await?.inspect(|(order, _)| about_order(*order)))
+        Ok(self.repository.order_id_by_refund(refund).await?.inspect(|(order, _)| record_order_id(*order)))
     }
 
     /// Lists the tasks that are due now: payments with hints first, then all others, oldest first.

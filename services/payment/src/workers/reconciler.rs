@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use common::runtime::{Next, Worker, WorkerError};
+use common::runtime::{NextRun, Worker, WorkerError};
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinSet;
 
@@ -46,7 +46,7 @@ impl Worker for Reconciler {
     }
 
     /// Starts due tasks, and waits until one has ended or more may have fallen due.
-    async fn step(&self) -> Result<Next, WorkerError> {
+    async fn step(&self) -> Result<NextRun, WorkerError> {
         let wake = self.payments.wake();
         let mut running = self.running.lock().await;
         let free = MAX_CONCURRENT_TASKS - running.handles.len();
@@ -62,7 +62,7 @@ impl Worker for Reconciler {
             }
         }
         if running.handles.is_empty() {
-            return Ok(self.payments.next_due_at().await?.map_or(Next::Idle, Next::At));
+            return Ok(self.payments.next_due_at().await?.map_or(NextRun::OnWake, NextRun::At));
         }
         let ended = tokio::select! {
             ended = running.handles.join_next() => ended,
@@ -80,7 +80,7 @@ impl Worker for Reconciler {
             }
             None => {}
         }
-        Ok(Next::Again)
+        Ok(NextRun::Now)
     }
 
     fn wake(&self) -> Option<Arc<Notify>> {

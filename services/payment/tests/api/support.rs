@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use common::config::Env;
+use common::config::Environment;
 use common::messaging::bus::Bus;
 use common::runtime::Shutdown;
-use common::runtime::{Next, Worker};
+use common::runtime::{NextRun, Worker};
 use common::telemetry::clock::{Clock, ManualClock, SystemClock};
 use contracts::{Money, OrderId, UserId};
 use payment_service::app;
@@ -97,7 +97,7 @@ impl Fleet {
 
     async fn run(&mut self, listener: std::net::TcpListener) {
         let file = |name: &str| format!("sqlite://{}", self.directory.path().join(name).display());
-        let env = Env::from_pairs([
+        let env = Environment::from_pairs([
             ("DATABASE_URL", file("payment.db")),
             ("REDIS_URL", "memory:".to_owned()),
             ("RABBITMQ_URL", file("bus.db")),
@@ -145,9 +145,9 @@ impl Fleet {
         loop {
             let reconciler = reconciler.clone();
             match running.runtime.spawn(async move { reconciler.step().await }).await.unwrap().unwrap() {
-                Next::Again => {}
-                Next::At(due) => return Some(due),
-                Next::Idle => return None,
+                NextRun::Now => {}
+                NextRun::At(due) => return Some(due),
+                NextRun::OnWake => return None,
             }
         }
     }

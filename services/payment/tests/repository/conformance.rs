@@ -1,9 +1,9 @@
 //! Conformance suite of the payment repository, run on both databases.
 
 use chrono::{DateTime, Duration, Utc};
-use common::database::effects::{Effects, Handled};
+use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::store::StoreError;
-use contracts::calls::{PaymentMethod, RefundCause, RefundStatus};
+use contracts::api::{PaymentMethod, RefundCause, RefundStatus};
 use contracts::{EventId, Money, OrderId, PaymentId, RefundId, UserId};
 use payment_service::domain::*;
 use payment_service::repository::{CONSTRAINT_INTENT, CONSTRAINT_ONE_OPEN_PAYMENT, PaymentRepository, ReconcileTask};
@@ -228,10 +228,10 @@ async fn intent_belongs_to_one_payment(fixture: Fixture) {
 
 async fn message_takes_effect_once(fixture: Fixture) {
     let (order, repository) = (order(), fixture.repository);
-    let handled = Handled { consumer: "queue", event_id: EventId::generate(START) };
+    let handled = InboxRecord { consumer: "queue", event_id: EventId::generate(START) };
     let mut cancel = |payments: &mut OrderPayments| {
         payments.order.cancelled_at = Some(payments.order.cancelled_at.map_or(START, |at| at + Duration::days(1)));
-        Some(Effects::none().handling(handled))
+        Some(Effects::none().consuming(handled))
     };
     repository.update(order, &mut cancel).await.unwrap();
     let again = repository.update(order, &mut cancel).await;

@@ -6,7 +6,7 @@ use common::auth::ServiceTokens;
 use common::client::{CallError, ServiceClient};
 use common::config::ServiceName;
 use contracts::OrderId;
-use contracts::calls::Abandoned;
+use contracts::api::AbandonResponse;
 
 /// Deadline of one call. Other due reservations wait for it.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -27,7 +27,7 @@ impl OrderClient {
     ///
     /// # Errors
     /// The call's failure, or an unexpected response.
-    pub(crate) async fn abandon(&self, order: OrderId) -> Result<Abandoned, CallError> {
+    pub(crate) async fn abandon(&self, order: OrderId) -> Result<AbandonResponse, CallError> {
         let token = self.tokens.bearer().await?;
         let call = self.client.post(ServiceName::Order, format!("/ops/orders/{order}/abandon"));
         let response = call.bearer(&token).timeout(TIMEOUT).send().await?;

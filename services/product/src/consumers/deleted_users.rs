@@ -1,8 +1,8 @@
 //! Consumer of account deletions.
 
 use async_trait::async_trait;
-use common::database::effects::Handled;
-use common::messaging::consumer::{HandleError, Handler, handled_once};
+use common::database::transaction_effects::InboxRecord;
+use common::messaging::consumer::{HandleError, EventHandler, ignore_already_handled};
 use contracts::topology::{PRODUCT_DELETED_USERS, Queue};
 use contracts::{Envelope, Event};
 
@@ -20,14 +20,14 @@ impl DeletedUserHandler {
 }
 
 #[async_trait]
-impl Handler for DeletedUserHandler {
+impl EventHandler for DeletedUserHandler {
     fn queue(&self) -> Queue {
         PRODUCT_DELETED_USERS
     }
 
-    async fn handle(&self, event: Event, inbox: Handled, _envelope: &Envelope) -> Result<(), HandleError> {
+    async fn handle(&self, event: Event, inbox: InboxRecord, _envelope: &Envelope) -> Result<(), HandleError> {
         match event {
-            Event::UserDeleted(deleted) => handled_once(self.catalog.anonymize_reviews(deleted.user_id, inbox).await),
+            Event::UserDeleted(deleted) => ignore_already_handled(self.catalog.anonymize_reviews(deleted.user_id, inbox).await),
             _ => Ok(()),
         }
     }

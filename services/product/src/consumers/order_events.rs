@@ -1,9 +1,9 @@
 //! Consumer of order events.
 
 use async_trait::async_trait;
-use common::database::effects::Handled;
-use common::messaging::consumer::{HandleError, Handler, handled_once};
-use contracts::calls::OrderStatus;
+use common::database::transaction_effects::InboxRecord;
+use common::messaging::consumer::{HandleError, EventHandler, ignore_already_handled};
+use contracts::api::OrderStatus;
 use contracts::topology::{PRODUCT_ORDERS, Queue};
 use contracts::{Envelope, Event};
 
@@ -21,22 +21,22 @@ impl OrderEventHandler {
 }
 
 #[async_trait]
-impl Handler for OrderEventHandler {
+impl EventHandler for OrderEventHandler {
     fn queue(&self) -> Queue {
         PRODUCT_ORDERS
     }
 
-    async fn handle(&self, event: Event, inbox: Handled, _envelope: &Envelope) -> Result<(), HandleError> {
+    async fn handle(&self, event: Event, inbox: InboxRecord, _envelope: &Envelope) -> Result<(), HandleError> {
         match event {
             Event::OrderUpdated(updated) => match updated.status {
                 // A later status implies the confirmation, whose event may arrive afterwards or never.
                 OrderStatus::Confirmed | OrderStatus::Processing | OrderStatus::Shipped | OrderStatus::Delivered => {
-                    handled_once(self.inventory.commit(updated.order_id, inbox).await)
+                    ignore_already_handled(self.inventory.commit(updated.order_id, inbox).await)
                 }
                 // A cancellation has an event of its own.
                 OrderStatus::Pending | OrderStatus::Cancelled => Ok(()),
             },
-            Event::OrderCancelled(cancelled) => handled_once(self.inventory.cancel(cancelled.order_id, inbox).await),
+            Event::OrderCancelled(cancelled) => ignore_already_handled(self.inventory.cancel(cancelled.order_id, inbox).await),
             _ => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
 //! Products: creation and changes, with the events that they cause.
 
 use chrono::{DateTime, Utc};
-use contracts::calls::Product;
+use contracts::api::Product;
 use contracts::event::{ProductChanged, StockUpdated};
 use contracts::{Event, Money};
 

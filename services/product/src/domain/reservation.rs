@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use contracts::calls::{Abandoned, OrderStatus, Reservation, ReservationLine, ReservationStatus};
+use contracts::api::{AbandonResponse, OrderStatus, Reservation, ReservationLine, ReservationStatus};
 use contracts::event::{Line, ReservationChanged};
 use contracts::{Event, OrderId, ProductId};
 
@@ -93,7 +93,7 @@ pub fn on_released(status: Option<ReservationStatus>) -> Option<ReservationActio
 
 /// Returns the action for an expired reservation, given the order service's response.
 #[must_use]
-pub fn on_abandoned(status: Option<ReservationStatus>, outcome: &Abandoned) -> ReservationAction {
+pub fn on_abandoned(status: Option<ReservationStatus>, outcome: &AbandonResponse) -> ReservationAction {
     match status {
         Some(ReservationStatus::Reserved) if !outcome.exists => ReservationAction::Expire,
         // An order that was cancelled did not let its reservation expire.
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn expiry_depends_on_the_order() {
-        let outcome = |exists, status| Abandoned { exists, status };
+        let outcome = |exists, status| AbandonResponse { exists, status };
         for (outcome, action) in [
             (outcome(false, None), Expire),
             (outcome(true, Some(OrderStatus::Pending)), Hold),

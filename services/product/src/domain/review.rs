@@ -1,7 +1,7 @@
 //! Reviews and ratings.
 
 use chrono::{DateTime, Utc};
-use contracts::calls::Rating;
+use contracts::api::Rating;
 use contracts::{ProductId, ReviewId, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;

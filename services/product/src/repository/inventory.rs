@@ -1,10 +1,10 @@
 //! Port of stock and reservations.
 
 use chrono::{DateTime, Utc};
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
 use contracts::audit::ProductAudit;
-use contracts::calls::{Product, Reservation, Shortage};
+use contracts::api::{Product, Reservation, Shortage};
 use contracts::{OrderId, ProductId};
 
 use super::effects_fn::EffectsFn;
@@ -39,12 +39,12 @@ pub enum ReserveOutcome {
     Insufficient(Vec<Shortage>),
 }
 
-common::store_port! {
+common::repository_trait! {
     /// Stock of products and reservations of orders.
     ///
     /// Invariant of each product: initial stock and adjustments equal available, reserved and sold stock, none of which is
     /// negative.
-    pub trait InventoryRepository, observed as "stock" by InstrumentedInventoryRepository {
+    pub trait InventoryRepository, instrumented as "stock" by InstrumentedInventoryRepository {
         /// Adjusts the available stock.
         async fn adjust(
             &self,
@@ -69,7 +69,7 @@ common::store_port! {
         /// [`ReservationAction::Keep`] writes the effects only.
         ///
         /// # Errors
-        /// [`StoreError::AlreadyHandled`]; [`StoreError::Fault`] if the reservation's status does not permit the action;
+        /// [`StoreError::AlreadyHandled`]; [`StoreError::Internal`] if the reservation's status does not permit the action;
         /// or a failure of the database.
         async fn update(
             &self,

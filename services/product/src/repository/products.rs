@@ -1,9 +1,9 @@
 //! Port of products and their pictures.
 
 use chrono::{DateTime, Utc};
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
-use contracts::calls::{Product, ProductImage};
+use contracts::api::{Product, ProductImage};
 use contracts::{ImageId, ProductId};
 
 use super::effects_fn::EffectsFn;
@@ -15,9 +15,9 @@ pub const CONSTRAINT_SKU: &str = "products.sku";
 /// Mutation of the locked product. Returned effects commit atomically with it; `None` rolls back.
 pub type UpdateFn<'a> = dyn Fn(&mut Product) -> Option<Effects> + Send + Sync + 'a;
 
-common::store_port! {
+common::repository_trait! {
     /// Products and their pictures.
-    pub trait ProductRepository, observed as "catalogue" by InstrumentedProductRepository {
+    pub trait ProductRepository, instrumented as "catalogue" by InstrumentedProductRepository {
         /// Returns a product, active or not.
         async fn find(&self, id: ProductId) -> Result<Option<Product>, StoreError>;
 

@@ -1,7 +1,7 @@
 //! Port of reviews.
 
 use chrono::{DateTime, Utc};
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
 use contracts::{ProductId, ReviewId, UserId};
 
@@ -35,9 +35,9 @@ pub enum RemoveOutcome {
     Forbidden,
 }
 
-common::store_port! {
+common::repository_trait! {
     /// Reviews. The rating of a product changes in the transaction that changes its reviews.
-    pub trait ReviewRepository, observed as "reviews" by InstrumentedReviewRepository {
+    pub trait ReviewRepository, instrumented as "reviews" by InstrumentedReviewRepository {
         /// Returns a page of a product's reviews, newest first.
         async fn list(&self, product: ProductId, page: PageRequest) -> Result<Page<Review>, StoreError>;
 

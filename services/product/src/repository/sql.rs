@@ -61,5 +61,5 @@ fn map_error(error: StoreError) -> StoreError {
 
 /// Requires that a statement changed one row.
 fn require_row(rows: u64, entity: &'static str) -> Result<(), StoreError> {
-    if rows == 1 { Ok(()) } else { Err(StoreError::Corrupt(format!("{rows} rows of one {entity} were changed"))) }
+    if rows == 1 { Ok(()) } else { Err(StoreError::Decode(format!("{rows} rows of one {entity} were changed"))) }
 }

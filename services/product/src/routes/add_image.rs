@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use common::http::AdminOnly;
-use common::http::{ApiError, Checks, Json, Path};
-use contracts::calls::ProductImage;
+use common::http::{ApiError, Validator, Json, Path};
+use contracts::api::ProductImage;
 use contracts::{Problem, ProductId};
 use serde::Deserialize;
 use url::Url;
@@ -57,7 +57,7 @@ pub(super) async fn add_image(
 }
 
 fn validate(body: AddImageRequest) -> Result<NewImage, ApiError> {
-    let mut checks = Checks::new();
+    let mut checks = Validator::new();
     let url = checks.text("url", body.url, 1..=MAX_URL_CHARS);
     if url.as_ref().is_some_and(|url| !is_https(url)) {
         checks.fail("url", "must be an https address");

@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use common::http::{AdminOr, scope};
-use common::http::{ApiError, Checks, Json, Path};
-use contracts::calls::Product;
+use common::http::{ApiError, Validator, Json, Path};
+use contracts::api::Product;
 use contracts::{Problem, ProductId};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -46,7 +46,7 @@ pub(super) async fn adjust_stock(
 }
 
 fn validate(body: &AdjustStockRequest) -> Result<i64, ApiError> {
-    let mut checks = Checks::new();
+    let mut checks = Validator::new();
     let quantity = checks.integer("quantity", body.quantity, -MAX_STOCK..=MAX_STOCK);
     if quantity == Some(0) {
         checks.fail("quantity", "must not be 0");

@@ -1,7 +1,7 @@
 //! `GET /api/products/{id}/stock`
 
 use axum::extract::State;
-use common::http::{ApiError, Checks, Json, Path, Query};
+use common::http::{ApiError, Validator, Json, Path, Query};
 use contracts::{Problem, ProductId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -28,7 +28,7 @@ pub(super) struct CheckStockResponse {
     available: bool,
 }
 
-/// Checks the available stock of an active product.
+/// Validator the available stock of an active product.
 #[utoipa::path(
     get,
     path = "/api/products/{id}/stock",
@@ -45,7 +45,7 @@ pub(super) async fn check_stock(
     Path(id): Path<ProductId>,
     Query(query): Query<CheckStockQuery>,
 ) -> Result<Json<CheckStockResponse>, ApiError> {
-    let mut checks = Checks::new();
+    let mut checks = Validator::new();
     let quantity = checks.integer("quantity", Some(query.quantity.unwrap_or(1)), 1..=i64::MAX);
     let quantity = checks.finish(quantity)?;
     let stock_quantity = app.inventory.available(id).await?;

@@ -5,8 +5,8 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use common::http::AdminOnly;
-use common::http::{ApiError, Checks, Json};
-use contracts::calls::Product;
+use common::http::{ApiError, Validator, Json};
+use contracts::api::Product;
 use contracts::{Money, Problem};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -66,7 +66,7 @@ pub(super) async fn create_product(
 }
 
 fn validate(body: CreateProductRequest) -> Result<NewProduct, ApiError> {
-    let mut checks = Checks::new();
+    let mut checks = Validator::new();
     let name = checks.text("name", body.name, NAME_CHARS);
     let description = checks.multiline_text("description", body.description, DESCRIPTION_CHARS);
     let price = checks.required("price", body.price);

@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::http::{ApiError, Checks, Json};
+use common::http::{ApiError, Validator, Json};
 use common::http::{ServiceWith, scope};
-use common::telemetry::about_order;
-use contracts::calls::{Reservation, ReservationLine, ReservationRequest};
+use common::telemetry::record_order_id;
+use contracts::api::{Reservation, ReservationLine, ReservationRequest};
 use contracts::limits::{MAX_ORDER_LINES, MAX_QUANTITY};
 use contracts::{OrderId, Problem, ProductId};
 use serde::Deserialize;
@@ -53,20 +53,20 @@ pub(super) async fn create_reservation(
     Json(body): Json<CreateReservationRequest>,
 ) -> Result<(StatusCode, Json<Reservation>), ApiError> {
     let ReservationRequest { order_id, items } = validate(body)?;
-    about_order(order_id);
-    app.faults.wait_for_row().await;
+    record_order_id(order_id);
+    app.faults.simulate_row_lock().await;
     let (reservation, created) = app.inventory.reserve(order_id, &items).await?;
     Ok((if created { StatusCode::CREATED } else { StatusCode::OK }, Json(reservation)))
 }
 
 fn validate(body: CreateReservationRequest) -> Result<ReservationRequest, ApiError> {
-    let mut checks = Checks::new();
+    let mut checks = Validator::new();
     let order_id = checks.required("orderId", body.order_id);
     let items = checks.required("items", body.items).and_then(|items| lines(&mut checks, items));
     checks.finish(order_id.zip(items).map(|(order_id, items)| ReservationRequest { order_id, items }))
 }
 
-fn lines(checks: &mut Checks, items: Vec<Item>) -> Option<Vec<ReservationLine>> {
+fn lines(checks: &mut Validator, items: Vec<Item>) -> Option<Vec<ReservationLine>> {
     if items.is_empty() || items.len() > MAX_ORDER_LINES {
         checks.fail("items", format!("must have 1 to {MAX_ORDER_LINES} lines"));
         return None;

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use common::http::SignedInUser;
-use common::http::{ApiError, Checks, Json, Path};
+use common::http::{ApiError, Validator, Json, Path};
 use contracts::{Problem, ProductId, UserId};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -53,7 +53,7 @@ pub(super) async fn create_review(
 }
 
 fn validate(user_id: UserId, body: CreateReviewRequest) -> Result<NewReview, ApiError> {
-    let mut checks = Checks::new();
+    let mut checks = Validator::new();
     let rating = checks.integer("rating", body.rating, 1..=5);
     let title = checks.optional_text("title", body.title, MAX_TITLE_CHARS);
     let comment = checks.optional_multiline_text("comment", body.comment, MAX_COMMENT_CHARS);

@@ -3,7 +3,7 @@
 use axum::extract::{Request, State};
 use axum::response::Response;
 use common::http::{ApiError, Path};
-use contracts::calls::Product;
+use contracts::api::Product;
 use contracts::{Problem, ProductId};
 
 use super::conditional_get::respond;

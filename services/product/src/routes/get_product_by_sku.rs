@@ -5,7 +5,7 @@ use axum::response::Response;
 use common::http::text::nfc;
 use common::http::{ApiError, Path};
 use contracts::Problem;
-use contracts::calls::Product;
+use contracts::api::Product;
 
 use super::conditional_get::respond;
 use crate::state::AppState;

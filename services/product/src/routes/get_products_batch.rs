@@ -1,8 +1,8 @@
 //! `GET /api/products/batch`
 
 use axum::extract::State;
-use common::http::{ApiError, Checks, Json, Query};
-use contracts::calls::Product;
+use common::http::{ApiError, Validator, Json, Query};
+use contracts::api::Product;
 use contracts::limits::MAX_BATCH_IDS;
 use contracts::{Problem, ProductId};
 use serde::Deserialize;
@@ -38,12 +38,12 @@ pub(super) async fn get_products_batch(
 }
 
 fn validate(query: GetProductsBatchQuery) -> Result<Vec<ProductId>, ApiError> {
-    let mut checks = Checks::new();
+    let mut checks = Validator::new();
     let ids = checks.required("ids", query.ids).and_then(|text| parse_ids(&mut checks, &text));
     checks.finish(ids)
 }
 
-fn parse_ids(checks: &mut Checks, text: &str) -> Option<Vec<ProductId>> {
+fn parse_ids(checks: &mut Validator, text: &str) -> Option<Vec<ProductId>> {
     if text.split(',').count() > MAX_BATCH_IDS {
         checks.fail("ids", format!("must be at most {MAX_BATCH_IDS}"));
         return None;

@@ -3,8 +3,8 @@
 use axum::extract::State;
 use common::http::{ApiError, Json, Path};
 use common::http::{ServiceWith, scope};
-use common::telemetry::about_order;
-use contracts::calls::Reservation;
+use common::telemetry::record_order_id;
+use contracts::api::Reservation;
 use contracts::{OrderId, Problem};
 
 use crate::state::AppState;
@@ -29,6 +29,6 @@ pub(super) async fn get_reservation(
     _service: ServiceWith<scope::ProductsReserve>,
     Path(order): Path<OrderId>,
 ) -> Result<Json<Reservation>, ApiError> {
-    about_order(order);
+    record_order_id(order);
     Ok(Json(app.inventory.find_reservation(order).await?))
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use common::http::{ApiError, Json, Query};
 use contracts::Problem;
-use contracts::calls::Product;
+use contracts::api::Product;
 
 use super::pagination::PageQuery;
 use crate::domain::{Page, ProductFilter, SortOrder};

@@ -1,8 +1,8 @@
 //! `GET /api/products`
 
 use axum::extract::State;
-use common::http::{ApiError, Checks, Json, Query};
-use contracts::calls::Product;
+use common::http::{ApiError, Validator, Json, Query};
+use contracts::api::Product;
 use contracts::{Money, Problem};
 use serde::Deserialize;
 
@@ -57,7 +57,7 @@ pub(super) async fn list_products(
 }
 
 fn validate(query: ListProductsQuery) -> Result<(ProductFilter, SortOrder, PageRequest), ApiError> {
-    let mut checks = Checks::new();
+    let mut checks = Validator::new();
     let filter = ProductFilter {
         category: non_empty(query.category),
         brand: non_empty(query.brand),
@@ -76,7 +76,7 @@ fn non_empty(value: Option<String>) -> Option<String> {
     value.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-fn parse_price(checks: &mut Checks, field: &'static str, value: Option<&str>) -> Option<Money> {
+fn parse_price(checks: &mut Validator, field: &'static str, value: Option<&str>) -> Option<Money> {
     match value?.parse() {
         Ok(price) => Some(price),
         Err(error) => {

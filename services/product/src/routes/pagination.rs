@@ -1,6 +1,6 @@
 //! Query parameters `page`, `size` and `sort`.
 
-use common::http::{ApiError, Checks};
+use common::http::{ApiError, Validator};
 use serde::Deserialize;
 
 use crate::domain::{PageRequest, Sort, SortField};
@@ -22,21 +22,21 @@ impl PageQuery {
     /// # Errors
     /// Values out of bounds.
     pub(super) fn validate(self) -> Result<PageRequest, ApiError> {
-        let mut checks = Checks::new();
+        let mut checks = Validator::new();
         let page = page(&mut checks, self.page, self.size);
         checks.finish(page)
     }
 }
 
 /// Returns the requested page; reports values out of bounds.
-pub(super) fn page(checks: &mut Checks, page: Option<i64>, size: Option<i64>) -> Option<PageRequest> {
+pub(super) fn page(checks: &mut Validator, page: Option<i64>, size: Option<i64>) -> Option<PageRequest> {
     let page = checks.integer("page", Some(page.unwrap_or(0)), 0..=i64::MAX);
     let size = checks.integer("size", Some(size.unwrap_or(PageRequest::DEFAULT_SIZE)), PageRequest::SIZES);
     PageRequest::new(page?, size?)
 }
 
 /// Returns the requested sort order; reports an unknown one.
-pub(super) fn sort(checks: &mut Checks, text: Option<&str>) -> Option<Sort> {
+pub(super) fn sort(checks: &mut Validator, text: Option<&str>) -> Option<Sort> {
     let Some(text) = text else { return Some(Sort::default()) };
     let sort = Sort::parse(text);
     if sort.is_none() {

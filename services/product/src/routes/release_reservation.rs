@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use common::http::{ApiError, Path};
 use common::http::{ServiceWith, scope};
-use common::telemetry::about_order;
+use common::telemetry::record_order_id;
 use contracts::{OrderId, Problem};
 
 use crate::state::AppState;
@@ -29,7 +29,7 @@ pub(super) async fn release_reservation(
     _service: ServiceWith<scope::ProductsReserve>,
     Path(order): Path<OrderId>,
 ) -> Result<StatusCode, ApiError> {
-    about_order(order);
+    record_order_id(order);
     app.inventory.release(order).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use common::http::Checks;
+use common::http::Validator;
 use contracts::Money;
 
 use crate::domain::is_path_segment;
@@ -19,14 +19,14 @@ pub(super) const MAX_BRAND_CHARS: usize = 50;
 pub(super) const MAX_SKU_CHARS: usize = 100;
 
 /// Reports a price of zero.
-pub(super) fn check_price(checks: &mut Checks, price: Option<Money>) {
+pub(super) fn check_price(checks: &mut Validator, price: Option<Money>) {
     if price.is_some_and(Money::is_zero) {
         checks.fail("price", "must be above 0");
     }
 }
 
 /// Reports a sku that does not survive as a path segment.
-pub(super) fn check_sku(checks: &mut Checks, sku: Option<&str>) {
+pub(super) fn check_sku(checks: &mut Validator, sku: Option<&str>) {
     if sku.is_some_and(|sku| !is_path_segment(sku)) {
         checks.fail("sku", "must not consist of dots only, nor any part of it between slashes");
     }

@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use common::http::AdminOnly;
-use common::http::{ApiError, Checks, Json, Path, cleared};
-use contracts::calls::Product;
+use common::http::{ApiError, Validator, Json, Path, double_option};
+use contracts::api::Product;
 use contracts::{Money, Problem, ProductId};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -26,11 +26,11 @@ pub(super) struct UpdateProductRequest {
     #[schema(min_length = 1, max_length = 100)]
     category: Option<String>,
     /// Brand; `null` removes it.
-    #[serde(default, deserialize_with = "cleared")]
+    #[serde(default, deserialize_with = "double_option")]
     #[schema(max_length = 50, value_type = Option<String>)]
     brand: Option<Option<String>>,
     /// Stock keeping unit, unique among active products; `null` removes it.
-    #[serde(default, deserialize_with = "cleared")]
+    #[serde(default, deserialize_with = "double_option")]
     #[schema(max_length = 100, value_type = Option<String>)]
     sku: Option<Option<String>>,
     /// Visibility in the catalog.
@@ -65,7 +65,7 @@ pub(super) async fn update_product(
 }
 
 fn validate(body: UpdateProductRequest) -> Result<ProductChanges, ApiError> {
-    let mut checks = Checks::new();
+    let mut checks = Validator::new();
     check_price(&mut checks, body.price);
     let changes = ProductChanges {
         name: body.name.and_then(|name| checks.text("name", Some(name), NAME_CHARS)),

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use common::database::store::StoreError;
-use contracts::calls::Product;
+use contracts::api::Product;
 use sha2::{Digest, Sha256};
 
 /// Number of digest bytes in an ETag: enough that two states of a product never share one.
@@ -20,7 +20,7 @@ impl CachedProduct {
     /// # Errors
     /// None in practice: a product is a plain struct.
     pub(super) fn new(product: &Product) -> Result<Self, StoreError> {
-        let body = serde_json::to_vec(product).map_err(|error| StoreError::Fault(error.into()))?;
+        let body = serde_json::to_vec(product).map_err(|error| StoreError::Internal(error.into()))?;
         let mut bytes = BytesMut::with_capacity(ETAG.end + body.len());
         bytes.put_u8(u8::from(product.active));
         bytes.put_u8(b'"');
@@ -39,10 +39,10 @@ impl CachedProduct {
     /// Reads a cached product.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] if the bytes are truncated.
+    /// [`StoreError::Decode`] if the bytes are truncated.
     pub(super) fn from_bytes(bytes: Bytes) -> Result<Self, StoreError> {
         let complete = bytes.get(ETAG).is_some_and(|etag| etag.is_ascii() && etag.starts_with(b"\""));
-        if complete { Ok(Self(bytes)) } else { Err(StoreError::Corrupt("a cached product is truncated".to_owned())) }
+        if complete { Ok(Self(bytes)) } else { Err(StoreError::Decode("a cached product is truncated".to_owned())) }
     }
 
     /// Returns true if the product is active.

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
 use common::telemetry::clock::SharedClock;
-use contracts::calls::{Product, ProductImage};
+use contracts::api::{Product, ProductImage};
 use contracts::{Event, ImageId, ProductId};
 
 use super::cached_product::CachedProduct;
@@ -83,7 +83,7 @@ impl CatalogService {
     /// Creates a product.
     pub(crate) async fn create(&self, new: &NewProduct) -> Result<Product, Error> {
         let now = self.clock.now();
-        let product = self.products.create(new, now, &|product| Effects::of(now, domain::created(product))).await?;
+        let product = self.products.create(new, now, &|product| Effects::event(now, domain::created(product))).await?;
         // Its absence may be cached.
         self.cache.invalidate(product.id).await;
         self.cache.invalidate_skus(&[product.sku.as_deref()]).await;
@@ -93,7 +93,7 @@ impl CatalogService {
     /// Creates these products if the catalog never had any; returns true if it did.
     pub(crate) async fn seed(&self, products: &[NewProduct]) -> Result<bool, StoreError> {
         let now = self.clock.now();
-        self.products.seed(products, now, &|product| Effects::of(now, domain::created(product))).await
+        self.products.seed(products, now, &|product| Effects::event(now, domain::created(product))).await
     }
 
     /// Changes a product.
@@ -121,7 +121,7 @@ impl CatalogService {
                 *skus = [previous, product.sku.clone()];
             }
             (!events.is_empty())
-                .then(|| events.into_iter().fold(Effects::none(), |effects, event| effects.with(now, event)))
+                .then(|| events.into_iter().fold(Effects::none(), |effects, event| effects.with_event(now, event)))
         };
         let updated = self.products.update(id, &update).await;
         // Regardless of the outcome: a commit that was reported as failed may have succeeded.
@@ -136,7 +136,7 @@ impl CatalogService {
     /// Adds a picture.
     pub(crate) async fn add_image(&self, product: ProductId, new: &NewImage) -> Result<ProductImage, Error> {
         let now = self.clock.now();
-        let effects = |product: &Product| Effects::of(now, domain::image_changed(product));
+        let effects = |product: &Product| Effects::event(now, domain::image_changed(product));
         let added = self.products.add_image(product, new, now, &effects).await;
         self.cache.invalidate(product).await;
         added?.ok_or(Error::ProductNotFound)
@@ -145,7 +145,7 @@ impl CatalogService {
     /// Removes a picture.
     pub(crate) async fn remove_image(&self, product: ProductId, image: ImageId) -> Result<(), Error> {
         let now = self.clock.now();
-        let effects = |product: &Product| Effects::of(now, domain::image_changed(product));
+        let effects = |product: &Product| Effects::event(now, domain::image_changed(product));
         let removed = self.products.remove_image(product, image, now, &effects).await;
         self.cache.invalidate(product).await;
         if removed? { Ok(()) } else { Err(Error::ImageNotFound) }

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::effects::{Effects, Handled};
+use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::store::StoreError;
 use common::telemetry::clock::SharedClock;
 use contracts::audit::ProductAudit;
-use contracts::calls::{Abandoned, Product, Reservation, ReservationLine, ReservationStatus, Shortage};
+use contracts::api::{AbandonResponse, Product, Reservation, ReservationLine, ReservationStatus, Shortage};
 use contracts::{OrderId, ProductId};
 
 use super::product_cache::ProductCache;
@@ -50,7 +50,7 @@ impl InventoryService {
     /// Adjusts the available stock manually.
     pub(crate) async fn adjust(&self, id: ProductId, change: i64) -> Result<Product, Error> {
         let now = self.clock.now();
-        let effects = |product: &Product| Effects::of(now, domain::stock_adjusted(product, change));
+        let effects = |product: &Product| Effects::event(now, domain::stock_adjusted(product, change));
         let adjusted = self.inventory.adjust(id, change, now, &effects).await;
         self.cache.invalidate(id).await;
         match adjusted? {
@@ -72,7 +72,7 @@ impl InventoryService {
     ) -> Result<(Reservation, bool), Error> {
         let now = self.clock.now();
         let new = NewReservation { order_id, lines: merge_lines(lines), expires_at: now + self.reservation_ttl };
-        let reserved = self.inventory.reserve(&new, now, &Effects::of(now, new.event())).await;
+        let reserved = self.inventory.reserve(&new, now, &Effects::event(now, new.event())).await;
         self.cache.invalidate_lines(&new.lines).await;
         match reserved? {
             ReserveOutcome::Created(reservation) => Ok((reservation, true)),
@@ -107,17 +107,17 @@ impl InventoryService {
     }
 
     /// Commits the reservation of a confirmed order.
-    pub(crate) async fn commit(&self, order: OrderId, inbox: Handled) -> Result<(), StoreError> {
+    pub(crate) async fn commit(&self, order: OrderId, inbox: InboxRecord) -> Result<(), StoreError> {
         self.update_reservation(order, Some(inbox), on_confirmed).await.map(drop)
     }
 
     /// Returns the stock of a cancelled order.
-    pub(crate) async fn cancel(&self, order: OrderId, inbox: Handled) -> Result<(), StoreError> {
+    pub(crate) async fn cancel(&self, order: OrderId, inbox: InboxRecord) -> Result<(), StoreError> {
         self.update_reservation(order, Some(inbox), on_cancelled).await.map(drop)
     }
 
     /// Resolves an expired reservation, given the order service's response.
-    pub(crate) async fn expire(&self, order: OrderId, outcome: &Abandoned) -> Result<(), StoreError> {
+    pub(crate) async fn expire(&self, order: OrderId, outcome: &AbandonResponse) -> Result<(), StoreError> {
         let (action, _) = self.update_reservation(order, None, |status| on_abandoned(status, outcome)).await?;
         if action == ReservationAction::Expire {
             self.metrics.expired_reservations.inc();
@@ -159,7 +159,7 @@ impl InventoryService {
     async fn update_reservation(
         &self,
         order: OrderId,
-        inbox: Option<Handled>,
+        inbox: Option<InboxRecord>,
         rule: impl Fn(Option<ReservationStatus>) -> ReservationAction + Send + Sync,
     ) -> Result<(ReservationAction, Option<Reservation>), StoreError> {
         let now = self.clock.now();
@@ -171,8 +171,8 @@ impl InventoryService {
                 *decision = (action, current.map(|reservation| reservation.items.clone()).unwrap_or_default());
             }
             let event = current.and_then(|reservation| action.event(reservation));
-            let effects = event.map_or_else(Effects::none, |event| Effects::of(now, event));
-            (action, Effects { handled: inbox, ..effects })
+            let effects = event.map_or_else(Effects::none, |event| Effects::event(now, event));
+            (action, Effects { consumed: inbox, ..effects })
         };
         let updated = self.inventory.update(order, now, &decide).await;
         let (action, lines) = decision.into_inner().unwrap_or((ReservationAction::Keep, Vec::new()));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use common::cache::{Cache, Ttl};
 use common::database::store::StoreError;
 use contracts::ProductId;
-use contracts::calls::{Product, ReservationLine};
+use contracts::api::{Product, ReservationLine};
 
 use super::cached_product::CachedProduct;
 

@@ -1,6 +1,6 @@
 //! Reviews and the ratings that follow from them.
 
-use common::database::effects::{Effects, Handled};
+use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::store::StoreError;
 use contracts::{ProductId, ReviewId, UserId};
 
@@ -34,8 +34,8 @@ impl CatalogService {
     }
 
     /// Removes the author from all reviews of a deleted account.
-    pub(crate) async fn anonymize_reviews(&self, user: UserId, inbox: Handled) -> Result<(), StoreError> {
-        self.reviews.anonymize(user, self.clock.now(), &Effects::none().handling(inbox)).await
+    pub(crate) async fn anonymize_reviews(&self, user: UserId, inbox: InboxRecord) -> Result<(), StoreError> {
+        self.reviews.anonymize(user, self.clock.now(), &Effects::none().consuming(inbox)).await
     }
 
     /// Removes a review if the actor may do so.

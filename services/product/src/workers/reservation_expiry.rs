@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use common::database::store::StoreError;
-use common::runtime::{Next, Worker, WorkerError};
+use common::runtime::{NextRun, Worker, WorkerError};
 use contracts::OrderId;
 
 use crate::clients::OrderClient;
@@ -50,14 +50,14 @@ impl Worker for ReservationExpiryWorker {
         "reservation-expiry"
     }
 
-    async fn step(&self) -> Result<Next, WorkerError> {
+    async fn step(&self) -> Result<NextRun, WorkerError> {
         let due = self.inventory.list_due(MAX_CONCURRENT).await?;
         if due.is_empty() {
-            return Ok(self.inventory.next_due_at().await?.map_or(Next::Idle, Next::At));
+            return Ok(self.inventory.next_due_at().await?.map_or(NextRun::OnWake, NextRun::At));
         }
         let resolved = due.into_iter().map(|(order, attempts)| self.resolve(order, attempts));
         futures::future::join_all(resolved).await.into_iter().collect::<Result<(), _>>()?;
-        Ok(Next::Again)
+        Ok(NextRun::Now)
     }
 
     fn interval(&self) -> Duration {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use common::runtime::{Next, Worker, WorkerError};
+use common::runtime::{NextRun, Worker, WorkerError};
 
 use crate::service::CatalogService;
 
@@ -27,8 +27,8 @@ impl Worker for SearchIndexWorker {
         "search-index"
     }
 
-    async fn step(&self) -> Result<Next, WorkerError> {
-        Ok(if self.catalog.index_pending().await? == 0 { Next::Idle } else { Next::Again })
+    async fn step(&self) -> Result<NextRun, WorkerError> {
+        Ok(if self.catalog.index_pending().await? == 0 { NextRun::OnWake } else { NextRun::Now })
     }
 
     fn interval(&self) -> Duration {

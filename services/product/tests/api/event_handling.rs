@@ -1,7 +1,7 @@
 //! Events of the order service.
 
 use contracts::Event;
-use contracts::calls::OrderStatus;
+use contracts::api::OrderStatus;
 use contracts::event::{OrderCancelled, OrderUpdated};
 
 use crate::support::TestService;

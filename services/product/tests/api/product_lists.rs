@@ -1,6 +1,6 @@
 //! Lists of products.
 
-use common::runtime::Next;
+use common::runtime::NextRun;
 use serde_json::{Value, json};
 
 use crate::support::{TestService, ids};
@@ -175,8 +175,8 @@ async fn rows_of_the_previous_version_are_found() {
         async |service: &TestService| ids(&list(service, "search=creme&category=s%C3%BCsses").await["data"]);
     service.execute(RENAME).await;
     assert_eq!(ids(&list(&service, "search=mug").await["data"]), [0; 0]);
-    assert_eq!(service.search_index.step().await.unwrap(), Next::Again);
-    assert_eq!(service.search_index.step().await.unwrap(), Next::Idle);
+    assert_eq!(service.search_index.step().await.unwrap(), NextRun::Now);
+    assert_eq!(service.search_index.step().await.unwrap(), NextRun::OnWake);
     assert_eq!(of_search(&service).await, [1]);
 
     service.execute(RENAME).await;

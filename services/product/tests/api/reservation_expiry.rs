@@ -1,6 +1,6 @@
 //! Expiry of reservations.
 
-use contracts::calls::OrderStatus;
+use contracts::api::OrderStatus;
 use testkit::eventually;
 
 use crate::support::{TIMEOUT, TTL, TestService};

@@ -1,7 +1,7 @@
 //! Reservations.
 
 use contracts::OrderId;
-use contracts::calls::OrderStatus;
+use contracts::api::OrderStatus;
 use reqwest::Method;
 use serde_json::json;
 

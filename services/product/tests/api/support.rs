@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use common::config::Env;
+use common::config::Environment;
 use common::messaging::bus::{Bus, Message};
-use common::runtime::{Next, Worker};
+use common::runtime::{NextRun, Worker};
 use common::telemetry::clock::{Clock, ManualClock, SystemClock};
-use contracts::calls::OrderStatus;
+use contracts::api::OrderStatus;
 use contracts::event::{OrderCancelled, OrderUpdated, UserDeleted};
 use contracts::{Event, OrderId, UserId};
 use product_service::app;
@@ -104,7 +104,7 @@ impl TestService {
             ("CLIENT_SECRET", "secret".to_owned()),
         ];
         pairs.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        let config = Config::from_env(&Env::from_pairs(pairs)).unwrap();
+        let config = Config::from_env(&Environment::from_pairs(pairs)).unwrap();
         let mut service = app::build(config, clock.shared()).await.unwrap();
         let bus = service.platform.bus.clone();
         let worker = |name: &str| service.workers.iter().find(|worker| worker.name() == name).unwrap().clone();
@@ -239,9 +239,9 @@ impl TestService {
     pub(crate) async fn expire(&self) -> Option<i64> {
         loop {
             match self.expiry.step().await.unwrap() {
-                Next::Again => {}
-                Next::At(due) => return Some((due - self.clock.now()).num_seconds()),
-                Next::Idle => return None,
+                NextRun::Now => {}
+                NextRun::At(due) => return Some((due - self.clock.now()).num_seconds()),
+                NextRun::OnWake => return None,
             }
         }
     }

@@ -1,6 +1,6 @@
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
-use contracts::calls::{Product, Reservation, ReservationStatus, Shortage};
+use contracts::api::{Product, Reservation, ReservationStatus, Shortage};
 use contracts::{OrderId, ProductId};
 use product_service::domain::{MAX_STOCK, NewReservation, ReservationAction};
 use product_service::repository::{AdjustOutcome, ReserveOutcome};
@@ -126,7 +126,7 @@ pub(crate) async fn message_has_its_effect_once(fixture: Fixture) {
     reserve(&fixture, order, &[(id, 2)]).await;
     let handle = |action: ReservationAction| {
         let inventory = fixture.inventory.clone();
-        async move { inventory.update(order, START, &|_| (action, some_event(id).handling(record))).await }
+        async move { inventory.update(order, START, &|_| (action, some_event(id).consuming(record))).await }
     };
     handle(ReservationAction::Commit).await.unwrap();
     assert!(matches!(handle(ReservationAction::Restock).await, Err(StoreError::AlreadyHandled)));
@@ -134,7 +134,7 @@ pub(crate) async fn message_has_its_effect_once(fixture: Fixture) {
     // A message without a change is recorded as well.
     let other = inbox_record();
     let keep = async || {
-        fixture.inventory.update(order, START, &|_| (ReservationAction::Keep, Effects::none().handling(other))).await
+        fixture.inventory.update(order, START, &|_| (ReservationAction::Keep, Effects::none().consuming(other))).await
     };
     keep().await.unwrap();
     assert!(matches!(keep().await, Err(StoreError::AlreadyHandled)));

@@ -1,5 +1,5 @@
-use common::database::effects::Effects;
-use contracts::calls::Product;
+use common::database::transaction_effects::Effects;
+use contracts::api::Product;
 use contracts::{ImageId, Money, ProductId};
 use product_service::domain::{NewImage, NewProduct, ProductChanges, ProductFilter, Sort, SortOrder, update};
 use product_service::repository::{Spellings, UpdateFn};

@@ -1,6 +1,6 @@
 //! Query plans: all frequent statements use indexes on both databases.
 
-use common::database::postgres::Postgres;
+use common::database::Database;
 use common::database::{Database, Dialect, QueryBuilder};
 use product_service::NAME;
 use product_service::domain::{ProductFilter, Sort, SortOrder};
@@ -75,7 +75,7 @@ fn statements(dialect: Dialect) -> Vec<(String, &'static str)> {
 async fn postgres_statements_use_indexes() {
     let Some(server) = servers::postgres().await else { return };
     let url = server.database().await.expect("a database").parse().unwrap();
-    let db = Postgres::open(&url, NAME, &MIGRATIONS.postgres).await.unwrap();
+    let db = Database::open_postgres(&url, NAME, &MIGRATIONS.postgres).await.unwrap();
     db.pool().execute(sqlx::raw_sql(ROWS)).await.unwrap();
     let tables = ["products", "products_1", "images", "reviews", "reservations", "r", "reservation_lines"];
     for (statement, _) in statements(Dialect::POSTGRES) {

@@ -1,6 +1,6 @@
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
-use contracts::calls::Rating;
+use contracts::api::Rating;
 use contracts::{ProductId, ReviewId};
 use product_service::domain::{NewReview, Review};
 use product_service::repository::{AddOutcome, RemoveOutcome};
@@ -90,13 +90,13 @@ pub(crate) async fn reviews_of_a_deleted_user_are_anonymized(fixture: Fixture) {
         expected.push(add(&fixture, product, &ada).await.unwrap());
         add(&fixture, product, &eve).await.unwrap();
     }
-    let effects = Effects::none().handling(inbox_record());
+    let effects = Effects::none().consuming(inbox_record());
     reviews.anonymize(ada.user_id, later(1), &effects).await.unwrap();
     let again = reviews.anonymize(ada.user_id, later(1), &effects).await.unwrap_err();
     assert!(matches!(again, StoreError::AlreadyHandled), "{again:?}");
     // Neither the deletion of another account nor a repeated event undoes it.
     for user in [eve.user_id, ada.user_id] {
-        reviews.anonymize(user, later(2), &Effects::none().handling(inbox_record())).await.unwrap();
+        reviews.anonymize(user, later(2), &Effects::none().consuming(inbox_record())).await.unwrap();
     }
     for (product, expected) in [first, second].into_iter().zip(expected) {
         let listed = reviews.list(product, page(0, 10)).await.unwrap().data;
@@ -122,7 +122,7 @@ pub(crate) async fn review_and_deletion_of_its_author_are_serialized(fixture: Fi
         let add = tokio::spawn(async move { adding.add(product, &new, START, &Effects::none()).await.unwrap() });
         let delete =
             tokio::spawn(
-                async move { deleting.anonymize(user, START, &Effects::none().handling(inbox_record())).await },
+                async move { deleting.anonymize(user, START, &Effects::none().consuming(inbox_record())).await },
             );
         let added = add.await.unwrap();
         delete.await.unwrap().unwrap();

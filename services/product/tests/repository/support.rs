@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::effects::{Effects, Handled};
+use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::outbox::Outbox;
 use common::database::{Database, query};
-use contracts::calls::{Product, ReservationLine};
+use contracts::api::{Product, ReservationLine};
 use contracts::event::StockUpdated;
 use contracts::{Event, EventId, Money, OrderId, ProductId, UserId};
 use product_service::NAME;
@@ -90,11 +90,11 @@ pub(crate) fn deactivation(product: &mut Product) -> Option<Effects> {
 
 /// Returns effects with an arbitrary event.
 pub(crate) fn some_event(product: ProductId) -> Effects {
-    Effects::of(START, Event::StockUpdated(StockUpdated { product_id: product, change: 1, stock_quantity: 1 }))
+    Effects::event(START, Event::StockUpdated(StockUpdated { product_id: product, change: 1, stock_quantity: 1 }))
 }
 
-pub(crate) fn inbox_record() -> Handled {
-    Handled { consumer: "suite", event_id: EventId::generate(START) }
+pub(crate) fn inbox_record() -> InboxRecord {
+    InboxRecord { consumer: "suite", event_id: EventId::generate(START) }
 }
 
 pub(crate) fn order() -> OrderId {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::database::postgres::Postgres;
+use common::database::Database;
 use product_service::NAME;
 use product_service::repository::sql::MIGRATIONS;
 use sqlx::migrate::Migrator;
@@ -17,7 +17,7 @@ async fn previous_version_keeps_running_during_a_migration() {
     let Some(server) = servers::postgres().await else { return };
     let url = server.database().await.expect("a database").parse().unwrap();
     let first = MIGRATIONS.postgres.iter().filter(|migration| migration.version == 1).cloned().collect();
-    let before = Postgres::open(&url, NAME, &Migrator::with_migrations(first)).await.unwrap();
+    let before = Database::open_postgres(&url, NAME, &Migrator::with_migrations(first)).await.unwrap();
     // Several connections, each with prepared statements.
     let mut connections = Vec::new();
     for _ in 0..3 {
@@ -41,7 +41,7 @@ async fn previous_version_keeps_running_during_a_migration() {
     })
     .await;
 
-    let now = Postgres::open(&url, NAME, &MIGRATIONS.postgres).await.unwrap();
+    let now = Database::open_postgres(&url, NAME, &MIGRATIONS.postgres).await.unwrap();
     for statement in STATEMENTS {
         eventually("the previous version reads again", TIMEOUT, || async {
             let mut connections = Vec::new();

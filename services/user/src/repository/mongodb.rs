@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::outbox::Outbox;
-use common::database::store::{Operations, StoreError};
+use common::database::store::{StoreMetrics, StoreError};
 use common::telemetry::metrics::{Metrics, PoolMetrics};
 use contracts::UserId;
-use contracts::calls::Revocation;
+use contracts::api::Revocation;
 use mongodb::bson::doc;
 
 use super::{SaveOutcome, UserFilter, UserRepository, Versioned};
@@ -54,9 +54,9 @@ impl MongoUserRepository {
 
     /// Publishes metrics of the connections and returns the metrics of the repository's operations.
     #[must_use]
-    pub fn observe(&self, metrics: &Metrics) -> Operations {
+    pub fn observe(&self, metrics: &Metrics) -> StoreMetrics {
         PoolObserver::observe(&self.0.pool, PoolMetrics::new(metrics, MAX_CONNECTIONS), metrics);
-        Operations::new(NAME, "mongodb", metrics)
+        StoreMetrics::new(NAME, "mongodb", metrics)
     }
 
     /// Returns the outbox in the documents of users.

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
 use common::database::{Connection, Database, Listing, OrderBy, Row, Tx, query};
 use contracts::UserId;
-use contracts::calls::Revocation;
+use contracts::api::Revocation;
 use sqlx::migrate::Migrator;
 
 use super::{SaveOutcome, UserFilter, UserRepository, Versioned, revocations_in};
@@ -96,7 +96,7 @@ impl SqliteUserRepository {
 /// writer at a time, so revocations become visible in the order of their positions.
 async fn insert_revocations(db: &mut Connection, effects: &Effects) -> Result<(), StoreError> {
     for (_, expires_at, revoked) in revocations_in(effects) {
-        let sessions = serde_json::to_string(&revoked.session_ids).map_err(|error| StoreError::Fault(error.into()))?;
+        let sessions = serde_json::to_string(&revoked.session_ids).map_err(|error| StoreError::Internal(error.into()))?;
         let insert = query(INSERT_REVOCATION).bind(revoked.user_id).bind(revoked.min_version);
         insert.bind(sessions).bind(expires_at).execute(db).await?;
     }
@@ -104,7 +104,7 @@ async fn insert_revocations(db: &mut Connection, effects: &Effects) -> Result<()
 }
 
 fn document(user: &User) -> Result<String, StoreError> {
-    serde_json::to_string(user).map_err(|error| StoreError::Fault(error.into()))
+    serde_json::to_string(user).map_err(|error| StoreError::Internal(error.into()))
 }
 
 fn email(user: &User) -> Option<&str> {
@@ -113,14 +113,14 @@ fn email(user: &User) -> Option<&str> {
 
 fn map_user(row: &Row) -> Result<Versioned<User>, StoreError> {
     let mut value: User =
-        serde_json::from_str(row.get("document")?).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        serde_json::from_str(row.get("document")?).map_err(|error| StoreError::Decode(error.to_string()))?;
     value.access_version = row.get("access_version")?;
     Ok(Versioned { value, version: row.get("version")? })
 }
 
 fn map_revocation(row: &Row) -> Result<Revocation, StoreError> {
     let sessions: Vec<String> =
-        serde_json::from_str(row.get("session_ids")?).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        serde_json::from_str(row.get("session_ids")?).map_err(|error| StoreError::Decode(error.to_string()))?;
     Ok(Revocation {
         seq: row.get("seq")?,
         user_id: row.get("user_id")?,

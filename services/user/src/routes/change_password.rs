@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::http::{ApiError, Checks, ClientAddr, Json, SignedInUser};
+use common::http::{ApiError, Validator, ClientAddr, Json, SignedInUser};
 use contracts::Problem;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -43,7 +43,7 @@ pub(super) async fn change_password(
     ClientAddr(address): ClientAddr,
     Json(request): Json<ChangePasswordRequest>,
 ) -> Result<StatusCode, ApiError> {
-    let mut checks = Checks::new();
+    let mut checks = Validator::new();
     let current = checks.required("currentPassword", request.current_password).map(SecretString::from);
     let new = new_password(&mut checks, "newPassword", request.new_password);
     let (current, new) = checks.finish(current.zip(new))?;

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use common::auth::Role;
-use common::http::{AdminOnly, ApiError, Checks, Json, Query};
+use common::http::{AdminOnly, ApiError, Validator, Json, Query};
 use contracts::Problem;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -54,7 +54,7 @@ pub(super) async fn list_users(
     _admin: AdminOnly,
     Query(query): Query<ListUsersQuery>,
 ) -> Result<Json<ListUsersResponse>, ApiError> {
-    let mut checks = Checks::new();
+    let mut checks = Validator::new();
     let position = page(&mut checks, query.page, query.limit);
     let role = query.role.map(|text| text.parse::<Role>().map_err(|error| checks.fail("role", error)));
     let (page, limit) = checks.finish(position)?;

@@ -1,7 +1,7 @@
 //! `POST /api/auth/login`
 
 use axum::extract::State;
-use common::http::{ApiError, Checks, ClientAddr, Json};
+use common::http::{ApiError, Validator, ClientAddr, Json};
 use contracts::Problem;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -38,7 +38,7 @@ pub(super) async fn login(
     ClientAddr(address): ClientAddr,
     Json(request): Json<LoginRequest>,
 ) -> Result<Json<SessionResponse>, ApiError> {
-    let mut checks = Checks::new();
+    let mut checks = Validator::new();
     let email = checks.required("email", request.email);
     let password = checks.required("password", request.password).map(SecretString::from);
     let (email, password) = checks.finish(email.zip(password))?;

@@ -1,7 +1,7 @@
 //! `POST /api/auth/refresh`
 
 use axum::extract::State;
-use common::http::{ApiError, Checks, Json};
+use common::http::{ApiError, Validator, Json};
 use contracts::Problem;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,7 @@ pub(super) async fn refresh(
     State(app): State<AppState>,
     Json(request): Json<RefreshRequest>,
 ) -> Result<Json<RefreshResponse>, ApiError> {
-    let mut checks = Checks::new();
+    let mut checks = Validator::new();
     let token = checks.required("refreshToken", request.refresh_token.or(request.token));
     let tokens = app.sessions.refresh(&checks.finish(token)?).await?;
     Ok(Json(RefreshResponse {

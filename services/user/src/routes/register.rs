@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::http::{ApiError, Checks, ClientAddr, Json};
+use common::http::{ApiError, Validator, ClientAddr, Json};
 use contracts::Problem;
 
 use super::request::{ProfileRequest, new_password};
@@ -28,7 +28,7 @@ pub(super) async fn register(
     ClientAddr(address): ClientAddr,
     Json(mut request): Json<ProfileRequest>,
 ) -> Result<(StatusCode, Json<SessionResponse>), ApiError> {
-    let mut checks = Checks::new();
+    let mut checks = Validator::new();
     let password = new_password(&mut checks, "password", request.password.take());
     let profile = new_profile(request.validate(&mut checks, true, app.clock.now()));
     let (profile, password) = checks.finish(profile.zip(password))?;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use common::auth::Caller;
-use common::http::{ApiError, Checks, SignedInUser, cleared};
+use common::http::{ApiError, Validator, SignedInUser, double_option};
 use contracts::UserId;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -37,7 +37,7 @@ pub(super) struct AddressRequest {
 }
 
 impl AddressRequest {
-    fn validate(self, checks: &mut Checks, is_complete: bool) -> AddressUpdate {
+    fn validate(self, checks: &mut Validator, is_complete: bool) -> AddressUpdate {
         let mut part = |field: &str, value: Option<String>, max| {
             if is_complete || value.is_some() { checks.text(field, value, 1..=max) } else { None }
         };
@@ -69,15 +69,15 @@ pub(super) struct ProfileRequest {
     first_name: Option<String>,
     last_name: Option<String>,
     /// Date of birth as `YYYY-MM-DD`; null or an empty text removes it.
-    #[serde(default, deserialize_with = "cleared")]
+    #[serde(default, deserialize_with = "double_option")]
     #[schema(value_type = Option<String>)]
     date_of_birth: Option<Option<String>>,
     /// Phone number; null or an empty text removes it.
-    #[serde(default, deserialize_with = "cleared")]
+    #[serde(default, deserialize_with = "double_option")]
     #[schema(value_type = Option<String>)]
     phone_number: Option<Option<String>>,
     /// Address; null removes it.
-    #[serde(default, deserialize_with = "cleared")]
+    #[serde(default, deserialize_with = "double_option")]
     #[schema(value_type = Option<AddressRequest>)]
     address: Option<Option<AddressRequest>>,
     preferences: Option<PreferencesRequest>,
@@ -89,9 +89,9 @@ pub(super) struct ProfileRequest {
 
 impl ProfileRequest {
     /// Validates the profile; `is_complete` requires e-mail address and names.
-    pub(super) fn validate(self, checks: &mut Checks, is_complete: bool, now: DateTime<Utc>) -> ProfileUpdate {
+    pub(super) fn validate(self, checks: &mut Validator, is_complete: bool, now: DateTime<Utc>) -> ProfileUpdate {
         let preferences = self.preferences.unwrap_or_default();
-        let name = |checks: &mut Checks, field: &str, value: Option<String>| {
+        let name = |checks: &mut Validator, field: &str, value: Option<String>| {
             if is_complete || value.is_some() { checks.text(field, value, 1..=MAX_TEXT) } else { None }
         };
         ProfileUpdate {
@@ -112,7 +112,7 @@ impl ProfileRequest {
     /// # Errors
     /// All invalid fields.
     pub(super) fn into_update(mut self, now: DateTime<Utc>) -> Result<(ProfileUpdate, Option<SecretString>), ApiError> {
-        let mut checks = Checks::new();
+        let mut checks = Validator::new();
         let password = self.current_password.take().map(SecretString::from);
         let update = self.validate(&mut checks, false, now);
         checks.finish(Some((update, password)))
@@ -124,7 +124,7 @@ fn non_empty(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty())
 }
 
-fn date_of_birth(checks: &mut Checks, text: &str, now: DateTime<Utc>) -> Option<NaiveDate> {
+fn date_of_birth(checks: &mut Validator, text: &str, now: DateTime<Utc>) -> Option<NaiveDate> {
     let has_form = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
     let date = date.filter(|date| has_form && date.year() >= MIN_BIRTH_YEAR);
@@ -137,7 +137,7 @@ fn date_of_birth(checks: &mut Checks, text: &str, now: DateTime<Utc>) -> Option<
 }
 
 /// Validates a new password: 8 to 128 characters after normalisation, without control characters (RFC 8265, section 4.2).
-pub(super) fn new_password(checks: &mut Checks, field: &str, value: Option<String>) -> Option<SecretString> {
+pub(super) fn new_password(checks: &mut Validator, field: &str, value: Option<String>) -> Option<SecretString> {
     let password = opaque_string(&checks.required(field, value)?);
     if password.chars().any(char::is_control) {
         checks.fail(field, "must not have control characters");
@@ -148,7 +148,7 @@ pub(super) fn new_password(checks: &mut Checks, field: &str, value: Option<Strin
 }
 
 /// Validates page and limit of a list.
-pub(super) fn page(checks: &mut Checks, page: Option<i64>, limit: Option<i64>) -> Option<(i64, u32)> {
+pub(super) fn page(checks: &mut Validator, page: Option<i64>, limit: Option<i64>) -> Option<(i64, u32)> {
     let page = checks.integer("page", Some(page.unwrap_or(1)), 1..=i64::MAX);
     let limit = checks.integer("limit", Some(limit.unwrap_or(20)), 1..=100);
     page.zip(limit.and_then(|limit| u32::try_from(limit).ok()))
@@ -164,10 +164,10 @@ pub(super) fn session_id(caller: &Caller) -> Option<Uuid> {
     caller.session.as_deref().and_then(|session| session.parse().ok())
 }
 
-/// Checks that the caller may act for an account.
+/// Validator that the caller may act for an account.
 ///
 /// # Errors
 /// [`Error::NotFound`] for another user's account, as for one that does not exist.
 pub(super) fn ensure_visible(caller: &Caller, id: UserId) -> Result<(), Error> {
-    if caller.may_act_for(id) { Ok(()) } else { Err(Error::NotFound) }
+    if caller.can_act_for(id) { Ok(()) } else { Err(Error::NotFound) }
 }

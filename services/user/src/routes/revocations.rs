@@ -1,9 +1,9 @@
 //! `GET /api/auth/revocations`
 
 use axum::extract::State;
-use common::http::{ApiError, Checks, Json, Query, ServiceWith, scope};
+use common::http::{ApiError, Validator, Json, Query, ServiceWith, scope};
 use contracts::Problem;
-use contracts::calls::RevocationPage;
+use contracts::api::RevocationPage;
 use serde::Deserialize;
 
 use crate::state::AppState;
@@ -36,7 +36,7 @@ pub(super) async fn list_revocations(
     _service: ServiceWith<scope::UsersRead>,
     Query(query): Query<ListRevocationsQuery>,
 ) -> Result<Json<RevocationPage>, ApiError> {
-    let mut checks = Checks::new();
+    let mut checks = Validator::new();
     let after = checks.integer("after", Some(query.after.unwrap_or(0)), 0..=i64::MAX);
     let after = checks.finish(after)?;
     let items = app.sessions.list_revocations(after, PAGE_SIZE).await?;

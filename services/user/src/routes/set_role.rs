@@ -1,7 +1,7 @@
 //! `PUT /api/users/{id}/role`
 
 use axum::extract::State;
-use common::http::{AdminOnly, ApiError, Checks, Json, Path};
+use common::http::{AdminOnly, ApiError, Validator, Json, Path};
 use contracts::{Problem, UserId};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -42,7 +42,7 @@ pub(super) async fn set_role(
     Path(id): Path<UserId>,
     Json(request): Json<SetRoleRequest>,
 ) -> Result<Json<UserProfile>, ApiError> {
-    let mut checks = Checks::new();
+    let mut checks = Validator::new();
     let role = match checks.required("role", request.role).as_deref() {
         Some("user") => Some(AccountRole::User),
         Some("admin") => Some(AccountRole::Admin),

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use contracts::calls::ServiceTokenAnswer;
+use contracts::api::TokenResponse;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -65,7 +65,7 @@ pub(super) async fn token(
         None => return reject(StatusCode::BAD_REQUEST, "invalid_request"),
     }
     let token = app.clients.issue_token(client);
-    let response = ServiceTokenAnswer {
+    let response = TokenResponse {
         access_token: token.access_token,
         token_type: "Bearer".to_owned(),
         expires_in: token.expires_in.num_seconds().unsigned_abs(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use common::cache::Cache;
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
 use common::telemetry::clock::SharedClock;
 use contracts::{Event, UserId};
@@ -133,5 +133,5 @@ pub(super) fn cache_key(id: UserId) -> String {
 }
 
 fn effects(events: Vec<Event>, now: DateTime<Utc>) -> Effects {
-    events.into_iter().fold(Effects::none(), |effects, event| effects.with(now, event))
+    events.into_iter().fold(Effects::none(), |effects, event| effects.with_event(now, event))
 }

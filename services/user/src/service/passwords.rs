@@ -130,7 +130,7 @@ impl Passwords {
         drop(timer);
         let metrics = self.metrics.clone();
         let span = tracing::info_span!("password hash", service.name = NAME);
-        self.faults.hold_up(Fault::SlowPasswords).instrument(span.clone()).await;
+        self.faults.delay(Fault::SlowPasswords).instrument(span.clone()).await;
         let task = tokio::task::spawn_blocking(move || {
             let result = span.in_scope(|| metrics.observe_hash(work));
             drop((slot, permit));

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use common::telemetry::clock::SharedClock;
 use contracts::UserId;
-use contracts::calls::Revocation;
+use contracts::api::Revocation;
 use secrecy::SecretString;
 use uuid::Uuid;
 

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::DateTime;
 use common::auth::keys::generate_pem;
-use common::config::Env;
+use common::config::Environment;
 use common::telemetry::clock::ManualClock;
 use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret as _;
@@ -108,7 +108,7 @@ impl TestApi {
         env: Vec<(&'static str, String)>,
         directory: Arc<TempDir>,
     ) -> Self {
-        let config = Config::from_env(&Env::from_pairs(env.clone())).unwrap();
+        let config = Config::from_env(&Environment::from_pairs(env.clone())).unwrap();
         let service = app::build(config, clock.shared()).await.unwrap();
         Self { clock, database, env, service: spawn_service(service).await, directory }
     }

@@ -2,7 +2,7 @@
 
 use chrono::{NaiveDate, TimeDelta};
 use common::auth::Role;
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use contracts::UserId;
 use user_service::domain::{AccountRole, Address, RefreshOutcome, Session, Theme, User};
 use user_service::repository::{SaveOutcome, UserFilter, Versioned};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use common::auth::Role;
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use user_service::domain::{AccountRole, User};
 use user_service::repository::{SaveOutcome, UserFilter, UserRepository};
 

@@ -1,6 +1,6 @@
 //! Deleted users and their purge.
 
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use user_service::domain::AccountRole;
 use user_service::repository::{SaveOutcome, UserFilter};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use common::database::effects::{Effects, Handled};
+use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::outbox::Outbox;
 use common::database::store::StoreError;
 use contracts::EventId;
@@ -76,16 +76,16 @@ pub(crate) async fn relay_and_saves_do_not_conflict(fixture: Fixture) {
 }
 
 pub(crate) async fn message_is_handled_once(fixture: Fixture) {
-    let handled = Handled { consumer: "suite", event_id: EventId::generate(at(0)) };
+    let handled = InboxRecord { consumer: "suite", event_id: EventId::generate(at(0)) };
     let (john, effects) = user("john@example.com", AccountRole::User, 0);
-    fixture.repository.insert(&john, &effects.clone().handling(handled)).await.unwrap();
-    let again = fixture.repository.save(&fixture.stored(&john).await, &effects.handling(handled)).await;
+    fixture.repository.insert(&john, &effects.clone().consuming(handled)).await.unwrap();
+    let again = fixture.repository.save(&fixture.stored(&john).await, &effects.consuming(handled)).await;
     assert!(matches!(again, Err(StoreError::AlreadyHandled)), "{again:?}");
     let (jane, effects) = user("jane@example.com", AccountRole::User, 0);
-    let with_another = fixture.repository.insert(&jane, &effects.clone().handling(handled)).await;
+    let with_another = fixture.repository.insert(&jane, &effects.clone().consuming(handled)).await;
     assert!(matches!(with_another, Err(StoreError::AlreadyHandled)), "{with_another:?}");
     fixture.repository.insert(&jane, &effects).await.unwrap();
-    let with_another = fixture.repository.save(&fixture.stored(&jane).await, &Effects::none().handling(handled)).await;
+    let with_another = fixture.repository.save(&fixture.stored(&jane).await, &Effects::none().consuming(handled)).await;
     assert!(matches!(with_another, Err(StoreError::AlreadyHandled)), "{with_another:?}");
     assert_eq!(fixture.pending().await, 2);
 }

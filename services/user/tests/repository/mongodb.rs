@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ::mongodb::bson::{Bson, Document, doc};
 use ::mongodb::{Client, Database};
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
 use futures::TryStreamExt as _;
 use testkit::{eventually, servers};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use common::database::Database;
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::outbox::Outbox;
 use contracts::Event;
 use tempfile::TempDir;
@@ -73,7 +73,7 @@ pub(crate) fn at(second: i64) -> DateTime<Utc> {
 }
 
 pub(crate) fn to_effects(events: Vec<Event>, now: DateTime<Utc>) -> Effects {
-    events.into_iter().fold(Effects::none(), |effects, event| effects.with(now, event))
+    events.into_iter().fold(Effects::none(), |effects, event| effects.with_event(now, event))
 }
 
 pub(crate) fn user(email: &str, role: AccountRole, second: i64) -> (User, Effects) {

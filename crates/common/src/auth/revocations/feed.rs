@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contracts::calls::RevocationPage;
+use contracts::api::RevocationPage;
 
 use super::registry::Revocations;
 use crate::BoxError;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use contracts::calls::OutboxState;
+use contracts::api::OutboxState;
 use contracts::{Envelope, EventId};
 use serde_json::value::RawValue;
 

@@ -94,7 +94,7 @@ fn invalid(field: &str, message: impl Into<String>) -> ApiError {
 #[cfg(test)]
 mod tests {
     use contracts::UserId;
-    use contracts::calls::OrderStatus;
+    use contracts::api::OrderStatus;
     use serde::Deserialize;
 
     use super::*;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::Event;
-use contracts::calls::OrderStatus;
+use contracts::api::OrderStatus;
 use contracts::event::{OrderCancelled, OrderUpdated};
 use serde_json::Value;
 

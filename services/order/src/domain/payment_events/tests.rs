@@ -1,6 +1,6 @@
 use OrderPaymentStatus as Paid;
 use PaymentStatus as Status;
-use contracts::calls::{OrderPaymentStatus, PaymentMethod, PaymentStatus, RefundCause};
+use contracts::api::{OrderPaymentStatus, PaymentMethod, PaymentStatus, RefundCause};
 use contracts::event::OrderUpdated;
 use contracts::{Money, RefundId};
 

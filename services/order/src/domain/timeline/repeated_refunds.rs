@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use contracts::calls::RefundCause;
+use contracts::api::RefundCause;
 use contracts::event::{PaymentRefundFailed, PaymentRefunded};
 use contracts::{EventType, Money, PaymentId, RefundId};
 

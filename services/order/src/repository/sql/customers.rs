@@ -20,7 +20,7 @@ pub(super) async fn check_limits(
         query(statements::INSERT_CUSTOMER).bind(order.user_id).execute(db).await?;
         row = query(lock).bind(order.user_id).fetch_optional(db).await?;
     }
-    let row = row.ok_or_else(|| StoreError::Corrupt(format!("customer {} has no row", order.user_id)))?;
+    let row = row.ok_or_else(|| StoreError::Decode(format!("customer {} has no row", order.user_id)))?;
     if row.get::<Option<DateTime<Utc>>>("deleted_at")?.is_some() {
         return Ok(Err(OrderError::AccountDeleted));
     }

@@ -176,5 +176,5 @@ fn map_refund(row: &Row) -> Result<Refund, StoreError> {
 }
 
 fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string()))
+    serde_json::from_str(text).map_err(|error| StoreError::Decode(error.to_string()))
 }

@@ -89,7 +89,7 @@ pub(super) async fn update_order(db: &mut Connection, before: &Order, after: &Or
         .execute(db)
         .await?;
     if updated != 1 {
-        return Err(StoreError::Corrupt(format!("{updated} orders have the id {}", after.id)));
+        return Err(StoreError::Decode(format!("{updated} orders have the id {}", after.id)));
     }
     for payment in &after.payments {
         let known = before.payments.iter().find(|known| known.id == payment.id);
@@ -124,7 +124,7 @@ async fn upsert_payment(db: &mut Connection, order: OrderId, payment: &PaymentPr
         .execute(db)
         .await?;
     if written != 1 {
-        return Err(StoreError::Corrupt(format!("payment {} belongs to another order than {order}", payment.id)));
+        return Err(StoreError::Decode(format!("payment {} belongs to another order than {order}", payment.id)));
     }
     Ok(())
 }
@@ -142,5 +142,5 @@ async fn insert_refund(db: &mut Connection, payment: PaymentId, refund: &Refund)
 }
 
 fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Fault(error.into()))
+    serde_json::to_string(value).map_err(|error| StoreError::Internal(error.into()))
 }

@@ -2,7 +2,7 @@
 
 use common::messaging::bus::Message;
 use common::telemetry::clock::Clock;
-use contracts::calls::{PaymentMethod, PaymentStatus, RefundCause};
+use contracts::api::{PaymentMethod, PaymentStatus, RefundCause};
 use contracts::event::{PaymentChanged, PaymentRefundFailed, PaymentRefunded, ReservationChanged};
 use contracts::{Event, Money, OrderId, PaymentId, RefundId};
 use serde_json::Value;

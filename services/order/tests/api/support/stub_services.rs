@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use common::auth::{Caller, TokenVerifier};
 use common::http::ServiceOnly;
 use common::telemetry::clock::system;
-use contracts::calls::ReservationRequest;
+use contracts::api::ReservationRequest;
 use contracts::{OrderId, ProductId, UserId};
 use serde_json::{Value, json};
 use testkit::tokens::TestKeys;

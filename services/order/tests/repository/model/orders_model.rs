@@ -1,7 +1,7 @@
 //! Model of an order: its state as a function of the executed commands and the set of delivered events.
 
-use contracts::calls::OrderStatus::{self, Cancelled, Confirmed, Delivered, Pending, Processing, Shipped};
-use contracts::calls::{OrderPaymentStatus, PaymentStatus};
+use contracts::api::OrderStatus::{self, Cancelled, Confirmed, Delivered, Pending, Processing, Shipped};
+use contracts::api::{OrderPaymentStatus, PaymentStatus};
 
 use super::payment_events::{EventKind, PaymentEvent};
 use super::plan::PAYMENTS;

@@ -1,6 +1,6 @@
 //! Events that the payment service publishes for the payments of a plan.
 
-use contracts::calls::PaymentStatus;
+use contracts::api::PaymentStatus;
 
 use super::plan::{Course, End, PAYMENTS, Refund};
 

@@ -1,6 +1,6 @@
 //! Random plans: payments with their events in any order, and commands in between.
 
-use contracts::calls::OrderStatus;
+use contracts::api::OrderStatus;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::{array, collection, option, sample};
 

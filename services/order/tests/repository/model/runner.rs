@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use common::cache::{Cache, CacheUrl};
-use common::database::effects::Handled;
+use common::database::transaction_effects::InboxRecord;
 use common::database::store::StoreError;
 use common::telemetry::clock::{Clock as _, ManualClock};
 use common::telemetry::metrics::Metrics;
-use contracts::calls::{PaymentMethod, RefundCause};
+use contracts::api::{PaymentMethod, RefundCause};
 use contracts::event::{PaymentChanged, PaymentRefundFailed, PaymentRefunded};
 use contracts::{EventId, Money, PaymentId, RefundId};
 use order_service::NAME;
@@ -149,7 +149,7 @@ impl Runner<'_> {
     async fn deliver(&mut self, order: usize, event: usize) {
         let one = &mut self.orders[order];
         let (event_id, payment_event) = one.events[event];
-        let message = ConsumedMessage { inbox: Handled { consumer: "model", event_id }, entry: None };
+        let message = ConsumedMessage { inbox: InboxRecord { consumer: "model", event_id }, entry: None };
         let id = one.new_order.order.id;
         let outcome = match payment_event.kind {
             EventKind::Changed { .. } => {
@@ -191,7 +191,7 @@ impl Runner<'_> {
             if let Some(model) = &mut one.model {
                 self.service.update(id, |order, now| Ok(order.cancel_if_overdue(deadline, now))).await.unwrap();
                 if due {
-                    model.transition_to(contracts::calls::OrderStatus::Cancelled);
+                    model.transition_to(contracts::api::OrderStatus::Cancelled);
                 }
             }
         }
@@ -237,7 +237,7 @@ impl Runner<'_> {
 }
 
 /// Returns the payment status, the captured and the refunded amount.
-fn money(order: &Order) -> (contracts::calls::OrderPaymentStatus, i64, i64) {
+fn money(order: &Order) -> (contracts::api::OrderPaymentStatus, i64, i64) {
     let captured: Money = order.payments.iter().filter_map(|payment| payment.captured).sum();
     let refunded: Money = order.payments.iter().map(|payment| payment.refunded_total).sum();
     (order.payment_status(), captured.cents(), refunded.cents())

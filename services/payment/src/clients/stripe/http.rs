@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use common::BoxError;
-use common::client::Breakers;
+use common::client::CircuitBreakers;
 use common::database::failpoints as crash;
 use common::fault::{Fault, Faults};
 use common::telemetry;
@@ -51,7 +51,7 @@ pub(super) struct Http {
     host: String,
     key: SecretString,
     durations: HistogramVec,
-    breakers: Breakers,
+    breakers: CircuitBreakers,
     faults: Faults,
 }
 
@@ -72,7 +72,7 @@ impl Http {
         );
         let base = settings.url.as_str().trim_end_matches('/').to_owned();
         let host = settings.url.host_str().unwrap_or_default().to_owned();
-        let breakers = Breakers::new(settings.clock, &settings.metrics);
+        let breakers = CircuitBreakers::new(settings.clock, &settings.metrics);
         Ok(Self { client, base, host, key: settings.key, durations, breakers, faults: settings.faults })
     }
 
@@ -100,9 +100,9 @@ impl Http {
         if let Some(key) = idempotency_key {
             request = request.header("Idempotency-Key", key);
         }
-        crash::point("before-provider", || operation.to_owned());
+        crash::hit("before-provider", || operation.to_owned());
         let result = self.send(operation, request).await;
-        crash::point("after-provider", || operation.to_owned());
+        crash::hit("after-provider", || operation.to_owned());
         result
     }
 
@@ -111,14 +111,14 @@ impl Http {
         operation: &'static str,
         request: RequestBuilder,
     ) -> Result<T, StripeError> {
-        if !self.breakers.lets_through(CALLEE) {
+        if !self.breakers.try_acquire(CALLEE) {
             return Err(StripeError::circuit_open());
         }
         let span = self.span(operation);
         let started = Instant::now();
         let result = async {
-            self.faults.hold_up(Fault::ProviderDelay).await;
-            if self.faults.strikes(Fault::ProviderErrors) {
+            self.faults.delay(Fault::ProviderDelay).await;
+            if self.faults.should_fail(Fault::ProviderErrors) {
                 return Err(StripeError::Failed { status: 500 });
             }
             let request = match telemetry::traceparent() {
@@ -133,7 +133,7 @@ impl Http {
         .instrument(span.clone())
         .await;
         let slow = matches!(&result, Err(StripeError::Unreachable(_))) && started.elapsed() >= SLOW_THRESHOLD;
-        self.breakers.heard(CALLEE, !slow);
+        self.breakers.record(CALLEE, !slow);
         // Label values of the metric; dashboards and runbooks use them.
         let outcome = match &result {
             Ok(_) => "ok",
@@ -194,7 +194,7 @@ mod tests {
         let failed = call().await;
         assert!(matches!(failed, Err(StripeError::Unreachable(_))), "fast failures keep the circuit closed");
         for _ in 0..5 {
-            http.breakers.heard(CALLEE, false);
+            http.breakers.record(CALLEE, false);
         }
         let rejected = call().await.unwrap_err();
         assert_eq!(rejected.unknown_outcome(), None, "no call was made, so the outcome is known");

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::PaymentId;
-use contracts::calls::PaymentStatus;
+use contracts::api::PaymentStatus;
 
 use super::OrderPayments;
 use crate::domain::{FencingToken, Payment, PaymentError, State};

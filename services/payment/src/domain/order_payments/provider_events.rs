@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::PaymentId;
-use contracts::calls::RefundCause;
+use contracts::api::RefundCause;
 
 use super::{DomainMetric, NewPayment, OrderPayments};
 use crate::domain::{Captured, IntentSnapshot, IntentStatus, LeasedTask, PaymentError, State, Transition};

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::RefundId;
-use contracts::calls::RefundStatus;
+use contracts::api::RefundStatus;
 
 use super::OrderPayments;
 use crate::domain::{Actor, FencingToken, Payment, PaymentError, RefundSnapshot};

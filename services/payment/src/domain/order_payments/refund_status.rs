@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::Event;
-use contracts::calls::{RefundCause, RefundStatus};
+use contracts::api::{RefundCause, RefundStatus};
 use contracts::event::{PaymentRefundFailed, PaymentRefunded};
 
 use super::{DomainMetric, OrderPayments};
@@ -33,7 +33,7 @@ impl OrderPayments {
             RefundStatus::Succeeded => payment.refunded_at = Some(now),
             RefundStatus::Failed => {
                 if previous == RefundStatus::Succeeded && refund.cause == RefundCause::Provider {
-                    payment.refunds_announced = payment.refunds_announced.minus_or_zero(refund.amount);
+                    payment.refunds_announced = payment.refunds_announced.saturating_sub(refund.amount);
                 }
                 let succeeded = payment.refunds.iter().filter(|refund| refund.status == RefundStatus::Succeeded);
                 payment.refunded_at = succeeded.map(|refund| refund.updated_at).max();
@@ -102,7 +102,7 @@ impl OrderPayments {
         self.metrics.push(DomainMetric::Refunded {
             currency: payment.effective_currency().to_owned(),
             cause: refund.cause,
-            amount: total.minus_or_zero(payment.refunds_announced),
+            amount: total.saturating_sub(payment.refunds_announced),
         });
         let data = PaymentRefunded {
             payment_id: payment.id,

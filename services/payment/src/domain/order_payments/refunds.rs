@@ -1,7 +1,7 @@
 //! Granting, creating and synchronising refunds.
 
 use chrono::{DateTime, Utc};
-use contracts::calls::{PaymentStatus, RefundCause, RefundStatus};
+use contracts::api::{PaymentStatus, RefundCause, RefundStatus};
 use contracts::{Money, PaymentId, RefundId};
 
 use super::OrderPayments;
@@ -84,8 +84,8 @@ impl OrderPayments {
         let refunds = &mut self.payments[index].refunds;
         let refundable = refunds[due].amount;
         let paid = request.amount.unwrap_or(refundable);
-        let rest = refundable.minus(paid).ok_or(PaymentError::RefundTooLarge { refundable })?;
-        refunds[due].amount = refundable.minus_or_zero(rest);
+        let rest = refundable.checked_sub(paid).ok_or(PaymentError::RefundTooLarge { refundable })?;
+        refunds[due].amount = refundable.saturating_sub(rest);
         refunds[due].actor = request.actor;
         if request.reason.is_some() {
             refunds[due].reason = request.reason;

@@ -1,7 +1,7 @@
 //! Start of a payment.
 
 use chrono::{DateTime, Utc};
-use contracts::calls::PaymentMethod;
+use contracts::api::PaymentMethod;
 use contracts::{Money, PaymentId, UserId};
 use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 //! Provider calls under a lease: acquisition before the call, and recording of its result.
 
 use chrono::{DateTime, Utc};
-use contracts::calls::RefundStatus;
+use contracts::api::RefundStatus;
 use contracts::{PaymentId, RefundId};
 
 use super::OrderPayments;

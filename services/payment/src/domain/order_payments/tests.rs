@@ -1,5 +1,5 @@
 use chrono::{DateTime, Duration, Utc};
-use contracts::calls::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
+use contracts::api::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
 use contracts::{Event, Money, OrderId, PaymentId, RefundId, UserId};
 
 use crate::domain::*;

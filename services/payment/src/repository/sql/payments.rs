@@ -2,7 +2,7 @@
 
 use common::database::store::StoreError;
 use common::database::{Query, Row, Statement};
-use contracts::calls::RefundCause;
+use contracts::api::RefundCause;
 
 use super::refunds::{TASK_COLUMNS, bind_task, map_task};
 use super::{insert_text, update_text};

@@ -96,7 +96,7 @@ async fn order(State(stub_services): State<StubServices>, caller: Caller, UrlPat
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let order = stub_services.orders.lock().unwrap().get(&id).cloned();
-    let Some(order) = order.filter(|order| caller.may_act_for(order.user)) else {
+    let Some(order) = order.filter(|order| caller.can_act_for(order.user)) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let mut payments = Vec::new();

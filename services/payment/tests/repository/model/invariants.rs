@@ -1,7 +1,7 @@
 //! Invariants of the payments of an order, and the state after all tasks are done.
 
 use contracts::RefundId;
-use contracts::calls::{RefundCause, RefundStatus};
+use contracts::api::{RefundCause, RefundStatus};
 use payment_service::domain::{OrderPayments, Payment, ProviderRefundStatus, State};
 use payment_service::repository::ReconcileTask;
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::effects::Handled;
+use common::database::transaction_effects::InboxRecord;
 use common::database::store::StoreError;
 use common::telemetry::clock::ManualClock;
 use common::telemetry::metrics::Metrics;
-use contracts::calls::{PaymentMethod, RefundStatus};
+use contracts::api::{PaymentMethod, RefundStatus};
 use contracts::{EventId, Money, OrderId, PaymentId, RefundId, UserId};
 use payment_service::domain::{
     Actor, ConfirmOutcome, FencingToken, NewPayment, NewRefund, NextAction, OrderPayments, OrderTerms, Payment,
@@ -236,7 +236,7 @@ impl ModelRun<'_> {
     }
 
     async fn cancel(&mut self, event: usize) {
-        let message = Handled { consumer: "model", event_id: self.cancelling[event] };
+        let message = InboxRecord { consumer: "model", event_id: self.cancelling[event] };
         let rule = |payments: &mut OrderPayments, now| {
             payments.cancel_order(now);
             Ok(())

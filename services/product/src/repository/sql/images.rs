@@ -2,7 +2,7 @@
 
 use common::database::store::StoreError;
 use common::database::{Connection, query};
-use contracts::calls::ProductImage;
+use contracts::api::ProductImage;
 use contracts::{ImageId, ProductId};
 
 use super::lock_product;

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
 use common::database::{Database, Row, query};
 use contracts::audit::ProductAudit;
-use contracts::calls::{Product, Reservation};
+use contracts::api::{Product, Reservation};
 use contracts::{OrderId, ProductId};
 
 use super::{product_rows, reservations};
@@ -79,7 +79,7 @@ impl InventoryRepository for SqlInventoryRepository {
         if !reservations::insert_reservation(&mut tx, new, now).await? {
             let existing = reservations::find(&mut tx, new.order_id).await?;
             tx.rollback().await?;
-            let missing = || StoreError::Corrupt(format!("the reservation of order {} is missing", new.order_id));
+            let missing = || StoreError::Decode(format!("the reservation of order {} is missing", new.order_id));
             return existing.map(ReserveOutcome::Existing).ok_or_else(missing);
         }
         if let Some(rejected) = reservations::decrement_stock(&mut tx, &new.lines).await? {

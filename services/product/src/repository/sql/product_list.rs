@@ -2,7 +2,7 @@
 
 use common::database::store::StoreError;
 use common::database::{Connection, Dialect, Listing, OrderBy};
-use contracts::calls::Product;
+use contracts::api::Product;
 
 use super::product_rows;
 use crate::domain::{Page, PageRequest, ProductFilter, Sort, SortField, SortOrder};

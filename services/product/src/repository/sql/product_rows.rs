@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use common::database::store::StoreError;
 use common::database::{Connection, Row, Sql, Statement, query};
 use contracts::ProductId;
-use contracts::calls::{Product, ProductImage};
+use contracts::api::{Product, ProductImage};
 
 /// Columns of a product. They are named, because a prepared `SELECT *` fails once a migration adds a column.
 macro_rules! columns {

@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
 use common::database::{Connection, Database, Statement, query};
-use contracts::calls::{Product, ProductImage};
+use contracts::api::{Product, ProductImage};
 use contracts::{ImageId, ProductId};
 
 use super::{images, map_error, product_list, product_rows, require_row, search_index};
@@ -220,7 +220,7 @@ async fn insert(db: &mut Connection, new: &NewProduct, now: DateTime<Utc>) -> Re
         .fetch_scalar::<ProductId>(db)
         .await
         .map_err(map_error)?;
-    product_rows::find(db, id).await?.ok_or_else(|| StoreError::Corrupt(format!("product {id} is missing")))
+    product_rows::find(db, id).await?.ok_or_else(|| StoreError::Decode(format!("product {id} is missing")))
 }
 
 async fn write(db: &mut Connection, product: &Product) -> Result<(), StoreError> {

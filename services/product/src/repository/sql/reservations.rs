@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use common::database::store::StoreError;
 use common::database::{Connection, Row, Sql, Statement, query};
 use contracts::OrderId;
-use contracts::calls::{Reservation, ReservationLine, ReservationStatus, Shortage};
+use contracts::api::{Reservation, ReservationLine, ReservationStatus, Shortage};
 
 use super::require_row;
 use crate::domain::{NewReservation, ReservationAction};
@@ -154,5 +154,5 @@ async fn insert_tombstone(db: &mut Connection, order: OrderId, now: DateTime<Utc
 }
 
 fn unexpected_transition(order: OrderId, action: ReservationAction) -> StoreError {
-    StoreError::Fault(format!("unexpected action {action:?} on the reservation of order {order}").into())
+    StoreError::Internal(format!("unexpected action {action:?} on the reservation of order {order}").into())
 }

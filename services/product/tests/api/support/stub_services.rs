@@ -12,7 +12,7 @@ use common::auth::{Jwks, TokenVerifier};
 use common::http::{ServiceWith, scope};
 use common::telemetry::clock::system;
 use contracts::OrderId;
-use contracts::calls::{Abandoned, OrderStatus};
+use contracts::api::{AbandonResponse, OrderStatus};
 use serde_json::{Value, json};
 use testkit::tokens::TestKeys;
 use tokio::net::TcpListener;
@@ -93,5 +93,5 @@ async fn abandon(
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let status = orders.statuses.get(&id).copied();
-    Json(Abandoned { exists: status.is_some(), status }).into_response()
+    Json(AbandonResponse { exists: status.is_some(), status }).into_response()
 }

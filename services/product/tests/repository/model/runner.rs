@@ -1,10 +1,10 @@
 //! Execution of a plan on repository and model, which are compared after each command.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::effects::{Effects, Handled};
+use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::store::StoreError;
 use contracts::audit::ProductAudit;
-use contracts::calls::{Abandoned, OrderStatus, Product, Reservation, ReservationLine, ReservationStatus};
+use contracts::api::{AbandonResponse, OrderStatus, Product, Reservation, ReservationLine, ReservationStatus};
 use contracts::{EventId, OrderId, ProductId};
 use product_service::domain::{
     NewProduct, NewReservation, ReservationAction, on_abandoned, on_cancelled, on_confirmed, on_released,
@@ -111,7 +111,7 @@ impl Runner<'_> {
     }
 
     async fn deliver(&mut self, event: usize) {
-        let inbox_record = Handled { consumer: "model", event_id: self.events[event] };
+        let inbox_record = InboxRecord { consumer: "model", event_id: self.events[event] };
         let (order, event_type) = self.model.published[event];
         let rule = match event_type {
             OrderEvent::Confirmed => on_confirmed,
@@ -135,9 +135,9 @@ impl Runner<'_> {
         for order in expected {
             self.model.expire(order, outcomes[order]);
             let response = match outcomes[order] {
-                OrderOutcome::Unknown => Abandoned { exists: false, status: None },
-                OrderOutcome::Active => Abandoned { exists: true, status: Some(OrderStatus::Pending) },
-                OrderOutcome::Cancelled => Abandoned { exists: true, status: Some(OrderStatus::Cancelled) },
+                OrderOutcome::Unknown => AbandonResponse { exists: false, status: None },
+                OrderOutcome::Active => AbandonResponse { exists: true, status: Some(OrderStatus::Pending) },
+                OrderOutcome::Cancelled => AbandonResponse { exists: true, status: Some(OrderStatus::Cancelled) },
                 OrderOutcome::Unavailable => {
                     let until = self.now() + TimeDelta::seconds(5);
                     self.inventory().postpone(self.orders[order], until).await.unwrap();
@@ -152,14 +152,14 @@ impl Runner<'_> {
     async fn update(
         &self,
         order: usize,
-        inbox_record: Option<Handled>,
+        inbox_record: Option<InboxRecord>,
         rule: impl Fn(Option<ReservationStatus>) -> ReservationAction + Send + Sync,
     ) -> Result<Option<Reservation>, StoreError> {
         let decide = |before: Option<&Reservation>| {
             let action = rule(before.map(|reservation| reservation.status));
             let event = before.and_then(|reservation| action.event(reservation));
             let effects = event.map_or_else(Effects::none, |_| some_event(self.products[0]));
-            (action, Effects { handled: inbox_record, ..effects })
+            (action, Effects { consumed: inbox_record, ..effects })
         };
         self.inventory().update(self.orders[order], self.now(), &decide).await
     }

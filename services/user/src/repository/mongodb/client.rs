@@ -42,7 +42,7 @@ pub(super) struct MongoClient {
 impl MongoClient {
     /// Connects to the database and checks its schema.
     pub(super) async fn connect(url: &MongoUrl) -> Result<Self, StoreError> {
-        let internal = |error: mongodb::error::Error| StoreError::Fault(error.into());
+        let internal = |error: mongodb::error::Error| StoreError::Internal(error.into());
         let mut options = ClientOptions::parse((*url.connection).clone()).await.map_err(internal)?;
         options.app_name = Some(NAME.to_owned());
         options.max_pool_size = Some(MAX_CONNECTIONS);

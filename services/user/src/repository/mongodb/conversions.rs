@@ -25,9 +25,9 @@ pub(super) fn embedded<'a>(document: &'a Document, field: &str) -> impl Iterator
 }
 
 pub(super) fn decode_error(error: &impl ToString) -> StoreError {
-    StoreError::Corrupt(error.to_string())
+    StoreError::Decode(error.to_string())
 }
 
 pub(super) fn encode_error(error: bson::error::Error) -> StoreError {
-    StoreError::Fault(error.into())
+    StoreError::Internal(error.into())
 }

@@ -1,6 +1,6 @@
 //! Events, handled messages and event counters embedded in the documents of users.
 
-use common::database::effects::{Effects, Handled};
+use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::outbox::OutboxRow;
 use common::database::store::StoreError;
 use contracts::Envelope;
@@ -84,10 +84,10 @@ impl EmbeddedOutbox {
     /// # Errors
     /// [`StoreError::AlreadyHandled`] if the message was handled with this user before.
     pub(super) fn append(&self, effects: &Effects) -> Result<OutboxAppend, StoreError> {
-        if effects.keyed.is_some() {
-            return Err(StoreError::Fault("idempotency keys are not supported by this store".into()));
+        if effects.idempotency.is_some() {
+            return Err(StoreError::Internal("idempotency keys are not supported by this store".into()));
         }
-        let handled = effects.handled.map(handled_message);
+        let handled = effects.consumed.map(handled_message);
         if handled.as_ref().is_some_and(|message| self.handled.contains(message)) {
             return Err(StoreError::AlreadyHandled);
         }
@@ -97,7 +97,7 @@ impl EmbeddedOutbox {
             let last = sequences.get_i64(&aggregate_id).or_else(|_| self.sequences.get_i64(&aggregate_id));
             let sequence = last.unwrap_or(0) + 1;
             sequences.insert(&aggregate_id, sequence);
-            let data = new.event.data().map_err(|error| StoreError::Fault(error.into()))?;
+            let data = new.event.data().map_err(|error| StoreError::Internal(error.into()))?;
             let pending = PendingEvent {
                 id: new.id.to_string(),
                 event_type: new.event.event_type().as_str().to_owned(),
@@ -117,6 +117,6 @@ impl EmbeddedOutbox {
 }
 
 /// Returns a handled message as stored. Event ids begin with their time (UUID version 7), so the oldest sort first.
-fn handled_message(handled: Handled) -> String {
+fn handled_message(handled: InboxRecord) -> String {
     format!("{}/{}", handled.event_id, handled.consumer)
 }

@@ -62,8 +62,8 @@ fn map_error(error: Error, lost: fn(BoxError) -> StoreError) -> StoreError {
         | ErrorKind::DnsResolve { .. }
         | ErrorKind::Authentication { .. }
         | ErrorKind::Shutdown => StoreError::Unavailable(error.into()),
-        ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } => StoreError::Corrupt(error.to_string()),
-        _ => StoreError::Fault(error.into()),
+        ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } => StoreError::Decode(error.to_string()),
+        _ => StoreError::Internal(error.into()),
     }
 }
 
@@ -75,7 +75,7 @@ fn map_code(code: i32, error: Error, lost: fn(BoxError) -> StoreError) -> StoreE
     } else if ABORTED_CODES.contains(&code) {
         lost(error.into())
     } else {
-        StoreError::Fault(error.into())
+        StoreError::Internal(error.into())
     }
 }
 

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common::database::outbox::{OutboxRow, OutboxStore};
 use common::database::store::StoreError;
 use contracts::EventId;
-use contracts::calls::OutboxState;
+use contracts::api::OutboxState;
 use futures::TryStreamExt as _;
 use mongodb::bson::{Bson, DateTime as BsonTime, Document, doc};
 use mongodb::options::Hint;

@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use common::database::effects::Effects;
+use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
 use contracts::UserId;
-use contracts::calls::Revocation;
+use contracts::api::Revocation;
 use futures::TryStreamExt as _;
 use mongodb::bson::{self, Bson, Document, deserialize_from_document, doc, serialize_to_bson, serialize_to_document};
 use serde::{Deserialize, Serialize};

@@ -1,157 +1,13 @@
-//! Bodies of calls between services, and the states that several services share.
+//! Bodies of calls between services.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use crate::status::{
+    OrderPaymentStatus, OrderStatus, ParseEnumError, PaymentMethod, PaymentStatus, RefundCause, RefundStatus, ReservationStatus,
+};
 use crate::event::Line;
 use crate::{ImageId, Money, OrderId, ProductId, UserId};
-
-macro_rules! states {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$variant_doc])* $variant,)* }
-
-        impl $name {
-            /// All values.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// Returns the text used in bodies, events and stores.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),* }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = UnknownState;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Self::ALL.iter().copied().find(|state| state.as_str() == text).ok_or_else(|| UnknownState {
-                    text: text.to_owned(),
-                    known: Self::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>().join(", "),
-                })
-            }
-        }
-    };
-}
-
-/// Text that is not a known value.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not one of {known}")]
-pub struct UnknownState {
-    text: String,
-    known: String,
-}
-
-states!(
-    /// Status of an order.
-    OrderStatus {
-        /// Placed, not yet paid.
-        Pending = "pending",
-        /// Paid, or accepted by an admin.
-        Confirmed = "confirmed",
-        /// Being packed.
-        Processing = "processing",
-        /// Shipped to the customer.
-        Shipped = "shipped",
-        /// Delivered to the customer.
-        Delivered = "delivered",
-        /// Cancelled; stock and money are returned.
-        Cancelled = "cancelled",
-    }
-);
-states!(
-    /// Payment status of an order, derived from its payments.
-    OrderPaymentStatus {
-        /// No payment is processing; also while one waits for the customer.
-        Pending = "pending",
-        /// The provider is processing a payment.
-        Processing = "processing",
-        /// The captured amount covers the total.
-        Completed = "completed",
-        /// The last payment failed.
-        Failed = "failed",
-        /// The captured amount was fully refunded.
-        Refunded = "refunded",
-    }
-);
-states!(
-    /// Status of a payment.
-    PaymentStatus {
-        /// Created; the customer has to act.
-        Pending = "pending",
-        /// The provider is processing the payment, or it is being settled.
-        Processing = "processing",
-        /// Captured.
-        Completed = "completed",
-        /// Declined.
-        Failed = "failed",
-        /// Fully refunded.
-        Refunded = "refunded",
-        /// Cancelled before the capture.
-        Cancelled = "cancelled",
-    }
-);
-states!(
-    /// Payment method.
-    PaymentMethod {
-        /// A card.
-        Card = "card",
-        /// PayPal.
-        Paypal = "paypal",
-        /// A card in an Apple wallet.
-        ApplePay = "apple_pay",
-        /// A card in a Google wallet.
-        GooglePay = "google_pay",
-    }
-);
-states!(
-    /// Cause of a refund.
-    RefundCause {
-        /// Granted by staff; lowers the amount due.
-        Granted = "granted",
-        /// The order was cancelled.
-        Cancelled = "cancelled",
-        /// The capture came after the cancellation, or with another amount or currency.
-        Late = "late",
-        /// The order was already paid.
-        Doubled = "doubled",
-        /// The provider refunded on its own.
-        Provider = "provider",
-    }
-);
-states!(
-    /// Status of a refund.
-    RefundStatus {
-        /// Requested; the amount is not refundable meanwhile.
-        Pending = "pending",
-        /// The money was refunded.
-        Succeeded = "succeeded",
-        /// Rejected; the amount is refundable again.
-        Failed = "failed",
-    }
-);
-states!(
-    /// Status of a reservation.
-    ReservationStatus {
-        /// Held until it expires.
-        Reserved = "reserved",
-        /// Held without expiry: the order exists.
-        Held = "held",
-        /// Sold.
-        Committed = "committed",
-        /// Refunded amount.
-        Released = "released",
-    }
-);
 
 /// Product as returned by the product service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -234,7 +90,7 @@ pub struct ReservationRequest {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reservation {
-    /// Account.
+    /// Order.
     pub order_id: OrderId,
     /// Status.
     pub status: ReservationStatus,
@@ -252,7 +108,7 @@ pub struct Shortage {
     pub product_id: ProductId,
     /// Requested pieces.
     pub requested: i64,
-    /// Remaining pieces.
+    /// Available pieces.
     pub available: i64,
 }
 
@@ -261,7 +117,7 @@ pub struct Shortage {
 pub struct OrderSummary {
     /// Id.
     pub id: OrderId,
-    /// Account.
+    /// Customer.
     pub user_id: UserId,
     /// Status.
     pub status: OrderStatus,
@@ -286,7 +142,8 @@ pub struct OrderPaymentSummary {
 
 /// Response of `POST /ops/orders/{id}/abandon`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Abandoned {
+#[schema(as = Abandoned)]
+pub struct AbandonResponse {
     /// True if the order exists; otherwise it never will.
     pub exists: bool,
     /// Status, if the order exists.
@@ -305,7 +162,8 @@ pub struct OutboxState {
 
 /// Response of `POST /api/auth/token` (RFC 6749, section 5.1).
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct ServiceTokenAnswer {
+#[schema(as = ServiceTokenAnswer)]
+pub struct TokenResponse {
     /// Bearer token.
     pub access_token: String,
     /// Always `Bearer`.

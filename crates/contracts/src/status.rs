@@ -1,0 +1,150 @@
+//! States and kinds that several services share, with their text in bodies, events and stores.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! string_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+
+        impl $name {
+            /// All values.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// Returns the text used in bodies, events and stores.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = ParseEnumError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::ALL.iter().copied().find(|state| state.as_str() == text).ok_or_else(|| ParseEnumError {
+                    text: text.to_owned(),
+                    known: Self::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>().join(", "),
+                })
+            }
+        }
+    };
+}
+
+/// Text that is not a known value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not one of {known}")]
+pub struct ParseEnumError {
+    text: String,
+    known: String,
+}
+
+string_enum!(
+    /// Status of an order.
+    OrderStatus {
+        /// Placed, not yet paid.
+        Pending = "pending",
+        /// Paid, or accepted by an admin.
+        Confirmed = "confirmed",
+        /// Being packed.
+        Processing = "processing",
+        /// Shipped to the customer.
+        Shipped = "shipped",
+        /// Delivered to the customer.
+        Delivered = "delivered",
+        /// Cancelled; stock and money are returned.
+        Cancelled = "cancelled",
+    }
+);
+string_enum!(
+    /// Payment status of an order, derived from its payments.
+    OrderPaymentStatus {
+        /// No payment is processing; also while one waits for the customer.
+        Pending = "pending",
+        /// The provider is processing a payment.
+        Processing = "processing",
+        /// The captured amount covers the total.
+        Completed = "completed",
+        /// The last payment failed.
+        Failed = "failed",
+        /// The captured amount was fully refunded.
+        Refunded = "refunded",
+    }
+);
+string_enum!(
+    /// Status of a payment.
+    PaymentStatus {
+        /// Created; the customer has to act.
+        Pending = "pending",
+        /// The provider is processing the payment, or it is being settled.
+        Processing = "processing",
+        /// Captured.
+        Completed = "completed",
+        /// Declined.
+        Failed = "failed",
+        /// Fully refunded.
+        Refunded = "refunded",
+        /// Cancelled before the capture.
+        Cancelled = "cancelled",
+    }
+);
+string_enum!(
+    /// Payment method.
+    PaymentMethod {
+        /// A card.
+        Card = "card",
+        /// PayPal.
+        Paypal = "paypal",
+        /// A card in an Apple wallet.
+        ApplePay = "apple_pay",
+        /// A card in a Google wallet.
+        GooglePay = "google_pay",
+    }
+);
+string_enum!(
+    /// Cause of a refund.
+    RefundCause {
+        /// Granted by staff; lowers the amount due.
+        Granted = "granted",
+        /// The order was cancelled.
+        Cancelled = "cancelled",
+        /// The capture came after the cancellation, or with another amount or currency.
+        Late = "late",
+        /// The order was already paid.
+        Doubled = "doubled",
+        /// The provider refunded on its own.
+        Provider = "provider",
+    }
+);
+string_enum!(
+    /// Status of a refund.
+    RefundStatus {
+        /// Requested; the amount is not refundable meanwhile.
+        Pending = "pending",
+        /// The money was refunded.
+        Succeeded = "succeeded",
+        /// Rejected; the amount is refundable again.
+        Failed = "failed",
+    }
+);
+string_enum!(
+    /// Status of a reservation.
+    ReservationStatus {
+        /// Held until it expires.
+        Reserved = "reserved",
+        /// Held without expiry: the order exists.
+        Held = "held",
+        /// Sold.
+        Committed = "committed",
+        /// Released to the stock.
+        Released = "released",
+    }
+);
