@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use common::database::transaction_effects::Effects;
-use common::database::outbox::Outbox;
 use common::database::Database;
+use common::database::outbox::Outbox;
 use common::database::store::StoreError;
+use common::database::transaction_effects::Effects;
 use common::messaging::bus::{Bus, SqliteBus};
 use common::runtime::StartError;
 use common::telemetry::clock::ManualClock;

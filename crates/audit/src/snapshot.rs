@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use contracts::audit::{OrderAudit, PaymentAudit, ProductAudit};
 use contracts::api::OutboxState;
+use contracts::audit::{OrderAudit, PaymentAudit, ProductAudit};
 use contracts::{Money, PaymentId};
 
 use crate::{AuditSource, Watermark};

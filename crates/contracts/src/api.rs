@@ -3,10 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use crate::status::{
-    OrderPaymentStatus, OrderStatus, ParseEnumError, PaymentMethod, PaymentStatus, RefundCause, RefundStatus, ReservationStatus,
-};
 use crate::event::Line;
+pub use crate::status::{
+    OrderPaymentStatus, OrderStatus, ParseEnumError, PaymentMethod, PaymentStatus, RefundCause, RefundStatus,
+    ReservationStatus,
+};
 use crate::{ImageId, Money, OrderId, ProductId, UserId};
 
 /// Product as returned by the product service.

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::status::{OrderPaymentStatus, OrderStatus, PaymentStatus};
 use crate::event::Line;
+use crate::status::{OrderPaymentStatus, OrderStatus, PaymentStatus};
 use crate::{Money, OrderId, PaymentId, ProductId, UserId};
 
 /// Stock of a product (`GET /ops/audit` of the product service).

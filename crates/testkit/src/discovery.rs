@@ -1,6 +1,6 @@
 //! Conformance suite of discovery, run by every adapter.
 
-use common::client::discovery::{Discovery, DiscoveryError, StaticAddresses, ServiceName};
+use common::client::discovery::{Discovery, DiscoveryError, ServiceName, StaticAddresses};
 
 /// Runs the suite on an adapter with exactly these addresses, one per service.
 ///

@@ -1,9 +1,11 @@
 //! Conformance suite of idempotency keys, run by every store that writes effects.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::transaction_effects::Effects;
-use common::database::idempotency::{Acquire, FINGERPRINT_SCHEME, StoredResponse, IdempotentRequest, IdempotencyKeys, IdempotencyLease};
+use common::database::idempotency::{
+    Acquire, FINGERPRINT_SCHEME, IdempotencyKeys, IdempotencyLease, IdempotentRequest, StoredResponse,
+};
 use common::database::store::StoreError;
+use common::database::transaction_effects::Effects;
 use common::telemetry::clock::ManualClock;
 
 use crate::outbox::{Fixture, many_effects};
@@ -48,13 +50,20 @@ async fn executes_once(fixture: &dyn Fixture, keys: &IdempotencyKeys) {
     assert_eq!(keys.begin(&first).await.expect("a decision"), Acquire::InProgress);
     assert_eq!(keys.begin(&request("ann", "once", 2)).await.expect("a decision"), Acquire::KeyReused);
     let other = acquire(keys, &request("bob", "once", 2)).await;
-    fixture.commit(&Effects::none().idempotency(Some(turn.complete(response("done"))))).await.expect("the effects commit");
+    fixture
+        .commit(&Effects::none().idempotency(Some(turn.complete(response("done")))))
+        .await
+        .expect("the effects commit");
     assert_eq!(keys.begin(&first).await.expect("a decision"), Acquire::Completed(response("done")));
     assert_eq!(keys.begin(&request("ann", "once", 2)).await.expect("a decision"), Acquire::KeyReused);
     let again = fixture.commit(&Effects::none().idempotency(Some(turn.complete(response("again"))))).await;
     assert!(matches!(again, Err(StoreError::LeaseLost)), "a response is stored once: {again:?}");
     keys.release(&turn.reference).await.expect("a decision");
-    assert_eq!(keys.begin(&first).await.expect("a decision"), Acquire::Completed(response("done")), "it stays completed");
+    assert_eq!(
+        keys.begin(&first).await.expect("a decision"),
+        Acquire::Completed(response("done")),
+        "it stays completed"
+    );
     keys.release(&other.reference).await.expect("a decision");
 }
 
@@ -62,7 +71,10 @@ async fn executes_once(fixture: &dyn Fixture, keys: &IdempotencyKeys) {
 async fn reacquires_expired(fixture: &dyn Fixture, keys: &IdempotencyKeys, clock: &ManualClock) {
     let retried = request("ann", "reacquired", 1);
     let dead = acquire(keys, &retried).await;
-    fixture.commit(&Effects::none().idempotency(Some(dead.link_resource(&"payment 1")))).await.expect("the effects commit");
+    fixture
+        .commit(&Effects::none().idempotency(Some(dead.link_resource(&"payment 1"))))
+        .await
+        .expect("the effects commit");
     assert_eq!(keys.begin(&retried).await.expect("a decision"), Acquire::InProgress);
     clock.advance(TimeDelta::seconds(11));
     let next = acquire(keys, &retried).await;
@@ -73,7 +85,10 @@ async fn reacquires_expired(fixture: &dyn Fixture, keys: &IdempotencyKeys, clock
     assert!(matches!(late, Err(StoreError::LeaseLost)), "{late:?}");
     assert_eq!(self::pending(fixture).await, pending, "nothing is written");
     keys.release(&dead.reference).await.expect("a decision");
-    fixture.commit(&Effects::none().idempotency(Some(next.complete(response("done"))))).await.expect("the effects commit");
+    fixture
+        .commit(&Effects::none().idempotency(Some(next.complete(response("done")))))
+        .await
+        .expect("the effects commit");
     assert_eq!(keys.begin(&retried).await.expect("a decision"), Acquire::Completed(response("done")));
 }
 
@@ -115,7 +130,10 @@ async fn arbitrates_races(fixture: &dyn Fixture, keys: &IdempotencyKeys) {
         }
     }
     assert_eq!(turns.len(), 1, "one of them acquires the key");
-    fixture.commit(&Effects::none().idempotency(Some(turns[0].complete(response("won"))))).await.expect("the effects commit");
+    fixture
+        .commit(&Effects::none().idempotency(Some(turns[0].complete(response("won")))))
+        .await
+        .expect("the effects commit");
 }
 
 /// Checks that a key is free again after a day.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::outbox::{Outbox, OutboxRow};
 use common::database::store::StoreError;
+use common::database::transaction_effects::{Effects, InboxRecord};
 use contracts::api::OrderStatus;
 use contracts::event::OrderUpdated;
 use contracts::{Event, EventId, OrderId};

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use chrono::TimeDelta;
 use common::config::ServiceName;
-use common::config::{BackendConfig, ConfigError, DatabaseUrl, Environment, PlatformConfig, EnvReader};
+use common::config::{BackendConfig, ConfigError, DatabaseUrl, EnvReader, Environment, PlatformConfig};
 use secrecy::SecretString;
 use url::Url;
 
@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn empty_environment_reports_all_missing_variables() {
-        let error = Config::from_env(&Environment::from_pairs([("DB_HOST", "localhost"), ("JWT_SECRET", "x")])).err().unwrap();
+        let error =
+            Config::from_env(&Environment::from_pairs([("DB_HOST", "localhost"), ("JWT_SECRET", "x")])).err().unwrap();
         let text = error.to_string();
         for (name, _) in COMPLETE {
             assert!(text.contains(name), "{name} is not named in\n{text}");

@@ -1,7 +1,7 @@
 //! Configuration of the payment service.
 
 use common::config::ServiceName;
-use common::config::{BackendConfig, ConfigError, DatabaseUrl, Environment, PlatformConfig, EnvReader};
+use common::config::{BackendConfig, ConfigError, DatabaseUrl, EnvReader, Environment, PlatformConfig};
 use secrecy::SecretString;
 use url::Url;
 
@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn every_missing_or_renamed_variable_is_reported() {
-        let error = Config::from_env(&Environment::from_pairs([("DB_HOST", "localhost"), ("JWT_SECRET", "x")])).err().unwrap();
+        let error =
+            Config::from_env(&Environment::from_pairs([("DB_HOST", "localhost"), ("JWT_SECRET", "x")])).err().unwrap();
         let text = error.to_string();
         for (name, _) in COMPLETE {
             assert!(text.contains(name), "{name} is missing in\n{text}");

@@ -127,7 +127,7 @@ impl From<Error> for HandleError {
     fn from(error: Error) -> Self {
         match error {
             Error::Store(error) => error.into(),
-            other => Self::Fault(other.into()),
+            other => Self::Rejected(other.into()),
         }
     }
 }

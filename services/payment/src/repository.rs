@@ -1,8 +1,8 @@
 //! Repository of payments: the port that the service uses.
 
 use chrono::{DateTime, Utc};
-use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
+use common::database::transaction_effects::Effects;
 use contracts::{OrderId, PaymentId, RefundId};
 
 use crate::domain::{OrderPayments, Payment, State};

@@ -6,8 +6,8 @@ use common::auth::TokenVerifier;
 use common::database::Database;
 use common::database::outbox::Outbox;
 use common::database::store::StoreError;
-use common::http::{self, OpenApiInfo, ops};
-use common::runtime::{Platform, Service, StartError};
+use common::http::OpenApiInfo;
+use common::runtime::{Platform, Service, ServiceBuilder, StartError};
 use common::telemetry::clock::SharedClock;
 use common::telemetry::metrics::Metrics;
 
@@ -44,28 +44,21 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let verifier = TokenVerifier::local(issuer.jwks(), &config.platform.issuer, clock.clone());
     let verifier = verifier.with_session_check(session_check);
     let sessions = SessionService::new(accounts.clone(), issuer.clone(), clock.clone());
-    let purge = Arc::new(PurgeWorker { accounts: accounts.clone(), sessions: sessions.clone() });
+    let purge = PurgeWorker { accounts: accounts.clone(), sessions: sessions.clone() };
     let state = AppState {
         accounts,
         sessions,
         clients: ClientCredentials::new(config.clients, issuer.clone()),
         issuer,
-        clock: clock.clone(),
+        clock,
         verifier: verifier.clone(),
     };
 
-    let ping = move || {
-        let repository = repository.clone();
-        async move { repository.ping().await }
-    };
-    let health = platform.health(ping, &[]);
+    let builder = ServiceBuilder::new(platform, outbox, &[]).worker(purge);
+    let health = builder.health(repository, |repository| async move { repository.ping().await }, &[]);
     let docs =
         OpenApiInfo { title: "User service", description: "Accounts, sessions, and the access tokens of the fleet." };
-    let (bus, faults) = (platform.bus.clone(), platform.faults.clone());
-    let ops = ops::router(outbox.clone(), bus.clone(), &[], verifier, clock.clone(), faults);
-    let router = http::with_platform_layers(routes::router(state).merge(ops), docs, &platform.http, health);
-    let relay = outbox.relay(bus, clock, &platform.metrics);
-    Ok(Service { workers: vec![relay, purge], consumers: Vec::new(), platform, router })
+    Ok(builder.build(routes::router(state), docs, verifier, health))
 }
 
 /// Opens the store at an address and the outbox in it.

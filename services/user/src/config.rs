@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use common::auth::keys::{Jwk, SigningKey, jwk_of_public_pem};
-use common::config::{ConfigError, Environment, PlatformConfig, EnvReader};
+use common::config::{ConfigError, EnvReader, Environment, PlatformConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::NAME;

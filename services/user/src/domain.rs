@@ -2,12 +2,14 @@
 
 mod profile;
 mod refresh_token;
+mod revocation;
 mod role;
 mod session;
 mod user;
 
 pub use profile::{Address, AddressUpdate, IncompleteAddress, Preferences, Profile, ProfileUpdate, Theme};
 pub use refresh_token::{REFRESH_GRACE_PERIOD, RefreshToken};
+pub use revocation::RevocationReason;
 pub use role::AccountRole;
 pub use session::{RefreshOutcome, SESSION_TTL, Session};
-pub use user::{RevocationReason, User};
+pub use user::User;

@@ -5,8 +5,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::auth::Role;
-use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
+use common::database::transaction_effects::Effects;
 use contracts::api::Revocation;
 use contracts::event::UserAccessRevoked;
 use contracts::{Event, EventId, UserId};

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use contracts::audit::{OrderAudit, PaymentAudit};
 use contracts::api::{OrderPaymentStatus, OrderStatus};
+use contracts::audit::{OrderAudit, PaymentAudit};
 use contracts::{Money, OrderId};
 
 use super::{Report, Rule, signed};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use contracts::Money;
-use contracts::audit::PaymentAudit;
 use contracts::api::PaymentStatus;
+use contracts::audit::PaymentAudit;
 
 use super::{Report, Rule};
 use crate::AuditSnapshot;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use contracts::ProductId;
-use contracts::audit::ProductAudit;
 use contracts::api::OrderStatus;
+use contracts::audit::ProductAudit;
 
 use super::{Report, Rule};
 use crate::AuditSnapshot;

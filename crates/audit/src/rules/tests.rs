@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::DateTime;
-use contracts::audit::{OrderAudit, PaymentAudit, ProductAudit};
 use contracts::api::{OrderPaymentStatus, OrderStatus, OutboxState, PaymentStatus};
+use contracts::audit::{OrderAudit, PaymentAudit, ProductAudit};
 use contracts::event::Line;
 use contracts::{OrderId, PaymentId, ProductId, UserId};
 

@@ -156,16 +156,16 @@ async fn relay_finds_its_rows_by_an_index() {
 
 #[tokio::test]
 async fn restart_of_the_server_loses_no_event_and_needs_no_restart_of_the_service() {
-    let Some(server) = servers::Postgres::start().await else { return };
-    let url = server.database().await.parse().unwrap();
+    let Some(server) = servers::available(servers::Postgres::start().await) else { return };
+    let url = server.database().await.unwrap().parse().unwrap();
     let db = Database::open_postgres(&url, SERVICE, &migrator("SELECT 1")).await.unwrap();
     let pending = || async { db.outbox().state(DateTime::UNIX_EPOCH).await };
     let kept = outbox::many_effects(3);
     db.commit(db.begin().await.unwrap(), &kept).await.unwrap();
-    server.process.kill();
+    server.process.kill().unwrap();
     let error = pending().await.unwrap_err();
     assert!(error.is_retryable(), "{error:?}");
-    server.restart().await;
+    server.restart().await.unwrap();
     let back =
         testkit::eventually("the pool has new connections", Duration::from_secs(30), || async { pending().await.ok() });
     assert_eq!(usize::try_from(back.await.pending).unwrap(), kept.events.len());

@@ -24,7 +24,8 @@ fn sources(directory: &Path) -> Vec<(PathBuf, String)> {
 /// Returns the crates whose statements run on both databases.
 fn crates() -> Vec<Vec<(PathBuf, String)>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let services = ["order", "payment", "product", "user"].map(|name| root.join("../../services").join(name).join("src"));
+    let services =
+        ["order", "payment", "product", "user"].map(|name| root.join("../../services").join(name).join("src"));
     let directories = services.into_iter().chain([root.join("src/database")]);
     let found: Vec<_> = directories.map(|directory| sources(&directory)).collect();
     assert!(found.iter().all(|files| files.len() > 10));
@@ -33,9 +34,8 @@ fn crates() -> Vec<Vec<(PathBuf, String)>> {
 
 /// Returns the statements in a source, with single spaces.
 fn statements(code: &str) -> Vec<String> {
-    let begins = |text: &str| {
-        ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "].iter().any(|verb| text.starts_with(verb))
-    };
+    let begins =
+        |text: &str| ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "].iter().any(|verb| text.starts_with(verb));
     let texts = code.match_indices('"').map(|(at, _)| &code[at + 1..]).filter(|text| begins(text));
     let whole = texts.filter_map(|text| text.split_once('"')).map(|(text, _)| text.replace("\\\n", ""));
     whole.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")).collect()

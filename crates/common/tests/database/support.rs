@@ -54,7 +54,7 @@ pub(crate) async fn fixtures() -> Vec<Fixture> {
     let db = Database::open_sqlite(&path, SERVICE, &migrations().sqlite).await.unwrap();
     let mut fixtures = vec![Fixture { db, _directory: Some(directory) }];
     if let Some(server) = testkit::servers::postgres().await {
-        let url = server.database().await.parse().unwrap();
+        let url = server.database().await.unwrap().parse().unwrap();
         let db = Database::open_postgres(&url, SERVICE, &migrations().postgres).await.unwrap();
         fixtures.push(Fixture { db, _directory: None });
     }

@@ -5,8 +5,8 @@ use std::fmt::Display;
 
 use ::audit::{AuditSource, ProviderIntent, Watermark};
 use common::config::ServiceName;
-use contracts::audit::{OrderAudit, PaymentAudit, ProductAudit};
 use contracts::api::OutboxState;
+use contracts::audit::{OrderAudit, PaymentAudit, ProductAudit};
 use contracts::{Money, OrderId, PaymentId, ProductId};
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use common::config::ServiceName;
-use common::config::{Environment, EnvReader};
+use common::config::{EnvReader, Environment};
 
 use super::{AdminClient, Credentials, Stripe, http_client, send};
 use crate::CliError;

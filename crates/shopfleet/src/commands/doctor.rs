@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::client::discovery::{Consul, Discovery, StaticAddresses, ServiceName};
+use common::client::discovery::{Consul, Discovery, ServiceName, StaticAddresses};
 use common::config::{ConfigError, Environment};
 use serde_json::Value;
 

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::client::discovery::{Consul, Discovery, ResolvedInstance, StaticAddresses, ServiceName};
-use common::config::{Environment, EnvReader};
+use common::client::discovery::{Consul, Discovery, ResolvedInstance, ServiceName, StaticAddresses};
+use common::config::{EnvReader, Environment};
 use common::runtime::Shutdown;
 use gateway::{Discover, GatewayConfig, InFlightRequest, Instance, MAX_CONNECTIONS_PER_ADDRESS};
 use ipnet::IpNet;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use common::config::{Environment, EnvReader};
+use common::config::{EnvReader, Environment};
 use common::database::private_files as private;
 use common::runtime::Shutdown;
 

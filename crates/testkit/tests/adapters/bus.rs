@@ -10,7 +10,7 @@ use bytes::Bytes;
 use chrono::DateTime;
 use common::database::transaction_effects::InboxRecord;
 use common::messaging::bus::{Bus, BusBackend, BusUrl, Message, SqliteBus};
-use common::messaging::consumer::{Consumer, HandleError, EventHandler, MAX_ATTEMPTS};
+use common::messaging::consumer::{Consumer, EventHandler, HandleError, MAX_ATTEMPTS};
 use common::runtime::Shutdown;
 use common::telemetry::clock::{self, ManualClock};
 use common::telemetry::metrics::Metrics;

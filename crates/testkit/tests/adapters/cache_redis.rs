@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use common::BoxError;
-use common::cache::{Cache, CacheBackend, Entry, FillToken, TIMEOUT, RedisCache, Ttl};
+use common::cache::{Cache, CacheBackend, Entry, FillToken, RedisCache, TIMEOUT, Ttl};
 use common::telemetry::metrics::Metrics;
 use testkit::{eventually, servers};
 use tokio::time::Instant;

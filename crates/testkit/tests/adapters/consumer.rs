@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta};
 use common::database::transaction_effects::InboxRecord;
 use common::messaging::bus::{Bus, Message, SqliteBus};
-use common::messaging::consumer::{Consumer, HandleError, EventHandler, MAX_ATTEMPTS};
+use common::messaging::consumer::{Consumer, EventHandler, HandleError, MAX_ATTEMPTS};
 use common::runtime::Shutdown;
 use common::telemetry::clock::ManualClock;
 use common::telemetry::metrics::Metrics;

@@ -1,7 +1,7 @@
 //! Discovery by fixed addresses: conformance.
 
 use common::client::discovery::{Discovery, StaticAddresses};
-use common::config::{Environment, EnvReader};
+use common::config::{EnvReader, Environment};
 
 #[tokio::test]
 async fn fixed_addresses_pass_the_conformance_suite() {

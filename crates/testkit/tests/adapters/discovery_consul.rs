@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use common::client::discovery::{Consul, Discovery, StaticAddresses, Registration, ServiceName};
+use common::client::discovery::{Consul, Discovery, Registration, ServiceName, StaticAddresses};
 use common::runtime::Shutdown;
 use serde_json::{Value, json};
 use testkit::{eventually, servers};

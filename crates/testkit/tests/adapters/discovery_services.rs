@@ -8,9 +8,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use common::client::discovery::{Consul, Discovery, StaticAddresses, Registration, ServiceName};
+use common::client::discovery::{Consul, Discovery, Registration, ServiceName, StaticAddresses};
 use common::client::{CallError, ServiceClient};
-use common::config::{Environment, PlatformConfig, EnvReader};
+use common::config::{EnvReader, Environment, PlatformConfig};
 use common::http::{OpenApiInfo, with_platform_layers};
 use common::runtime::Platform;
 use common::runtime::{Service, Shutdown};
@@ -48,7 +48,8 @@ async fn start(directory: &tempfile::TempDir, server: &servers::Consul, name: &'
 
 /// Caller with connections of its own.
 fn caller(server: &servers::Consul) -> (ServiceClient, Discovery) {
-    let discovery = Discovery::by_consul(Consul::new(server.url().parse().unwrap()).unwrap(), StaticAddresses::default());
+    let discovery =
+        Discovery::by_consul(Consul::new(server.url().parse().unwrap()).unwrap(), StaticAddresses::default());
     (ServiceClient::new("test", discovery.clone(), system(), &Metrics::new()), discovery)
 }
 

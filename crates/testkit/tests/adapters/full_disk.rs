@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use common::database::transaction_effects::Effects;
-use common::database::idempotency::{Acquire, FINGERPRINT_SCHEME, IdempotentRequest};
 use common::database::Database;
+use common::database::idempotency::{Acquire, FINGERPRINT_SCHEME, IdempotentRequest};
 use common::database::store::StoreError;
+use common::database::transaction_effects::Effects;
 use common::messaging::bus::{BusBackend as _, BusError, SqliteBus};
 use common::telemetry::clock::ManualClock;
 use contracts::EventType;
@@ -24,7 +24,7 @@ async fn open(disk: &Disk) -> Database {
     Database::open_sqlite(&disk.path().join("store.db"), "order-service", &none).await.unwrap()
 }
 
-async fn commit(db: &Sqlite, effects: &Effects) -> Result<(), StoreError> {
+async fn commit(db: &Database, effects: &Effects) -> Result<(), StoreError> {
     db.commit(db.begin().await?, effects).await
 }
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::transaction_effects::Effects;
-use common::database::outbox::Outbox;
 use common::database::Database;
+use common::database::outbox::Outbox;
+use common::database::transaction_effects::Effects;
 use common::messaging::bus::{Bus, SqliteBus};
 use common::runtime::{NextRun, Worker};
 use common::telemetry::clock::{Clock as _, ManualClock};

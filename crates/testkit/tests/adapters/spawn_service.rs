@@ -1,6 +1,6 @@
 //! Services spawned by the test kit.
 
-use common::config::{Environment, PlatformConfig, EnvReader};
+use common::config::{EnvReader, Environment, PlatformConfig};
 use common::http::{Health, OpenApiInfo, with_platform_layers};
 use common::runtime::Platform;
 use common::runtime::Service;

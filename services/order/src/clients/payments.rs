@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use common::auth::Bearer;
-use common::client::{ServiceResponse, CallError, ServiceClient};
+use common::client::{CallError, ServiceClient, ServiceResponse};
 use common::config::ServiceName;
 use common::http::idempotent::IDEMPOTENCY_KEY;
 use contracts::api::PaymentMethod;

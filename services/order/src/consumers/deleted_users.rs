@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use common::database::transaction_effects::InboxRecord;
-use common::messaging::consumer::{HandleError, EventHandler};
+use common::messaging::consumer::{EventHandler, HandleError};
 use contracts::event::UserDeleted;
 use contracts::topology::{ORDER_DELETED_USERS, Queue};
 use contracts::{Envelope, Event};

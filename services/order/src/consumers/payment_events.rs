@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use common::database::transaction_effects::InboxRecord;
-use common::messaging::consumer::{HandleError, EventHandler, ignore_already_handled};
+use common::messaging::consumer::{EventHandler, HandleError, ignore_already_handled};
 use contracts::topology::Queue;
 use contracts::{Envelope, Event};
 

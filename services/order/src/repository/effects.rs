@@ -1,5 +1,5 @@
-use common::database::transaction_effects::{Effects, OutboxEvent};
 use common::database::store::StoreError;
+use common::database::transaction_effects::{Effects, OutboxEvent};
 
 use crate::domain::TimelineEntry;
 
@@ -50,7 +50,8 @@ mod tests {
         let updated =
             Event::OrderUpdated(OrderUpdated { order_id: id, status: OrderStatus::Confirmed, timestamp: now });
         let deleted = Event::UserDeleted(UserDeleted { user_id: UserId::generate(now) });
-        let effects = OrderEffects::new(Effects::event(now, updated).with_event(now, deleted), "order-service").unwrap();
+        let effects =
+            OrderEffects::new(Effects::event(now, updated).with_event(now, deleted), "order-service").unwrap();
         let [entry] = &effects.entries[..] else { panic!("{:?}", effects.entries) };
         assert_eq!((entry.order_id, entry.event_id), (id, effects.effects.events[0].id));
     }

@@ -1,7 +1,7 @@
 //! `POST /api/orders/{id}/cancel`
 
 use axum::extract::State;
-use common::http::{ApiError, Validator, Json, OptionalJson, Path};
+use common::http::{ApiError, Json, OptionalJson, Path, Validator};
 use common::http::{Scoped, scope};
 use common::telemetry::record_order_id;
 use contracts::{OrderId, Problem};

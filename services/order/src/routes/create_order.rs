@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use common::http::idempotent::{Idempotent, run_idempotent};
-use common::http::{ApiError, Validator, Json422};
+use common::http::{ApiError, Json422, Validator};
 use common::http::{Scoped, scope};
 use contracts::event::Line;
 use contracts::limits::{MAX_METADATA_BYTES, MAX_ORDER_LINES, MAX_QUANTITY};
@@ -93,7 +93,7 @@ pub(super) async fn create_order(
         // The response is stored in the order's transaction, so a replaced order number needs a new response.
         loop {
             let response = created_response(prepared.order(), app.payment_deadline)?;
-            let completion = lease.as_ref().map(|lease| lease.answers(response.clone()));
+            let completion = lease.as_ref().map(|lease| lease.complete(response.clone()));
             if app.place_order.commit(&mut prepared, completion).await? == CommitOutcome::Committed {
                 return Ok(response);
             }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use common::auth::Caller;
-use common::http::{ApiError, Validator, Json, Query};
+use common::http::{ApiError, Json, Query, Validator};
 use common::http::{Scoped, scope};
 use contracts::api::OrderStatus;
 use contracts::{ErrorCode, Problem, UserId};

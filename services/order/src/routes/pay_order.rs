@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use common::http::idempotent::Idempotent;
-use common::http::{ApiError, Validator, Json422, Path};
+use common::http::{ApiError, Json422, Path, Validator};
 use common::http::{Scoped, scope};
 use common::telemetry::record_order_id;
 use contracts::api::PaymentMethod;

@@ -1,7 +1,7 @@
 //! `PUT /api/orders/{id}` and `PATCH /api/orders/{id}`, which behave alike
 
 use axum::extract::State;
-use common::http::{ApiError, Validator, Json, Json422, Path, double_option};
+use common::http::{ApiError, Json, Json422, Path, Validator, double_option};
 use common::http::{Scoped, scope};
 use common::telemetry::record_order_id;
 use contracts::api::OrderStatus;

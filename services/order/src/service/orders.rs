@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use common::cache::{Cache, Ttl};
-use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::idempotency::IdempotencyUpdate;
 use common::database::store::StoreError;
+use common::database::transaction_effects::{Effects, InboxRecord};
 use common::telemetry::clock::SharedClock;
 use common::telemetry::metrics::Metrics;
 use contracts::api::OrderStatus;

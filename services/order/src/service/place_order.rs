@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use common::auth::Caller;
-use common::database::idempotency::{IdempotencyUpdate, IdempotencyLease};
+use common::database::idempotency::{IdempotencyLease, IdempotencyUpdate};
 use common::database::store::StoreError;
 use common::telemetry::record_order_id;
 use contracts::api::Shortage;

@@ -1,8 +1,8 @@
 //! Conformance tests of concurrent operations.
 
 use chrono::Duration;
-use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::store::StoreError;
+use common::database::transaction_effects::{Effects, InboxRecord};
 use contracts::api::{OrderStatus, PaymentStatus};
 use contracts::event::OrderUpdated;
 use contracts::{Event, EventId, OrderId, UserId};

@@ -1,7 +1,7 @@
 //! Conformance suite of the repository, run on each database.
 
-use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::store::StoreError;
+use common::database::transaction_effects::{Effects, InboxRecord};
 use contracts::api::{OrderStatus, PaymentStatus};
 use contracts::{EventId, Money, PaymentId, UserId};
 use order_service::domain::*;

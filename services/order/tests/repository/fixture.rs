@@ -4,10 +4,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
-use common::database::Database;
-use common::database::transaction_effects::Effects;
-use common::database::outbox::Outbox;
 use common::config::urls::PostgresUrl;
+use common::database::Database;
+use common::database::outbox::Outbox;
+use common::database::transaction_effects::Effects;
 use contracts::api::{PaymentMethod, PaymentStatus, RefundCause};
 use contracts::{ItemId, Money, OrderId, PaymentId, ProductId, RefundId, UserId};
 use order_service::NAME;

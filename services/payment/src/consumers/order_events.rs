@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use common::database::transaction_effects::InboxRecord;
-use common::messaging::consumer::{HandleError, EventHandler};
+use common::messaging::consumer::{EventHandler, HandleError};
 use contracts::topology::{PAYMENT_ORDERS, Queue};
 use contracts::{Envelope, Event};
 

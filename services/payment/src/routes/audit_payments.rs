@@ -4,8 +4,8 @@ use axum::extract::State;
 use common::http::ops::AuditPage;
 use common::http::{AdminOr, scope};
 use common::http::{ApiError, Json, Query};
-use contracts::audit::PaymentAudit;
 use contracts::api::{RefundCause, RefundStatus};
+use contracts::audit::PaymentAudit;
 use contracts::{Money, PaymentId, Problem};
 
 use crate::domain::{Payment, Refund};

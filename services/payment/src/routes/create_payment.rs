@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use common::database::idempotency::StoredResponse;
 use common::http::idempotent::{self, Idempotent, run_idempotent};
-use common::http::{ApiError, Validator, Json};
+use common::http::{ApiError, Json, Validator};
 use common::http::{Scoped, scope};
 use common::telemetry::record_order_id;
 use contracts::api::PaymentMethod;

@@ -5,7 +5,7 @@ use axum::response::Response;
 use common::auth::Caller;
 use common::http::idempotent::{Idempotent, run_idempotent};
 use common::http::{AdminOr, scope};
-use common::http::{ApiError, Validator, OptionalJson, Path};
+use common::http::{ApiError, OptionalJson, Path, Validator};
 use contracts::{Money, PaymentId, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

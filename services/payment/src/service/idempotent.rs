@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use common::database::idempotency::{StoredResponse, IdempotencyUpdate, IdempotencyLease};
+use common::database::idempotency::{IdempotencyLease, IdempotencyUpdate, StoredResponse};
 use common::http::ApiError;
 
 /// Result of an operation that can be stored as the response to a repeated request.

@@ -1,7 +1,7 @@
 //! Use case: apply events of the order service.
 
-use common::database::transaction_effects::InboxRecord;
 use common::database::store::StoreError;
+use common::database::transaction_effects::InboxRecord;
 use contracts::OrderId;
 
 use super::PaymentService;

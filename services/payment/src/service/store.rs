@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::idempotency::IdempotencyUpdate;
 use common::database::store::StoreError;
-use common::telemetry::record_order_id;
+use common::database::transaction_effects::{Effects, InboxRecord};
 use common::telemetry::clock::SharedClock;
 use common::telemetry::metrics::Metrics;
+use common::telemetry::record_order_id;
 use contracts::{OrderId, PaymentId, RefundId};
 use tokio::sync::Notify;
 

@@ -1,8 +1,8 @@
 //! Conformance suite of the payment repository, run on both databases.
 
 use chrono::{DateTime, Duration, Utc};
-use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::store::StoreError;
+use common::database::transaction_effects::{Effects, InboxRecord};
 use contracts::api::{PaymentMethod, RefundCause, RefundStatus};
 use contracts::{EventId, Money, OrderId, PaymentId, RefundId, UserId};
 use payment_service::domain::*;

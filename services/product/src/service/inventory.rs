@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::store::StoreError;
+use common::database::transaction_effects::{Effects, InboxRecord};
 use common::telemetry::clock::SharedClock;
-use contracts::audit::ProductAudit;
 use contracts::api::{AbandonResponse, Product, Reservation, ReservationLine, ReservationStatus, Shortage};
+use contracts::audit::ProductAudit;
 use contracts::{OrderId, ProductId};
 
 use super::product_cache::ProductCache;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::outbox::Outbox;
+use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::{Database, query};
 use contracts::api::{Product, ReservationLine};
 use contracts::event::StockUpdated;

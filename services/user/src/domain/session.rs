@@ -79,7 +79,7 @@ impl Session {
         }
         match &self.previous {
             // Rotated by the previous version, which stores no successor. The client lost the response, so the current
-            // token, which nobody has, is replaced.
+            // token, which no client has, is replaced.
             Some((previous, at))
                 if *previous == hash && now - *at <= REFRESH_GRACE_PERIOD && self.lineage.is_none() =>
             {

@@ -6,7 +6,9 @@ use contracts::{Event, UserId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{AccountRole, IncompleteAddress, Profile, ProfileUpdate, RefreshOutcome, RefreshToken, Session};
+use super::{
+    AccountRole, IncompleteAddress, Profile, ProfileUpdate, RefreshOutcome, RefreshToken, RevocationReason, Session,
+};
 
 /// Maximum number of sessions of a user; the oldest end first.
 const MAX_SESSIONS: usize = 50;
@@ -39,39 +41,6 @@ pub struct User {
     /// leaves unchanged when it rewrites the document.
     #[serde(skip)]
     pub access_version: i64,
-}
-
-/// Cause of a revocation, as named by `user.access_revoked`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RevocationReason {
-    /// Another role of the account.
-    RoleChanged,
-    /// Deletion of the account.
-    Deleted,
-    /// Sign-out of the user.
-    SignedOut,
-    /// Password change in another session.
-    PasswordChanged,
-    /// E-mail change in another session.
-    EmailChanged,
-    /// Reuse of a refresh token after its grace period.
-    RefreshTokenReused,
-    /// Replacement of the oldest session by a newer one.
-    TooManySessions,
-}
-
-impl RevocationReason {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::RoleChanged => "role_changed",
-            Self::Deleted => "deleted",
-            Self::SignedOut => "signed_out",
-            Self::PasswordChanged => "password_changed",
-            Self::EmailChanged => "email_changed",
-            Self::RefreshTokenReused => "refresh_token_reused",
-            Self::TooManySessions => "too_many_sessions",
-        }
-    }
 }
 
 impl User {

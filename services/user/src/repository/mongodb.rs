@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::transaction_effects::Effects;
 use common::database::outbox::Outbox;
-use common::database::store::{StoreMetrics, StoreError};
+use common::database::store::{StoreError, StoreMetrics};
+use common::database::transaction_effects::Effects;
 use common::telemetry::metrics::{Metrics, PoolMetrics};
 use contracts::UserId;
 use contracts::api::Revocation;

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
+use common::database::transaction_effects::Effects;
 use common::database::{Connection, Database, Listing, OrderBy, Row, Tx, query};
 use contracts::UserId;
 use contracts::api::Revocation;
@@ -96,7 +96,8 @@ impl SqliteUserRepository {
 /// writer at a time, so revocations become visible in the order of their positions.
 async fn insert_revocations(db: &mut Connection, effects: &Effects) -> Result<(), StoreError> {
     for (_, expires_at, revoked) in revocations_in(effects) {
-        let sessions = serde_json::to_string(&revoked.session_ids).map_err(|error| StoreError::Internal(error.into()))?;
+        let sessions =
+            serde_json::to_string(&revoked.session_ids).map_err(|error| StoreError::Internal(error.into()))?;
         let insert = query(INSERT_REVOCATION).bind(revoked.user_id).bind(revoked.min_version);
         insert.bind(sessions).bind(expires_at).execute(db).await?;
     }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::http::{ApiError, Validator, ClientAddr, Json, SignedInUser};
+use common::http::{ApiError, ClientAddr, Json, SignedInUser, Validator};
 use contracts::Problem;
 use secrecy::SecretString;
 use serde::Deserialize;

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use common::auth::Role;
-use common::http::{AdminOnly, ApiError, Validator, Json, Query};
+use common::http::{AdminOnly, ApiError, Json, Query, Validator};
 use contracts::Problem;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

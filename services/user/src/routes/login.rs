@@ -1,7 +1,7 @@
 //! `POST /api/auth/login`
 
 use axum::extract::State;
-use common::http::{ApiError, Validator, ClientAddr, Json};
+use common::http::{ApiError, ClientAddr, Json, Validator};
 use contracts::Problem;
 use secrecy::SecretString;
 use serde::Deserialize;

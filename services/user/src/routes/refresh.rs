@@ -1,7 +1,7 @@
 //! `POST /api/auth/refresh`
 
 use axum::extract::State;
-use common::http::{ApiError, Validator, Json};
+use common::http::{ApiError, Json, Validator};
 use contracts::Problem;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::http::{ApiError, Validator, ClientAddr, Json};
+use common::http::{ApiError, ClientAddr, Json, Validator};
 use contracts::Problem;
 
 use super::request::{ProfileRequest, new_password};

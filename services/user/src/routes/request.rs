@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use common::auth::Caller;
-use common::http::{ApiError, Validator, SignedInUser, double_option};
+use common::http::{ApiError, SignedInUser, Validator, double_option};
 use contracts::UserId;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -164,7 +164,7 @@ pub(super) fn session_id(caller: &Caller) -> Option<Uuid> {
     caller.session.as_deref().and_then(|session| session.parse().ok())
 }
 
-/// Validator that the caller may act for an account.
+/// Verifies that the caller may act for an account.
 ///
 /// # Errors
 /// [`Error::NotFound`] for another user's account, as for one that does not exist.

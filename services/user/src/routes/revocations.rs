@@ -1,7 +1,7 @@
 //! `GET /api/auth/revocations`
 
 use axum::extract::State;
-use common::http::{ApiError, Validator, Json, Query, ServiceWith, scope};
+use common::http::{ApiError, Json, Query, ServiceWith, Validator, scope};
 use contracts::Problem;
 use contracts::api::RevocationPage;
 use serde::Deserialize;

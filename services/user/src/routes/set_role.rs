@@ -1,7 +1,7 @@
 //! `PUT /api/users/{id}/role`
 
 use axum::extract::State;
-use common::http::{AdminOnly, ApiError, Validator, Json, Path};
+use common::http::{AdminOnly, ApiError, Json, Path, Validator};
 use contracts::{Problem, UserId};
 use serde::Deserialize;
 use utoipa::ToSchema;

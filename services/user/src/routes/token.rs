@@ -41,7 +41,7 @@ pub(super) struct TokenErrorResponse {
     tag = "auth",
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
-        (status = 200, body = ServiceTokenAnswer),
+        (status = 200, body = TokenResponse),
         (status = 400, description = "unsupported_grant_type, invalid_request", body = TokenErrorResponse),
         (status = 401, description = "invalid_client", body = TokenErrorResponse),
     )

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use common::cache::Cache;
-use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
+use common::database::transaction_effects::Effects;
 use common::telemetry::clock::SharedClock;
 use contracts::{Event, UserId};
 use tokio::sync::{Mutex, MutexGuard};

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::outbox::Outbox;
 use common::database::store::StoreError;
+use common::database::transaction_effects::{Effects, InboxRecord};
 use contracts::EventId;
 use testkit::outbox;
 use user_service::domain::{AccountRole, User};

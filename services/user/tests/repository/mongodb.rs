@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use ::mongodb::bson::{Bson, Document, doc};
 use ::mongodb::{Client, Database};
-use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
+use common::database::transaction_effects::Effects;
 use futures::TryStreamExt as _;
 use testkit::{eventually, servers};
 use user_service::config::MongoUrl;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use common::database::Database;
-use common::database::transaction_effects::Effects;
 use common::database::outbox::Outbox;
+use common::database::transaction_effects::Effects;
 use contracts::Event;
 use tempfile::TempDir;
 use testkit::servers;

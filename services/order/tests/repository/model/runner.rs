@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use common::cache::{Cache, CacheUrl};
-use common::database::transaction_effects::InboxRecord;
 use common::database::store::StoreError;
+use common::database::transaction_effects::InboxRecord;
 use common::telemetry::clock::{Clock as _, ManualClock};
 use common::telemetry::metrics::Metrics;
 use contracts::api::{PaymentMethod, RefundCause};

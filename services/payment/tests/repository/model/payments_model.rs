@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::transaction_effects::InboxRecord;
 use common::database::store::StoreError;
+use common::database::transaction_effects::InboxRecord;
 use common::telemetry::clock::ManualClock;
 use common::telemetry::metrics::Metrics;
 use contracts::api::{PaymentMethod, RefundStatus};

@@ -1,8 +1,8 @@
 //! Events, handled messages and event counters embedded in the documents of users.
 
-use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::outbox::OutboxRow;
 use common::database::store::StoreError;
+use common::database::transaction_effects::{Effects, InboxRecord};
 use contracts::Envelope;
 use contracts::event::SCHEMA_VERSION;
 use mongodb::bson::{self, Bson, Document, deserialize_from_document, serialize_to_bson};

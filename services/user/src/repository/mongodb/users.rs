@@ -1,9 +1,9 @@
 //! Reads and writes of the documents of users.
 
 use common::auth::Role;
-use common::database::transaction_effects::Effects;
 use common::database::failpoints as crash;
 use common::database::store::StoreError;
+use common::database::transaction_effects::Effects;
 use contracts::UserId;
 use futures::TryStreamExt as _;
 use mongodb::bson::{Document, doc};
