@@ -10,7 +10,7 @@
 //!
 //! async fn create_note(Json(request): Json<CreateNoteRequest>) -> Result<Json<String>, ApiError> {
 //!     let mut validator = Validator::new();
-//!     let text = validator.text("text", request.text.as_deref(), 1..=200);
+//!     let text = validator.text("text", request.text, 1..=200);
 //!     Ok(Json(validator.finish(text)?))
 //! }
 //! ```

@@ -124,7 +124,7 @@ async fn request_is_one_log_line() {
 async fn failure_is_one_more_line_with_its_cause() {
     let lines = lines();
     for (path, status, cause) in
-        [("/fails", 503, "connection refused"), ("/panics", 500, "a handler panicked: something is odd")]
+        [("/fails", 503, "connection refused"), ("/panics", 500, "handler panicked: something is odd")]
     {
         send("GET", path, &[("x-request-id", path)]).await;
         let about = lines.about(path);

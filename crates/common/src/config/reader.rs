@@ -203,7 +203,7 @@ mod tests {
         let empty = reader.required::<String>("EMPTY", "something");
         let error = reader.finish(port.zip(url).zip(key).zip(empty)).unwrap_err();
         assert_eq!(error.problems().len(), 4, "{error}");
-        assert!(error.to_string().contains("PORT is wrong"), "{error}");
+        assert!(error.to_string().contains("PORT is invalid"), "{error}");
         assert!(error.to_string().contains("DATABASE_URL=sqlite://orders.db"), "{error}");
         assert!(error.to_string().contains("STRIPE_SECRET_KEY_FILE"), "{error}");
     }

@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(names, own.into_iter().chain(telemetry).collect::<Vec<_>>());
         assert!(variables.iter().all(|variable| !variable.about.is_empty()), "{variables:?}");
         let text = markdown(&variables);
-        assert!(text.contains("| `PORT` | no | `3003` | the port"), "{text}");
+        assert!(text.contains("| `PORT` | no | `3003` | port"), "{text}");
         assert!(text.contains("| `STRIPE_SECRET_KEY` (or `STRIPE_SECRET_KEY_FILE`) | yes | `sk_test_123` |"), "{text}");
     }
 }

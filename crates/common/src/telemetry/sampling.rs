@@ -49,9 +49,12 @@ mod tests {
 
     #[test]
     fn invalid_value_is_reported_with_its_variable() {
-        assert!(of("sometimes", "").unwrap_err().starts_with("OTEL_TRACES_SAMPLER is wrong"));
+        assert!(of("sometimes", "").unwrap_err().starts_with("OTEL_TRACES_SAMPLER is invalid"));
         for ratio in ["2", "-0.1", "much"] {
-            assert!(of("traceidratio", ratio).unwrap_err().starts_with("OTEL_TRACES_SAMPLER_ARG is wrong"), "{ratio}");
+            assert!(
+                of("traceidratio", ratio).unwrap_err().starts_with("OTEL_TRACES_SAMPLER_ARG is invalid"),
+                "{ratio}"
+            );
         }
     }
 }

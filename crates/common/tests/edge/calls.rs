@@ -97,7 +97,7 @@ async fn unavailable_slow_and_invalid_services_are_distinct_errors() {
     let client = client(&url, system());
     let away = client.get(ServiceName::User, "/away").send().await.unwrap_err();
     assert!(matches!(away, CallError::Unavailable { to: ServiceName::User, .. }), "{away:?}");
-    assert_eq!(common::error_chain(&away), "the user-service is unavailable: it answered 503");
+    assert_eq!(common::error_chain(&away), "the user-service is unavailable: status 503");
     let late = client.get(ServiceName::User, "/hangs").timeout(Duration::from_millis(20)).send().await.unwrap_err();
     assert!(matches!(late, CallError::Timeout { .. }), "{late:?}");
     let odd = client.get(ServiceName::User, "/text").send().await.unwrap().json::<Value>().unwrap_err();
