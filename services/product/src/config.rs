@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use common::config::ServiceName;
-use common::config::{BackendConfig, ConfigError, DatabaseUrl, Environment, PlatformConfig, EnvReader};
+use common::config::{BackendConfig, ConfigError, DatabaseUrl, EnvReader, Environment, PlatformConfig};
 use secrecy::SecretString;
 use url::Url;
 

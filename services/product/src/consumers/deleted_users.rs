@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use common::database::transaction_effects::InboxRecord;
-use common::messaging::consumer::{HandleError, EventHandler, ignore_already_handled};
+use common::messaging::consumer::{EventHandler, HandleError, ignore_already_handled};
 use contracts::topology::{PRODUCT_DELETED_USERS, Queue};
 use contracts::{Envelope, Event};
 
@@ -27,7 +27,9 @@ impl EventHandler for DeletedUserHandler {
 
     async fn handle(&self, event: Event, inbox: InboxRecord, _envelope: &Envelope) -> Result<(), HandleError> {
         match event {
-            Event::UserDeleted(deleted) => ignore_already_handled(self.catalog.anonymize_reviews(deleted.user_id, inbox).await),
+            Event::UserDeleted(deleted) => {
+                ignore_already_handled(self.catalog.anonymize_reviews(deleted.user_id, inbox).await)
+            }
             _ => Ok(()),
         }
     }

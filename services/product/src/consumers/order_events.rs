@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use common::database::transaction_effects::InboxRecord;
-use common::messaging::consumer::{HandleError, EventHandler, ignore_already_handled};
+use common::messaging::consumer::{EventHandler, HandleError, ignore_already_handled};
 use contracts::api::OrderStatus;
 use contracts::topology::{PRODUCT_ORDERS, Queue};
 use contracts::{Envelope, Event};
@@ -36,7 +36,9 @@ impl EventHandler for OrderEventHandler {
                 // A cancellation has an event of its own.
                 OrderStatus::Pending | OrderStatus::Cancelled => Ok(()),
             },
-            Event::OrderCancelled(cancelled) => ignore_already_handled(self.inventory.cancel(cancelled.order_id, inbox).await),
+            Event::OrderCancelled(cancelled) => {
+                ignore_already_handled(self.inventory.cancel(cancelled.order_id, inbox).await)
+            }
             _ => Ok(()),
         }
     }

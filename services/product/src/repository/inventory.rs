@@ -1,10 +1,10 @@
 //! Port of stock and reservations.
 
 use chrono::{DateTime, Utc};
-use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
-use contracts::audit::ProductAudit;
+use common::database::transaction_effects::Effects;
 use contracts::api::{Product, Reservation, Shortage};
+use contracts::audit::ProductAudit;
 use contracts::{OrderId, ProductId};
 
 use super::effects_fn::EffectsFn;

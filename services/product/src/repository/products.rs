@@ -1,8 +1,8 @@
 //! Port of products and their pictures.
 
 use chrono::{DateTime, Utc};
-use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
+use common::database::transaction_effects::Effects;
 use contracts::api::{Product, ProductImage};
 use contracts::{ImageId, ProductId};
 

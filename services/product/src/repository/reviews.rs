@@ -1,8 +1,8 @@
 //! Port of reviews.
 
 use chrono::{DateTime, Utc};
-use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
+use common::database::transaction_effects::Effects;
 use contracts::{ProductId, ReviewId, UserId};
 
 use crate::domain::{NewReview, Page, PageRequest, Review};

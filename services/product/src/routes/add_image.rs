@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use common::http::AdminOnly;
-use common::http::{ApiError, Validator, Json, Path};
+use common::http::{ApiError, Json, Path, Validator};
 use contracts::api::ProductImage;
 use contracts::{Problem, ProductId};
 use serde::Deserialize;

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use common::http::{AdminOr, scope};
-use common::http::{ApiError, Validator, Json, Path};
+use common::http::{ApiError, Json, Path, Validator};
 use contracts::api::Product;
 use contracts::{Problem, ProductId};
 use serde::Deserialize;

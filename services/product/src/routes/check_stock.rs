@@ -1,7 +1,7 @@
 //! `GET /api/products/{id}/stock`
 
 use axum::extract::State;
-use common::http::{ApiError, Validator, Json, Path, Query};
+use common::http::{ApiError, Json, Path, Query, Validator};
 use contracts::{Problem, ProductId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use common::http::AdminOnly;
-use common::http::{ApiError, Validator, Json};
+use common::http::{ApiError, Json, Validator};
 use contracts::api::Product;
 use contracts::{Money, Problem};
 use serde::Deserialize;

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::http::{ApiError, Validator, Json};
+use common::http::{ApiError, Json, Validator};
 use common::http::{ServiceWith, scope};
 use common::telemetry::record_order_id;
 use contracts::api::{Reservation, ReservationLine, ReservationRequest};

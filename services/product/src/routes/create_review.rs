@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use common::http::SignedInUser;
-use common::http::{ApiError, Validator, Json, Path};
+use common::http::{ApiError, Json, Path, Validator};
 use contracts::{Problem, ProductId, UserId};
 use serde::Deserialize;
 use utoipa::ToSchema;

@@ -1,7 +1,7 @@
 //! `GET /api/products/batch`
 
 use axum::extract::State;
-use common::http::{ApiError, Validator, Json, Query};
+use common::http::{ApiError, Json, Query, Validator};
 use contracts::api::Product;
 use contracts::limits::MAX_BATCH_IDS;
 use contracts::{Problem, ProductId};

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use common::http::AdminOnly;
-use common::http::{ApiError, Validator, Json, Path, double_option};
+use common::http::{ApiError, Json, Path, Validator, double_option};
 use contracts::api::Product;
 use contracts::{Money, Problem, ProductId};
 use serde::Deserialize;

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
-use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
+use common::database::transaction_effects::Effects;
 use common::telemetry::clock::SharedClock;
 use contracts::api::{Product, ProductImage};
 use contracts::{Event, ImageId, ProductId};

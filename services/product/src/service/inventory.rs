@@ -1,13 +1,14 @@
 //! Stock and reservations.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::store::StoreError;
+use common::database::transaction_effects::{Effects, InboxRecord};
 use common::telemetry::clock::SharedClock;
-use contracts::audit::ProductAudit;
 use contracts::api::{AbandonResponse, Product, Reservation, ReservationLine, ReservationStatus, Shortage};
+use contracts::audit::ProductAudit;
 use contracts::{OrderId, ProductId};
 
 use super::product_cache::ProductCache;
@@ -136,7 +137,7 @@ impl InventoryService {
     }
 
     /// Postpones the expiry of a reservation.
-    pub(crate) async fn postpone(&self, order: OrderId, delay: TimeDelta) -> Result<(), StoreError> {
+    pub(crate) async fn postpone(&self, order: OrderId, delay: Duration) -> Result<(), StoreError> {
         self.inventory.postpone(order, self.clock.now() + delay).await
     }
 

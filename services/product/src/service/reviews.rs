@@ -1,7 +1,7 @@
 //! Reviews and the ratings that follow from them.
 
-use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::store::StoreError;
+use common::database::transaction_effects::{Effects, InboxRecord};
 use contracts::{ProductId, ReviewId, UserId};
 
 use super::catalog::CatalogService;

@@ -1,5 +1,5 @@
-use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
+use common::database::transaction_effects::Effects;
 use contracts::api::{Product, Reservation, ReservationStatus, Shortage};
 use contracts::{OrderId, ProductId};
 use product_service::domain::{MAX_STOCK, NewReservation, ReservationAction};

@@ -1,5 +1,5 @@
-use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
+use common::database::transaction_effects::Effects;
 use contracts::api::Rating;
 use contracts::{ProductId, ReviewId};
 use product_service::domain::{NewReview, Review};

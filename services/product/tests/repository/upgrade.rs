@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::database::Database;
+use common::database::{Database, query};
 use product_service::NAME;
 use product_service::repository::sql::MIGRATIONS;
 use sqlx::migrate::Migrator;
@@ -15,29 +15,26 @@ const STATEMENTS: [&str; 2] = ["SELECT * FROM products WHERE active", "SELECT * 
 #[tokio::test]
 async fn previous_version_keeps_running_during_a_migration() {
     let Some(server) = servers::postgres().await else { return };
-    let url = server.database().await.expect("a database").parse().unwrap();
+    let url = server.database().await.unwrap().parse().unwrap();
     let first = MIGRATIONS.postgres.iter().filter(|migration| migration.version == 1).cloned().collect();
     let before = Database::open_postgres(&url, NAME, &Migrator::with_migrations(first)).await.unwrap();
     // Several connections, each with prepared statements.
     let mut connections = Vec::new();
     for _ in 0..3 {
-        let mut connection = before.pool().acquire().await.unwrap();
+        let mut connection = before.reader().await.unwrap();
         for statement in STATEMENTS {
-            sqlx::query(statement).fetch_all(&mut *connection).await.unwrap();
+            query(statement).fetch_all(&mut connection).await.unwrap();
         }
         connections.push(connection);
     }
     let age = "UPDATE _sqlx_migrations SET installed_on = installed_on - interval '1 day'";
-    sqlx::query(age).execute(&mut *connections[0]).await.unwrap();
+    query(age).execute(&mut connections[0]).await.unwrap();
     drop(connections);
     eventually("the sessions are older than those of a starting instance", TIMEOUT, || async {
         let age = "SELECT min(now() - backend_start) > interval '10 seconds' FROM pg_stat_activity
             WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        sqlx::query_scalar::<_, bool>(age)
-            .fetch_one(&mut *before.pool().acquire().await.unwrap())
-            .await
-            .unwrap()
-            .then_some(())
+        let old: bool = query(age).fetch_scalar(&mut before.reader().await.unwrap()).await.unwrap();
+        old.then_some(())
     })
     .await;
 
@@ -46,8 +43,8 @@ async fn previous_version_keeps_running_during_a_migration() {
         eventually("the previous version reads again", TIMEOUT, || async {
             let mut connections = Vec::new();
             for _ in 0..3 {
-                let mut connection = before.pool().acquire().await.ok()?;
-                sqlx::query(statement).fetch_all(&mut *connection).await.ok()?;
+                let mut connection = before.reader().await.ok()?;
+                query(statement).fetch_all(&mut connection).await.ok()?;
                 connections.push(connection);
             }
             Some(())

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
+use common::database::transaction_effects::Effects;
 use common::database::{Database, Row, query};
-use contracts::audit::ProductAudit;
 use contracts::api::{Product, Reservation};
+use contracts::audit::ProductAudit;
 use contracts::{OrderId, ProductId};
 
 use super::{product_rows, reservations};

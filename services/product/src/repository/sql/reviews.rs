@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use common::database::transaction_effects::Effects;
 use common::database::store::StoreError;
+use common::database::transaction_effects::Effects;
 use common::database::{Connection, Database, Row, Tx, query};
 use contracts::{ProductId, ReviewId, UserId};
 

@@ -1,10 +1,10 @@
 //! Execution of a plan on repository and model, which are compared after each command.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::store::StoreError;
-use contracts::audit::ProductAudit;
+use common::database::transaction_effects::{Effects, InboxRecord};
 use contracts::api::{AbandonResponse, OrderStatus, Product, Reservation, ReservationLine, ReservationStatus};
+use contracts::audit::ProductAudit;
 use contracts::{EventId, OrderId, ProductId};
 use product_service::domain::{
     NewProduct, NewReservation, ReservationAction, on_abandoned, on_cancelled, on_confirmed, on_released,
