@@ -2,13 +2,9 @@
 
 use std::sync::Arc;
 
-use common::auth::{ServiceTokens, TokenVerifier};
-use common::client::ServiceClient;
 use common::database::Database;
-use common::database::row_count_gauge::RowCountWorker;
-use common::http::{self, OpenApiInfo, ops};
-use common::messaging::consumer::Consumer;
-use common::runtime::{Platform, Service, StartError};
+use common::http::OpenApiInfo;
+use common::runtime::{Backend, Platform, Service, ServiceBuilder, ServiceCredentials, StartError};
 use common::telemetry::clock::SharedClock;
 use contracts::topology::{ORDER_PAYMENTS, ORDER_REFUND_FAILURES, ORDER_REVOCATIONS};
 
@@ -22,6 +18,11 @@ use crate::state::AppState;
 use crate::workers::PaymentDeadlineWorker;
 use crate::{NAME, routes};
 
+const API_INFO: OpenApiInfo = OpenApiInfo {
+    title: "Order service",
+    description: "Places orders, tracks their payments and moves them through fulfilment.",
+};
+
 /// Builds the service.
 ///
 /// # Errors
@@ -30,73 +31,40 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let platform = Platform::start(&config.platform, clock.clone()).await?;
     let store_error = |source| StartError::store(&config.database, source);
     let db = Database::open(&config.database, NAME, &MIGRATIONS).await.map_err(store_error)?;
-    let observed = db.observe(&platform.metrics);
-    let repository = InstrumentedOrderRepository::new(Arc::new(SqlOrderRepository::new(db.clone())), observed.clone());
-    let outbox = db.outbox().measured(&observed);
-    let keys = db.keys(clock.clone()).measured(&observed);
-    let revocations = db.revocations(clock.clone()).measured(&observed);
+    let metrics = db.observe(&platform.metrics);
+    let repository = InstrumentedOrderRepository::new(Arc::new(SqlOrderRepository::new(db.clone())), metrics.clone());
     let orders = OrderService::new(repository, platform.cache.clone(), clock.clone(), &platform.metrics);
 
-    let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
-    let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
-    let verifier =
-        TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone());
-    revocations.load().await.map_err(store_error)?;
-    let verifier = verifier.with_revocations(revocations.clone());
-    tokens.observe(&platform.metrics);
-    verifier.observe(&platform.metrics);
-    let refresher = verifier.refresh_worker();
-    let [reader, poller] = revocations.workers(client.clone(), tokens.clone());
-    let users = UserClient::new(client.clone(), tokens.clone(), platform.cache.clone());
-    let products = ProductClient::new(client.clone(), tokens.clone());
+    let mut service = ServiceBuilder::new(platform, db.outbox().measured(&metrics), CONSUMED_QUEUES);
+    let credentials = ServiceCredentials {
+        client_id: config.client_id,
+        client_secret: config.client_secret,
+        jwks_url: config.jwks_url,
+        issuer: config.platform.issuer,
+    };
+    let revocations = db.revocations(clock.clone()).measured(&metrics);
+    let backend = service.backend(credentials, revocations, ORDER_REVOCATIONS).await;
+    let Backend { client, tokens, verifier } = backend.map_err(store_error)?;
+
+    let users = UserClient::new(client.clone(), tokens.clone(), service.platform().cache.clone());
+    let products = ProductClient::new(client.clone(), tokens);
     let terms = PlacementTerms { currency: config.currency.into(), limits: config.unpaid_limits };
     let state = AppState {
         orders: orders.clone(),
         place_order: PlaceOrder::new(orders.clone(), users.clone(), products, terms),
         payments: OrderPaymentService::new(orders.clone(), PaymentClient::new(client)),
-        idempotency_keys: keys,
+        idempotency_keys: db.keys(clock).measured(&metrics),
         payment_deadline: config.payment_deadline,
         verifier: verifier.clone(),
     };
-    let docs = OpenApiInfo {
-        title: "Order service",
-        description: "Places orders, tracks their payments and moves them through fulfilment.",
-    };
-    let database_orders = orders.clone();
-    let database = move || {
-        let orders = database_orders.clone();
-        async move { orders.repository().ping().await }
-    };
-    let health = platform.health(database, CALLED_SERVICES);
-    let router = routes::router(state).merge(ops::router(
-        outbox.clone(),
-        platform.bus.clone(),
-        CONSUMED_QUEUES,
-        verifier,
-        clock.clone(),
-        platform.faults.clone(),
-    ));
-    let router = http::with_platform_layers(router, docs, &platform.http, health);
-
-    let relay = outbox.relay(platform.bus.clone(), clock.clone(), &platform.metrics);
-    let deadline = Arc::new(PaymentDeadlineWorker::new(orders.clone(), config.payment_deadline));
-    let dead_letters = platform.bus.dead_letter_gauge(CONSUMED_QUEUES);
-    let counted_orders = orders.clone();
-    let status_counts = RowCountWorker::worker(clock.clone(), move || {
-        let orders = counted_orders.clone();
-        async move { orders.refresh_status_counts().await }
-    });
-    let consumer = |handler| Consumer::new(platform.bus.clone(), handler, clock.clone());
-    Ok(Service {
-        workers: vec![relay, deadline, tokens.refresh_worker(), refresher, dead_letters, status_counts, reader, poller],
-        consumers: vec![
-            consumer(Arc::new(PaymentEventHandler::new(ORDER_PAYMENTS, orders.clone()))),
-            consumer(Arc::new(PaymentEventHandler::new(ORDER_REFUND_FAILURES, orders.clone()))),
-            consumer(Arc::new(StockEventHandler::new(orders.clone()))),
-            consumer(Arc::new(DeletedUserHandler::new(DeleteCustomer::new(orders, users)))),
-            consumer(revocations.handler(ORDER_REVOCATIONS)),
-        ],
-        platform,
-        router,
-    })
+    let ping = |orders: OrderService| async move { orders.repository().ping().await };
+    let health = service.health(orders.clone(), ping, CALLED_SERVICES);
+    let service = service
+        .worker(PaymentDeadlineWorker::new(orders.clone(), config.payment_deadline))
+        .row_counts(orders.clone(), |orders| async move { orders.refresh_status_counts().await })
+        .consumer(PaymentEventHandler::new(ORDER_PAYMENTS, orders.clone()))
+        .consumer(PaymentEventHandler::new(ORDER_REFUND_FAILURES, orders.clone()))
+        .consumer(StockEventHandler::new(orders.clone()))
+        .consumer(DeletedUserHandler::new(DeleteCustomer::new(orders, users)));
+    Ok(service.build(routes::router(state), API_INFO, verifier, health))
 }

@@ -25,7 +25,7 @@ pub(crate) const CALLED_SERVICES: &[ServiceName] = &[ServiceName::User, ServiceN
 /// Configuration read from the environment.
 #[derive(Clone)]
 pub struct Config {
-    /// EnvReader common to all services.
+    /// Settings common to all services.
     pub platform: PlatformConfig,
     /// `DATABASE_URL`: database of the orders.
     pub database: DatabaseUrl,

@@ -1,15 +1,10 @@
-//! Composition root: the only file that names adapters.
+//! Composition root, the only file that names adapters.
 
 use std::sync::Arc;
 
-use common::auth::{ServiceTokens, TokenVerifier};
-use common::client::ServiceClient;
 use common::database::Database;
-use common::database::row_count_gauge::RowCountWorker;
-use common::http::{self, OpenApiInfo, ops};
-use common::messaging::consumer::Consumer;
-use common::runtime::Platform;
-use common::runtime::{Service, StartError};
+use common::http::OpenApiInfo;
+use common::runtime::{Backend, Platform, Service, ServiceBuilder, ServiceCredentials, StartError};
 use common::telemetry::clock::SharedClock;
 use contracts::topology::PAYMENT_REVOCATIONS;
 
@@ -25,6 +20,11 @@ use crate::state::AppState;
 use crate::workers::reconciler::Reconciler;
 use crate::{NAME, routes};
 
+const API_INFO: OpenApiInfo = OpenApiInfo {
+    title: "Payment service",
+    description: "Captures and refunds payments of orders through Stripe's API.",
+};
+
 /// Builds the service.
 ///
 /// # Errors
@@ -36,21 +36,8 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let metrics = db.observe(&platform.metrics);
     let repository =
         InstrumentedPaymentRepository::new(Arc::new(SqlPaymentRepository::new(db.clone())), metrics.clone());
-    let outbox = db.outbox().measured(&metrics);
-    let keys = db.keys(clock.clone()).measured(&metrics);
-    let revocations = db.revocations(clock.clone()).measured(&metrics);
     let store = PaymentStore::new(repository, clock.clone(), &platform.metrics);
     store.preregister_currency(&config.currency);
-
-    let client = ServiceClient::new(NAME, platform.discovery.clone(), clock.clone(), &platform.metrics);
-    let tokens = ServiceTokens::new(client.clone(), config.client_id, config.client_secret, clock.clone());
-    tokens.observe(&platform.metrics);
-    revocations.load().await.map_err(store_error)?;
-    let verifier =
-        TokenVerifier::remote(platform.jwks(config.jwks_url), &config.platform.issuer, clock.clone(), client.clone())
-            .with_revocations(revocations.clone());
-    verifier.observe(&platform.metrics);
-
     let stripe = StripeClient::new(StripeSettings {
         url: config.stripe_url,
         key: config.stripe_key,
@@ -59,53 +46,27 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         faults: platform.faults.clone(),
     });
     let stripe = stripe.map_err(|source| StartError::other("the payment provider's client", source))?;
-    let orders = OrderClient::new(client.clone(), tokens.clone());
+
+    let mut service = ServiceBuilder::new(platform, db.outbox().measured(&metrics), CONSUMED_QUEUES);
+    let credentials = ServiceCredentials {
+        client_id: config.client_id,
+        client_secret: config.client_secret,
+        jwks_url: config.jwks_url,
+        issuer: config.platform.issuer,
+    };
+    let revocations = db.revocations(clock.clone()).measured(&metrics);
+    let backend = service.backend(credentials, revocations, PAYMENT_REVOCATIONS).await;
+    let Backend { client, tokens, verifier } = backend.map_err(store_error)?;
+
+    let orders = OrderClient::new(client, tokens);
     let payments = PaymentService::new(store.clone(), stripe, orders, config.webhook_secrets, config.currency.into());
-
-    let ping = {
-        let store = store.clone();
-        move || {
-            let store = store.clone();
-            async move { store.ping().await }
-        }
-    };
-    let health = platform.health(ping, UPSTREAM_SERVICES);
-    let info = OpenApiInfo {
-        title: "Payment service",
-        description: "Captures and refunds payments of orders through Stripe's API.",
-    };
+    let keys = db.keys(clock).measured(&metrics);
     let state = AppState { payments: payments.clone(), keys, verifier: verifier.clone() };
-    let router = routes::router(state).merge(ops::router(
-        outbox.clone(),
-        platform.bus.clone(),
-        CONSUMED_QUEUES,
-        verifier.clone(),
-        clock.clone(),
-        platform.faults.clone(),
-    ));
-    let router = http::with_platform_layers(router, info, &platform.http, health);
-
-    let gauges = RowCountWorker::worker(clock.clone(), move || {
-        let store = store.clone();
-        async move { store.refresh_gauges().await }
-    });
-    let [revocation_reader, revocation_poller] = revocations.workers(client, tokens.clone());
-    Ok(Service {
-        workers: vec![
-            outbox.relay(platform.bus.clone(), clock.clone(), &platform.metrics),
-            Arc::new(Reconciler::new(payments.clone())),
-            tokens.refresh_worker(),
-            verifier.refresh_worker(),
-            platform.bus.dead_letter_gauge(CONSUMED_QUEUES),
-            gauges,
-            revocation_reader,
-            revocation_poller,
-        ],
-        consumers: vec![
-            Consumer::new(platform.bus.clone(), Arc::new(OrderEventHandler::new(payments)), clock.clone()),
-            Consumer::new(platform.bus.clone(), revocations.handler(PAYMENT_REVOCATIONS), clock),
-        ],
-        platform,
-        router,
-    })
+    let ping = |store: PaymentStore| async move { store.ping().await };
+    let health = service.health(store.clone(), ping, UPSTREAM_SERVICES);
+    let service = service
+        .worker(Reconciler::new(payments.clone()))
+        .row_counts(store, |store| async move { store.refresh_gauges().await })
+        .consumer(OrderEventHandler::new(payments));
+    Ok(service.build(routes::router(state), API_INFO, verifier, health))
 }

@@ -18,7 +18,7 @@ pub(crate) const UPSTREAM_SERVICES: &[ServiceName] = &[ServiceName::User, Servic
 /// Configuration read from the environment.
 #[derive(Clone)]
 pub struct Config {
-    /// EnvReader shared by all services.
+    /// Settings shared by all services.
     pub platform: PlatformConfig,
     /// `DATABASE_URL`: database of the payments.
     pub database: DatabaseUrl,

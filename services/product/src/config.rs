@@ -18,7 +18,7 @@ pub(crate) const CALLED_SERVICES: &[ServiceName] = &[ServiceName::User, ServiceN
 /// Configuration, read from the environment.
 #[derive(Clone)]
 pub struct Config {
-    /// EnvReader that all services share.
+    /// Settings that all services share.
     pub platform: PlatformConfig,
     /// `DATABASE_URL`: database of catalog, stock and reviews.
     pub database: DatabaseUrl,

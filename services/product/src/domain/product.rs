@@ -11,17 +11,17 @@ pub const MAX_STOCK: i64 = 1_000_000_000;
 /// Product to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewProduct {
-    /// Display name.
+    /// Display name of the product.
     pub name: String,
-    /// Description.
+    /// Description of the product.
     pub description: String,
     /// Unit price, above zero.
     pub price: Money,
-    /// Category.
+    /// Category of the product.
     pub category: String,
-    /// Initial stock.
+    /// Initial stock of the product.
     pub stock_quantity: i64,
-    /// Brand.
+    /// Brand of the product.
     pub brand: Option<String>,
     /// Stock keeping unit, unique among active products.
     pub sku: Option<String>,
@@ -30,19 +30,19 @@ pub struct NewProduct {
 /// Changes of a product. Fields that are `None` stay as they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProductChanges {
-    /// Display name.
+    /// Display name of the product.
     pub name: Option<String>,
-    /// Description.
+    /// Description of the product.
     pub description: Option<String>,
     /// Unit price, above zero.
     pub price: Option<Money>,
-    /// Category.
+    /// Category of the product.
     pub category: Option<String>,
-    /// Brand; `Some(None)` removes it.
+    /// Brand of the product; `Some(None)` removes it.
     pub brand: Option<Option<String>>,
     /// Stock keeping unit; `Some(None)` removes it.
     pub sku: Option<Option<String>>,
-    /// Visibility in the catalog.
+    /// Visibility of the product in the catalog.
     pub active: Option<bool>,
 }
 
@@ -79,9 +79,9 @@ fn set<T: Clone>(field: &mut T, value: Option<&T>) {
 /// Picture to be added to a product.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewImage {
-    /// Address; it is never fetched.
+    /// Address of the picture; it is never fetched.
     pub url: String,
-    /// Alternative text.
+    /// Alternative text of the picture.
     pub alt_text: Option<String>,
     /// Replacement of the product's current primary picture.
     pub primary: bool,

@@ -19,24 +19,24 @@ pub struct Review {
     /// Rating from 1 to 5.
     #[schema(minimum = 1, maximum = 5)]
     pub rating: i64,
-    /// Title.
+    /// Title of the review.
     pub title: Option<String>,
-    /// Comment.
+    /// Text of the review.
     pub comment: Option<String>,
-    /// Time of creation.
+    /// Time at which the review was created.
     pub created_at: DateTime<Utc>,
 }
 
 /// Review to be added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewReview {
-    /// Author.
+    /// Author of the review.
     pub user_id: UserId,
     /// Rating from 1 to 5.
     pub rating: i64,
-    /// Title.
+    /// Title of the review.
     pub title: Option<String>,
-    /// Comment.
+    /// Text of the review.
     pub comment: Option<String>,
 }
 

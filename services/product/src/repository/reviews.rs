@@ -31,7 +31,7 @@ pub enum RemoveOutcome {
     Removed,
     /// Unknown review.
     NotFound,
-    /// Missing permission.
+    /// Caller without permission.
     Forbidden,
 }
 

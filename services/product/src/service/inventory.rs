@@ -1,6 +1,7 @@
 //! Stock and reservations.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::database::store::StoreError;
@@ -136,7 +137,7 @@ impl InventoryService {
     }
 
     /// Postpones the expiry of a reservation.
-    pub(crate) async fn postpone(&self, order: OrderId, delay: TimeDelta) -> Result<(), StoreError> {
+    pub(crate) async fn postpone(&self, order: OrderId, delay: Duration) -> Result<(), StoreError> {
         self.inventory.postpone(order, self.clock.now() + delay).await
     }
 

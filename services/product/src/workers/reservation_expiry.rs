@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
 use common::database::store::StoreError;
 use common::runtime::{NextRun, Worker, WorkerError};
+use common::task::Backoff;
 use contracts::OrderId;
 
 use crate::clients::OrderClient;
@@ -15,10 +15,8 @@ use crate::service::InventoryService;
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Number of due reservations that are resolved concurrently.
 const MAX_CONCURRENT: u32 = 16;
-/// Delay after the first failed call. Each further failure doubles it.
-const FIRST_DELAY: TimeDelta = TimeDelta::seconds(1);
-/// Longest delay between two calls: the lag of a due reservation once the order service is available again.
-const MAX_DELAY: TimeDelta = TimeDelta::seconds(5);
+/// Delays after failed calls. The longest is the lag of a due reservation once the order service is available again.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(5));
 
 /// Resolves due reservations: releases them if no order exists, and holds them otherwise.
 pub(crate) struct ReservationExpiryWorker {
@@ -36,7 +34,7 @@ impl ReservationExpiryWorker {
             Ok(outcome) => self.inventory.expire(order, &outcome).await,
             Err(error) => {
                 let (error, delay) = (common::error_chain(&error), delay(attempts));
-                let seconds = delay.num_seconds();
+                let seconds = delay.as_secs();
                 tracing::warn!(order.id = %order, error, seconds, "reservation expiry postponed: order service failed");
                 self.inventory.postpone(order, delay).await
             }
@@ -65,8 +63,8 @@ impl Worker for ReservationExpiryWorker {
     }
 }
 
-fn delay(attempts: u32) -> TimeDelta {
-    FIRST_DELAY.checked_mul(1 << attempts.min(10)).unwrap_or(MAX_DELAY).min(MAX_DELAY)
+fn delay(previous_attempts: u32) -> Duration {
+    BACKOFF.pause(previous_attempts.saturating_add(1))
 }
 
 #[cfg(test)]
@@ -75,7 +73,7 @@ mod tests {
 
     #[test]
     fn delay_doubles_up_to_its_maximum() {
-        let delays = [0, 1, 2, 4, 5, 1000].map(|attempts| delay(attempts).num_seconds());
+        let delays = [0, 1, 2, 4, 5, 1000].map(|attempts| delay(attempts).as_secs());
         assert_eq!(delays, [1, 2, 4, 5, 5, 5]);
     }
 }

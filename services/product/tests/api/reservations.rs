@@ -100,10 +100,10 @@ async fn reservation_covers_all_lines_or_none() {
 #[tokio::test]
 async fn reservation_of_inactive_products_is_rejected() {
     let service = TestService::open().await;
-    let (a, hidden, order) =
+    let (a, inactive, order) =
         (service.product_with_stock(5).await, service.product_with_stock(5).await, service.order());
-    service.delete(&format!("/api/products/{hidden}"), &service.admin()).await.ok(204);
-    for id in [hidden, 77, -1] {
+    service.delete(&format!("/api/products/{inactive}"), &service.admin()).await.ok(204);
+    for id in [inactive, 77, -1] {
         service.reserve(order, &[(a, 9), (id, 1)]).await.error(400, "PRODUCT_NOT_FOUND");
     }
     assert_eq!(service.available(a).await, 5);

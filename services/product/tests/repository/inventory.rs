@@ -61,10 +61,10 @@ pub(crate) async fn reservation_covers_all_lines_or_none(fixture: Fixture) {
     let short = |product_id, requested, available| Shortage { product_id, requested, available };
     let rejected = reserve(&fixture, order, &[(a, 5), (b, 2), (c, 1)]).await;
     assert_eq!(rejected, ReserveOutcome::Insufficient(vec![short(b, 2, 1), short(c, 1, 0)]));
-    let nobody = ProductId::new(77);
+    let unknown = ProductId::new(77);
     assert_eq!(
-        reserve(&fixture, order, &[(a, 5), (b, 2), (nobody, 1)]).await,
-        ReserveOutcome::ProductsNotFound(vec![nobody])
+        reserve(&fixture, order, &[(a, 5), (b, 2), (unknown, 1)]).await,
+        ReserveOutcome::ProductsNotFound(vec![unknown])
     );
     fixture.products.update(c, &deactivation).await.unwrap();
     assert_eq!(reserve(&fixture, order, &[(a, 5), (c, 1)]).await, ReserveOutcome::ProductsNotFound(vec![c]));

@@ -33,14 +33,14 @@ pub(crate) async fn product_is_read_as_it_was_created(fixture: Fixture) {
 }
 
 pub(crate) async fn unknown_ids_are_none(fixture: Fixture) {
-    let (products, nobody) = (&fixture.products, ProductId::new(77));
-    assert_eq!(products.find(nobody).await.unwrap(), None);
+    let (products, unknown) = (&fixture.products, ProductId::new(77));
+    assert_eq!(products.find(unknown).await.unwrap(), None);
     assert_eq!(products.find_id_by_sku("M1").await.unwrap(), None);
-    assert_eq!(products.find_active(&[nobody]).await.unwrap(), []);
+    assert_eq!(products.find_active(&[unknown]).await.unwrap(), []);
     let update_fn: &UpdateFn<'_> = &|_| Some(Effects::none());
-    assert_eq!(products.update(nobody, update_fn).await.unwrap(), None);
-    assert_eq!(products.add_image(nobody, &image(true), START, &no_effects).await.unwrap(), None);
-    assert!(!products.remove_image(nobody, ImageId::new(1), START, &no_effects).await.unwrap());
+    assert_eq!(products.update(unknown, update_fn).await.unwrap(), None);
+    assert_eq!(products.add_image(unknown, &image(true), START, &no_effects).await.unwrap(), None);
+    assert!(!products.remove_image(unknown, ImageId::new(1), START, &no_effects).await.unwrap());
     assert_eq!(fixture.pending().await, 0);
 }
 

@@ -73,7 +73,7 @@ fn statements(dialect: Dialect) -> Vec<(String, &'static str)> {
 #[tokio::test]
 async fn postgres_statements_use_indexes() {
     let Some(server) = servers::postgres().await else { return };
-    let url = server.database().await.expect("a database");
+    let url = server.database().await.unwrap();
     Database::open_postgres(&url.parse().unwrap(), NAME, &MIGRATIONS.postgres).await.unwrap().close().await;
     let pool = PgPool::connect(&url).await.unwrap();
     pool.execute(sqlx::raw_sql(ROWS)).await.unwrap();

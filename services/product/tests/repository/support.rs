@@ -35,7 +35,7 @@ impl Fixture {
     }
 
     pub(crate) async fn postgres() -> Option<Self> {
-        let url = testkit::servers::postgres().await?.database().await.expect("a database").parse().unwrap();
+        let url = testkit::servers::postgres().await?.database().await.unwrap().parse().unwrap();
         let db = Database::open_postgres(&url, NAME, &MIGRATIONS.postgres).await.unwrap();
         Some(Self::new(db, None))
     }

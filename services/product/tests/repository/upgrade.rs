@@ -15,7 +15,7 @@ const STATEMENTS: [&str; 2] = ["SELECT * FROM products WHERE active", "SELECT * 
 #[tokio::test]
 async fn previous_version_keeps_running_during_a_migration() {
     let Some(server) = servers::postgres().await else { return };
-    let url = server.database().await.expect("a database").parse().unwrap();
+    let url = server.database().await.unwrap().parse().unwrap();
     let first = MIGRATIONS.postgres.iter().filter(|migration| migration.version == 1).cloned().collect();
     let before = Database::open_postgres(&url, NAME, &Migrator::with_migrations(first)).await.unwrap();
     // Several connections, each with prepared statements.
