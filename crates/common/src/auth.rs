@@ -25,7 +25,3 @@ pub use keys::{Jwk, Jwks};
 pub use revocations::Revocations;
 pub use service_tokens::ServiceTokens;
 pub use verifier::{SessionCheck, TokenError, TokenVerifier};
-
-// Compatibility: moved to `http`.
-#[doc(hidden)]
-pub use crate::compat::auth::*;

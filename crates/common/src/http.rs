@@ -49,9 +49,3 @@ pub use validation::{Validator, normalize_email};
 
 pub use crate::config::TrustedProxy;
 pub use crate::task::request_context as context;
-
-// Compatibility: old names of modules.
-#[doc(hidden)]
-pub use load_shed as shed;
-#[doc(hidden)]
-pub use validation as check;
