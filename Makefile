@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help up demo doctor fmt lint servers monitoring-check build test proof env compose-check k8s-check clean
+.PHONY: help up demo doctor fmt check lint servers monitoring-check build test test-fast proof env compose-check k8s-check clean
 
 CARGO ?= cargo
 
@@ -18,12 +18,14 @@ doctor: ## Checks settings and servers
 fmt: ## Formats the code
 	$(CARGO) fmt --all
 
+check: lint ## Checks format and lints, also of the command line without its development features
+	$(CARGO) clippy -p shopfleet --no-default-features --locked -- -D warnings
+
 lint: ## Checks format and lints, and dependencies where cargo-deny is installed
 	@echo "== format"
 	$(CARGO) fmt --all --check
 	@echo "== lints"
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(CARGO) clippy -p shopfleet --no-default-features --locked -- -D warnings
 	@echo "== dependencies"
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check licenses bans sources; \
 	else echo "cargo-deny is not installed: licences and sources of dependencies were NOT checked"; fi
@@ -44,6 +46,9 @@ test: lint servers monitoring-check k8s-check ## Runs all lints and tests, on fi
 	$(CARGO) build --workspace --bins --locked
 	@echo "== tests"
 	$(CARGO) test --workspace --locked
+
+test-fast: ## Runs unit tests, API tests and conformance suites on files, without servers
+	TEST_SERVERS=none $(CARGO) test --workspace --locked --exclude fleet-tests
 
 proof: ## Runs the tests at full counts, with many kills and restarts, and prints the measurements
 	@echo "== proof on $$(nproc) cores, $$($(CARGO) --version)"

@@ -377,6 +377,11 @@ async fn unknown_kid_without_time_does_not_prevent_the_fetch() {
         let asked = publisher.asked();
         get_with(&app, "/whoami", &[("authorization", &unknown), ("x-request-timeout-ms", millis)]).await;
         crate::support::until("the fetch", || async { (publisher.asked() > asked).then_some(()) }).await;
+        // The next request would share a fetch that has not ended.
+        crate::support::until("the published keys", || async {
+            (whoami(&app, &old).await.status == 401).then_some(())
+        })
+        .await;
     }
     // The fetch that the attack began went on to its end, and has all that is published.
     crate::support::until("the new key", || async {

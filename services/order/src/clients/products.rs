@@ -33,11 +33,11 @@ pub(crate) struct ProductWithRaw {
 pub(crate) enum ReserveOutcome {
     /// All lines reserved.
     Reserved,
-    /// Nothing reserved: the stock of these products is insufficient.
+    /// No stock reserved: the stock of these products is insufficient.
     InsufficientStock(Vec<Shortage>),
-    /// Nothing reserved: a product is not available.
+    /// No stock reserved: a product is not available.
     ProductNotFound,
-    /// Nothing reserved: the reservation of this order has expired already.
+    /// No stock reserved: the reservation of this order has expired already.
     Expired,
 }
 

@@ -27,7 +27,7 @@ pub enum PaymentError {
     /// The payment failed or was cancelled, or its order was cancelled.
     #[error("A failed or cancelled payment cannot be confirmed")]
     NotConfirmable,
-    /// Nothing is captured, or everything was refunded.
+    /// No captured money, or all of it was refunded.
     #[error("Payment cannot be refunded while it is {status}")]
     NotRefundable {
         /// Status of the payment.

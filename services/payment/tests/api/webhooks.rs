@@ -331,7 +331,7 @@ async fn webhook_before_the_creation_response_finds_its_payment() {
 }
 
 #[tokio::test]
-async fn refund_initiated_refunds_at_provider_is_recorded_with_its_own_cause() {
+async fn refund_initiated_at_the_provider_is_recorded_with_its_own_cause() {
     let fleet = Fleet::start().await;
     let (order, _, paid) = fleet.paid().await;
     let intent_id = fleet.payment(&paid).await["provider_transaction_id"].as_str().unwrap().to_owned();

@@ -28,7 +28,7 @@ static SWEEP: Statement = Statement::new(|db| {
 });
 /// Deletes a key if it is expired.
 const EXPIRE: &str = "DELETE FROM idempotency_keys WHERE caller = $1 AND key = $2 AND created_at <= $3";
-/// One of so many new keys sweeps: it deletes more keys than are written meanwhile.
+/// Number of new keys per sweep; a sweep deletes more keys than are written meanwhile.
 const SWEEP_INTERVAL: u128 = 16;
 /// Inserts a key. It waits for another attempt that writes the same key at this moment.
 const INSERT: &str = "INSERT INTO idempotency_keys (caller, key, hash, token, lease_until, created_at, fingerprint)
