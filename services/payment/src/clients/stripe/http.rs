@@ -187,7 +187,7 @@ mod tests {
     #[tokio::test]
     async fn circuit_opens_after_repeated_slow_failures() {
         let url = "http://127.0.0.1:1".parse().unwrap();
-        let (metrics, clock) = (Metrics::new(), clock::system());
+        let (metrics, clock) = (Metrics::new(), telemetry::clock::system());
         let (key, faults) = ("sk_test".to_owned().into(), Faults::off());
         let http = Http::new(StripeSettings { url, key, metrics, clock, faults }).unwrap();
         let call = async || http.get::<serde_json::Value, &str>("get_intent", "/v1/payment_intents/x", &[]).await;
