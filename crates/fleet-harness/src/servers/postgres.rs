@@ -15,18 +15,33 @@ const ADMIN: (&str, &str) = ("postgres", "tests");
 pub struct Postgres {
     /// Server process.
     pub process: ManagedProcess,
-    programs: PathBuf,
+    clients: Clients,
     port: u16,
     databases: AtomicU32,
 }
 
-/// Returns the folder of PostgreSQL's programs, which Debian keeps off the path.
-fn programs() -> Option<PathBuf> {
+/// Client programs.
+#[derive(Debug)]
+struct Clients {
+    psql: PathBuf,
+    pg_isready: PathBuf,
+}
+
+impl Clients {
+    /// Returns whether a server accepts connections at this port.
+    async fn is_ready(&self, port: u16) -> bool {
+        let arguments = ["-q", "-h", "127.0.0.1", "-p", &port.to_string(), "-U", ADMIN.0];
+        run(&self.pg_isready, &arguments, &[]).await.is_ok()
+    }
+}
+
+/// Finds a program of PostgreSQL, most of which Debian keeps off the path.
+fn program(name: &str) -> HarnessResult<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut folders: Vec<_> = versions.map(|version| version.path().join("bin").display().to_string()).collect();
     folders.sort();
     let folders: Vec<_> = folders.iter().rev().map(String::as_str).collect();
-    Some(find("initdb", &folders)?.parent()?.to_path_buf())
+    require(find(name, &folders), "PostgreSQL")
 }
 
 impl Postgres {
@@ -43,24 +58,25 @@ impl Postgres {
     /// # Errors
     /// If PostgreSQL is not installed or does not start.
     pub async fn start_with(settings: &[&str]) -> HarnessResult<Self> {
-        let programs = require(programs(), "PostgreSQL")?;
+        let (initdb, postgres) = (program("initdb")?, program("postgres")?);
+        let clients = Clients { psql: program("psql")?, pg_isready: program("pg_isready")? };
         let [port] = free_ports()?;
-        let program = |folder: &Path| {
+        let server = |folder: &Path| {
             write_file(&folder.join("password"), ADMIN.1)?;
-            let (programs, folder) = (programs.display(), folder.display());
+            let (initdb, postgres, folder) = (initdb.display(), postgres.display(), folder.display());
             let settings: String = settings.iter().map(|setting| format!(" -c {setting}")).collect();
             // The first start initialises the cluster, as the user that the server runs as.
             let script = format!(
-                "[ -e {folder}/data/PG_VERSION ] || {programs}/initdb -D {folder}/data -U {} -A scram-sha-256 \
+                "[ -e {folder}/data/PG_VERSION ] || {initdb} -D {folder}/data -U {} -A scram-sha-256 \
                  --pwfile {folder}/password -E UTF8 --locale C --no-sync && \
-                 exec {programs}/postgres -D {folder}/data -p {port} -k {folder} -c listen_addresses=127.0.0.1{settings}",
+                 exec {postgres} -D {folder}/data -p {port} -k {folder} -c listen_addresses=127.0.0.1{settings}",
                 ADMIN.0
             );
             let command = ["sh", "-c", &script].map(str::to_owned).to_vec();
             Ok(Program { command, user: Some("postgres"), ..Program::default() })
         };
-        let process = ManagedProcess::start("PostgreSQL", program, || is_ready(&programs, port)).await?;
-        Ok(Self { process, programs, port, databases: AtomicU32::default() })
+        let process = ManagedProcess::start("PostgreSQL", server, || clients.is_ready(port)).await?;
+        Ok(Self { process, clients, port, databases: AtomicU32::default() })
     }
 
     /// Starts the server again on its data, at the same port.
@@ -68,7 +84,7 @@ impl Postgres {
     /// # Errors
     /// If it does not start.
     pub async fn restart(&self) -> HarnessResult<()> {
-        self.process.restart(|| is_ready(&self.programs, self.port)).await
+        self.process.restart(|| self.clients.is_ready(self.port)).await
     }
 
     /// Creates an empty database that only a role of its own may connect to, and returns its address.
@@ -94,7 +110,7 @@ impl Postgres {
         for statement in &statements {
             arguments.extend(["-c", statement]);
         }
-        run(&self.programs.join("psql"), &arguments, &self.environment()).await?;
+        run(&self.clients.psql, &arguments, &self.environment()).await?;
         Ok(format!("postgres://{name}:{name}@127.0.0.1:{}/{name}", self.port))
     }
 
@@ -112,10 +128,4 @@ impl Postgres {
         let (host, port) = ("127.0.0.1".to_owned(), self.port.to_string());
         [("PGHOST", host), ("PGPORT", port), ("PGUSER", user.to_owned()), ("PGPASSWORD", password.to_owned())]
     }
-}
-
-/// Returns whether the server accepts connections.
-async fn is_ready(programs: &Path, port: u16) -> bool {
-    let arguments = ["-q", "-h", "127.0.0.1", "-p", &port.to_string(), "-U", ADMIN.0];
-    run(&programs.join("pg_isready"), &arguments, &[]).await.is_ok()
 }
