@@ -4,5 +4,6 @@
 
 mod compose;
 mod documents;
+mod language;
 mod monitoring;
 mod support;

@@ -2,7 +2,7 @@
 //!
 //! An unavailable cache causes misses, never errors. At most one load per key runs at a time; other callers wait for
 //! it. A fill is discarded if its key was invalidated after the load began, so a slow reader never restores what a
-//! writer has just changed. A load runs as its own task: if the request that began it ends early, the load goes on for
+//! writer has just changed. A load runs as its own task: if the request that began it ends early, the load continues for
 //! the others.
 //!
 //! ```no_run

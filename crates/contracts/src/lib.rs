@@ -1,5 +1,4 @@
-//! Types that cross a service boundary: ids, money, events with their topology, the bodies of calls between services,
-//! the error body and its codes. Types and rules only, no I/O.
+#![doc = include_str!("../README.md")]
 
 pub mod api;
 pub mod audit;

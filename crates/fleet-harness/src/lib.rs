@@ -1,17 +1,4 @@
-//! Harness that starts whole fleets and real servers, for tests, benchmarks and `shopfleet chaos`.
-//!
-//! A fleet runs in one process ([`Fleet::start`]) or as separate processes on real servers ([`Fleet::multi_process`]).
-//! Every operation that can fail returns a [`HarnessError`]; nothing here panics or prints on its own.
-//!
-//! ```no_run
-//! # async fn example() -> Result<(), fleet_harness::HarnessError> {
-//! let fleet = fleet_harness::Fleet::start().await?;
-//! let customer = fleet.customer().await?;
-//! let products = customer.get("/api/products").await?;
-//! assert_eq!(products.status, 200);
-//! # Ok(())
-//! # }
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod api_client;
 mod error;

@@ -1,12 +1,4 @@
-//! Reverse proxy that runs Kong's declarative file (`kong/kong.yml`, format 3.0, without a database) for local use.
-//!
-//! Kong 3.4.2 reads the same file in production, and this gateway behaves as Kong does: the same routing, the same plugins
-//! in the same order, the same headers and the same error bodies. A field, value or plugin that Kong supports and this
-//! gateway does not is an error when the file is read, so that nothing in the file is silently ignored.
-//!
-//! Intended differences: rate limits are counted in memory whatever the `policy`, and an IPv6 network of 64 bits is one
-//! client; bodies are always streamed; an upstream that refuses the connection is 503 (nothing was sent, so a client may
-//! retry); and a body that is too large is 413 also for a client that sent `Expect: 100-continue` (417 in Kong).
+#![doc = include_str!("../README.md")]
 
 mod access_log;
 mod address;

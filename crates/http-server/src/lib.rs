@@ -1,14 +1,4 @@
-//! HTTP/1.1 listener of all processes of the fleet: bounded connections, and timeouts for the head of a request and for
-//! an idle connection.
-//!
-//! ```no_run
-//! # async fn example(listener: tokio::net::TcpListener, stop: impl Future<Output = ()>) {
-//! let router = axum::Router::new();
-//! http_server::serve_router(listener, router, http_server::Limits::default(), stop).await;
-//! # }
-//! ```
-//!
-//! Bodies have no timeout here: their time limit depends on the endpoint.
+#![doc = include_str!("../README.md")]
 
 mod activity;
 mod host;

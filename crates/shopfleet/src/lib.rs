@@ -1,5 +1,4 @@
-//! Command line of Shopfleet: the whole fleet in one process, a demonstration, operator's tools, and the stand-alone
-//! gateway and Stripe sandbox of separate services.
+#![doc = include_str!("../README.md")]
 
 use std::process::ExitCode;
 

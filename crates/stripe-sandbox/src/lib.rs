@@ -1,9 +1,4 @@
-//! Local server with the part of Stripe's API that the fleet uses, and a ledger of its own on disk.
-//!
-//! Requests, responses, errors, idempotency and webhooks have Stripe's documented formats (API version [`API_VERSION`]), so
-//! that a program which works with this server works with Stripe. No money moves: test payment methods such as
-//! `pm_card_visa` determine the outcome.
-
+#![doc = include_str!("../README.md")]
 // Objects of the API have about fifty fields, each a recursion of the `json!` macro.
 #![recursion_limit = "256"]
 

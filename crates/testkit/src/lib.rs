@@ -1,5 +1,4 @@
-//! Test kit: conformance suites of the ports, tokens, the model-test runner, services on free ports, and helpers for tests
-//! of whole fleets.
+#![doc = include_str!("../README.md")]
 
 use std::time::Duration;
 

@@ -1,14 +1,4 @@
-//! Propagation of traces across process boundaries: HTTP, messages, rows (W3C trace context,
-//! <https://www.w3.org/TR/trace-context/>).
-//!
-//! ```
-//! let span = tracing::info_span!("consume");
-//! trace_context::continue_trace(&span, Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
-//! let header = trace_context::traceparent_of(&span);
-//! # assert_eq!(header, None, "no trace layer is installed");
-//! ```
-//!
-//! The crate does not depend on `common`, so that the gateway and the sandbox can use it.
+#![doc = include_str!("../README.md")]
 
 use std::collections::HashMap;
 

@@ -1,7 +1,4 @@
-//! Order service: places orders, tracks their payments and moves them through fulfilment.
-//!
-//! A request passes `routes` → [`service`] → [`domain`], [`repository`] and `clients`. Events of other services enter by
-//! `consumers`; `workers` act on time. [`app`] composes all of them and is the only module that names adapters.
+#![doc = include_str!("../README.md")]
 
 pub mod app;
 mod clients;

@@ -1,8 +1,4 @@
-//! Payment service: captures and refunds payments of orders through Stripe's API.
-//!
-//! [`domain`] contains the life cycle of a payment, [`service`] the use cases.
-//!
-//! Floor: service. It stands on `common` and `contracts`; only the command line and tests depend on it.
+#![doc = include_str!("../README.md")]
 
 pub mod app;
 pub mod clients;

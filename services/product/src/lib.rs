@@ -1,10 +1,4 @@
-//! Product service: catalog, stock, reservations and reviews.
-//!
-//! Layers, each calling only those below it: `routes`, `consumers` and `workers`; `service` (use cases);
-//! [`repository`] (ports and their SQL adapter), `clients`; [`domain`] (types and rules without I/O). `app` is the
-//! composition root.
-//!
-//! Floor: service. It stands on `common` and `contracts`; only the command line and tests depend on it.
+#![doc = include_str!("../README.md")]
 
 pub mod app;
 mod clients;

@@ -1,9 +1,4 @@
-//! User service: accounts, sessions, and the access tokens of the fleet.
-//!
-//! A request passes `routes` → `service` → [`domain`] and [`repository`]; `workers` act on time. [`app`] composes all of
-//! them and is the only module that names adapters.
-//!
-//! Floor: service. It stands on `common` and `contracts`; only the command line and tests depend on it.
+#![doc = include_str!("../README.md")]
 
 pub mod app;
 pub mod config;

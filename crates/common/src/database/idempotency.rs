@@ -156,7 +156,7 @@ impl IdempotencyKeys {
         let until = now + TimeDelta::from_std(LEASE).unwrap_or_default();
         let acquire = self.store.begin(request, Uuid::now_v7(), now, until, now - RETENTION).await?;
         if let Acquire::Acquired(lease) = &acquire {
-            let about = || if lease.resource.is_some() { "taken up" } else { "taken" }.to_owned();
+            let about = || if lease.resource.is_some() { "resumed" } else { "acquired" }.to_owned();
             failpoint::hit("after-key", about);
         }
         Ok(acquire)

@@ -32,7 +32,7 @@ pub fn system() -> SharedClock {
     Arc::new(SystemClock)
 }
 
-/// Clock for tests that moves only when told. Clones show the same time.
+/// Clock for tests that moves only when set. Clones show the same time.
 #[derive(Clone, Debug)]
 pub struct ManualClock {
     millis: Arc<AtomicI64>,

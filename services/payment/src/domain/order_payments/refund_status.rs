@@ -60,7 +60,7 @@ impl OrderPayments {
         if paid_twice && !refund.paid_twice {
             tracing::error!(
                 payment.id = %payment.id, refund.id = %refund.id, payment.refunded = %refunded, payment.captured = %captured,
-                "refund settled by hand was paid by the provider too"
+                "refund settled manually was paid by the provider too"
             );
             self.metrics.push(DomainMetric::PaidTwice);
         }
