@@ -33,6 +33,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let db = Database::open(&config.database, NAME, &MIGRATIONS).await.map_err(store_error)?;
     let metrics = db.observe(&platform.metrics);
     let repository = InstrumentedOrderRepository::new(Arc::new(SqlOrderRepository::new(db.clone())), metrics.clone());
+    let repository = Arc::new(repository);
     let orders = OrderService::new(repository, platform.cache.clone(), clock.clone(), &platform.metrics);
 
     let mut service = ServiceBuilder::new(platform, db.outbox().measured(&metrics), CONSUMED_QUEUES);

@@ -36,6 +36,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let metrics = db.observe(&platform.metrics);
     let repository =
         InstrumentedPaymentRepository::new(Arc::new(SqlPaymentRepository::new(db.clone())), metrics.clone());
+    let repository = Arc::new(repository);
     let store = PaymentStore::new(repository, clock.clone(), &platform.metrics);
     store.preregister_currency(&config.currency);
     let stripe = StripeClient::new(StripeSettings {

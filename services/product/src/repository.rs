@@ -36,9 +36,9 @@ impl Repositories {
     #[must_use]
     pub fn instrumented(self, operations: &StoreMetrics) -> Self {
         Self {
-            products: InstrumentedProductRepository::new(self.products, operations.clone()),
-            inventory: InstrumentedInventoryRepository::new(self.inventory, operations.clone()),
-            reviews: InstrumentedReviewRepository::new(self.reviews, operations.clone()),
+            products: Arc::new(InstrumentedProductRepository::new(self.products, operations.clone())),
+            inventory: Arc::new(InstrumentedInventoryRepository::new(self.inventory, operations.clone())),
+            reviews: Arc::new(InstrumentedReviewRepository::new(self.reviews, operations.clone())),
         }
     }
 }

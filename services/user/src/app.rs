@@ -69,13 +69,13 @@ async fn open(address: &DatabaseUrl, metrics: &Metrics) -> Result<(Arc<dyn UserR
             let operations = db.observe(metrics);
             let outbox = db.outbox().measured(&operations);
             let repository = Arc::new(SqliteUserRepository::new(db));
-            Ok((InstrumentedUserRepository::new(repository, operations), outbox))
+            Ok((Arc::new(InstrumentedUserRepository::new(repository, operations)), outbox))
         }
         DatabaseUrl::MongoDb(url) => {
             let repository = MongoUserRepository::open(url).await?;
             let operations = repository.observe(metrics);
             let outbox = repository.outbox().measured(&operations);
-            Ok((InstrumentedUserRepository::new(Arc::new(repository), operations), outbox))
+            Ok((Arc::new(InstrumentedUserRepository::new(Arc::new(repository), operations)), outbox))
         }
     }
 }

@@ -30,7 +30,7 @@ fn required_kong_options_are_enabled() {
 /// Headers that services accept from each other: those of the platform except the request id, and the trace context.
 #[test]
 fn internal_headers_are_removed() {
-    let source = read("crates/common/src/http/context.rs");
+    let source = read("crates/common/src/task/request_context.rs");
     let defined = source.split("HeaderName::from_static(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
     let mut internal: Vec<_> = defined.filter(|name| *name != "x-request-id").map(str::to_owned).collect();
     assert!(internal.contains(&"x-request-timeout-ms".to_owned()), "{internal:?}");
@@ -47,7 +47,7 @@ fn internal_headers_are_removed() {
 /// Upstream timeouts exceed the services' own, and a hanging service or Redis does not delay a request twice.
 #[test]
 fn upstream_timeouts_are_set() {
-    let (file, router) = (yaml("kong/kong.yml"), read("crates/common/src/http/router.rs"));
+    let (file, router) = (yaml("kong/kong.yml"), read("crates/common/src/http/settings.rs"));
     let (_, limit) = router.split_once("const REQUEST_TIMEOUT: Duration = Duration::from_secs(").unwrap();
     let limit: u64 = limit.split(')').next().unwrap().parse::<u64>().unwrap() * 1000;
     for service in file["services"].as_array().unwrap() {

@@ -136,7 +136,7 @@ fn variables_have_a_description() {
             assert!(!variable.about.is_empty(), "{name} does not say what {} is for", variable.name);
         }
     }
-    let source = read("crates/common/src/config/variables.rs");
+    let source = read("crates/common/src/config/variable.rs");
     let (_, list) = source.split_once("const ABOUT").unwrap();
     let list = list.split("\n];").next().unwrap();
     let known: Vec<_> = list.lines().filter_map(|line| line.trim().strip_prefix("(\"")?.split('"').next()).collect();

@@ -51,7 +51,7 @@ fn mapped() -> BTreeMap<String, String> {
 
 /// Returns the fields that the code writes.
 fn written() -> BTreeSet<String> {
-    let code = read("crates/common/src/telemetry/ecs.rs");
+    let code = read("crates/common/src/telemetry/ecs_format.rs");
     let code = code.split("#[cfg(test)]").next().unwrap();
     let put = code.split(".put(\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
     let renamed = code.lines().filter_map(|line| {

@@ -144,7 +144,7 @@ impl IdempotencyKeys {
     /// Returns the same keys with an instrumented store.
     #[must_use]
     pub fn measured(self, metrics: &StoreMetrics) -> Self {
-        Self { store: InstrumentedIdempotencyStore::new(self.store, metrics.clone()), ..self }
+        Self { store: Arc::new(InstrumentedIdempotencyStore::new(self.store, metrics.clone())), ..self }
     }
 
     /// Acquires the key of a request.

@@ -58,7 +58,7 @@ impl Outbox {
     /// Returns the same outbox with an instrumented store.
     #[must_use]
     pub fn measured(self, operations: &StoreMetrics) -> Self {
-        Self { store: InstrumentedOutboxStore::new(self.store, operations.clone()), ..self }
+        Self { store: Arc::new(InstrumentedOutboxStore::new(self.store, operations.clone())), ..self }
     }
 
     /// Returns the notification that follows each commit that wrote to the outbox.

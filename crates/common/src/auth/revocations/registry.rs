@@ -45,7 +45,8 @@ impl Revocations {
     /// Returns the same revocations with an instrumented store. It is called before they are shared.
     #[must_use]
     pub fn measured(self, operations: &StoreMetrics) -> Self {
-        Self::new(InstrumentedRevocationStore::new(self.0.store.clone(), operations.clone()), self.0.clock.clone())
+        let store = InstrumentedRevocationStore::new(self.0.store.clone(), operations.clone());
+        Self::new(Arc::new(store), self.0.clock.clone())
     }
 
     /// Returns the store.

@@ -105,7 +105,7 @@ impl IdempotencyStore for SqlIdempotencyStore {
             inserted = insert().execute(&mut tx).await? == 1;
         }
         if inserted {
-            if token.as_u128() % SWEEP_INTERVAL == 0 {
+            if token.as_u128().is_multiple_of(SWEEP_INTERVAL) {
                 query(&SWEEP).bind(expired).execute(&mut tx).await?;
             }
             tx.commit().await?;

@@ -110,14 +110,11 @@ macro_rules! repository_trait {
         }
 
         impl $instrumented {
-            /// Returns the instrumented repository.
+            /// Creates the decorator of `inner`.
             #[must_use]
-            pub fn new(
-                inner: std::sync::Arc<dyn $port>,
-                metrics: $crate::database::store::StoreMetrics,
-            ) -> std::sync::Arc<dyn $port> {
+            pub fn new(inner: std::sync::Arc<dyn $port>, metrics: $crate::database::store::StoreMetrics) -> Self {
                 metrics.preregister(&[$(concat!($prefix, ".", stringify!($method))),*]);
-                std::sync::Arc::new(Self { inner, metrics })
+                Self { inner, metrics }
             }
         }
 

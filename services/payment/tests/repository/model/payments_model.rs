@@ -177,7 +177,7 @@ impl ModelRun<'_> {
         match outcome {
             Ok(StartOutcome::Started(payment)) => self.hold((payment.id, None), token, Task::CreateIntent, payment),
             Ok(StartOutcome::ReplaceExisting(payment)) => {
-                self.hold((payment.id, None), token, Task::Perform(NextAction::CancelIntent), payment)
+                self.hold((payment.id, None), token, Task::Perform(NextAction::CancelIntent), payment);
             }
             Err(_) => {}
         }
@@ -187,7 +187,7 @@ impl ModelRun<'_> {
         let token = self.store.new_token();
         match self.update(move |payments, now| payments.confirm(id, transaction, token, now)).await {
             Ok(ConfirmOutcome::CancelIntentFirst(payment)) => {
-                self.hold((id, None), token, Task::Perform(NextAction::CancelIntent), payment)
+                self.hold((id, None), token, Task::Perform(NextAction::CancelIntent), payment);
             }
             Ok(ConfirmOutcome::Locked) => assert!(self.is_leased((id, None)), "the lease is free"),
             Ok(ConfirmOutcome::Confirmed(payment)) => assert!(payment.external),
