@@ -1,13 +1,6 @@
 //! Commands, one module each.
 
-use std::fmt::Display;
-use std::io::Write as _;
-use std::net::{IpAddr, SocketAddr};
-
 use clap::Subcommand;
-use common::config::Environment;
-use common::telemetry;
-use tokio::net::TcpListener;
 
 use crate::CliError;
 
@@ -71,24 +64,4 @@ impl Command {
             Self::Health(args) => health::run(args).await,
         }
     }
-}
-
-/// Writes a line to standard output. A closed output is no error.
-fn print_line(line: impl Display) {
-    let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-/// Initializes logs and traces of a stand-alone server.
-fn init_telemetry(env: &Environment, service: &'static str) -> Result<telemetry::Guard, CliError> {
-    let options = telemetry::Options::from_env(env, service);
-    options.and_then(|options| telemetry::init(&options)).map_err(|error| CliError::new(common::error_chain(&*error)))
-}
-
-/// Binds a listener. The error names the flag that chooses another port.
-pub(crate) async fn bind(host: IpAddr, port: u16, flag: &str) -> Result<TcpListener, CliError> {
-    TcpListener::bind(SocketAddr::new(host, port)).await.map_err(|error| {
-        CliError::new(format!(
-            "cannot listen on {host}:{port}: {error}; stop the process that uses it or choose another port by {flag}"
-        ))
-    })
 }

@@ -8,6 +8,8 @@ mod admin_client;
 mod commands;
 mod error;
 pub mod fleet;
+mod output;
+mod server;
 
 pub use error::CliError;
 

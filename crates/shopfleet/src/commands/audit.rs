@@ -6,9 +6,9 @@ use std::time::Duration;
 use audit::{Limits, Rule, Verdict};
 use contracts::Money;
 
-use super::print_line;
 use crate::CliError;
 use crate::admin_client::{AdminClient, FleetSelector};
+use crate::output::print_line;
 
 mod watch;
 

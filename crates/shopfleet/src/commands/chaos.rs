@@ -11,9 +11,9 @@ use stripe_sandbox::FaultRates;
 use tokio::time::Instant;
 
 use super::audit::{outcome, print_verdict};
-use super::print_line;
 use crate::CliError;
 use crate::admin_client::AdminClient;
+use crate::output::print_line;
 
 mod kill_targets;
 

@@ -2,24 +2,19 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::config::Environment;
 use common::telemetry;
 use serde_json::{Value, json};
 
-use super::print_line;
 use crate::CliError;
 use crate::fleet::{self, Credentials, Options, Ports, RunFile};
+use crate::output::print_line;
 
 mod client;
 
 use client::{DemoClient, text};
-
-/// Deadline for an order to be paid after the card was charged.
-const PAYMENT_DEADLINE: Duration = Duration::from_secs(30);
-/// Interval between two reads of the order.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

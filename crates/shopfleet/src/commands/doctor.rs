@@ -9,9 +9,9 @@ use common::client::discovery::{Consul, Discovery, ServiceName, StaticAddresses}
 use common::config::{ConfigError, Environment};
 use serde_json::Value;
 
-use super::print_line;
 use crate::CliError;
 use crate::fleet::{Credentials, RunFile};
+use crate::output::print_line;
 
 /// Timeout of a request to a server.
 const TIMEOUT: Duration = Duration::from_secs(3);

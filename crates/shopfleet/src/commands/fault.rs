@@ -4,9 +4,9 @@ use common::config::ServiceName;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::print_line;
 use crate::CliError;
 use crate::admin_client::{AdminClient, FleetSelector};
+use crate::output::print_line;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -12,8 +12,9 @@ use common::runtime::Shutdown;
 use gateway::{Discover, GatewayConfig, InFlightRequest, Instance, MAX_CONNECTIONS_PER_ADDRESS};
 use ipnet::IpNet;
 
-use super::{bind, init_telemetry, print_line};
 use crate::CliError;
+use crate::output::print_line;
+use crate::server::{bind, init_telemetry};
 
 /// Longest wait for Consul at startup.
 const CONSUL_STARTUP_TIMEOUT: Duration = Duration::from_secs(3);

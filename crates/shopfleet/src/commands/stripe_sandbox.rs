@@ -7,8 +7,9 @@ use common::config::{EnvReader, Environment};
 use common::database::private_files as private;
 use common::runtime::Shutdown;
 
-use super::{bind, init_telemetry, print_line};
 use crate::CliError;
+use crate::output::print_line;
+use crate::server::{bind, init_telemetry};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

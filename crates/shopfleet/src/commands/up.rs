@@ -8,9 +8,9 @@ use common::config::Environment;
 use common::runtime::Shutdown;
 use common::telemetry::{self, DEFAULT_FILTER};
 
-use super::print_line;
 use crate::CliError;
 use crate::fleet::{self, Fleet, Options, Ports};
+use crate::output::print_line;
 
 /// Settings that are passed to the services if they are set.
 const FORWARDED_SETTINGS: &[&str] = &[

@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 
 use super::{Ports, RunFile};
 use crate::CliError;
-use crate::commands::bind;
+use crate::server::bind;
 
 /// Bound listeners of all parts.
 pub(super) struct Listeners {

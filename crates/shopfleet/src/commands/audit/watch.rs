@@ -14,7 +14,8 @@ use prometheus::{IntCounterVec, IntGaugeVec};
 
 use crate::CliError;
 use crate::admin_client::AdminClient;
-use crate::commands::{bind, print_line};
+use crate::output::print_line;
+use crate::server::bind;
 
 /// Violations by rule and subject.
 type Violations = BTreeMap<(Rule, String), Finding>;

@@ -1,14 +1,18 @@
 //! HTTP client of the demonstration.
 
 use std::future::Future;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 
-use super::{PAYMENT_DEADLINE, POLL_INTERVAL};
 use crate::CliError;
-use crate::commands::print_line;
+use crate::output::print_line;
+
+/// Deadline for an order to be paid after the card was charged.
+const PAYMENT_DEADLINE: Duration = Duration::from_secs(30);
+/// Interval between two reads of the order.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 pub(super) struct DemoClient {
     client: Client,
