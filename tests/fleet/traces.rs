@@ -52,7 +52,7 @@ fn ways(deployment: Deployment) -> Vec<(Named, Named)> {
         ((USER, "GET /api/users/{id}"), (USER, "users.find")),
         ((ORDER, "POST /api/orders"), (ORDER, "GET product-service")),
         ((ORDER, "GET product-service"), (PRODUCT, "GET /api/products/batch")),
-        ((PRODUCT, "GET /api/products/batch"), (PRODUCT, "catalogue.batch")),
+        ((PRODUCT, "GET /api/products/batch"), (PRODUCT, "catalogue.find_active")),
         ((ORDER, "POST product-service"), (PRODUCT, "POST /api/products/reservations")),
         ((PRODUCT, "POST /api/products/reservations"), (PRODUCT, "stock.reserve")),
         ((PRODUCT, "POST /api/products/reservations"), (PRODUCT, "cache invalidate")),
@@ -77,7 +77,7 @@ fn ways(deployment: Deployment) -> Vec<(Named, Named)> {
         ((ORDER, "process order-service.payment.events"), (ORDER, "orders.update")),
         ((ORDER, "process order-service.payment.events"), (ORDER, "publish order.updated")),
         ((ORDER, "publish order.updated"), (PRODUCT, "process product-service.order.events")),
-        ((PRODUCT, "process product-service.order.events"), (PRODUCT, "stock.change")),
+        ((PRODUCT, "process product-service.order.events"), (PRODUCT, "stock.update")),
         ((PRODUCT, "process product-service.order.events"), (PRODUCT, "publish product.stock_committed")),
         ((PRODUCT, "publish product.stock_committed"), (ORDER, "process order-service.product.events")),
     ];

@@ -72,7 +72,7 @@ impl Rule {
 pub struct Finding {
     /// Broken rule.
     pub rule: Rule,
-    /// Subject, such as `order 0193…`.
+    /// Subject of the violation, such as `order 0193…`.
     pub about: String,
     /// Difference in words.
     pub text: String,

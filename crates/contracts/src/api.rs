@@ -14,21 +14,21 @@ use crate::{ImageId, Money, OrderId, ProductId, UserId};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Product {
-    /// Id.
+    /// Id of the product.
     pub id: ProductId,
-    /// Name.
+    /// Name of the product.
     pub name: String,
-    /// Description.
+    /// Description of the product.
     pub description: String,
     /// Price per piece.
     pub price: Money,
-    /// Category.
+    /// Category of the product.
     pub category: String,
     /// Pieces available for reservation.
     pub stock_quantity: i64,
-    /// Brand.
+    /// Brand of the product.
     pub brand: Option<String>,
-    /// SKU, unique.
+    /// SKU of the product, unique.
     pub sku: Option<String>,
     /// Mean of the reviews' ratings in hundredths, as a number with two decimals; 0 without a review.
     pub average_rating: Rating,
@@ -36,7 +36,7 @@ pub struct Product {
     pub review_count: i64,
     /// True while the product is on sale.
     pub active: bool,
-    /// Images.
+    /// Images of the product.
     pub images: Vec<ProductImage>,
     /// Time of creation.
     pub created_at: DateTime<Utc>,
@@ -51,11 +51,11 @@ pub type Rating = Money;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProductImage {
-    /// Id.
+    /// Id of the image.
     pub id: ImageId,
     /// Address of the image; never fetched by the fleet.
     pub url: String,
-    /// Alternative text.
+    /// Alternative text of the image.
     pub alt_text: Option<String>,
     /// True for the product's primary image; at most one is.
     pub primary: bool,
@@ -65,7 +65,7 @@ pub struct ProductImage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReservationLine {
-    /// Product.
+    /// Product of the reservation line.
     pub product_id: ProductId,
     /// Number of pieces.
     pub quantity: i64,
@@ -91,9 +91,9 @@ pub struct ReservationRequest {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reservation {
-    /// Order.
+    /// Order of the reservation.
     pub order_id: OrderId,
-    /// Status.
+    /// Status of the reservation.
     pub status: ReservationStatus,
     /// Expiry, while the status is `reserved`.
     pub expires_at: Option<DateTime<Utc>>,
@@ -105,28 +105,28 @@ pub struct Reservation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Shortage {
-    /// Product.
+    /// Product with insufficient stock.
     pub product_id: ProductId,
-    /// Requested pieces.
+    /// Requested pieces of the product.
     pub requested: i64,
-    /// Available pieces.
+    /// Available pieces of the product.
     pub available: i64,
 }
 
 /// Order as other services read it (`GET /api/orders/{id}`; further fields are ignored).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OrderSummary {
-    /// Id.
+    /// Id of the order.
     pub id: OrderId,
-    /// Customer.
+    /// Customer of the order.
     pub user_id: UserId,
-    /// Status.
+    /// Status of the order.
     pub status: OrderStatus,
-    /// Payment status.
+    /// Payment status of the order.
     pub payment_status: OrderPaymentStatus,
-    /// Total amount.
+    /// Total amount of the order.
     pub total_amount: Money,
-    /// Currency (ISO 4217).
+    /// Currency of the order (ISO 4217).
     pub currency: String,
     /// Payments known to the order service.
     pub payments: Vec<OrderPaymentSummary>,
@@ -135,9 +135,9 @@ pub struct OrderSummary {
 /// Payment within an order, as other services read it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OrderPaymentSummary {
-    /// Id.
+    /// Id of the payment.
     pub id: crate::PaymentId,
-    /// Status.
+    /// Status of the payment.
     pub status: PaymentStatus,
 }
 
@@ -155,7 +155,7 @@ pub struct AbandonResponse {
 /// Response of `GET /ops/outbox`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OutboxState {
-    /// Unpublished events.
+    /// Number of unpublished events.
     pub pending: u64,
     /// Age of the oldest unpublished event, in seconds; 0 if there is none.
     pub oldest_seconds: u64,
@@ -169,7 +169,7 @@ pub struct TokenResponse {
     pub access_token: String,
     /// Always `Bearer`.
     pub token_type: String,
-    /// Seconds until it expires.
+    /// Lifetime of the access token in seconds.
     pub expires_in: u64,
 }
 
@@ -179,7 +179,7 @@ pub struct TokenResponse {
 pub struct Revocation {
     /// Position in the feed; rises with each revocation.
     pub seq: i64,
-    /// Account.
+    /// Account whose access was revoked.
     pub user_id: UserId,
     /// Lowest access version (claim `av`) that is still valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]

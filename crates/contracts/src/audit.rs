@@ -12,15 +12,15 @@ use crate::{Money, OrderId, PaymentId, ProductId, UserId};
 pub struct ProductAudit {
     /// Product.
     pub id: ProductId,
-    /// Initial pieces.
+    /// Initial pieces of the product.
     pub initial: i64,
     /// Net pieces added by manual adjustments.
     pub adjustments: i64,
     /// Pieces available for reservation.
     pub available: i64,
-    /// Reserved pieces.
+    /// Reserved pieces of the product.
     pub reserved: i64,
-    /// Sold pieces.
+    /// Sold pieces of the product.
     pub sold: i64,
     /// Reserved pieces whose reservation can still expire: their order may not exist yet, or never will.
     #[serde(default)]
@@ -32,15 +32,15 @@ pub struct ProductAudit {
 pub struct OrderAudit {
     /// Order.
     pub id: OrderId,
-    /// Account.
+    /// Customer of the order.
     pub user_id: UserId,
     /// Customer who placed the order: the subject of the token.
     pub placed_by: String,
-    /// Status.
+    /// Status of the order.
     pub status: OrderStatus,
-    /// Payment status.
+    /// Payment status of the order.
     pub payment_status: OrderPaymentStatus,
-    /// Total amount.
+    /// Total amount of the order.
     pub total_amount: Money,
     /// Idempotency key of the placement, if there was one.
     pub idempotency_key: Option<String>,
@@ -59,7 +59,7 @@ pub struct OrderAudit {
 pub struct PaymentAudit {
     /// Payment.
     pub id: PaymentId,
-    /// Order.
+    /// Order of the payment.
     pub order_id: OrderId,
     /// Provider's intent, once it exists.
     pub intent: Option<String>,
@@ -67,9 +67,9 @@ pub struct PaymentAudit {
     pub transaction_id: Option<String>,
     /// True if the payment was made outside the provider, which then has no record of it.
     pub external: bool,
-    /// Status.
+    /// Status of the payment.
     pub status: PaymentStatus,
-    /// Requested amount.
+    /// Requested amount of the payment.
     pub amount: Money,
     /// Total captured amount.
     pub captured: Money,

@@ -160,7 +160,7 @@ pub struct Problem {
     pub kind: String,
     /// Reason phrase of the status, such as `Not Found`.
     pub title: String,
-    /// HTTP status.
+    /// HTTP status of the problem.
     pub status: u16,
     /// Human-readable explanation of this occurrence.
     pub detail: String,

@@ -153,7 +153,7 @@ pub struct UserCreated {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserUpdated {
-    /// Account.
+    /// Updated account.
     pub user_id: UserId,
     /// Names of the changed fields, without values.
     pub changes: Vec<String>,
@@ -163,7 +163,7 @@ pub struct UserUpdated {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserDeleted {
-    /// Account.
+    /// Deleted account.
     pub user_id: UserId,
 }
 
@@ -171,7 +171,7 @@ pub struct UserDeleted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserAccessRevoked {
-    /// Account.
+    /// Account whose access was revoked.
     pub user_id: UserId,
     /// Lowest access version (claim `av`) that is still valid; `None` where only sessions ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -200,7 +200,7 @@ pub struct ProductChanged {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StockUpdated {
-    /// Product.
+    /// Product whose stock changed.
     pub product_id: ProductId,
     /// Pieces added (positive) or removed (negative).
     pub change: i64,
@@ -211,7 +211,7 @@ pub struct StockUpdated {
 /// Number of pieces of a product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Line {
-    /// Product.
+    /// Product of the line.
     pub product_id: ProductId,
     /// Number of pieces.
     pub quantity: i64,
@@ -242,7 +242,7 @@ pub struct OrderCreated {
 /// An order's status or details changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OrderUpdated {
-    /// Order.
+    /// Updated order.
     pub order_id: OrderId,
     /// Current status: see [`crate::status::OrderStatus`].
     pub status: crate::status::OrderStatus,
@@ -253,7 +253,7 @@ pub struct OrderUpdated {
 /// An order was cancelled: its stock is released and its payments are refunded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OrderCancelled {
-    /// Order.
+    /// Cancelled order.
     pub order_id: OrderId,
     /// Reason, if one was given.
     pub reason: Option<String>,
@@ -266,19 +266,19 @@ pub struct OrderCancelled {
 /// A payment was created or changed its status; current state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PaymentChanged {
-    /// Payment.
+    /// Changed payment.
     pub payment_id: PaymentId,
-    /// Order.
+    /// Order of the changed payment.
     pub order_id: OrderId,
-    /// Paying customer.
+    /// Paying customer of the changed payment.
     pub user_id: UserId,
     /// Requested amount, or the captured amount once the payment is completed.
     pub amount: Money,
-    /// Currency (ISO 4217).
+    /// Currency of the changed payment (ISO 4217).
     pub currency: String,
-    /// Payment method.
+    /// Payment method of the changed payment.
     pub method: crate::status::PaymentMethod,
-    /// Current status.
+    /// Current status of the changed payment.
     pub status: crate::status::PaymentStatus,
     /// Version of the payment, counted from 1, by which a reader detects delayed older events.
     pub version: i64,
@@ -302,15 +302,15 @@ fn yes() -> bool {
 /// A refund of a payment succeeded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PaymentRefunded {
-    /// Payment.
+    /// Refunded payment.
     pub payment_id: PaymentId,
-    /// Refund.
+    /// Refund of the refunded payment.
     pub refund_id: RefundId,
-    /// Order.
+    /// Order of the refunded payment.
     pub order_id: OrderId,
-    /// Paying customer.
+    /// Paying customer of the refunded payment.
     pub user_id: UserId,
-    /// Captured amount.
+    /// Captured amount of the refunded payment.
     pub amount: Money,
     /// Amount of this refund.
     pub refund_amount: Money,

@@ -23,7 +23,7 @@ pub const PRODUCT_ORDERS: Queue = Queue {
     events: &[EventType::OrderUpdated, EventType::OrderCancelled],
 };
 
-/// Order events, for the payment service.
+/// Queue of order events that the payment service consumes.
 pub const PAYMENT_ORDERS: Queue =
     Queue { name: "payment-service.order.events", exchange: "order.events", events: &[EventType::OrderCancelled] };
 

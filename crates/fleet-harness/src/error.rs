@@ -9,8 +9,8 @@ pub type HarnessResult<T> = Result<T, HarnessError>;
 /// Error of a harness operation.
 #[derive(Debug, thiserror::Error)]
 pub enum HarnessError {
-    /// Missing server program.
-    #[error("{0} is not installed: run tests/servers/install")]
+    /// Missing server program, or one disabled by `TEST_SERVERS=none`.
+    #[error("{0} is not installed or disabled: run tests/servers/install without TEST_SERVERS=none")]
     NotInstalled(&'static str),
     /// Missing fleet binary.
     #[error("{0} is missing: run `cargo build --workspace --bins`")]

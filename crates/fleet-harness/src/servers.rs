@@ -43,7 +43,8 @@ fn installed(name: &str) -> Option<PathBuf> {
     [root.join("secantus/bin"), root].iter().map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
 }
 
-/// Returns a program that was found, or the error that names its server.
+/// Returns a program that was found, or the error that names its server. `TEST_SERVERS=none` disables all servers.
 fn require(program: Option<PathBuf>, server: &'static str) -> HarnessResult<PathBuf> {
-    program.ok_or(HarnessError::NotInstalled(server))
+    let disabled = std::env::var_os("TEST_SERVERS").is_some_and(|servers| servers == "none");
+    program.filter(|_| !disabled).ok_or(HarnessError::NotInstalled(server))
 }

@@ -8,5 +8,5 @@ pub(crate) use request::RequestBody;
 pub(crate) use response::ResponseBody;
 pub(crate) use upload::{UploadProgress, UploadState};
 
-/// Error of a body that ends early.
+/// Error of reading a body, such as a body that ends early.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;

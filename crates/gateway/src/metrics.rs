@@ -19,7 +19,7 @@ const UPSTREAM_BUCKETS: &[f64] =
 pub(crate) struct Observation {
     pub(crate) status: u16,
     pub(crate) source: ResponseSource,
-    /// Time spent in the gateway itself.
+    /// Time that the gateway itself added to the request.
     pub(crate) own: Duration,
     pub(crate) upstream: Option<Duration>,
     pub(crate) total: Duration,

@@ -53,7 +53,7 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Address to listen on.
     pub host: IpAddr,
-    /// Ports to listen on.
+    /// Ports of the fleet's listeners.
     pub ports: Ports,
     /// Flag that enables the gateway's rate limits.
     pub rate_limit: bool,

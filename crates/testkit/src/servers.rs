@@ -29,7 +29,9 @@ pub fn available<T>(started: HarnessResult<T>) -> Option<T> {
 
 #[expect(clippy::print_stderr, reason = "a skipped test must be visible")]
 fn skip(server: &str) {
-    let line = format!("NOT TESTED on {server}: it is not installed; run tests/servers/install");
+    let line = format!(
+        "NOT TESTED on {server}: it is not installed (run tests/servers/install) or disabled (TEST_SERVERS=none)"
+    );
     assert!(std::env::var_os("CI").is_none(), "{line}");
     eprintln!("{line}");
 }

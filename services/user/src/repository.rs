@@ -41,7 +41,7 @@ pub struct Versioned<T> {
 pub struct UserFilter {
     /// E-mail address.
     pub email: Option<String>,
-    /// Role, as named in tokens. No user has the role of services.
+    /// Role that the listed accounts have; `None` lists accounts of every role. No account has the role of services.
     pub role: Option<Role>,
 }
 

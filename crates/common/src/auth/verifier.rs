@@ -71,7 +71,7 @@ pub enum TokenError {
     /// Verification that is not possible now.
     #[error("{detail}")]
     Unavailable {
-        /// Message for the client.
+        /// Message for the client that explains the rejection of its token.
         detail: &'static str,
         /// Cause.
         #[source]

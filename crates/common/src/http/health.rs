@@ -63,7 +63,7 @@ pub struct DependencyReport {
 pub struct HealthReport {
     /// Status `ready` or `unready`.
     pub status: &'static str,
-    /// All dependencies.
+    /// State of each dependency of the service.
     pub dependencies: Vec<DependencyReport>,
 }
 

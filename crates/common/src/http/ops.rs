@@ -58,7 +58,7 @@ struct DeadLetterView {
     id: EventId,
     /// Queue of the message.
     queue: String,
-    /// Type of the event.
+    /// Type of the dead-lettered event.
     event: String,
     /// Reason of the dead-lettering.
     reason: String,
@@ -84,7 +84,7 @@ impl From<DeadLetter> for DeadLetterView {
     }
 }
 
-/// Lists dead letters of this service's queues
+/// Lists the dead letters of this service's queues.
 #[utoipa::path(get, path = "/ops/dead-letters", tag = "ops", security(("bearer" = [])), responses((status = 200, body = [DeadLetterView])))]
 async fn dead_letters(_caller: AdminOnly, State(ops): State<Ops>) -> Result<Json<Vec<DeadLetterView>>, ApiError> {
     let mut letters = Vec::new();

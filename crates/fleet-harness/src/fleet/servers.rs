@@ -53,7 +53,7 @@ impl FleetServers {
         })
     }
 
-    /// Creates a store for a service and returns its address.
+    /// Creates an empty database for a service and returns its address.
     pub(super) async fn store(&self, service: &str) -> HarnessResult<String> {
         match service {
             "user-service" => Ok(self.mongodb.database()),

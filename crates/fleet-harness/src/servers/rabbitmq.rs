@@ -10,7 +10,7 @@ use crate::servers::{find, require};
 /// RabbitMQ node with a port mapper of its own.
 #[derive(Debug)]
 pub struct RabbitMq {
-    /// Server process.
+    /// Process of the RabbitMQ server.
     pub process: ManagedProcess,
     ctl: PathBuf,
     environment: Vec<(&'static str, String)>,

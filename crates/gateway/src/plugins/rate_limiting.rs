@@ -39,7 +39,7 @@ struct Limit {
     requests: u64,
 }
 
-/// Decision on a request.
+/// Decision of the rate limiter on a request, with its rate-limit headers.
 #[derive(Debug)]
 pub(crate) struct Decision {
     /// Headers of the response of either the upstream or the gateway.

@@ -17,7 +17,7 @@ use crate::transaction::LedgerTx;
 
 const REASONS: &[&str] = &["abandoned", "duplicate", "fraudulent", "requested_by_customer"];
 
-/// Cancels an intent, so that it cannot be charged any more.
+/// Handles a request that cancels a payment intent, after which it cannot be charged.
 pub(crate) async fn handle(
     State(app): State<AppState>,
     Path(id): Path<String>,

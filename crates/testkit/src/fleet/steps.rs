@@ -17,7 +17,7 @@ pub trait ClientExt {
     /// Requests a card payment of an order and returns the response, whatever it is.
     async fn request_payment(&self, order: &Value) -> ApiResponse;
 
-    /// Reads an order again.
+    /// Fetches the current state of an order that an earlier response contained.
     async fn order(&self, order: &Value) -> Value;
 
     /// Waits until an order has this status and payment status.

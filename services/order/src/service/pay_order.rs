@@ -24,7 +24,7 @@ pub(crate) struct PaymentRequest {
     pub(crate) currency: Option<String>,
 }
 
-/// Use cases for the payments of an order. Clones share connections.
+/// Use cases of the order service for paying an order. Clones share connections.
 #[derive(Clone)]
 pub(crate) struct OrderPaymentService {
     orders: OrderService,

@@ -13,7 +13,7 @@ use crate::error::Error;
 pub(crate) struct RefundOfPayment {
     /// Refund.
     pub(crate) refund: Refund,
-    /// Refunded payment.
+    /// Id of the payment to refund.
     pub(crate) payment_id: PaymentId,
     /// Order of the payment.
     pub(crate) order_id: OrderId,

@@ -32,7 +32,7 @@ impl KillTargets {
         Self { fleet: fleet.clone(), servers, recoveries: BTreeMap::new(), last: String::new() }
     }
 
-    /// Returns the number of kills.
+    /// Returns the number of processes killed so far.
     pub(super) fn kills(&self) -> usize {
         self.recoveries.values().map(|recoveries| recoveries.ready.len()).sum()
     }

@@ -210,7 +210,7 @@ impl OrderPayments {
         Ok(Some(payment.clone()))
     }
 
-    /// Records the result of a provider call about a refund and releases the lease.
+    /// Applies the result of a provider call about a refund to the aggregate and releases the refund's lease.
     ///
     /// # Errors
     /// [`PaymentError::LeaseLost`] if the lease expired and another worker acquired it, whose result counts.

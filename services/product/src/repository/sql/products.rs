@@ -30,7 +30,7 @@ pub const CATEGORIES: &str = "WITH RECURSIVE found (key) AS (
         FROM found WHERE found.key IS NOT NULL)
     SELECT (SELECT category FROM products WHERE active AND category_key = found.key ORDER BY id LIMIT 1) AS category
     FROM found WHERE found.key IS NOT NULL ORDER BY category";
-/// Brands of active products.
+/// Query for the brands of active products.
 pub const BRANDS: &str = "WITH RECURSIVE found (key) AS (
         SELECT min(brand_key) FROM products WHERE active
         UNION ALL

@@ -26,7 +26,7 @@ pub(super) struct PendingEvent {
     traceparent: Option<String>,
     /// End of the relay's lease; initially the time of the event.
     claimed_until: bson::DateTime,
-    /// Last claim of the event.
+    /// Id of the latest claim of this outbox event; `None` if it was never claimed.
     #[serde(default)]
     claim: Option<String>,
 }
