@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 /// Panels and alerts without data here, with the reason.
 const SILENT: [(&str, &str); 5] = [
-    ("Stores and caches › MongoDB answers", MONGODB),
+    ("Stores and caches › MongoDB up", MONGODB),
     ("Stores and caches › MongoDB: connections", MONGODB),
     ("Stores and caches › MongoDB: operations", MONGODB),
     ("MongoDbDown", MONGODB),
