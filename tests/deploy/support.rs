@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// Returns the repository's root.
 pub(crate) fn root() -> PathBuf {
@@ -22,31 +21,8 @@ pub(crate) fn yaml(path: &str) -> Value {
     documents.into_iter().next().unwrap()
 }
 
-/// Parses the documents of a YAML file.
+/// Parses the documents of a YAML file. Kubernetes reads `0440` as an octal number.
 pub(crate) fn documents(path: &str) -> Vec<Value> {
-    let text = read(path);
-    Yaml::load_from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}")).iter().map(json).collect()
-}
-
-fn json(node: &Yaml<'_>) -> Value {
-    match node {
-        Yaml::Value(Scalar::Null) => Value::Null,
-        Yaml::Value(Scalar::Boolean(value)) => Value::Bool(*value),
-        Yaml::Value(Scalar::Integer(value)) => Value::from(*value),
-        Yaml::Value(Scalar::String(value)) => Value::from(&**value),
-        Yaml::Sequence(items) => items.iter().map(json).collect(),
-        Yaml::Mapping(entries) => {
-            let mut own = Map::new();
-            let mut merged = Map::new();
-            for (key, value) in entries {
-                match (key.as_str().expect("keys are texts"), json(value)) {
-                    ("<<", Value::Object(fields)) => merged = fields,
-                    (key, value) => assert!(own.insert(key.to_owned(), value).is_none(), "duplicate key {key}"),
-                }
-            }
-            merged.extend(own);
-            Value::Object(merged)
-        }
-        other => panic!("{other:?} is not used in these files"),
-    }
+    let options = serde_saphyr::options! { strict_booleans: true, legacy_octal_numbers: true };
+    serde_saphyr::from_multiple_with_options(&read(path), options).unwrap_or_else(|error| panic!("{path}: {error}"))
 }

@@ -80,7 +80,6 @@ fn scripts_are_executable() {
         let volumes = manifests.pods()[name]["spec"]["volumes"].as_array().unwrap().clone();
         let holds = |map: &str| manifests.config[map].keys().any(|key| key.ends_with(".sh"));
         let script = volumes.iter().find(|volume| volume["configMap"]["name"].as_str().is_some_and(holds)).unwrap();
-        // 0555, which this YAML parser reads as decimal and Kubernetes as octal.
-        assert_eq!(script["configMap"]["defaultMode"], 555, "{name}");
+        assert_eq!(script["configMap"]["defaultMode"], 0o555, "{name}");
     }
 }
