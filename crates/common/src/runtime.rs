@@ -21,7 +21,7 @@ pub mod worker;
 pub use entry_point::main;
 pub use platform::Platform;
 pub use service::{ServeError, Service};
-pub use service_builder::{Backend, ServiceBuilder, ServiceCredentials};
+pub use service_builder::{Backend, ServiceBuilder};
 pub use start_error::StartError;
 
 pub use crate::task::shutdown::{DRAIN_TIMEOUT, Shutdown};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use common::database::Database;
 use common::http::OpenApiInfo;
-use common::runtime::{Backend, Platform, Service, ServiceBuilder, ServiceCredentials, StartError};
+use common::runtime::{Backend, Platform, Service, ServiceBuilder, StartError};
 use common::telemetry::clock::SharedClock;
 use contracts::topology::{ORDER_PAYMENTS, ORDER_REFUND_FAILURES, ORDER_REVOCATIONS};
 
@@ -28,28 +28,22 @@ const API_INFO: OpenApiInfo = OpenApiInfo {
 /// # Errors
 /// If the database or the bus cannot be opened.
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
-    let platform = Platform::start(&config.platform, clock.clone()).await?;
-    let store_error = |source| StartError::store(&config.database, source);
-    let db = Database::open(&config.database, NAME, &MIGRATIONS).await.map_err(store_error)?;
+    let platform = Platform::start(&config.backend.platform, clock.clone()).await?;
+    let store_error = |source| StartError::store(&config.backend.database, source);
+    let db = Database::open(&config.backend.database, NAME, &MIGRATIONS).await.map_err(store_error)?;
     let metrics = db.observe(&platform.metrics);
     let repository = InstrumentedOrderRepository::new(Arc::new(SqlOrderRepository::new(db.clone())), metrics.clone());
     let repository = Arc::new(repository);
     let orders = OrderService::new(repository, platform.cache.clone(), clock.clone(), &platform.metrics);
 
     let mut service = ServiceBuilder::new(platform, db.outbox().measured(&metrics), CONSUMED_QUEUES);
-    let credentials = ServiceCredentials {
-        client_id: config.client_id,
-        client_secret: config.client_secret,
-        jwks_url: config.jwks_url,
-        issuer: config.platform.issuer,
-    };
     let revocations = db.revocations(clock.clone()).measured(&metrics);
-    let backend = service.backend(credentials, revocations, ORDER_REVOCATIONS).await;
+    let backend = service.backend(&config.backend, revocations, ORDER_REVOCATIONS).await;
     let Backend { client, tokens, verifier } = backend.map_err(store_error)?;
 
     let users = UserClient::new(client.clone(), tokens.clone(), service.platform().cache.clone());
     let products = ProductClient::new(client.clone(), tokens);
-    let terms = PlacementTerms { currency: config.currency.into(), limits: config.unpaid_limits };
+    let terms = PlacementTerms { currency: config.backend.currency.into(), limits: config.unpaid_limits };
     let state = AppState {
         orders: orders.clone(),
         place_order: PlaceOrder::new(orders.clone(), users.clone(), products, terms),

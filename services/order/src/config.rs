@@ -3,10 +3,7 @@
 use std::num::NonZeroU32;
 
 use chrono::TimeDelta;
-use common::config::ServiceName;
-use common::config::{BackendConfig, ConfigError, DatabaseUrl, EnvReader, Environment, PlatformConfig};
-use secrecy::SecretString;
-use url::Url;
+use common::config::{BackendConfig, ConfigError, EnvReader, Environment, ServiceName};
 
 use crate::NAME;
 use crate::domain::UnpaidLimits;
@@ -25,22 +22,12 @@ pub(crate) const CALLED_SERVICES: &[ServiceName] = &[ServiceName::User, ServiceN
 /// Configuration read from the environment.
 #[derive(Clone)]
 pub struct Config {
-    /// Settings common to all services.
-    pub platform: PlatformConfig,
-    /// `DATABASE_URL`: database of the orders.
-    pub database: DatabaseUrl,
-    /// `CURRENCY`: currency code of every order (ISO 4217).
-    pub currency: String,
+    /// Settings of the services with a database.
+    pub backend: BackendConfig,
     /// `PAYMENT_DEADLINE`: time from placement until the payment is due.
     pub payment_deadline: TimeDelta,
     /// `MAX_UNPAID_ORDERS` and `MAX_UNPAID_PIECES`: limits per customer; 0 means unlimited.
     pub unpaid_limits: UnpaidLimits,
-    /// `JWKS_URL`: address of the keys that verify tokens.
-    pub jwks_url: Option<Url>,
-    /// `CLIENT_ID`: id of the service's own client credentials.
-    pub client_id: String,
-    /// `CLIENT_SECRET`: secret of the service's own client credentials.
-    pub client_secret: SecretString,
 }
 
 impl Config {
@@ -56,19 +43,13 @@ impl Config {
         let max_unpaid_orders = settings.or_default("MAX_UNPAID_ORDERS", MAX_UNPAID_ORDERS);
         let max_unpaid_pieces = settings.or_default("MAX_UNPAID_PIECES", MAX_UNPAID_PIECES);
         let config = || {
-            let BackendConfig { platform, database, currency, jwks_url, client_id, client_secret } = backend?;
             Some(Self {
-                platform,
-                database,
-                currency,
+                backend: backend?,
                 payment_deadline: TimeDelta::seconds(i64::from(payment_deadline?.get())),
                 unpaid_limits: UnpaidLimits {
                     orders: NonZeroU32::new(max_unpaid_orders?),
                     pieces: NonZeroU32::new(max_unpaid_pieces?),
                 },
-                jwks_url,
-                client_id,
-                client_secret,
             })
         };
         let config = config();
@@ -99,7 +80,7 @@ mod tests {
     #[test]
     fn complete_environment_is_read() {
         let config = read(&[]).unwrap();
-        assert_eq!((config.platform.port, config.currency.as_str()), (3003, "USD"));
+        assert_eq!((config.backend.platform.port, config.backend.currency.as_str()), (3003, "USD"));
         assert_eq!(config.payment_deadline, TimeDelta::minutes(30));
         let limits = |orders, pieces| UnpaidLimits { orders: NonZeroU32::new(orders), pieces: NonZeroU32::new(pieces) };
         assert_eq!(config.unpaid_limits, limits(20, 200));

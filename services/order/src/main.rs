@@ -6,5 +6,5 @@ use order_service::config::Config;
 use order_service::{NAME, app};
 
 fn main() -> ExitCode {
-    common::runtime::main(NAME, Config::from_env, |config| &config.platform, app::build)
+    common::runtime::main(NAME, Config::from_env, |config| &config.backend.platform, app::build)
 }

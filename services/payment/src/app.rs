@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use common::database::Database;
 use common::http::OpenApiInfo;
-use common::runtime::{Backend, Platform, Service, ServiceBuilder, ServiceCredentials, StartError};
+use common::runtime::{Backend, Platform, Service, ServiceBuilder, StartError};
 use common::telemetry::clock::SharedClock;
 use contracts::topology::PAYMENT_REVOCATIONS;
 
 use crate::clients::order::OrderClient;
 use crate::clients::stripe::{StripeClient, StripeSettings};
-use crate::config::{Config, UPSTREAM_SERVICES};
+use crate::config::{CALLED_SERVICES, Config};
 use crate::consumers::CONSUMED_QUEUES;
 use crate::consumers::order_events::OrderEventHandler;
 use crate::repository::InstrumentedPaymentRepository;
@@ -30,15 +30,15 @@ const API_INFO: OpenApiInfo = OpenApiInfo {
 /// # Errors
 /// If the database or the bus cannot be opened.
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
-    let platform = Platform::start(&config.platform, clock.clone()).await?;
-    let store_error = |source| StartError::store(&config.database, source);
-    let db = Database::open(&config.database, NAME, &MIGRATIONS).await.map_err(store_error)?;
+    let platform = Platform::start(&config.backend.platform, clock.clone()).await?;
+    let store_error = |source| StartError::store(&config.backend.database, source);
+    let db = Database::open(&config.backend.database, NAME, &MIGRATIONS).await.map_err(store_error)?;
     let metrics = db.observe(&platform.metrics);
     let repository =
         InstrumentedPaymentRepository::new(Arc::new(SqlPaymentRepository::new(db.clone())), metrics.clone());
     let repository = Arc::new(repository);
     let store = PaymentStore::new(repository, clock.clone(), &platform.metrics);
-    store.preregister_currency(&config.currency);
+    store.preregister_currency(&config.backend.currency);
     let stripe = StripeClient::new(StripeSettings {
         url: config.stripe_url,
         key: config.stripe_key,
@@ -49,22 +49,17 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let stripe = stripe.map_err(|source| StartError::other("the payment provider's client", source))?;
 
     let mut service = ServiceBuilder::new(platform, db.outbox().measured(&metrics), CONSUMED_QUEUES);
-    let credentials = ServiceCredentials {
-        client_id: config.client_id,
-        client_secret: config.client_secret,
-        jwks_url: config.jwks_url,
-        issuer: config.platform.issuer,
-    };
     let revocations = db.revocations(clock.clone()).measured(&metrics);
-    let backend = service.backend(credentials, revocations, PAYMENT_REVOCATIONS).await;
+    let backend = service.backend(&config.backend, revocations, PAYMENT_REVOCATIONS).await;
     let Backend { client, tokens, verifier } = backend.map_err(store_error)?;
 
     let orders = OrderClient::new(client, tokens);
-    let payments = PaymentService::new(store.clone(), stripe, orders, config.webhook_secrets, config.currency.into());
+    let payments =
+        PaymentService::new(store.clone(), stripe, orders, config.webhook_secrets, config.backend.currency.into());
     let keys = db.keys(clock).measured(&metrics);
     let state = AppState { payments: payments.clone(), keys, verifier: verifier.clone() };
     let ping = |store: PaymentStore| async move { store.ping().await };
-    let health = service.health(store.clone(), ping, UPSTREAM_SERVICES);
+    let health = service.health(store.clone(), ping, CALLED_SERVICES);
     let service = service
         .worker(Reconciler::new(payments.clone()))
         .row_counts(store, |store| async move { store.refresh_gauges().await })

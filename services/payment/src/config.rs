@@ -1,7 +1,6 @@
 //! Configuration of the payment service.
 
-use common::config::ServiceName;
-use common::config::{BackendConfig, ConfigError, DatabaseUrl, EnvReader, Environment, PlatformConfig};
+use common::config::{BackendConfig, ConfigError, EnvReader, Environment, ServiceName};
 use secrecy::SecretString;
 use url::Url;
 
@@ -13,29 +12,19 @@ const DEFAULT_PORT: u16 = 3004;
 const DEFAULT_STRIPE_URL: &str = "https://api.stripe.com";
 
 /// Services that the payment service calls.
-pub(crate) const UPSTREAM_SERVICES: &[ServiceName] = &[ServiceName::User, ServiceName::Order];
+pub(crate) const CALLED_SERVICES: &[ServiceName] = &[ServiceName::User, ServiceName::Order];
 
 /// Configuration read from the environment.
 #[derive(Clone)]
 pub struct Config {
-    /// Settings shared by all services.
-    pub platform: PlatformConfig,
-    /// `DATABASE_URL`: database of the payments.
-    pub database: DatabaseUrl,
-    /// `CURRENCY`: the shop's currency (ISO 4217).
-    pub currency: String,
+    /// Settings of the services with a database.
+    pub backend: BackendConfig,
     /// `STRIPE_API_URL`: base URL of the payment provider.
     pub stripe_url: Url,
     /// `STRIPE_SECRET_KEY`: API key of the payment provider.
     pub stripe_key: SecretString,
     /// `STRIPE_WEBHOOK_SECRET`: signing secrets of the provider's webhooks.
     pub webhook_secrets: WebhookSecrets,
-    /// `JWKS_URL`: public keys that verify tokens.
-    pub jwks_url: Option<Url>,
-    /// `CLIENT_ID`: client id for calls to other services.
-    pub client_id: String,
-    /// `CLIENT_SECRET`: client secret for calls to other services.
-    pub client_secret: SecretString,
 }
 
 impl Config {
@@ -45,7 +34,7 @@ impl Config {
     /// All problems at once: missing, invalid and renamed variables.
     pub fn from_env(env: &Environment) -> Result<Self, ConfigError> {
         let mut settings = EnvReader::new(env);
-        let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, UPSTREAM_SERVICES);
+        let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, CALLED_SERVICES);
         let stripe_url = stripe_url(&mut settings);
         let stripe_key = settings.secret("STRIPE_SECRET_KEY", "sk_test_123");
         let webhook_secrets = settings.secret("STRIPE_WEBHOOK_SECRET", "whsec_123").and_then(|text| {
@@ -59,17 +48,11 @@ impl Config {
             secrets
         });
         let config = || {
-            let BackendConfig { platform, database, currency, jwks_url, client_id, client_secret } = backend?;
             Some(Self {
-                platform,
-                database,
-                currency,
+                backend: backend?,
                 stripe_url: stripe_url?,
                 stripe_key: stripe_key?,
                 webhook_secrets: webhook_secrets?,
-                jwks_url,
-                client_id,
-                client_secret,
             })
         };
         let config = config();
@@ -114,7 +97,7 @@ mod tests {
     #[test]
     fn complete_environment_is_accepted() {
         let config = read(&[]).unwrap();
-        assert_eq!((config.platform.port, config.currency.as_str()), (3004, "USD"));
+        assert_eq!((config.backend.platform.port, config.backend.currency.as_str()), (3004, "USD"));
         assert_eq!(config.stripe_url.as_str(), "https://api.stripe.com/");
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use common::database::Database;
 use common::http::OpenApiInfo;
-use common::runtime::{Backend, Platform, Service, ServiceBuilder, ServiceCredentials, StartError};
+use common::runtime::{Backend, Platform, Service, ServiceBuilder, StartError};
 use common::telemetry::clock::SharedClock;
 use contracts::topology::PRODUCT_REVOCATIONS;
 
@@ -26,9 +26,9 @@ const DOCS: OpenApiInfo =
 /// # Errors
 /// Failure to open the database or the bus, or to create the sample products.
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
-    let platform = Platform::start(&config.platform, clock.clone()).await?;
-    let store_error = |source| StartError::store(&config.database, source);
-    let db = Database::open(&config.database, NAME, &sql::MIGRATIONS).await.map_err(store_error)?;
+    let platform = Platform::start(&config.backend.platform, clock.clone()).await?;
+    let store_error = |source| StartError::store(&config.backend.database, source);
+    let db = Database::open(&config.backend.database, NAME, &sql::MIGRATIONS).await.map_err(store_error)?;
     let store_metrics = db.observe(&platform.metrics);
     let Repositories { products, inventory, reviews } = sql::repositories(&db).instrumented(&store_metrics);
     let cache = ProductCache::new(platform.cache.clone());
@@ -44,22 +44,16 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     catalog.index_all().await.map_err(|source| StartError::other("the search texts", source))?;
 
     let mut service = ServiceBuilder::new(platform, db.outbox().measured(&store_metrics), CONSUMED_QUEUES);
-    let credentials = ServiceCredentials {
-        client_id: config.client_id,
-        client_secret: config.client_secret,
-        jwks_url: config.jwks_url,
-        issuer: config.platform.issuer.clone(),
-    };
     let revocations = db.revocations(clock).measured(&store_metrics);
     let Backend { client, tokens, verifier } =
-        service.backend(credentials, revocations, PRODUCT_REVOCATIONS).await.map_err(store_error)?;
+        service.backend(&config.backend, revocations, PRODUCT_REVOCATIONS).await.map_err(store_error)?;
     let health = service.health(catalog.clone(), |catalog| async move { catalog.ping().await }, CALLED_SERVICES);
     let platform = service.platform();
     let info = ServiceInfo {
         service: NAME,
         version: platform.version.clone(),
         environment: platform.environment.clone(),
-        currency: config.currency,
+        currency: config.backend.currency,
         health: health.clone(),
         metrics: platform.metrics.clone(),
     };

@@ -1,10 +1,7 @@
 //! Configuration of the product service.
 
 use chrono::TimeDelta;
-use common::config::ServiceName;
-use common::config::{BackendConfig, ConfigError, DatabaseUrl, EnvReader, Environment, PlatformConfig};
-use secrecy::SecretString;
-use url::Url;
+use common::config::{BackendConfig, ConfigError, EnvReader, Environment, ServiceName};
 
 use crate::NAME;
 
@@ -18,20 +15,10 @@ pub(crate) const CALLED_SERVICES: &[ServiceName] = &[ServiceName::User, ServiceN
 /// Configuration, read from the environment.
 #[derive(Clone)]
 pub struct Config {
-    /// Settings that all services share.
-    pub platform: PlatformConfig,
-    /// `DATABASE_URL`: database of catalog, stock and reviews.
-    pub database: DatabaseUrl,
+    /// Settings of the services with a database.
+    pub backend: BackendConfig,
     /// `RESERVATION_TTL`: lifetime of a reservation without an order, in seconds.
     pub reservation_ttl: TimeDelta,
-    /// `CURRENCY`: currency of all prices (ISO 4217).
-    pub currency: String,
-    /// `JWKS_URL`: public keys of access tokens.
-    pub jwks_url: Option<Url>,
-    /// `CLIENT_ID`: client id for calls to other services.
-    pub client_id: String,
-    /// `CLIENT_SECRET`: client secret for calls to other services.
-    pub client_secret: SecretString,
     /// `SAMPLE_DATA`: creation of sample products in an empty catalog.
     pub sample_data: bool,
 }
@@ -46,19 +33,7 @@ impl Config {
         let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, CALLED_SERVICES);
         let reservation_ttl = reservation_ttl(&mut settings);
         let sample_data = settings.or_default("SAMPLE_DATA", false);
-        let config = || {
-            let BackendConfig { platform, database, currency, jwks_url, client_id, client_secret } = backend?;
-            Some(Self {
-                platform,
-                database,
-                reservation_ttl: reservation_ttl?,
-                currency,
-                jwks_url,
-                client_id,
-                client_secret,
-                sample_data: sample_data?,
-            })
-        };
+        let config = || Some(Self { backend: backend?, reservation_ttl: reservation_ttl?, sample_data: sample_data? });
         let config = config();
         settings.finish(config)
     }
@@ -95,11 +70,11 @@ mod tests {
     #[test]
     fn complete_environment_is_read() {
         let config = read(&[]).unwrap();
-        assert_eq!((config.platform.port, config.currency.as_str()), (3002, "USD"));
+        assert_eq!((config.backend.platform.port, config.backend.currency.as_str()), (3002, "USD"));
         assert_eq!((config.reservation_ttl, config.sample_data), (TimeDelta::seconds(900), false));
         let config = read(&[("RESERVATION_TTL", "2"), ("SAMPLE_DATA", "true"), ("CURRENCY", "EUR")]).unwrap();
         assert_eq!((config.reservation_ttl, config.sample_data), (TimeDelta::seconds(2), true));
-        assert_eq!(config.currency, "EUR");
+        assert_eq!(config.backend.currency, "EUR");
     }
 
     #[test]

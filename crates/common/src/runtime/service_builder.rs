@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use contracts::topology::Queue;
-use secrecy::SecretString;
-use url::Url;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::platform::Platform;
@@ -30,30 +28,6 @@ pub struct ServiceBuilder {
     queues: &'static [Queue],
     workers: Vec<Arc<dyn Worker>>,
     consumers: Vec<Consumer>,
-}
-
-/// Credentials of a service and the keys of the user service.
-#[derive(Clone, Debug)]
-pub struct ServiceCredentials {
-    /// Client id for calls to other services.
-    pub client_id: String,
-    /// Client secret for calls to other services.
-    pub client_secret: SecretString,
-    /// URL of the keys that sign tokens; without it, discovery finds the user service.
-    pub jwks_url: Option<Url>,
-    /// Issuer of tokens.
-    pub issuer: String,
-}
-
-impl From<&BackendConfig> for ServiceCredentials {
-    fn from(config: &BackendConfig) -> Self {
-        Self {
-            client_id: config.client_id.clone(),
-            client_secret: config.client_secret.clone(),
-            jwks_url: config.jwks_url.clone(),
-            issuer: config.platform.issuer.clone(),
-        }
-    }
 }
 
 /// Client, tokens and verifier of a service that trusts the user service.
@@ -85,18 +59,23 @@ impl ServiceBuilder {
     /// The revocations cannot be loaded.
     pub async fn backend(
         &mut self,
-        credentials: impl Into<ServiceCredentials>,
+        config: &BackendConfig,
         revocations: Revocations,
         revocation_queue: Queue,
     ) -> Result<Backend, StoreError> {
-        let ServiceCredentials { client_id, client_secret, jwks_url, issuer } = credentials.into();
+        let BackendConfig { platform, jwks_url, client_id, client_secret, .. } = config;
         let Platform { service, discovery, clock, metrics, .. } = &self.platform;
         let client = ServiceClient::new(service, discovery.clone(), clock.clone(), metrics);
-        let tokens = ServiceTokens::new(client.clone(), client_id, client_secret, clock.clone());
+        let tokens = ServiceTokens::new(client.clone(), client_id.clone(), client_secret.clone(), clock.clone());
         tokens.observe(metrics);
         revocations.load().await?;
-        let verifier = TokenVerifier::remote(self.platform.jwks(jwks_url), issuer, clock.clone(), client.clone())
-            .with_revocations(revocations.clone());
+        let verifier = TokenVerifier::remote(
+            self.platform.jwks(jwks_url.clone()),
+            &platform.issuer,
+            clock.clone(),
+            client.clone(),
+        )
+        .with_revocations(revocations.clone());
         verifier.observe(metrics);
         self.workers.extend([tokens.refresh_worker(), verifier.refresh_worker()]);
         self.workers.extend(revocations.workers(client.clone(), tokens.clone()));
