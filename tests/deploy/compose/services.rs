@@ -13,9 +13,13 @@ pub(crate) fn starts(name: ServiceName, variables: BTreeMap<String, String>) -> 
     let env = Environment::from_pairs(variables);
     match name {
         ServiceName::User => user_service::config::Config::from_env(&env).map(|config| config.platform.port),
-        ServiceName::Product => product_service::config::Config::from_env(&env).map(|config| config.backend.platform.port),
+        ServiceName::Product => {
+            product_service::config::Config::from_env(&env).map(|config| config.backend.platform.port)
+        }
         ServiceName::Order => order_service::config::Config::from_env(&env).map(|config| config.backend.platform.port),
-        ServiceName::Payment => payment_service::config::Config::from_env(&env).map(|config| config.backend.platform.port),
+        ServiceName::Payment => {
+            payment_service::config::Config::from_env(&env).map(|config| config.backend.platform.port)
+        }
     }
 }
 

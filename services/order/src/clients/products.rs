@@ -3,6 +3,7 @@ use std::time::Duration;
 use common::auth::ServiceTokens;
 use common::client::{CallError, ServiceClient};
 use common::config::ServiceName;
+use common::task::Backoff;
 use contracts::api::{Product, ReservationLine, ReservationRequest, Shortage};
 use contracts::event::Line;
 use contracts::{ErrorCode, OrderId};
@@ -13,8 +14,8 @@ use tracing::Instrument;
 const RESERVATIONS: &str = "/api/products/reservations";
 /// Maximum attempts to release a reservation without an order. If all fail, the reservation expires.
 const RELEASE_ATTEMPTS: u32 = 5;
-/// Pause before the second attempt; it doubles with each attempt.
-const RELEASE_PAUSE: Duration = Duration::from_millis(200);
+/// Pauses between these attempts.
+const RELEASE_BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_millis(1600));
 
 /// Client of the product service. Clones share connections.
 #[derive(Clone)]
@@ -102,13 +103,11 @@ impl ProductClient {
     pub(crate) fn release_in_background(&self, order: OrderId) {
         let products = self.clone();
         let release = async move {
-            let mut pause = RELEASE_PAUSE;
-            for _ in 1..RELEASE_ATTEMPTS {
+            for failures in 1..RELEASE_ATTEMPTS {
                 if products.release(order).await.is_ok() {
                     return;
                 }
-                tokio::time::sleep(pause).await;
-                pause *= 2;
+                tokio::time::sleep(RELEASE_BACKOFF.pause(failures)).await;
             }
             if let Err(error) = products.release(order).await {
                 let error = common::error_chain(&error);

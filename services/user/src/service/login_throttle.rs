@@ -4,10 +4,12 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
+use common::task::Backoff;
 use common::telemetry::clock::SharedClock;
 use contracts::UserId;
 use secrecy::SecretString;
@@ -23,8 +25,8 @@ use crate::repository::UserRepository;
 const MAX_FAILURES: u32 = 10;
 /// Maximum number of consecutive failures of one account from all networks before further failures cause a delay.
 const MAX_FAILURES_WITHOUT_DELAY: u32 = 10;
-/// Maximum delay: an account is never locked.
-const MAX_DELAY: TimeDelta = TimeDelta::seconds(60);
+/// Delays: an account is never locked.
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 /// Delay of an attempt that lost the last places to concurrent attempts.
 const CONTENTION_DELAY: TimeDelta = TimeDelta::seconds(1);
 /// Time after which failures expire.
@@ -39,10 +41,8 @@ pub(super) struct LoginAttempt {
 
 /// Returns the delay before the next attempt after consecutive failures: 1 s, 2 s, 4 s and so on.
 fn delay(failures: u32) -> TimeDelta {
-    match failures.checked_sub(MAX_FAILURES_WITHOUT_DELAY + 1) {
-        None => TimeDelta::zero(),
-        Some(doublings) => TimeDelta::seconds(1 << doublings.min(6)).min(MAX_DELAY),
-    }
+    let pause = BACKOFF.pause(failures.saturating_sub(MAX_FAILURES_WITHOUT_DELAY));
+    TimeDelta::from_std(pause).unwrap_or(TimeDelta::MAX)
 }
 
 /// Returns the network that counts as one client: an IPv4 address, or the IPv6 network of one line (RFC 6177, section 2).

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use common::task::Backoff;
 use tokio::time::{Instant, sleep_until};
 
 use super::StripeError;
@@ -11,10 +12,8 @@ use super::StripeError;
 /// Maximum reads in any one second.
 const MAX_READS: usize = 20;
 const WINDOW: Duration = Duration::from_secs(1);
-/// First pause of all reads after the provider was overloaded or failed; it doubles with each such response in a row.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// Maximum pause.
-const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// Pauses of all reads after the provider was overloaded or failed, by the number of such responses in a row.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(30));
 /// Maximum wait of a read, which is made under a lease.
 const MAX_WAIT: Duration = Duration::from_secs(2);
 
@@ -64,9 +63,8 @@ impl ReadRateLimit {
             state.paused_until = None;
             return;
         }
-        let pause = FIRST_PAUSE.saturating_mul(1 << state.failures.min(10)).min(MAX_PAUSE);
         state.failures = state.failures.saturating_add(1);
-        state.paused_until = Some(Instant::now() + pause);
+        state.paused_until = Some(Instant::now() + BACKOFF.pause(state.failures));
     }
 }
 
