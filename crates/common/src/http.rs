@@ -37,8 +37,8 @@ pub mod validation;
 
 pub use error::ApiError;
 pub use extract::{
-    AdminOnly, AdminOr, AdminOrService, ClientAddr, Json, Json422, OptionalCaller, OptionalJson, Path, Query,
-    RequiredScope, Scoped, ServiceOnly, ServiceWith, SignedInUser, double_option, scope,
+    AdminOnly, AdminOr, ClientAddr, Json, Json422, OptionalCaller, OptionalJson, Path, Query, RequiredScope, Scoped,
+    ServiceWith, SignedInUser, double_option, scope,
 };
 pub use health::{DependencyReport, DependencyStatus, Health, HealthReport};
 pub use openapi::OpenApiInfo;
@@ -48,4 +48,3 @@ pub use trusted_proxies::TrustedProxies;
 pub use validation::{Validator, normalize_email};
 
 pub use crate::config::TrustedProxy;
-pub use crate::task::request_context as context;

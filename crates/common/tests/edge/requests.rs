@@ -2,7 +2,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::routing::{get, post};
-use common::http::{ClientAddr, Health, HttpSettings, context};
+use common::http::{ClientAddr, Health, HttpSettings};
+use common::task::request_context as context;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::support::{app, finished, get as fetch, get_with, send, settings};

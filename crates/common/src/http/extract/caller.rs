@@ -80,43 +80,22 @@ where
     }
 }
 
-macro_rules! role_extractor {
-    ($(#[$doc:meta])* $name:ident, $may:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug)]
-        pub struct $name(pub Caller);
+/// Admin; other callers are rejected with 403.
+#[derive(Clone, Debug)]
+pub struct AdminOnly(pub Caller);
 
-        impl<S> FromRequestParts<S> for $name
-        where
-            S: Send + Sync,
-            TokenVerifier: FromRef<S>,
-        {
-            type Rejection = ApiError;
+impl<S> FromRequestParts<S> for AdminOnly
+where
+    S: Send + Sync,
+    TokenVerifier: FromRef<S>,
+{
+    type Rejection = ApiError;
 
-            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-                let caller = Caller::from_request_parts(parts, state).await?;
-                let may: fn(&Caller) -> bool = $may;
-                if may(&caller) { Ok(Self(caller)) } else { Err(forbidden()) }
-            }
-        }
-    };
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        if caller.is_admin() { Ok(Self(caller)) } else { Err(forbidden()) }
+    }
 }
-
-role_extractor!(
-    /// Admin; other callers are rejected with 403.
-    AdminOnly,
-    Caller::is_admin
-);
-role_extractor!(
-    /// Service; other callers are rejected with 403.
-    ServiceOnly,
-    Caller::is_service
-);
-role_extractor!(
-    /// Admin or service; other callers are rejected with 403.
-    AdminOrService,
-    Caller::is_privileged
-);
 
 macro_rules! scoped_extractor {
     ($(#[$doc:meta])* $name:ident, $may:expr) => {

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use common::auth::{Caller, TokenVerifier};
-use common::http::ServiceOnly;
+use common::http::{ServiceWith, scope};
 use common::telemetry::clock::system;
 use contracts::api::ReservationRequest;
 use contracts::{OrderId, ProductId, UserId};
@@ -117,8 +117,11 @@ async fn token(State(stub_services): State<StubServices>) -> Response {
     Json(json!({"access_token": token, "token_type": "Bearer", "expires_in": 3600})).into_response()
 }
 
-async fn user(State(stub_services): State<StubServices>, caller: ServiceOnly, Path(id): Path<UserId>) -> Response {
-    drop(caller);
+async fn user(
+    State(stub_services): State<StubServices>,
+    _caller: ServiceWith<scope::UsersRead>,
+    Path(id): Path<UserId>,
+) -> Response {
     let mut state = stub_services.state();
     state.user_lookups += 1;
     if state.users_unavailable {
@@ -146,10 +149,9 @@ async fn batch(State(stub_services): State<StubServices>, Query(query): Query<Ha
 
 async fn reserve(
     State(stub_services): State<StubServices>,
-    caller: ServiceOnly,
+    _caller: ServiceWith<scope::ProductsReserve>,
     Json(request): Json<ReservationRequest>,
 ) -> Response {
-    drop(caller);
     let order_service = {
         let state = stub_services.state();
         state.orders.clone().filter(|_| state.expires_immediately)
@@ -186,8 +188,11 @@ async fn reserve(
     (StatusCode::CREATED, Json(body)).into_response()
 }
 
-async fn release(State(stub_services): State<StubServices>, caller: ServiceOnly, Path(id): Path<OrderId>) -> Response {
-    drop(caller);
+async fn release(
+    State(stub_services): State<StubServices>,
+    _caller: ServiceWith<scope::ProductsReserve>,
+    Path(id): Path<OrderId>,
+) -> Response {
     let mut state = stub_services.state();
     if state.products_unavailable {
         return unavailable();
