@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+mod api_response;
 pub mod bus;
 pub mod cache;
 pub mod discovery;
@@ -16,6 +17,8 @@ pub mod revocations;
 pub mod servers;
 pub mod spawn_service;
 pub mod tokens;
+
+pub use api_response::ApiResponse;
 
 /// Polls until `probe` returns a value.
 ///

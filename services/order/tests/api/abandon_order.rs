@@ -14,7 +14,7 @@ async fn existing_order_is_kept() {
         let (_, order) = app.placed_in(status).await;
         let abandon = format!("/ops/orders/{}/abandon", order["id"].as_str().unwrap());
         for _ in 0..2 {
-            let response = app.send(Method::POST, &abandon, Some(&app.service()), None).await.ok(200);
+            let response = app.send(Method::POST, &abandon, Some(&app.service()), None).await.expect(200);
             assert_eq!(response, json!({"exists": true, "status": status}));
         }
         assert_eq!(app.order(order["id"].as_str().unwrap()).await, order);
@@ -27,7 +27,7 @@ async fn abandoned_id_never_becomes_an_order() {
     let id = OrderId::generate(app.clock.now());
     for _ in 0..2 {
         let response = app.send(Method::POST, &format!("/ops/orders/{id}/abandon"), Some(&app.service()), None).await;
-        assert_eq!(response.ok(200), json!({"exists": false}));
+        assert_eq!(response.expect(200), json!({"exists": false}));
     }
     app.get(&format!("/api/orders/{id}"), &app.admin()).await.expect_error(404, "ORDER_NOT_FOUND");
 }

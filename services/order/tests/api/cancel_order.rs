@@ -12,7 +12,7 @@ async fn customer_cancels_until_fulfilment_begins() {
         let (user, order) = app.placed_in(status).await;
         app.advance(1);
         let cancel = format!("{}/cancel", path(&order));
-        let cancelled = app.post(&cancel, &app.token(user), json!({"reason": "changed my mind"})).await.ok(200);
+        let cancelled = app.post(&cancel, &app.token(user), json!({"reason": "changed my mind"})).await.expect(200);
         assert_eq!(
             (&cancelled["status"], &cancelled["notes"]),
             (&json!("cancelled"), &json!("Cancellation reason: changed my mind"))
@@ -34,16 +34,16 @@ async fn reason_is_optional() {
     let app = TestApp::start().await;
     for body in [None, Some(json!({})), Some(json!({"reason": null})), Some(json!({"reason": " "}))] {
         let (user, order) = app.placed().await;
-        app.put(&path(&order), &app.token(user), json!({"notes": "ring"})).await.ok(200);
+        app.put(&path(&order), &app.token(user), json!({"notes": "ring"})).await.expect(200);
         let cancel = format!("{}/cancel", path(&order));
-        let cancelled = app.send(Method::POST, &cancel, Some(&app.token(user)), body).await.ok(200);
+        let cancelled = app.send(Method::POST, &cancel, Some(&app.token(user)), body).await.expect(200);
         assert_eq!((&cancelled["status"], &cancelled["notes"]), (&json!("cancelled"), &json!("ring")));
         assert_eq!(app.events(&order).await.pop().unwrap().1["reason"], Value::Null);
     }
     let (user, order) = app.placed().await;
-    app.put(&path(&order), &app.token(user), json!({"notes": "ring"})).await.ok(200);
+    app.put(&path(&order), &app.token(user), json!({"notes": "ring"})).await.expect(200);
     let cancel = format!("{}/cancel", path(&order));
-    let cancelled = app.post(&cancel, &app.token(user), json!({"reason": "late"})).await.ok(200);
+    let cancelled = app.post(&cancel, &app.token(user), json!({"reason": "late"})).await.expect(200);
     assert_eq!(cancelled["notes"], "ring\nCancellation reason: late");
 }
 
@@ -54,7 +54,7 @@ async fn only_staff_cancel_after_fulfilment_has_begun() {
         let (user, order) = app.placed_in("processing").await;
         let cancel = format!("{}/cancel", path(&order));
         app.post(&cancel, &app.token(user), json!({})).await.expect_error(400, "NOT_CANCELLABLE");
-        assert_eq!(app.post(&cancel, &token, json!({})).await.ok(200)["status"], "cancelled");
+        assert_eq!(app.post(&cancel, &token, json!({})).await.expect(200)["status"], "cancelled");
     }
     for status in ["shipped", "delivered", "cancelled"] {
         let (_, order) = app.placed_in(status).await;

@@ -24,7 +24,7 @@ async fn unpaid_orders_of_a_deleted_account_are_cancelled_and_paid_ones_stay() {
     app.pay(&paid).await;
     for status in ["confirmed", "processing", "shipped"] {
         let path = format!("/api/orders/{}", shipped["id"].as_str().unwrap());
-        app.put(&path, &app.admin(), json!({"status": status})).await.ok(200);
+        app.put(&path, &app.admin(), json!({"status": status})).await.expect(200);
     }
     let (_, other) = app.placed().await;
     delete(&app, user).await;

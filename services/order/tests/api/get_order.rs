@@ -14,9 +14,9 @@ async fn order_is_visible_to_its_customer_and_staff() {
     let stranger = app.token(app.user());
     for path in [path(&order), number] {
         for token in [app.token(user), app.admin(), app.service()] {
-            assert_eq!(app.get(&path, &token).await.ok(200), order);
+            assert_eq!(app.get(&path, &token).await.expect(200), order);
         }
-        assert_eq!(app.get(&format!("{path}/"), &app.token(user)).await.ok(200), order);
+        assert_eq!(app.get(&format!("{path}/"), &app.token(user)).await.expect(200), order);
         let error = app.get(&path, &stranger).await.expect_error(404, "ORDER_NOT_FOUND");
         let missing = app.get(&format!("/api/orders/{UNKNOWN}"), &stranger).await.expect_error(404, "ORDER_NOT_FOUND");
         assert_eq!((&error["detail"], &error["detail"]), (&json!("Order not found"), &missing["detail"]));
@@ -39,9 +39,9 @@ async fn change_is_visible_immediately() {
     let app = TestApp::start().await;
     let (user, order) = app.placed().await;
     let token = app.token(user);
-    app.get(&path(&order), &token).await.ok(200);
-    let changed = app.put(&path(&order), &token, json!({"notes": "new"})).await.ok(200);
-    assert_eq!(app.get(&path(&order), &token).await.ok(200), changed);
+    app.get(&path(&order), &token).await.expect(200);
+    let changed = app.put(&path(&order), &token, json!({"notes": "new"})).await.expect(200);
+    assert_eq!(app.get(&path(&order), &token).await.expect(200), changed);
 }
 
 #[tokio::test]
@@ -49,6 +49,7 @@ async fn response_matches_the_contract_of_other_services() {
     let app = TestApp::start().await;
     let (user, order) = app.placed().await;
     let (payment, _) = app.pay(&order).await;
-    let summary: OrderSummary = serde_json::from_value(app.get(&path(&order), &app.service()).await.ok(200)).unwrap();
+    let summary: OrderSummary =
+        serde_json::from_value(app.get(&path(&order), &app.service()).await.expect(200)).unwrap();
     assert_eq!((summary.user_id, summary.status, summary.payments[0].id), (user, OrderStatus::Confirmed, payment));
 }

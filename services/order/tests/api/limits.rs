@@ -38,12 +38,12 @@ async fn unpaid_orders_of_a_customer_are_limited() {
     assert_eq!(app.stub_services.state().reservations.len(), 3, "nothing was reserved for the rejected order");
     app.place(app.user()).await;
     for token in [app.admin(), app.service_with(&[Scope::OrdersPlace])] {
-        let order = app.post("/api/orders", &token, TestApp::form(user)).await.ok(201);
-        app.post(&format!("{}/cancel", path(&order)), &app.admin(), json!({})).await.ok(200);
+        let order = app.post("/api/orders", &token, TestApp::form(user)).await.expect(201);
+        app.post(&format!("{}/cancel", path(&order)), &app.admin(), json!({})).await.expect(200);
     }
     app.pay(&orders[0]).await;
     app.place(user).await;
-    app.post(&format!("{}/cancel", path(&orders[1])), &token, json!({})).await.ok(200);
+    app.post(&format!("{}/cancel", path(&orders[1])), &token, json!({})).await.expect(200);
     app.place(user).await;
     app.post("/api/orders", &token, TestApp::form(user)).await.expect_error(409, "TOO_MANY_UNPAID_ORDERS");
 }
@@ -54,11 +54,11 @@ async fn unpaid_pieces_of_a_customer_are_limited() {
     let user = app.user();
     let token = app.token(user);
     app.post("/api/orders", &token, pieces(user, 1, 11)).await.expect_error(409, "TOO_MANY_UNPAID_PIECES");
-    let first = app.post("/api/orders", &token, pieces(user, 1, 8)).await.ok(201);
+    let first = app.post("/api/orders", &token, pieces(user, 1, 8)).await.expect(201);
     app.post("/api/orders", &token, pieces(user, 1, 3)).await.expect_error(409, "TOO_MANY_UNPAID_PIECES");
-    app.post("/api/orders", &token, pieces(user, 1, 2)).await.ok(201);
+    app.post("/api/orders", &token, pieces(user, 1, 2)).await.expect(201);
     app.pay(&first).await;
-    app.post("/api/orders", &token, pieces(user, 1, 8)).await.ok(201);
+    app.post("/api/orders", &token, pieces(user, 1, 8)).await.expect(201);
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn concurrent_requests_do_not_exceed_a_limit() {
             }
         };
         last.expect_error(409, code);
-        assert_eq!(app.get("/api/orders", &token).await.ok(200)["total"], 3, "{settings:?}");
+        assert_eq!(app.get("/api/orders", &token).await.expect(200)["total"], 3, "{settings:?}");
         until_released(&app, 3).await;
     }
 }
@@ -106,8 +106,8 @@ async fn rejected_order_does_not_consume_its_key() {
     let app = TestApp::with(LIMITS).await;
     let user = app.user();
     let (token, form) = (app.token(user), pieces(user, 1, 8));
-    let first = app.post("/api/orders", &token, form.clone()).await.ok(201);
+    let first = app.post("/api/orders", &token, form.clone()).await.expect(201);
     app.post_keyed("/api/orders", &token, "k", &form).await.expect_error(409, "TOO_MANY_UNPAID_PIECES");
-    app.post(&format!("{}/cancel", path(&first)), &token, json!({})).await.ok(200);
-    app.post_keyed("/api/orders", &token, "k", &form).await.ok(201);
+    app.post(&format!("{}/cancel", path(&first)), &token, json!({})).await.expect(200);
+    app.post_keyed("/api/orders", &token, "k", &form).await.expect(201);
 }

@@ -10,7 +10,7 @@ async fn payment_is_started_with_the_callers_token() {
     let app = TestApp::start().await;
     let (user, order) = app.placed().await;
     let payments = format!("{}/payments", path(&order));
-    let response = app.post(&payments, &app.token(user), json!({"payment_method": "card"})).await.ok(201);
+    let response = app.post(&payments, &app.token(user), json!({"payment_method": "card"})).await.expect(201);
     let request = json!({
         "order_id": order["id"], "user_id": user, "amount": 74.77, "currency": "USD", "method": "card", "provider": "stripe",
     });
@@ -24,7 +24,7 @@ async fn given_fields_are_forwarded() {
     let (user, order) = app.placed().await;
     let payments = format!("{}/payments", path(&order));
     let body = json!({"payment_method": "paypal", "payment_provider": "other", "amount": "10.5", "currency": "EUR"});
-    app.post(&payments, &app.admin(), body).await.ok(201);
+    app.post(&payments, &app.admin(), body).await.expect(201);
     let (request, caller) = app.stub_services.state().payment_request.clone().unwrap();
     let expected = json!({
         "order_id": order["id"], "user_id": user, "amount": 10.5, "currency": "EUR", "method": "paypal", "provider": "other",
@@ -39,7 +39,7 @@ async fn total_of_a_paid_order_is_requested_and_left_to_the_payment_service_to_r
     let (user, order) = app.placed().await;
     app.pay(&order).await;
     let payments = format!("{}/payments", path(&order));
-    app.post(&payments, &app.token(user), json!({"payment_method": "card"})).await.ok(201);
+    app.post(&payments, &app.token(user), json!({"payment_method": "card"})).await.expect(201);
     assert_eq!(app.stub_services.state().payment_request.as_ref().unwrap().0["amount"], 74.77);
 }
 
@@ -80,10 +80,10 @@ async fn payments_of_an_order_are_forwarded() {
     let (user, order) = app.placed().await;
     let payments = format!("{}/payments", path(&order));
     for token in [app.token(user), app.admin(), app.service()] {
-        let response = app.get(&payments, &token).await.ok(200);
+        let response = app.get(&payments, &token).await.expect(200);
         assert_eq!(response, json!([{"order_id": order["id"], "amount": 74.77}]));
     }
-    app.get(&payments, &app.token(user)).await.ok(200);
+    app.get(&payments, &app.token(user)).await.expect(200);
     assert_eq!(app.stub_services.state().payment_request, Some((order["id"].clone(), Some(user))));
 }
 

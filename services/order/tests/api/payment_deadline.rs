@@ -22,7 +22,7 @@ async fn unpaid_order_is_cancelled() {
     assert_eq!(app.order(order["id"].as_str().unwrap()).await["status"], "pending");
     app.advance(1);
     assert_eq!(app.run_deadline_worker().await, None);
-    let cancelled = app.get(&path(&order), &app.token(user)).await.ok(200);
+    let cancelled = app.get(&path(&order), &app.token(user)).await.expect(200);
     assert_eq!(cancelled["status"], "cancelled");
     assert_eq!(cancelled["notes"], "Cancellation reason: Payment deadline exceeded");
     let (kind, data) = app.events(&order).await.pop().unwrap();

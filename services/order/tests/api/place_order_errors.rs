@@ -12,7 +12,7 @@ use crate::support::{TIMEOUT, TestApp};
 /// Expects that a rejected order left neither a reservation nor an order.
 async fn assert_no_trace(app: &TestApp, user: UserId) {
     assert!(app.stub_services.state().reservations.is_empty());
-    assert_eq!(app.get("/api/orders", &app.token(user)).await.ok(200)["total"], 0);
+    assert_eq!(app.get("/api/orders", &app.token(user)).await.expect(200)["total"], 0);
 }
 
 #[tokio::test]
@@ -164,7 +164,7 @@ async fn total_above_the_maximum_is_rejected() {
     app.post("/api/orders", &app.token(user), form.clone()).await.expect_error(422, "TOTAL_TOO_LARGE");
     assert_no_trace(&app, user).await;
     form["items"][0]["quantity"] = json!(925);
-    let order = app.post("/api/orders", &app.token(user), form).await.ok(201);
+    let order = app.post("/api/orders", &app.token(user), form).await.expect(201);
     assert_eq!(order["total_amount"], 998_990.01);
 }
 
@@ -243,7 +243,7 @@ async fn fifty_lines_are_accepted() {
     let user = app.user();
     let mut form = TestApp::form(user);
     form["items"] = json!(vec![json!({"product_id": 3, "quantity": 1}); 50]);
-    let order = app.post("/api/orders", &app.token(user), form).await.ok(201);
+    let order = app.post("/api/orders", &app.token(user), form).await.expect(201);
     assert_eq!(order["items"][0]["quantity"], 50);
 }
 

@@ -8,9 +8,9 @@ use crate::support::TestApp;
 #[tokio::test]
 async fn health_and_documentation_are_served() {
     let app = TestApp::start().await;
-    let health = app.send(Method::GET, "/health", None, None).await.ok(200);
+    let health = app.send(Method::GET, "/health", None, None).await.expect(200);
     assert_eq!((&health["status"], &health["service"]), (&json!("healthy"), &json!("order-service")));
-    let ready = app.send(Method::GET, "/health/ready", None, None).await.ok(200);
+    let ready = app.send(Method::GET, "/health/ready", None, None).await.expect(200);
     let dependencies: Vec<_> =
         ready["dependencies"].as_array().unwrap().iter().map(|one| (&one["name"], &one["critical"])).collect();
     assert_eq!(
@@ -29,7 +29,7 @@ async fn health_and_documentation_are_served() {
         .map(|(name, critical)| (name, critical))
         .collect::<Vec<_>>()
     );
-    let docs = app.send(Method::GET, "/docs/openapi.json", None, None).await.ok(200);
+    let docs = app.send(Method::GET, "/docs/openapi.json", None, None).await.expect(200);
     for (path, methods) in [
         ("/api/orders", &["get", "post"][..]),
         ("/api/orders/{id}", &["get", "put", "patch"]),
@@ -54,8 +54,8 @@ async fn outbox_requires_authorization() {
     let (user, _) = app.placed().await;
     app.send(Method::GET, "/ops/outbox", None, None).await.expect_error(401, "UNAUTHENTICATED");
     app.get("/ops/outbox", &app.token(user)).await.expect_error(403, "FORBIDDEN");
-    assert_eq!(app.get("/ops/outbox", &app.admin()).await.ok(200)["pending"], 1);
-    assert_eq!(app.get("/ops/outbox", &app.service()).await.ok(200)["pending"], 1);
+    assert_eq!(app.get("/ops/outbox", &app.admin()).await.expect(200)["pending"], 1);
+    assert_eq!(app.get("/ops/outbox", &app.service()).await.expect(200)["pending"], 1);
 }
 
 #[tokio::test]

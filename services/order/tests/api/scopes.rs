@@ -58,7 +58,7 @@ async fn service_token_needs_the_scope_of_the_route() {
 #[tokio::test]
 async fn every_route_of_the_service_is_covered() {
     let app = TestApp::start().await;
-    let docs = app.send(Method::GET, "/docs/openapi.json", None, None).await.ok(200);
+    let docs = app.send(Method::GET, "/docs/openapi.json", None, None).await.expect(200);
     let mut documented = Vec::new();
     for (path, operations) in docs["paths"].as_object().unwrap() {
         if COMMON.iter().any(|common| path.starts_with(common)) {
@@ -79,11 +79,11 @@ async fn service_token_acts_as_staff_and_never_as_the_customer() {
     let app = TestApp::start().await;
     let (_, order) = app.placed_in("confirmed").await;
     let manage = app.service_with(&[Scope::OrdersManage]);
-    let changed = app.put(&path(&order), &manage, json!({"status": "processing"})).await.ok(200);
+    let changed = app.put(&path(&order), &manage, json!({"status": "processing"})).await.expect(200);
     assert_eq!(changed["status"], "processing");
     app.get(&path(&order), &manage).await.expect_error(403, "INSUFFICIENT_SCOPE");
     let read = app.service_with(&[Scope::OrdersRead]);
-    assert_eq!(app.get(&path(&order), &read).await.ok(200), changed);
+    assert_eq!(app.get(&path(&order), &read).await.expect(200), changed);
     app.post(&format!("{}/cancel", path(&order)), &read, json!({})).await.expect_error(403, "INSUFFICIENT_SCOPE");
-    app.post(&format!("{}/cancel", path(&order)), &manage, json!({})).await.ok(200);
+    app.post(&format!("{}/cancel", path(&order)), &manage, json!({})).await.expect(200);
 }

@@ -11,12 +11,11 @@ use common::telemetry::clock::{Clock, ManualClock, SystemClock};
 use contracts::{OrderId, Scope, UserId};
 use order_service::app;
 use order_service::config::Config;
-use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use testkit::eventually;
 use testkit::spawn_service::RunningService;
 use testkit::tokens::TestKeys;
+use testkit::{ApiResponse, eventually};
 
 pub(crate) mod database;
 pub(crate) mod events;
@@ -41,43 +40,6 @@ pub(crate) struct TestApp {
     client: Client,
     workers: Vec<Arc<dyn Worker>>,
     running: RunningService,
-}
-
-/// Response with its parsed body.
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Value,
-}
-
-impl Reply {
-    /// Returns the body of a response with this status.
-    #[track_caller]
-    pub(crate) fn ok(self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{}", self.body);
-        self.body
-    }
-
-    /// Returns the body of an error response in the common form.
-    #[track_caller]
-    pub(crate) fn expect_error(self, status: u16, code: &str) -> Value {
-        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
-        assert_eq!(self.headers["content-type"], "application/problem+json");
-        assert_eq!(self.body["error"], self.body["detail"]);
-        if status == 503 {
-            assert!(self.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() >= 1);
-        }
-        self.body
-    }
-
-    /// Expects a validation error of exactly these fields.
-    #[track_caller]
-    pub(crate) fn expect_invalid(self, status: u16, fields: &[&str]) {
-        let body = self.expect_error(status, "VALIDATION_FAILED");
-        let named: Vec<_> =
-            body["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
-        assert_eq!(named, fields, "{body}");
-    }
 }
 
 impl TestApp {
@@ -163,7 +125,13 @@ impl TestApp {
         self.keys.service_token_with(scopes)
     }
 
-    pub(crate) async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Reply {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<Value>,
+    ) -> ApiResponse {
         let mut request = self.client.request(method, format!("{}{path}", self.running.url));
         if let Some(token) = token {
             request = request.bearer_auth(token);
@@ -171,30 +139,37 @@ impl TestApp {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        reply(request.send().await.unwrap()).await
+        ApiResponse::read(request.send().await.unwrap()).await
     }
 
     /// Sends a body of any content type.
-    pub(crate) async fn raw(&self, method: Method, path: &str, token: &str, kind: &str, body: &'static str) -> Reply {
+    pub(crate) async fn raw(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        kind: &str,
+        body: &'static str,
+    ) -> ApiResponse {
         let request = self.client.request(method, format!("{}{path}", self.running.url)).bearer_auth(token);
-        reply(request.header("content-type", kind).body(body).send().await.unwrap()).await
+        ApiResponse::read(request.header("content-type", kind).body(body).send().await.unwrap()).await
     }
 
-    pub(crate) async fn get(&self, path: &str, token: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str, token: &str) -> ApiResponse {
         self.send(Method::GET, path, Some(token), None).await
     }
 
-    pub(crate) async fn post(&self, path: &str, token: &str, body: Value) -> Reply {
+    pub(crate) async fn post(&self, path: &str, token: &str, body: Value) -> ApiResponse {
         self.send(Method::POST, path, Some(token), Some(body)).await
     }
 
     /// Sends a `POST` with an idempotency key.
-    pub(crate) async fn post_keyed(&self, path: &str, token: &str, key: &str, body: &Value) -> Reply {
+    pub(crate) async fn post_keyed(&self, path: &str, token: &str, key: &str, body: &Value) -> ApiResponse {
         let request = self.client.post(format!("{}{path}", self.running.url)).bearer_auth(token);
-        reply(request.header("idempotency-key", key).json(body).send().await.unwrap()).await
+        ApiResponse::read(request.header("idempotency-key", key).json(body).send().await.unwrap()).await
     }
 
-    pub(crate) async fn put(&self, path: &str, token: &str, body: Value) -> Reply {
+    pub(crate) async fn put(&self, path: &str, token: &str, body: Value) -> ApiResponse {
         self.send(Method::PUT, path, Some(token), Some(body)).await
     }
 
@@ -212,7 +187,7 @@ impl TestApp {
 
     /// Places an order of the standard request.
     pub(crate) async fn place(&self, user: UserId) -> Value {
-        self.post("/api/orders", &self.token(user), Self::form(user)).await.ok(201)
+        self.post("/api/orders", &self.token(user), Self::form(user)).await.expect(201)
     }
 
     /// Places an order of a new user.
@@ -226,13 +201,13 @@ impl TestApp {
     pub(crate) async fn placed_in(&self, status: &str) -> (UserId, Value) {
         let (user, mut order) = self.placed().await;
         if status == "cancelled" {
-            order = self.post(&format!("{}/cancel", path(&order)), &self.admin(), json!({})).await.ok(200);
+            order = self.post(&format!("{}/cancel", path(&order)), &self.admin(), json!({})).await.expect(200);
         }
         for next in ["confirmed", "processing", "shipped", "delivered"] {
             if order["status"] == status {
                 break;
             }
-            order = self.put(&path(&order), &self.admin(), json!({"status": next})).await.ok(200);
+            order = self.put(&path(&order), &self.admin(), json!({"status": next})).await.expect(200);
         }
         assert_eq!(order["status"], status);
         (user, order)
@@ -240,7 +215,7 @@ impl TestApp {
 
     /// Returns an order as an admin sees it.
     pub(crate) async fn order(&self, id: &str) -> Value {
-        self.get(&format!("/api/orders/{id}"), &self.admin()).await.ok(200)
+        self.get(&format!("/api/orders/{id}"), &self.admin()).await.expect(200)
     }
 
     pub(crate) async fn until(&self, order: &Value, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
@@ -267,12 +242,4 @@ pub(crate) fn path(order: &Value) -> String {
 
 pub(crate) fn id(order: &Value) -> OrderId {
     order["id"].as_str().unwrap().parse().unwrap()
-}
-
-async fn reply(response: reqwest::Response) -> Reply {
-    let (status, headers) = (response.status(), response.headers().clone());
-    let text = response.text().await.unwrap();
-    let body =
-        if status == StatusCode::NO_CONTENT { Value::Null } else { serde_json::from_str(&text).unwrap_or_default() };
-    Reply { status: status.as_u16(), headers, body }
 }

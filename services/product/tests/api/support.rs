@@ -13,14 +13,14 @@ use contracts::event::{OrderCancelled, OrderUpdated, UserDeleted};
 use contracts::{Event, OrderId, UserId};
 use product_service::app;
 use product_service::config::Config;
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use testkit::bus::event_message;
-use testkit::eventually;
 use testkit::spawn_service::RunningService;
 use testkit::tokens::TestKeys;
+use testkit::{ApiResponse, eventually};
 
 pub(crate) mod stub_services;
 
@@ -39,42 +39,6 @@ pub(crate) struct TestService {
     expiry: Arc<dyn Worker>,
     pub(crate) search_index: Arc<dyn Worker>,
     directory: tempfile::TempDir,
-}
-
-/// Response with its body read.
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    pub(crate) headers: reqwest::header::HeaderMap,
-    pub(crate) body: Value,
-}
-
-impl Response {
-    /// Returns the body of a response with this status.
-    #[track_caller]
-    pub(crate) fn ok(self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{}", self.body);
-        self.body
-    }
-
-    /// Returns the problem of an error response with this status and code.
-    #[track_caller]
-    pub(crate) fn error(self, status: u16, code: &str) -> Value {
-        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
-        assert_eq!(self.headers["content-type"], "application/problem+json");
-        self.body
-    }
-
-    /// Asserts that exactly this field is invalid.
-    #[track_caller]
-    pub(crate) fn invalid(self, field: &str) {
-        let body = self.error(400, "VALIDATION_FAILED");
-        let fields: Vec<_> = body["errors"].as_array().unwrap().iter().map(|error| &error["field"]).collect();
-        assert_eq!(fields, [field], "{body}");
-    }
-
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers[name].to_str().unwrap()
-    }
 }
 
 impl TestService {
@@ -144,7 +108,13 @@ impl TestService {
         self.running.client.request(method, format!("{}{path}", self.running.url))
     }
 
-    pub(crate) async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Response {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<Value>,
+    ) -> ApiResponse {
         let mut request = self.request(method, path);
         if let Some(token) = token {
             request = request.bearer_auth(token);
@@ -152,32 +122,32 @@ impl TestService {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        read(request.send().await.unwrap()).await
+        ApiResponse::read(request.send().await.unwrap()).await
     }
 
     /// Sends an unauthenticated GET.
-    pub(crate) async fn get(&self, path: &str) -> Response {
+    pub(crate) async fn get(&self, path: &str) -> ApiResponse {
         self.send(Method::GET, path, None, None).await
     }
 
-    pub(crate) async fn post(&self, path: &str, token: &str, body: Value) -> Response {
+    pub(crate) async fn post(&self, path: &str, token: &str, body: Value) -> ApiResponse {
         self.send(Method::POST, path, Some(token), Some(body)).await
     }
 
-    pub(crate) async fn patch(&self, path: &str, token: &str, body: Value) -> Response {
+    pub(crate) async fn patch(&self, path: &str, token: &str, body: Value) -> ApiResponse {
         self.send(Method::PATCH, path, Some(token), Some(body)).await
     }
 
-    pub(crate) async fn delete(&self, path: &str, token: &str) -> Response {
+    pub(crate) async fn delete(&self, path: &str, token: &str) -> ApiResponse {
         self.send(Method::DELETE, path, Some(token), None).await
     }
 
     /// Asserts that a call without a token, with an invalid one, and with each of these tokens is rejected.
     pub(crate) async fn assert_forbidden(&self, method: Method, path: &str, body: Option<Value>, rejected: &[String]) {
-        self.send(method.clone(), path, None, body.clone()).await.error(401, "UNAUTHENTICATED");
-        self.send(method.clone(), path, Some("nonsense"), body.clone()).await.error(401, "UNAUTHENTICATED");
+        self.send(method.clone(), path, None, body.clone()).await.expect_error(401, "UNAUTHENTICATED");
+        self.send(method.clone(), path, Some("nonsense"), body.clone()).await.expect_error(401, "UNAUTHENTICATED");
         for token in rejected {
-            self.send(method.clone(), path, Some(token), body.clone()).await.error(403, "FORBIDDEN");
+            self.send(method.clone(), path, Some(token), body.clone()).await.expect_error(403, "FORBIDDEN");
         }
     }
 
@@ -190,7 +160,7 @@ impl TestService {
     pub(crate) async fn add(&self, name: &str, fields: Value) -> Value {
         let mut body = Self::body(name);
         body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        self.post("/api/products", &self.admin(), body).await.ok(201)
+        self.post("/api/products", &self.admin(), body).await.expect(201)
     }
 
     /// Creates a product with this stock; returns its id.
@@ -200,30 +170,30 @@ impl TestService {
     }
 
     pub(crate) async fn product(&self, id: i64) -> Value {
-        self.get(&format!("/api/products/{id}")).await.ok(200)
+        self.get(&format!("/api/products/{id}")).await.expect(200)
     }
 
     pub(crate) async fn available(&self, id: i64) -> i64 {
         self.product(id).await["stockQuantity"].as_i64().unwrap()
     }
 
-    pub(crate) async fn reserve(&self, order: OrderId, lines: &[(i64, i64)]) -> Response {
+    pub(crate) async fn reserve(&self, order: OrderId, lines: &[(i64, i64)]) -> ApiResponse {
         let items: Vec<_> = lines.iter().map(|(id, n)| json!({"productId": id, "quantity": n})).collect();
         let body = json!({"orderId": order, "items": items});
         self.post("/api/products/reservations", &self.service_token(), body).await
     }
 
-    pub(crate) async fn release(&self, order: OrderId) -> Response {
+    pub(crate) async fn release(&self, order: OrderId) -> ApiResponse {
         self.delete(&format!("/api/products/reservations/{order}"), &self.service_token()).await
     }
 
-    pub(crate) async fn reservation(&self, order: OrderId) -> Response {
+    pub(crate) async fn reservation(&self, order: OrderId) -> ApiResponse {
         let path = format!("/api/products/reservations/{order}");
         self.send(Method::GET, &path, Some(&self.service_token()), None).await
     }
 
     pub(crate) async fn status(&self, order: OrderId) -> String {
-        self.reservation(order).await.ok(200)["status"].as_str().unwrap().to_owned()
+        self.reservation(order).await.expect(200)["status"].as_str().unwrap().to_owned()
     }
 
     /// Returns the time after these seconds, as a response contains it.
@@ -332,15 +302,6 @@ impl TestService {
 async fn open(directory: &tempfile::TempDir, name: &str) -> SqlitePool {
     let options = SqliteConnectOptions::new().filename(directory.path().join(name)).read_only(true);
     SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap()
-}
-
-/// Reads a response with its body.
-pub(crate) async fn read(response: reqwest::Response) -> Response {
-    let (status, headers) = (response.status(), response.headers().clone());
-    let text = response.text().await.unwrap();
-    let bare = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
-    let body = if bare { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
-    Response { status: status.as_u16(), headers, body }
 }
 
 /// Returns the ids of a list of products.

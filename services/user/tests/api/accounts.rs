@@ -1,7 +1,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{ADMIN, TestApi, invalid_fields, signed_in};
+use crate::support::{ADMIN, TestApi, invalid_fields, signed_in, with_user};
 
 pub(crate) async fn profile_update_changes_given_fields_only(api: TestApi) {
     let john = api.register("john@example.com").await;
@@ -57,8 +57,8 @@ pub(crate) async fn own_email_change_requires_the_current_password(api: TestApi)
     assert_eq!(api.put(&itself, &john, &same).await.expect(200)["firstName"], "Johnny", "the address is unchanged");
 
     api.clock.advance(chrono::TimeDelta::minutes(16));
-    let john = signed_in(&api.refresh(&john.refresh_token).await.with_user(&john).expect(200));
-    let phone = signed_in(&api.refresh(&phone.refresh_token).await.with_user(&phone).expect(200));
+    let john = signed_in(&with_user(api.refresh(&john.refresh_token).await, &john).expect(200));
+    let phone = signed_in(&with_user(api.refresh(&phone.refresh_token).await, &phone).expect(200));
     api.put(&itself, &john, &change("password123")).await.expect(200);
     api.get("/api/users/me", &john).await.expect(200);
     api.get("/api/users/me", &phone).await.expect_error(401, "UNAUTHENTICATED");

@@ -12,8 +12,8 @@ use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::servers;
 use testkit::spawn_service::{RunningService, spawn_service};
+use testkit::{ApiResponse, servers};
 use user_service::{app, config::Config};
 
 mod stored_accounts;
@@ -39,31 +39,10 @@ pub(crate) struct TestUser {
     pub(crate) refresh_token: String,
 }
 
-pub(crate) struct ApiResponse {
-    pub(crate) status: u16,
-    pub(crate) headers: reqwest::header::HeaderMap,
-    pub(crate) body: Value,
-}
-
-impl ApiResponse {
-    /// Adds the user of the session to the response to a refresh, so that it reads like a sign-in.
-    pub(crate) fn with_user(mut self, user: &TestUser) -> Self {
-        self.body["user"] = json!({"id": user.id});
-        self
-    }
-
-    #[track_caller]
-    pub(crate) fn expect(self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{:#}", self.body);
-        self.body
-    }
-
-    #[track_caller]
-    pub(crate) fn expect_error(self, status: u16, code: &str) -> Value {
-        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{:#}", self.body);
-        assert_eq!(self.headers["content-type"], "application/problem+json");
-        self.body
-    }
+/// Adds the user of the session to the response to a refresh, so that it reads like a sign-in.
+pub(crate) fn with_user(mut response: ApiResponse, user: &TestUser) -> ApiResponse {
+    response.body["user"] = json!({"id": user.id});
+    response
 }
 
 /// Returns the names of the invalid fields of a validation error.
@@ -138,10 +117,7 @@ impl TestApi {
     }
 
     pub(crate) async fn send(&self, request: RequestBuilder) -> ApiResponse {
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.unwrap();
-        ApiResponse { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null) }
+        ApiResponse::read(request.send().await.unwrap()).await
     }
 
     pub(crate) async fn call(

@@ -2,7 +2,9 @@
 
 use chrono::TimeDelta;
 
-use crate::support::{ApiResponse, TestApi};
+use testkit::ApiResponse;
+
+use crate::support::TestApi;
 
 fn retry_after(response: ApiResponse) -> i64 {
     let seconds = response.headers["retry-after"].to_str().unwrap().parse().unwrap();

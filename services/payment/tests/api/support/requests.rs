@@ -3,41 +3,21 @@
 use common::telemetry::clock::Clock;
 use contracts::{OrderId, UserId};
 use hmac::{Hmac, KeyInit, Mac};
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::Sha256;
-use testkit::eventually;
+use testkit::{ApiResponse, eventually};
 
 use super::{Fleet, SECRET_KEY, TIMEOUT, WEBHOOK_SECRET, intent_id, payment_id};
 
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) headers: reqwest::header::HeaderMap,
-    pub(crate) body: Value,
-}
-
-impl Reply {
-    /// Returns the body of a reply with this status.
-    #[track_caller]
-    pub(crate) fn ok(self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{}", self.body);
-        self.body
-    }
-
-    /// Returns the body of this error in the common form.
-    #[track_caller]
-    pub(crate) fn problem(self, status: u16, code: &str) -> Value {
-        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
-        assert_eq!(self.headers["content-type"], "application/problem+json");
-        if status == 503 || status == 502 && self.headers.contains_key("retry-after") {
-            assert!(self.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() >= 1);
-        }
-        self.body
-    }
-}
-
 impl Fleet {
-    pub(crate) async fn send(&self, method: Method, path: &str, token: Option<&str>, body: Option<Value>) -> Reply {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<Value>,
+    ) -> ApiResponse {
         let mut request = self.client.request(method, format!("http://{}{path}", self.address));
         if let Some(token) = token {
             request = request.bearer_auth(token);
@@ -45,21 +25,21 @@ impl Fleet {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        reply(request.send().await.unwrap()).await
+        ApiResponse::read(request.send().await.unwrap()).await
     }
 
-    pub(crate) async fn get(&self, path: &str, token: &str) -> Reply {
+    pub(crate) async fn get(&self, path: &str, token: &str) -> ApiResponse {
         self.send(Method::GET, path, Some(token), None).await
     }
 
-    pub(crate) async fn post(&self, path: &str, token: &str, body: Value) -> Reply {
+    pub(crate) async fn post(&self, path: &str, token: &str, body: Value) -> ApiResponse {
         self.send(Method::POST, path, Some(token), Some(body)).await
     }
 
     /// Sends a `POST` with an idempotency key.
-    pub(crate) async fn post_keyed(&self, path: &str, token: &str, key: &str, body: &Value) -> Reply {
+    pub(crate) async fn post_keyed(&self, path: &str, token: &str, key: &str, body: &Value) -> ApiResponse {
         let request = self.client.post(format!("http://{}{path}", self.address)).bearer_auth(token);
-        reply(request.header("idempotency-key", key).json(body).send().await.unwrap()).await
+        ApiResponse::read(request.header("idempotency-key", key).json(body).send().await.unwrap()).await
     }
 
     /// Returns the request body that pays an order of 100.00.
@@ -71,18 +51,18 @@ impl Fleet {
     pub(crate) async fn started(&self) -> (OrderId, UserId, Value) {
         let user = self.user();
         let order = self.order(user, 10_000);
-        (order, user, self.pay(order, user).await.ok(201))
+        (order, user, self.pay(order, user).await.expect(201))
     }
 
     /// Starts the payment of an order of 100.00.
-    pub(crate) async fn pay(&self, order: OrderId, user: UserId) -> Reply {
+    pub(crate) async fn pay(&self, order: OrderId, user: UserId) -> ApiResponse {
         self.post("/api/payments", &self.token(user), Self::body(order, user)).await
     }
 
     /// Places an order of 100.00 and pays it with this card; returns the payment's id too.
     pub(crate) async fn paid_by(&self, card: &str) -> (OrderId, UserId, String) {
         let (order, user, started) = self.started().await;
-        self.pay_as_customer(&started, card).await.ok(200);
+        self.pay_as_customer(&started, card).await.expect(200);
         let id = payment_id(&started).to_owned();
         self.until_status(&id, "completed").await;
         (order, user, id)
@@ -92,18 +72,18 @@ impl Fleet {
         self.paid_by("pm_card_visa").await
     }
 
-    pub(crate) async fn confirm(&self, id: &str, transaction: &str) -> Reply {
+    pub(crate) async fn confirm(&self, id: &str, transaction: &str) -> ApiResponse {
         let body = json!({"provider_transaction_id": transaction});
         self.send(Method::PUT, &format!("/api/payments/{id}/confirm"), Some(&self.service()), Some(body)).await
     }
 
-    pub(crate) async fn refund(&self, id: &str, body: Option<Value>) -> Reply {
+    pub(crate) async fn refund(&self, id: &str, body: Option<Value>) -> ApiResponse {
         self.send(Method::POST, &format!("/api/payments/{id}/refund"), Some(&self.admin()), body).await
     }
 
     /// Fetches a payment as an admin.
     pub(crate) async fn payment(&self, id: &str) -> Value {
-        self.get(&format!("/api/payments/{id}"), &self.admin()).await.ok(200)
+        self.get(&format!("/api/payments/{id}"), &self.admin()).await.expect(200)
     }
 
     pub(crate) async fn until(&self, id: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
@@ -120,13 +100,13 @@ impl Fleet {
     }
 
     /// Confirms the intent with the client secret, as the customer's browser does.
-    pub(crate) async fn pay_as_customer(&self, started: &Value, card: &str) -> Reply {
+    pub(crate) async fn pay_as_customer(&self, started: &Value, card: &str) -> ApiResponse {
         let intent = intent_id(started);
         let secret = started["client_secret"].as_str().unwrap();
         let form = [("payment_method", card), ("client_secret", secret)];
         let url = format!("{}/v1/payment_intents/{intent}/confirm", self.sandbox_url);
         let request = self.client.post(url).bearer_auth("pk_test_browser").form(&form);
-        reply(request.send().await.unwrap()).await
+        ApiResponse::read(request.send().await.unwrap()).await
     }
 
     /// Calls the provider directly with the account's key.
@@ -134,7 +114,7 @@ impl Fleet {
         let request =
             self.client.request(method.clone(), format!("{}{path}", self.sandbox_url)).bearer_auth(SECRET_KEY);
         let request = if method == Method::GET { request.query(form) } else { request.form(form) };
-        reply(request.send().await.unwrap()).await.ok(200)
+        ApiResponse::read(request.send().await.unwrap()).await.expect(200)
     }
 
     pub(crate) async fn intent(&self, id: &str) -> Value {
@@ -142,7 +122,7 @@ impl Fleet {
     }
 
     /// Sends a webhook signed like the provider's.
-    pub(crate) async fn webhook(&self, kind: &str, object: Value) -> Reply {
+    pub(crate) async fn webhook(&self, kind: &str, object: Value) -> ApiResponse {
         let body =
             json!({"id": "evt_made_up", "object": "event", "type": kind, "data": {"object": object}}).to_string();
         let signature = self.signature(WEBHOOK_SECRET, &body);
@@ -157,20 +137,12 @@ impl Fleet {
         format!("t={time},v1={hex}")
     }
 
-    pub(crate) async fn raw_webhook(&self, body: String, signature: Option<&str>) -> Reply {
+    pub(crate) async fn raw_webhook(&self, body: String, signature: Option<&str>) -> ApiResponse {
         let mut request = self.client.post(format!("http://{}/api/webhooks/stripe", self.address)).body(body);
         request = request.header("content-type", "application/json");
         if let Some(signature) = signature {
             request = request.header("stripe-signature", signature);
         }
-        reply(request.send().await.unwrap()).await
+        ApiResponse::read(request.send().await.unwrap()).await
     }
-}
-
-async fn reply(response: reqwest::Response) -> Reply {
-    let (status, headers) = (response.status(), response.headers().clone());
-    let text = response.text().await.unwrap();
-    let body =
-        if status == StatusCode::NO_CONTENT { Value::Null } else { serde_json::from_str(&text).unwrap_or_default() };
-    Reply { status: status.as_u16(), headers, body }
 }
