@@ -27,19 +27,15 @@ use user_service::repository::mongodb::MongoUserRepository;
 const NOW: DateTime<Utc> = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
 
 /// Expansion of a newer version: it adds tables, columns and migrations.
-macro_rules! expansion {
-    ($checksum:literal) => {
-        concat!(
-            "CREATE TABLE added_later (id BIGINT PRIMARY KEY);
-             ALTER TABLE outbox ADD COLUMN added_later TEXT;
-             ALTER TABLE idempotency_keys ADD COLUMN added_later TEXT;
-             ALTER TABLE inbox ADD COLUMN added_later BIGINT NOT NULL DEFAULT 0;
-             INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
-             VALUES (9999, 'of the future', TRUE, ",
-            $checksum,
-            ", 0);"
-        )
-    };
+fn expansion(checksum: &str) -> String {
+    format!(
+        "CREATE TABLE added_later (id BIGINT PRIMARY KEY);
+         ALTER TABLE outbox ADD COLUMN added_later TEXT;
+         ALTER TABLE idempotency_keys ADD COLUMN added_later TEXT;
+         ALTER TABLE inbox ADD COLUMN added_later BIGINT NOT NULL DEFAULT 0;
+         INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'of the future', TRUE, {checksum}, 0);"
+    )
 }
 
 /// Contraction of a newer version, once no older version runs.
@@ -74,47 +70,49 @@ async fn raw(path: &Path) -> SqliteConnection {
     SqliteConnectOptions::new().filename(path).connect().await.unwrap()
 }
 
-async fn on_sqlite(service: &'static str, migrations: &Migrator) {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("store.db");
-    Database::open_sqlite(&path, service, migrations).await.unwrap().close().await;
-    let mut newer = raw(&path).await;
-    sqlx::raw_sql(expansion!("X'00'")).execute(&mut newer).await.unwrap();
+/// Opens a store whose schema a newer version left behind. `open` opens it as a service does, `run` executes SQL in it.
+async fn starts_on_a_newer_schema(
+    migrations: &Migrator,
+    checksum: &str,
+    open: impl AsyncFn() -> Result<Database, StoreError>,
+    mut run: impl AsyncFnMut(String),
+) {
+    open().await.unwrap().close().await;
+    run(expansion(checksum)).await;
 
-    let db = Database::open_sqlite(&path, service, migrations).await.unwrap();
+    let db = open().await.unwrap();
     let effects = testkit::outbox::many_effects(1);
     db.commit(db.begin().await.unwrap(), &effects).await.unwrap();
     assert_publishes(&db.outbox(), &effects).await;
     db.close().await;
 
     for (component, known) in [("platform", 1), ("store", newest(migrations))] {
-        let contraction = contraction(component);
-        sqlx::raw_sql(sqlx::AssertSqlSafe(contraction)).execute(&mut newer).await.unwrap();
-        assert_incompatible(Database::open_sqlite(&path, service, migrations).await.err().unwrap(), known);
-        sqlx::raw_sql("DELETE FROM schema_compatibility").execute(&mut newer).await.unwrap();
+        run(contraction(component)).await;
+        assert_incompatible(open().await.err().unwrap(), known);
+        run("DELETE FROM schema_compatibility".to_owned()).await;
     }
+}
+
+async fn on_sqlite(service: &'static str, migrations: &Migrator) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let open = async || Database::open_sqlite(&path, service, migrations).await;
+    let run = async |sql: String| {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut raw(&path).await).await.unwrap();
+    };
+    starts_on_a_newer_schema(migrations, "X'00'", open, run).await;
 }
 
 async fn on_postgres(service: &'static str, migrations: &Migrator) {
     let Some(server) = servers::postgres().await else { return };
     let address = server.database().await.unwrap();
     let url = address.parse().unwrap();
-    Database::open_postgres(&url, service, migrations).await.unwrap().close().await;
-    let mut newer = PgConnection::connect(&address).await.unwrap();
-    sqlx::raw_sql(expansion!("'\\x00'")).execute(&mut newer).await.unwrap();
-
-    let db = Database::open_postgres(&url, service, migrations).await.unwrap();
-    let effects = testkit::outbox::many_effects(1);
-    db.commit(db.begin().await.unwrap(), &effects).await.unwrap();
-    assert_publishes(&db.outbox(), &effects).await;
-    db.close().await;
-
-    for (component, known) in [("platform", 1), ("store", newest(migrations))] {
-        let contraction = contraction(component);
-        sqlx::raw_sql(sqlx::AssertSqlSafe(contraction)).execute(&mut newer).await.unwrap();
-        assert_incompatible(Database::open_postgres(&url, service, migrations).await.err().unwrap(), known);
-        sqlx::raw_sql("DELETE FROM schema_compatibility").execute(&mut newer).await.unwrap();
-    }
+    let open = async || Database::open_postgres(&url, service, migrations).await;
+    let run = async |sql: String| {
+        let mut connection = PgConnection::connect(&address).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    };
+    starts_on_a_newer_schema(migrations, "'\\x00'", open, run).await;
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@
 //! assert!(metrics.render().contains("orders_total{status=\"paid\"} 1"));
 //! ```
 
+#[cfg(test)]
+mod captured;
 pub mod clock;
 mod dropped;
 mod ecs_format;

@@ -129,37 +129,13 @@ impl Visit for Line {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
-
     use opentelemetry::trace::TracerProvider as _;
     use opentelemetry_sdk::trace::SdkTracerProvider;
     use tracing::field;
-    use tracing_subscriber::fmt::MakeWriter;
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Captured(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Captured {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl<'a> MakeWriter<'a> for Captured {
-        type Writer = Self;
-
-        fn make_writer(&'a self) -> Self {
-            self.clone()
-        }
-    }
+    use crate::telemetry::captured::Captured;
 
     #[test]
     fn line_has_service_level_and_fields_of_the_schema() {
@@ -177,7 +153,7 @@ mod tests {
             let _entered = (request.entered(), tracing::info_span!("call").entered());
             tracing::warn!(request_id = "r1", attempts = 3, http.route = "/api/orders", "message failed");
         });
-        let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+        let text = captured.text();
         let line: Value = serde_json::from_str(text.trim_end()).unwrap();
         for (name, value) in [
             ("log.level", "warn"),

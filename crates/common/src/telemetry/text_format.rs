@@ -43,37 +43,21 @@ const fn colour(level: Level) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
-
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Captured(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Captured {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::telemetry::captured::Captured;
 
     #[test]
     fn line_is_short() {
         let captured = Captured::default();
-        let writer = captured.clone();
         let lines = tracing_subscriber::fmt::layer().event_format(TextFormat).with_ansi(false);
-        let lines = lines.with_writer(move || writer.clone());
+        let lines = lines.with_writer(captured.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
             let _entered = tracing::info_span!("request", http.route = "/api/orders").entered();
             tracing::warn!(target: "orders", attempts = 3, "it was late");
         });
-        let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+        let text = captured.text();
         let (time, rest) = text.split_once(' ').unwrap();
         assert!(time.ends_with('Z'), "{text}");
         assert_eq!(rest, " WARN orders: it was late attempts=3\n");

@@ -128,18 +128,11 @@ pub(crate) fn client(url: &str, clock: SharedClock) -> common::client::ServiceCl
     common::client::ServiceClient::new("test-service", discovery(url), clock, &Metrics::new())
 }
 
-/// Looks until it finds, for a minute at most.
-pub(crate) async fn until<T, F, Fut>(what: &str, mut look: F) -> T
+/// Polls until `probe` returns a value, for a minute at most.
+pub(crate) async fn until<T, F, Fut>(what: &str, probe: F) -> T
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Option<T>>,
 {
-    let end = tokio::time::Instant::now() + Duration::from_secs(60);
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(tokio::time::Instant::now() < end, "waited in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    testkit::eventually(what, Duration::from_secs(60), probe).await
 }

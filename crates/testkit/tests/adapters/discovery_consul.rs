@@ -67,6 +67,14 @@ async fn until_found(discovery: &Discovery, what: &str, ports: &[u16]) {
     eventually(what, DEADLINE, || async { (found(discovery).await == ports).then_some(()) }).await;
 }
 
+/// Registers two instances of the order service and waits until both are found.
+async fn register_two(consul: &Consul, discovery: &Discovery) -> [(SocketAddr, Registered); 2] {
+    let addresses = [instance().await, instance().await];
+    let registered = addresses.map(|address| (address, register(consul, ServiceName::Order, address)));
+    until_found(discovery, "both are found", &addresses.map(|address| address.port())).await;
+    registered
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn instances_are_found_until_they_deregister() {
     let Some(server) = servers::available(servers::Consul::start().await) else { return };
@@ -74,9 +82,7 @@ async fn instances_are_found_until_they_deregister() {
     let discovery = discovery(&consul);
     assert!(discovery.resolve(ServiceName::Order).await.is_err(), "no instance is registered yet");
     discovery.ping().await.unwrap();
-    let (one, other) = (instance().await, instance().await);
-    let (first, _second) = (register(&consul, ServiceName::Order, one), register(&consul, ServiceName::Order, other));
-    until_found(&discovery, "both are found", &[one.port(), other.port()]).await;
+    let [(_, first), (other, _second)] = register_two(&consul, &discovery).await;
     first.leave().await;
     until_found(&discovery, "the one that stayed is found alone", &[other.port()]).await;
 }
@@ -155,9 +161,7 @@ async fn failing_instance_is_retried_and_the_last_one_never_ejected() {
     let Some(server) = servers::available(servers::Consul::start().await) else { return };
     let consul = consul(&server);
     let discovery = discovery(&consul);
-    let (one, other) = (instance().await, instance().await);
-    let _both = (register(&consul, ServiceName::Order, one), register(&consul, ServiceName::Order, other));
-    until_found(&discovery, "both are found", &[one.port(), other.port()]).await;
+    let [(one, _first), (other, _second)] = register_two(&consul, &discovery).await;
     for _ in 0..2 {
         discovery.resolve(ServiceName::Order).await.unwrap().failed();
     }
@@ -170,9 +174,7 @@ async fn less_busy_instance_is_preferred() {
     let Some(server) = servers::available(servers::Consul::start().await) else { return };
     let consul = consul(&server);
     let discovery = discovery(&consul);
-    let (one, other) = (instance().await, instance().await);
-    let _both = (register(&consul, ServiceName::Order, one), register(&consul, ServiceName::Order, other));
-    until_found(&discovery, "both are found", &[one.port(), other.port()]).await;
+    let [(one, _first), _second] = register_two(&consul, &discovery).await;
     let mut calls = Vec::new();
     for _ in 0..40 {
         calls.push(discovery.resolve(ServiceName::Order).await.unwrap());
@@ -186,9 +188,7 @@ async fn last_list_is_used_while_consul_is_unavailable_or_empty() {
     let Some(server) = servers::available(servers::Consul::start().await) else { return };
     let consul = consul(&server);
     let discovery = discovery(&consul);
-    let (one, other) = (instance().await, instance().await);
-    let _both = (register(&consul, ServiceName::Order, one), register(&consul, ServiceName::Order, other));
-    until_found(&discovery, "both are found", &[one.port(), other.port()]).await;
+    let [(one, _first), (other, _second)] = register_two(&consul, &discovery).await;
     server.process.kill().unwrap();
     assert!(discovery.ping().await.is_err());
     assert_eq!(found(&discovery).await.len(), 2, "the last list stands");
