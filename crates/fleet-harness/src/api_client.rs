@@ -18,14 +18,14 @@ pub struct ApiClient {
     pub refresh_token: String,
 }
 
-/// Response with its JSON body (null if there is none).
+/// Response with its parsed body.
 #[derive(Clone, Debug)]
 pub struct ApiResponse {
     /// HTTP status.
     pub status: u16,
     /// Headers.
     pub headers: reqwest::header::HeaderMap,
-    /// Body.
+    /// JSON body; a string if it is other text, null if it is empty.
     pub body: Value,
 }
 
@@ -35,10 +35,25 @@ impl ApiResponse {
     /// # Errors
     /// [`HarnessError::Http`] if no complete response is received.
     pub async fn of(request: RequestBuilder) -> HarnessResult<Self> {
-        let response = request.send().await.map_err(HarnessError::http("no response"))?;
+        Self::read(request.send().await.map_err(HarnessError::http("no response"))?).await
+    }
+
+    /// Reads a response.
+    ///
+    /// # Errors
+    /// [`HarnessError::Http`] if it is incomplete.
+    pub async fn read(response: reqwest::Response) -> HarnessResult<Self> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.map_err(HarnessError::http("incomplete response"))?;
-        Ok(Self { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::Null) })
+        let body =
+            if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+        Ok(Self { status, headers, body })
+    }
+
+    /// Returns the text of a header; `None` if it is missing or not text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 
     /// Returns the body if the response has this status.

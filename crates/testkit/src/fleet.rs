@@ -9,11 +9,10 @@ pub use fleet_harness::{
 
 use crate::servers::{self, Consul, available};
 
-mod assertions;
 mod invariants;
 mod steps;
 
-pub use assertions::ResponseExt;
+pub use crate::response::ResponseExt;
 pub use invariants::{InvariantReport, check_invariants, until_outboxes_empty};
 pub use steps::ClientExt;
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-mod api_response;
 pub mod bus;
 pub mod cache;
 pub mod discovery;
@@ -13,12 +12,14 @@ pub mod model_test;
 pub mod openapi;
 pub mod outbox;
 pub mod query_plans;
+mod response;
 pub mod revocations;
 pub mod servers;
 pub mod spawn_service;
 pub mod tokens;
 
-pub use api_response::ApiResponse;
+pub use fleet_harness::ApiResponse;
+pub use response::ResponseExt;
 
 /// Polls until `probe` returns a value.
 ///

@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use testkit::ResponseExt as _;
 
 use crate::support::{TestApp, UNKNOWN, path};
 
@@ -12,7 +13,7 @@ async fn customer_cancels_until_fulfilment_begins() {
         let (user, order) = app.placed_in(status).await;
         app.advance(1);
         let cancel = format!("{}/cancel", path(&order));
-        let cancelled = app.post(&cancel, &app.token(user), json!({"reason": "changed my mind"})).await.expect(200);
+        let cancelled = app.post(&cancel, &app.token(user), json!({"reason": "changed my mind"})).await.json(200);
         assert_eq!(
             (&cancelled["status"], &cancelled["notes"]),
             (&json!("cancelled"), &json!("Cancellation reason: changed my mind"))
@@ -24,7 +25,7 @@ async fn customer_cancels_until_fulfilment_begins() {
             "timestamp": cancelled["updated_at"],
         });
         assert_eq!(data, expected);
-        let again = app.post(&cancel, &app.token(user), json!({})).await.expect_error(400, "NOT_CANCELLABLE");
+        let again = app.post(&cancel, &app.token(user), json!({})).await.problem(400, "NOT_CANCELLABLE");
         assert_eq!(again["detail"], "Order cannot be cancelled");
     }
 }
@@ -34,16 +35,16 @@ async fn reason_is_optional() {
     let app = TestApp::start().await;
     for body in [None, Some(json!({})), Some(json!({"reason": null})), Some(json!({"reason": " "}))] {
         let (user, order) = app.placed().await;
-        app.put(&path(&order), &app.token(user), json!({"notes": "ring"})).await.expect(200);
+        app.put(&path(&order), &app.token(user), json!({"notes": "ring"})).await.json(200);
         let cancel = format!("{}/cancel", path(&order));
-        let cancelled = app.send(Method::POST, &cancel, Some(&app.token(user)), body).await.expect(200);
+        let cancelled = app.send(Method::POST, &cancel, Some(&app.token(user)), body).await.json(200);
         assert_eq!((&cancelled["status"], &cancelled["notes"]), (&json!("cancelled"), &json!("ring")));
         assert_eq!(app.events(&order).await.pop().unwrap().1["reason"], Value::Null);
     }
     let (user, order) = app.placed().await;
-    app.put(&path(&order), &app.token(user), json!({"notes": "ring"})).await.expect(200);
+    app.put(&path(&order), &app.token(user), json!({"notes": "ring"})).await.json(200);
     let cancel = format!("{}/cancel", path(&order));
-    let cancelled = app.post(&cancel, &app.token(user), json!({"reason": "late"})).await.expect(200);
+    let cancelled = app.post(&cancel, &app.token(user), json!({"reason": "late"})).await.json(200);
     assert_eq!(cancelled["notes"], "ring\nCancellation reason: late");
 }
 
@@ -53,14 +54,12 @@ async fn only_staff_cancel_after_fulfilment_has_begun() {
     for token in [app.admin(), app.service()] {
         let (user, order) = app.placed_in("processing").await;
         let cancel = format!("{}/cancel", path(&order));
-        app.post(&cancel, &app.token(user), json!({})).await.expect_error(400, "NOT_CANCELLABLE");
-        assert_eq!(app.post(&cancel, &token, json!({})).await.expect(200)["status"], "cancelled");
+        app.post(&cancel, &app.token(user), json!({})).await.problem(400, "NOT_CANCELLABLE");
+        assert_eq!(app.post(&cancel, &token, json!({})).await.json(200)["status"], "cancelled");
     }
     for status in ["shipped", "delivered", "cancelled"] {
         let (_, order) = app.placed_in(status).await;
-        app.post(&format!("{}/cancel", path(&order)), &app.admin(), json!({}))
-            .await
-            .expect_error(400, "NOT_CANCELLABLE");
+        app.post(&format!("{}/cancel", path(&order)), &app.admin(), json!({})).await.problem(400, "NOT_CANCELLABLE");
     }
 }
 
@@ -83,8 +82,8 @@ async fn order_of_another_customer_is_not_found() {
     let stranger = app.token(app.user());
     for path in [path(&order), format!("/api/orders/{UNKNOWN}")] {
         let cancel = format!("{path}/cancel");
-        app.post(&cancel, &stranger, json!({})).await.expect_error(404, "ORDER_NOT_FOUND");
-        app.send(Method::POST, &cancel, None, None).await.expect_error(401, "UNAUTHENTICATED");
+        app.post(&cancel, &stranger, json!({})).await.problem(404, "ORDER_NOT_FOUND");
+        app.send(Method::POST, &cancel, None, None).await.problem(401, "UNAUTHENTICATED");
     }
 }
 
@@ -93,10 +92,10 @@ async fn invalid_input_is_rejected() {
     let app = TestApp::start().await;
     let (user, order) = app.placed().await;
     let (token, cancel) = (app.token(user), format!("{}/cancel", path(&order)));
-    app.post(&cancel, &token, json!({"reason": 5})).await.expect_invalid(422, &["reason"]);
-    app.post(&cancel, &token, json!({"reason": "x".repeat(501)})).await.expect_invalid(422, &["reason"]);
-    app.raw(Method::POST, &cancel, &token, "application/json", "{").await.expect_error(400, "MALFORMED_BODY");
-    app.raw(Method::POST, &cancel, &token, "text/plain", "no").await.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
-    app.post("/api/orders/7/cancel", &token, json!({})).await.expect_invalid(400, &["id"]);
+    app.post(&cancel, &token, json!({"reason": 5})).await.invalid(422, &["reason"]);
+    app.post(&cancel, &token, json!({"reason": "x".repeat(501)})).await.invalid(422, &["reason"]);
+    app.raw(Method::POST, &cancel, &token, "application/json", "{").await.problem(400, "MALFORMED_BODY");
+    app.raw(Method::POST, &cancel, &token, "text/plain", "no").await.problem(415, "UNSUPPORTED_MEDIA_TYPE");
+    app.post("/api/orders/7/cancel", &token, json!({})).await.invalid(400, &["id"]);
     assert_eq!(app.order(order["id"].as_str().unwrap()).await["status"], "pending");
 }

@@ -3,7 +3,7 @@
 use contracts::event::UserDeleted;
 use contracts::{Event, UserId};
 use serde_json::{Value, json};
-use testkit::eventually;
+use testkit::{ResponseExt as _, eventually};
 
 use crate::support::{TIMEOUT, TestApp};
 
@@ -24,7 +24,7 @@ async fn unpaid_orders_of_a_deleted_account_are_cancelled_and_paid_ones_stay() {
     app.pay(&paid).await;
     for status in ["confirmed", "processing", "shipped"] {
         let path = format!("/api/orders/{}", shipped["id"].as_str().unwrap());
-        app.put(&path, &app.admin(), json!({"status": status})).await.expect(200);
+        app.put(&path, &app.admin(), json!({"status": status})).await.json(200);
     }
     let (_, other) = app.placed().await;
     delete(&app, user).await;
@@ -50,12 +50,12 @@ async fn deleted_account_cannot_place_orders() {
     app.place(user).await;
     delete(&app, user).await;
     app.stub_services.state().users_unavailable = true;
-    app.post("/api/orders", &app.token(user), TestApp::form(user)).await.expect_error(404, "USER_NOT_FOUND");
+    app.post("/api/orders", &app.token(user), TestApp::form(user)).await.problem(404, "USER_NOT_FOUND");
     eventually("the stock is released", TIMEOUT, || async {
         (app.stub_services.state().reservations.len() == 1).then_some(())
     })
     .await;
     app.stub_services.state().users_unavailable = false;
     app.stub_services.state().users.remove(&user);
-    app.post("/api/orders", &app.admin(), TestApp::form(user)).await.expect_error(404, "USER_NOT_FOUND");
+    app.post("/api/orders", &app.admin(), TestApp::form(user)).await.problem(404, "USER_NOT_FOUND");
 }

@@ -5,7 +5,7 @@ use contracts::api::PaymentStatus as Status;
 use contracts::event::PaymentChanged;
 use contracts::{Event, OrderId};
 use serde_json::{Value, json};
-use testkit::eventually;
+use testkit::{ResponseExt as _, eventually};
 
 use crate::support::{TIMEOUT, TestApp, UNKNOWN, events, id, path};
 
@@ -45,8 +45,8 @@ async fn completed_payment_confirms_its_order() {
     assert_eq!(paid["payments"], expected);
     let (kind, data) = app.events(&order).await.pop().unwrap();
     assert_eq!((kind.as_str(), &data["status"]), ("order.updated", &json!("confirmed")));
-    assert_eq!(app.get(&path(&order), &app.token(user)).await.expect(200), paid);
-    let listed = app.get("/api/orders", &app.token(user)).await.expect(200);
+    assert_eq!(app.get(&path(&order), &app.token(user)).await.json(200), paid);
+    let listed = app.get("/api/orders", &app.token(user)).await.json(200);
     assert_eq!(listed["orders"], json!([paid]));
 }
 
@@ -168,7 +168,7 @@ async fn refund_that_fails_later_counts_as_captured_again() {
     let last = app.order(order["id"].as_str().unwrap()).await;
     assert_eq!((&last["payment_status"], &last["payments"][0]["refunded_amount"]), (&json!("refunded"), &json!(74.77)));
 
-    let entries = app.get(&format!("{}/timeline", path(&order)), &app.admin()).await.expect(200);
+    let entries = app.get(&format!("{}/timeline", path(&order)), &app.admin()).await.json(200);
     let of = |kind: &str| {
         let entries = entries.as_array().unwrap().iter().filter(|entry| entry["type"] == kind);
         entries.map(|entry| entry["summary"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
@@ -206,7 +206,7 @@ async fn payment_of_an_unknown_order_is_ignored() {
     ])
     .await;
     settle(&app).await;
-    app.get(&format!("/api/orders/{UNKNOWN}"), &app.admin()).await.expect_error(404, "ORDER_NOT_FOUND");
+    app.get(&format!("/api/orders/{UNKNOWN}"), &app.admin()).await.problem(404, "ORDER_NOT_FOUND");
 }
 
 #[tokio::test]

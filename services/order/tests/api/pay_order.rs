@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use testkit::ResponseExt as _;
 
 use crate::support::{TestApp, UNKNOWN, path};
 
@@ -10,7 +11,7 @@ async fn payment_is_started_with_the_callers_token() {
     let app = TestApp::start().await;
     let (user, order) = app.placed().await;
     let payments = format!("{}/payments", path(&order));
-    let response = app.post(&payments, &app.token(user), json!({"payment_method": "card"})).await.expect(201);
+    let response = app.post(&payments, &app.token(user), json!({"payment_method": "card"})).await.json(201);
     let request = json!({
         "order_id": order["id"], "user_id": user, "amount": 74.77, "currency": "USD", "method": "card", "provider": "stripe",
     });
@@ -24,7 +25,7 @@ async fn given_fields_are_forwarded() {
     let (user, order) = app.placed().await;
     let payments = format!("{}/payments", path(&order));
     let body = json!({"payment_method": "paypal", "payment_provider": "other", "amount": "10.5", "currency": "EUR"});
-    app.post(&payments, &app.admin(), body).await.expect(201);
+    app.post(&payments, &app.admin(), body).await.json(201);
     let (request, caller) = app.stub_services.state().payment_request.clone().unwrap();
     let expected = json!({
         "order_id": order["id"], "user_id": user, "amount": 10.5, "currency": "EUR", "method": "paypal", "provider": "other",
@@ -39,7 +40,7 @@ async fn total_of_a_paid_order_is_requested_and_left_to_the_payment_service_to_r
     let (user, order) = app.placed().await;
     app.pay(&order).await;
     let payments = format!("{}/payments", path(&order));
-    app.post(&payments, &app.token(user), json!({"payment_method": "card"})).await.expect(201);
+    app.post(&payments, &app.token(user), json!({"payment_method": "card"})).await.json(201);
     assert_eq!(app.stub_services.state().payment_request.as_ref().unwrap().0["amount"], 74.77);
 }
 
@@ -56,7 +57,8 @@ async fn error_responses_are_forwarded_unchanged() {
         for (method, sent) in [(Method::POST, Some(json!({"payment_method": "card"}))), (Method::GET, None)] {
             let reply = app.send(method, &payments, Some(&app.token(user)), sent).await;
             assert_eq!(reply.headers["retry-after"], "7");
-            assert_eq!(reply.expect_error(status, code), body);
+            assert_eq!(reply.headers["content-type"], "application/problem+json");
+            assert_eq!((reply.status, reply.body), (status, body.clone()));
         }
     }
 }
@@ -80,10 +82,10 @@ async fn payments_of_an_order_are_forwarded() {
     let (user, order) = app.placed().await;
     let payments = format!("{}/payments", path(&order));
     for token in [app.token(user), app.admin(), app.service()] {
-        let response = app.get(&payments, &token).await.expect(200);
+        let response = app.get(&payments, &token).await.json(200);
         assert_eq!(response, json!([{"order_id": order["id"], "amount": 74.77}]));
     }
-    app.get(&payments, &app.token(user)).await.expect(200);
+    app.get(&payments, &app.token(user)).await.json(200);
     assert_eq!(app.stub_services.state().payment_request, Some((order["id"].clone(), Some(user))));
 }
 
@@ -94,10 +96,10 @@ async fn order_of_another_customer_is_not_found() {
     let stranger = app.token(app.user());
     for path in [path(&order), format!("/api/orders/{UNKNOWN}")] {
         let payments = format!("{path}/payments");
-        app.post(&payments, &stranger, json!({"payment_method": "card"})).await.expect_error(404, "ORDER_NOT_FOUND");
-        app.get(&payments, &stranger).await.expect_error(404, "ORDER_NOT_FOUND");
-        app.send(Method::POST, &payments, None, Some(json!({}))).await.expect_error(401, "UNAUTHENTICATED");
-        app.send(Method::GET, &payments, None, None).await.expect_error(401, "UNAUTHENTICATED");
+        app.post(&payments, &stranger, json!({"payment_method": "card"})).await.problem(404, "ORDER_NOT_FOUND");
+        app.get(&payments, &stranger).await.problem(404, "ORDER_NOT_FOUND");
+        app.send(Method::POST, &payments, None, Some(json!({}))).await.problem(401, "UNAUTHENTICATED");
+        app.send(Method::GET, &payments, None, None).await.problem(401, "UNAUTHENTICATED");
     }
     assert_eq!(app.stub_services.state().payment_request, None, "the payment service is not called");
 }
@@ -108,8 +110,11 @@ async fn unavailable_payment_service_is_reported() {
     let (user, order) = app.placed().await;
     let (token, payments) = (app.token(user), format!("{}/payments", path(&order)));
     app.stub_services.state().payments_unavailable = true;
-    app.post(&payments, &token, json!({"payment_method": "card"})).await.expect_error(503, "SERVICE_UNAVAILABLE");
-    app.get(&payments, &token).await.expect_error(503, "SERVICE_UNAVAILABLE");
+    for (method, sent) in [(Method::POST, Some(json!({"payment_method": "card"}))), (Method::GET, None)] {
+        let reply = app.send(method, &payments, Some(&token), sent).await;
+        assert_eq!((reply.status, reply.body["code"].as_str()), (503, Some("SERVICE_UNAVAILABLE")));
+        assert_eq!(reply.headers["retry-after"], "7");
+    }
 }
 
 #[tokio::test]
@@ -125,8 +130,8 @@ async fn invalid_input_is_reported_by_field() {
         (json!({"payment_method": "card", "amount": 0.001}), "amount"),
         (json!({"payment_method": "card", "currency": "dollars and cents"}), "currency"),
     ] {
-        app.post(&payments, &token, body).await.expect_invalid(422, &[field]);
+        app.post(&payments, &token, body).await.invalid(422, &[field]);
     }
-    app.raw(Method::POST, &payments, &token, "application/json", "{").await.expect_error(400, "MALFORMED_BODY");
-    app.get("/api/orders/7/payments", &token).await.expect_invalid(400, &["id"]);
+    app.raw(Method::POST, &payments, &token, "application/json", "{").await.problem(400, "MALFORMED_BODY");
+    app.get("/api/orders/7/payments", &token).await.invalid(400, &["id"]);
 }

@@ -4,6 +4,7 @@ use chrono::DateTime;
 use contracts::Event;
 use contracts::api::PaymentStatus as Status;
 use serde_json::{Value, json};
+use testkit::ResponseExt as _;
 
 use crate::support::{TestApp, path};
 
@@ -22,7 +23,7 @@ async fn unpaid_order_is_cancelled() {
     assert_eq!(app.order(order["id"].as_str().unwrap()).await["status"], "pending");
     app.advance(1);
     assert_eq!(app.run_deadline_worker().await, None);
-    let cancelled = app.get(&path(&order), &app.token(user)).await.expect(200);
+    let cancelled = app.get(&path(&order), &app.token(user)).await.json(200);
     assert_eq!(cancelled["status"], "cancelled");
     assert_eq!(cancelled["notes"], "Cancellation reason: Payment deadline exceeded");
     let (kind, data) = app.events(&order).await.pop().unwrap();

@@ -1,6 +1,7 @@
 //! `POST /api/orders`: placed orders
 
 use std::collections::HashSet;
+use testkit::ResponseExt as _;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ async fn order_is_priced_reserved_and_placed() {
     let user = app.user();
     let reply = app.post("/api/orders", &app.token(user), TestApp::form(user)).await;
     let location = reply.headers["location"].clone();
-    let order = reply.expect(201);
+    let order = reply.json(201);
     assert_eq!(location, format!("/api/orders/{}", order["id"].as_str().unwrap()));
     let mut expected = TestApp::form(user);
     expected["shipping_address"]["apartment"] = Value::Null;
@@ -62,7 +63,7 @@ async fn all_request_fields_are_stored() {
     form["customer_info"]["email"] = json!(" John@Example.com ");
     form["notes"] = json!("  Ring twice\nor thrice ");
     form["metadata"] = json!({"source": "web", "nested": {"a": [1, 2.5, null]}});
-    let order = app.post("/api/orders", &app.token(user), form.clone()).await.expect(201);
+    let order = app.post("/api/orders", &app.token(user), form.clone()).await.json(201);
     assert_eq!(order["billing_address"], form["billing_address"]);
     assert_eq!(order["customer_info"]["phone"], "+1 555 0100");
     assert_eq!(order["customer_info"]["email"], "john@example.com");
@@ -88,7 +89,7 @@ async fn server_side_fields_are_ignored() {
     ] {
         form[field] = value;
     }
-    let order = app.post("/api/orders", &app.token(user), form).await.expect(201);
+    let order = app.post("/api/orders", &app.token(user), form).await.json(201);
     assert_eq!(
         (&order["status"], &order["total_amount"], &order["currency"]),
         (&json!("pending"), &json!(74.77), &json!("USD"))
@@ -105,7 +106,7 @@ async fn lines_of_one_product_are_merged() {
     form["items"] = json!([
         {"product_id": 4, "quantity": 1}, {"product_id": 1, "quantity": 1}, {"product_id": 4, "quantity": 2},
     ]);
-    let order = app.post("/api/orders", &app.token(user), form).await.expect(201);
+    let order = app.post("/api/orders", &app.token(user), form).await.json(201);
     let items: Vec<_> =
         order["items"].as_array().unwrap().iter().map(|item| (&item["product_id"], &item["quantity"])).collect();
     assert_eq!(items, [(&json!(4), &json!(3)), (&json!(1), &json!(1))]);
@@ -120,7 +121,7 @@ async fn shipping_is_free_from_the_threshold() {
     let user = app.user();
     let mut form = TestApp::form(user);
     form["items"] = json!([{"product_id": 2, "quantity": 1}]);
-    let order = app.post("/api/orders", &app.token(user), form).await.expect(201);
+    let order = app.post("/api/orders", &app.token(user), form).await.json(201);
     assert_eq!((&order["shipping_amount"], &order["total_amount"]), (&json!(0.0), &json!(108.0)));
 }
 
@@ -129,7 +130,7 @@ async fn admins_and_services_place_orders_for_customers() {
     let app = TestApp::start().await;
     let user = app.user();
     for token in [app.admin(), app.service()] {
-        let order = app.post("/api/orders", &token, TestApp::form(user)).await.expect(201);
+        let order = app.post("/api/orders", &token, TestApp::form(user)).await.json(201);
         assert_eq!(order["user_id"], json!(user));
     }
 }
@@ -140,12 +141,12 @@ async fn order_with_another_total_than_expected_is_rejected() {
     let user = app.user();
     let mut form = TestApp::form(user);
     form["expected_total"] = json!("74.76");
-    let body = app.post("/api/orders", &app.token(user), form.clone()).await.expect_error(409, "TOTAL_CHANGED");
+    let body = app.post("/api/orders", &app.token(user), form.clone()).await.problem(409, "TOTAL_CHANGED");
     let totals = ["subtotal", "tax_amount", "shipping_amount", "discount_amount", "total_amount"];
     assert_eq!(totals.map(|field| body[field].clone()), [59.98, 4.8, 9.99, 0.0, 74.77].map(|amount| json!(amount)));
     assert!(app.stub_services.state().reservations.is_empty());
     form["expected_total"] = json!(74.77);
-    app.post("/api/orders", &app.token(user), form).await.expect(201);
+    app.post("/api/orders", &app.token(user), form).await.json(201);
 }
 
 #[tokio::test]
@@ -180,5 +181,5 @@ async fn existence_of_a_user_is_cached() {
     }
     assert_eq!(app.stub_services.state().user_lookups, 1);
     app.stub_services.state().users_unavailable = true;
-    app.post("/api/orders", &app.admin(), TestApp::form(user)).await.expect(201);
+    app.post("/api/orders", &app.admin(), TestApp::form(user)).await.json(201);
 }

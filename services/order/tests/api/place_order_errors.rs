@@ -4,7 +4,7 @@ use common::telemetry::clock::Clock;
 use contracts::UserId;
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::eventually;
+use testkit::{ResponseExt as _, eventually};
 
 use crate::support::database::{BREAK_COMMITS, BREAK_WRITING, REPAIR_COMMITS, REPAIR_WRITING};
 use crate::support::{TIMEOUT, TestApp};
@@ -12,18 +12,18 @@ use crate::support::{TIMEOUT, TestApp};
 /// Expects that a rejected order left neither a reservation nor an order.
 async fn assert_no_trace(app: &TestApp, user: UserId) {
     assert!(app.stub_services.state().reservations.is_empty());
-    assert_eq!(app.get("/api/orders", &app.token(user)).await.expect(200)["total"], 0);
+    assert_eq!(app.get("/api/orders", &app.token(user)).await.json(200)["total"], 0);
 }
 
 #[tokio::test]
 async fn customers_place_orders_for_themselves_only() {
     let app = TestApp::start().await;
     let (user, other) = (app.user(), app.user());
-    app.send(Method::POST, "/api/orders", None, Some(TestApp::form(user))).await.expect_error(401, "UNAUTHENTICATED");
+    app.send(Method::POST, "/api/orders", None, Some(TestApp::form(user))).await.problem(401, "UNAUTHENTICATED");
     app.send(Method::POST, "/api/orders", Some("nonsense"), Some(TestApp::form(user)))
         .await
-        .expect_error(401, "UNAUTHENTICATED");
-    app.post("/api/orders", &app.token(other), TestApp::form(user)).await.expect_error(403, "FORBIDDEN");
+        .problem(401, "UNAUTHENTICATED");
+    app.post("/api/orders", &app.token(other), TestApp::form(user)).await.problem(403, "FORBIDDEN");
     assert_no_trace(&app, user).await;
 }
 
@@ -32,7 +32,7 @@ async fn unknown_user_cannot_place_orders() {
     let app = TestApp::start().await;
     let stranger = UserId::generate(app.clock.now());
     for token in [app.token(stranger), app.admin()] {
-        let error = app.post("/api/orders", &token, TestApp::form(stranger)).await.expect_error(404, "USER_NOT_FOUND");
+        let error = app.post("/api/orders", &token, TestApp::form(stranger)).await.problem(404, "USER_NOT_FOUND");
         assert_eq!(error["detail"], "User not found");
     }
     app.stub_services.register(stranger);
@@ -47,7 +47,7 @@ async fn customers_token_suffices_while_the_user_service_is_unavailable() {
     app.place(first).await;
     app.stub_services.state().users_unavailable = true;
     app.place(user).await;
-    app.post("/api/orders", &app.admin(), TestApp::form(user)).await.expect_error(503, "SERVICE_UNAVAILABLE");
+    app.post("/api/orders", &app.admin(), TestApp::form(user)).await.problem(503, "SERVICE_UNAVAILABLE");
 }
 
 #[tokio::test]
@@ -57,12 +57,12 @@ async fn unknown_products_are_rejected() {
     for product in [99, 0, -1, i64::MAX] {
         let mut form = TestApp::form(user);
         form["items"] = json!([{"product_id": 1, "quantity": 1}, {"product_id": product, "quantity": 1}]);
-        let error = app.post("/api/orders", &app.token(user), form).await.expect_error(400, "PRODUCT_NOT_FOUND");
+        let error = app.post("/api/orders", &app.token(user), form).await.problem(400, "PRODUCT_NOT_FOUND");
         assert_eq!(error["detail"], "Some products not found");
     }
     // The product becomes unavailable between lookup and reservation.
     app.stub_services.state().reservation_error = Some((400, "PRODUCT_NOT_FOUND"));
-    app.post("/api/orders", &app.token(user), TestApp::form(user)).await.expect_error(400, "PRODUCT_NOT_FOUND");
+    app.post("/api/orders", &app.token(user), TestApp::form(user)).await.problem(400, "PRODUCT_NOT_FOUND");
     assert_no_trace(&app, user).await;
 }
 
@@ -74,7 +74,7 @@ async fn shortages_are_reported_by_product() {
     form["items"] = json!([
         {"product_id": 2, "quantity": 3}, {"product_id": 1, "quantity": 1}, {"product_id": 2, "quantity": 4},
     ]);
-    let error = app.post("/api/orders", &app.token(user), form).await.expect_error(400, "INSUFFICIENT_STOCK");
+    let error = app.post("/api/orders", &app.token(user), form).await.problem(400, "INSUFFICIENT_STOCK");
     assert_eq!(error["detail"], "Insufficient stock for some items");
     assert_eq!(error["shortages"], json!([{"product_id": 2, "requested": 7, "available": 5}]));
     assert_no_trace(&app, user).await;
@@ -85,7 +85,7 @@ async fn unavailable_product_service_is_reported() {
     let app = TestApp::start().await;
     let user = app.user();
     app.stub_services.state().products_unavailable = true;
-    app.post("/api/orders", &app.token(user), TestApp::form(user)).await.expect_error(503, "SERVICE_UNAVAILABLE");
+    app.post("/api/orders", &app.token(user), TestApp::form(user)).await.problem(503, "SERVICE_UNAVAILABLE");
     assert_no_trace(&app, user).await;
 }
 
@@ -94,7 +94,7 @@ async fn reservation_with_a_lost_response_is_released() {
     let app = TestApp::start().await;
     let user = app.user();
     app.stub_services.state().responses_lost = true;
-    app.post("/api/orders", &app.token(user), TestApp::form(user)).await.expect_error(503, "SERVICE_UNAVAILABLE");
+    app.post("/api/orders", &app.token(user), TestApp::form(user)).await.problem(503, "SERVICE_UNAVAILABLE");
     eventually("the reservation is released", TIMEOUT, || async {
         (!app.stub_services.state().released.is_empty()).then_some(())
     })
@@ -107,7 +107,7 @@ async fn reservation_that_expired_before_the_commit_is_retryable() {
     let app = TestApp::start().await;
     let user = app.user();
     app.stub_services.state().reservation_error = Some((409, "RESERVATION_RELEASED"));
-    app.post("/api/orders", &app.token(user), TestApp::form(user)).await.expect_error(503, "SERVICE_UNAVAILABLE");
+    app.post("/api/orders", &app.token(user), TestApp::form(user)).await.problem(503, "SERVICE_UNAVAILABLE");
     assert_no_trace(&app, user).await;
 }
 
@@ -117,7 +117,7 @@ async fn order_abandoned_before_the_commit_is_not_committed() {
     let app = TestApp::start().await;
     let user = app.user();
     app.stub_services.state().expires_immediately = true;
-    app.post("/api/orders", &app.token(user), TestApp::form(user)).await.expect_error(503, "SERVICE_UNAVAILABLE");
+    app.post("/api/orders", &app.token(user), TestApp::form(user)).await.problem(503, "SERVICE_UNAVAILABLE");
     eventually("the reservation is released", TIMEOUT, || async {
         (!app.stub_services.state().released.is_empty()).then_some(())
     })
@@ -132,7 +132,7 @@ async fn reservation_is_kept_if_the_outcome_of_the_commit_is_unknown() {
     let app = TestApp::start().await;
     let user = app.user();
     app.database.run(BREAK_COMMITS).await;
-    app.post("/api/orders", &app.token(user), TestApp::form(user)).await.expect_error(503, "SERVICE_UNAVAILABLE");
+    app.post("/api/orders", &app.token(user), TestApp::form(user)).await.problem(503, "SERVICE_UNAVAILABLE");
     app.database.run(REPAIR_COMMITS).await;
     app.place(user).await;
     assert_eq!(app.stub_services.state().released, []);
@@ -144,7 +144,7 @@ async fn reservation_is_released_if_the_commit_failed() {
     let app = TestApp::start().await;
     let user = app.user();
     app.database.run(BREAK_WRITING).await;
-    app.post("/api/orders", &app.token(user), TestApp::form(user)).await.expect_error(500, "INTERNAL");
+    app.post("/api/orders", &app.token(user), TestApp::form(user)).await.problem(500, "INTERNAL");
     eventually("the reservation is released", TIMEOUT, || async {
         (!app.stub_services.state().released.is_empty()).then_some(())
     })
@@ -161,10 +161,10 @@ async fn total_above_the_maximum_is_rejected() {
     let user = app.user();
     let mut form = TestApp::form(user);
     form["items"] = json!([{"product_id": 3, "quantity": 926}]);
-    app.post("/api/orders", &app.token(user), form.clone()).await.expect_error(422, "TOTAL_TOO_LARGE");
+    app.post("/api/orders", &app.token(user), form.clone()).await.problem(422, "TOTAL_TOO_LARGE");
     assert_no_trace(&app, user).await;
     form["items"][0]["quantity"] = json!(925);
-    let order = app.post("/api/orders", &app.token(user), form).await.expect(201);
+    let order = app.post("/api/orders", &app.token(user), form).await.json(201);
     assert_eq!(order["total_amount"], 998_990.01);
 }
 
@@ -219,7 +219,7 @@ async fn invalid_input_is_reported_by_field() {
     ] {
         let mut form = TestApp::form(user);
         *form.pointer_mut(pointer).unwrap() = value;
-        app.post("/api/orders", &token, form).await.expect_invalid(422, fields);
+        app.post("/api/orders", &token, form).await.invalid(422, fields);
     }
     for (field, value, invalid) in [
         ("billing_address", json!({"street": "x"}), "billing_address.city"),
@@ -231,7 +231,7 @@ async fn invalid_input_is_reported_by_field() {
     ] {
         let mut form = TestApp::form(user);
         form[field] = value;
-        let error = app.post("/api/orders", &token, form).await.expect_error(422, "VALIDATION_FAILED");
+        let error = app.post("/api/orders", &token, form).await.problem(422, "VALIDATION_FAILED");
         assert_eq!(error["errors"][0]["field"], invalid, "{error}");
     }
     assert_no_trace(&app, user).await;
@@ -243,7 +243,7 @@ async fn fifty_lines_are_accepted() {
     let user = app.user();
     let mut form = TestApp::form(user);
     form["items"] = json!(vec![json!({"product_id": 3, "quantity": 1}); 50]);
-    let order = app.post("/api/orders", &app.token(user), form).await.expect(201);
+    let order = app.post("/api/orders", &app.token(user), form).await.json(201);
     assert_eq!(order["items"][0]["quantity"], 50);
 }
 
@@ -252,8 +252,8 @@ async fn malformed_body_is_rejected() {
     let app = TestApp::start().await;
     let token = app.token(app.user());
     let json = "application/json";
-    app.raw(Method::POST, "/api/orders", &token, json, "{").await.expect_error(400, "MALFORMED_BODY");
-    app.raw(Method::POST, "/api/orders", &token, json, "").await.expect_error(400, "MALFORMED_BODY");
-    app.raw(Method::POST, "/api/orders", &token, json, "[]").await.expect_error(422, "VALIDATION_FAILED");
-    app.raw(Method::POST, "/api/orders", &token, "text/plain", "{}").await.expect_error(415, "UNSUPPORTED_MEDIA_TYPE");
+    app.raw(Method::POST, "/api/orders", &token, json, "{").await.problem(400, "MALFORMED_BODY");
+    app.raw(Method::POST, "/api/orders", &token, json, "").await.problem(400, "MALFORMED_BODY");
+    app.raw(Method::POST, "/api/orders", &token, json, "[]").await.problem(422, "VALIDATION_FAILED");
+    app.raw(Method::POST, "/api/orders", &token, "text/plain", "{}").await.problem(415, "UNSUPPORTED_MEDIA_TYPE");
 }

@@ -2,15 +2,16 @@
 
 use reqwest::Method;
 use serde_json::json;
+use testkit::ResponseExt as _;
 
 use crate::support::TestApp;
 
 #[tokio::test]
 async fn health_and_documentation_are_served() {
     let app = TestApp::start().await;
-    let health = app.send(Method::GET, "/health", None, None).await.expect(200);
+    let health = app.send(Method::GET, "/health", None, None).await.json(200);
     assert_eq!((&health["status"], &health["service"]), (&json!("healthy"), &json!("order-service")));
-    let ready = app.send(Method::GET, "/health/ready", None, None).await.expect(200);
+    let ready = app.send(Method::GET, "/health/ready", None, None).await.json(200);
     let dependencies: Vec<_> =
         ready["dependencies"].as_array().unwrap().iter().map(|one| (&one["name"], &one["critical"])).collect();
     assert_eq!(
@@ -29,7 +30,7 @@ async fn health_and_documentation_are_served() {
         .map(|(name, critical)| (name, critical))
         .collect::<Vec<_>>()
     );
-    let docs = app.send(Method::GET, "/docs/openapi.json", None, None).await.expect(200);
+    let docs = app.send(Method::GET, "/docs/openapi.json", None, None).await.json(200);
     for (path, methods) in [
         ("/api/orders", &["get", "post"][..]),
         ("/api/orders/{id}", &["get", "put", "patch"]),
@@ -52,15 +53,15 @@ async fn health_and_documentation_are_served() {
 async fn outbox_requires_authorization() {
     let app = TestApp::start().await;
     let (user, _) = app.placed().await;
-    app.send(Method::GET, "/ops/outbox", None, None).await.expect_error(401, "UNAUTHENTICATED");
-    app.get("/ops/outbox", &app.token(user)).await.expect_error(403, "FORBIDDEN");
-    assert_eq!(app.get("/ops/outbox", &app.admin()).await.expect(200)["pending"], 1);
-    assert_eq!(app.get("/ops/outbox", &app.service()).await.expect(200)["pending"], 1);
+    app.send(Method::GET, "/ops/outbox", None, None).await.problem(401, "UNAUTHENTICATED");
+    app.get("/ops/outbox", &app.token(user)).await.problem(403, "FORBIDDEN");
+    assert_eq!(app.get("/ops/outbox", &app.admin()).await.json(200)["pending"], 1);
+    assert_eq!(app.get("/ops/outbox", &app.service()).await.json(200)["pending"], 1);
 }
 
 #[tokio::test]
 async fn unknown_routes_have_the_common_error_form() {
     let app = TestApp::start().await;
-    app.get("/api/nothing", &app.admin()).await.expect_error(404, "NOT_FOUND");
-    app.send(Method::DELETE, "/api/orders", Some(&app.admin()), None).await.expect_error(405, "METHOD_NOT_ALLOWED");
+    app.get("/api/nothing", &app.admin()).await.problem(404, "NOT_FOUND");
+    app.send(Method::DELETE, "/api/orders", Some(&app.admin()), None).await.problem(405, "METHOD_NOT_ALLOWED");
 }

@@ -3,6 +3,7 @@
 use contracts::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
+use testkit::ResponseExt as _;
 
 use crate::support::{TestApp, path};
 
@@ -48,7 +49,7 @@ async fn service_token_needs_the_scope_of_the_route() {
         };
         let others: Vec<_> = Scope::ALL.iter().copied().filter(|scope| scope != needed).collect();
         for scopes in [&[][..], &others] {
-            call(&app.service_with(scopes)).await.expect_error(403, "INSUFFICIENT_SCOPE");
+            call(&app.service_with(scopes)).await.problem(403, "INSUFFICIENT_SCOPE");
         }
         let reply = call(&app.service_with(&[*needed])).await;
         assert!(matches!(reply.status, 200 | 201), "{method} {route}: {} {}", reply.status, reply.body);
@@ -58,7 +59,7 @@ async fn service_token_needs_the_scope_of_the_route() {
 #[tokio::test]
 async fn every_route_of_the_service_is_covered() {
     let app = TestApp::start().await;
-    let docs = app.send(Method::GET, "/docs/openapi.json", None, None).await.expect(200);
+    let docs = app.send(Method::GET, "/docs/openapi.json", None, None).await.json(200);
     let mut documented = Vec::new();
     for (path, operations) in docs["paths"].as_object().unwrap() {
         if COMMON.iter().any(|common| path.starts_with(common)) {
@@ -79,11 +80,11 @@ async fn service_token_acts_as_staff_and_never_as_the_customer() {
     let app = TestApp::start().await;
     let (_, order) = app.placed_in("confirmed").await;
     let manage = app.service_with(&[Scope::OrdersManage]);
-    let changed = app.put(&path(&order), &manage, json!({"status": "processing"})).await.expect(200);
+    let changed = app.put(&path(&order), &manage, json!({"status": "processing"})).await.json(200);
     assert_eq!(changed["status"], "processing");
-    app.get(&path(&order), &manage).await.expect_error(403, "INSUFFICIENT_SCOPE");
+    app.get(&path(&order), &manage).await.problem(403, "INSUFFICIENT_SCOPE");
     let read = app.service_with(&[Scope::OrdersRead]);
-    assert_eq!(app.get(&path(&order), &read).await.expect(200), changed);
-    app.post(&format!("{}/cancel", path(&order)), &read, json!({})).await.expect_error(403, "INSUFFICIENT_SCOPE");
-    app.post(&format!("{}/cancel", path(&order)), &manage, json!({})).await.expect(200);
+    assert_eq!(app.get(&path(&order), &read).await.json(200), changed);
+    app.post(&format!("{}/cancel", path(&order)), &read, json!({})).await.problem(403, "INSUFFICIENT_SCOPE");
+    app.post(&format!("{}/cancel", path(&order)), &manage, json!({})).await.json(200);
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use testkit::ResponseExt as _;
 
 use chrono::{DateTime, Utc};
 use common::config::Environment;
@@ -139,7 +140,7 @@ impl TestApp {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        ApiResponse::read(request.send().await.unwrap()).await
+        ApiResponse::of(request).await.unwrap()
     }
 
     /// Sends a body of any content type.
@@ -152,7 +153,7 @@ impl TestApp {
         body: &'static str,
     ) -> ApiResponse {
         let request = self.client.request(method, format!("{}{path}", self.running.url)).bearer_auth(token);
-        ApiResponse::read(request.header("content-type", kind).body(body).send().await.unwrap()).await
+        ApiResponse::of(request.header("content-type", kind).body(body)).await.unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str, token: &str) -> ApiResponse {
@@ -166,7 +167,7 @@ impl TestApp {
     /// Sends a `POST` with an idempotency key.
     pub(crate) async fn post_keyed(&self, path: &str, token: &str, key: &str, body: &Value) -> ApiResponse {
         let request = self.client.post(format!("{}{path}", self.running.url)).bearer_auth(token);
-        ApiResponse::read(request.header("idempotency-key", key).json(body).send().await.unwrap()).await
+        ApiResponse::of(request.header("idempotency-key", key).json(body)).await.unwrap()
     }
 
     pub(crate) async fn put(&self, path: &str, token: &str, body: Value) -> ApiResponse {
@@ -187,7 +188,7 @@ impl TestApp {
 
     /// Places an order of the standard request.
     pub(crate) async fn place(&self, user: UserId) -> Value {
-        self.post("/api/orders", &self.token(user), Self::form(user)).await.expect(201)
+        self.post("/api/orders", &self.token(user), Self::form(user)).await.json(201)
     }
 
     /// Places an order of a new user.
@@ -201,13 +202,13 @@ impl TestApp {
     pub(crate) async fn placed_in(&self, status: &str) -> (UserId, Value) {
         let (user, mut order) = self.placed().await;
         if status == "cancelled" {
-            order = self.post(&format!("{}/cancel", path(&order)), &self.admin(), json!({})).await.expect(200);
+            order = self.post(&format!("{}/cancel", path(&order)), &self.admin(), json!({})).await.json(200);
         }
         for next in ["confirmed", "processing", "shipped", "delivered"] {
             if order["status"] == status {
                 break;
             }
-            order = self.put(&path(&order), &self.admin(), json!({"status": next})).await.expect(200);
+            order = self.put(&path(&order), &self.admin(), json!({"status": next})).await.json(200);
         }
         assert_eq!(order["status"], status);
         (user, order)
@@ -215,7 +216,7 @@ impl TestApp {
 
     /// Returns an order as an admin sees it.
     pub(crate) async fn order(&self, id: &str) -> Value {
-        self.get(&format!("/api/orders/{id}"), &self.admin()).await.expect(200)
+        self.get(&format!("/api/orders/{id}"), &self.admin()).await.json(200)
     }
 
     pub(crate) async fn until(&self, order: &Value, what: &str, holds: impl Fn(&Value) -> bool) -> Value {

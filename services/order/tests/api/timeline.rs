@@ -4,7 +4,7 @@ use contracts::Event;
 use contracts::api::PaymentStatus as Status;
 use contracts::event::ReservationChanged;
 use serde_json::{Value, json};
-use testkit::eventually;
+use testkit::{ResponseExt as _, eventually};
 
 use crate::support::{TIMEOUT, TestApp, id, path};
 
@@ -13,7 +13,7 @@ fn reservation_change(order: &Value) -> ReservationChanged {
 }
 
 async fn timeline(app: &TestApp, order: &Value) -> Vec<Value> {
-    let entries = app.get(&format!("{}/timeline", path(order)), &app.admin()).await.expect(200);
+    let entries = app.get(&format!("{}/timeline", path(order)), &app.admin()).await.json(200);
     entries.as_array().unwrap().clone()
 }
 
@@ -29,7 +29,7 @@ async fn events_of_an_order_are_listed_in_order() {
     app.publish(&[Event::PaymentCompleted(app.changed(&order, payment, 2, Status::Completed))]).await;
     app.until(&order, "the order is paid", |order| order["payment_status"] == "completed").await;
     app.advance(1);
-    app.post(&format!("{}/cancel", path(&order)), &app.token(user), json!({"reason": "too late"})).await.expect(200);
+    app.post(&format!("{}/cancel", path(&order)), &app.token(user), json!({"reason": "too late"})).await.json(200);
 
     let entries = timeline(&app, &order).await;
     let kinds: Vec<_> = entries.iter().map(|entry| entry["type"].as_str().unwrap()).collect();
@@ -63,8 +63,8 @@ async fn stock_events_are_listed() {
 async fn timeline_of_another_customer_is_not_found() {
     let app = TestApp::start().await;
     let (user, order) = app.placed().await;
-    let own = app.get(&format!("{}/timeline", path(&order)), &app.token(user)).await.expect(200);
+    let own = app.get(&format!("{}/timeline", path(&order)), &app.token(user)).await.json(200);
     assert_eq!(own[0]["type"], "order.created");
     let stranger = app.token(app.user());
-    app.get(&format!("{}/timeline", path(&order)), &stranger).await.expect_error(404, "ORDER_NOT_FOUND");
+    app.get(&format!("{}/timeline", path(&order)), &stranger).await.problem(404, "ORDER_NOT_FOUND");
 }

@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use testkit::ResponseExt as _;
 
 use crate::support::{TestApp, UNKNOWN, path};
 
@@ -14,13 +15,13 @@ async fn customer_changes_address_notes_and_metadata() {
     let mut address = order["shipping_address"].clone();
     address["street"] = json!("5 Side St");
     let body = json!({"shipping_address": address, "notes": "ring", "metadata": {"gift": true}});
-    let changed = app.put(&path(&order), &token, body).await.expect(200);
+    let changed = app.put(&path(&order), &token, body).await.json(200);
     assert_eq!(changed["shipping_address"], address);
     assert_eq!((&changed["notes"], &changed["metadata"]), (&json!("ring"), &json!({"gift": true})));
     assert_ne!(changed["updated_at"], order["updated_at"]);
     assert_eq!(changed["created_at"], order["created_at"]);
 
-    let changed = app.send(Method::PATCH, &path(&order), Some(&token), Some(json!({"notes": null}))).await.expect(200);
+    let changed = app.send(Method::PATCH, &path(&order), Some(&token), Some(json!({"notes": null}))).await.json(200);
     assert_eq!((&changed["notes"], &changed["metadata"]), (&Value::Null, &json!({"gift": true})), "null removes");
     assert_eq!(changed["shipping_address"], address, "omitted fields stay");
     let events = app.events(&order).await;
@@ -29,7 +30,7 @@ async fn customer_changes_address_notes_and_metadata() {
     assert_eq!((&events[1].1["status"], &events[1].1["order_id"]), (&json!("pending"), &order["id"]));
     address["city"] = json!("Elsewhere");
     for part in [json!({"city": "Elsewhere"}), json!({})] {
-        let changed = app.put(&path(&order), &token, json!({"shipping_address": part})).await.expect(200);
+        let changed = app.put(&path(&order), &token, json!({"shipping_address": part})).await.json(200);
         assert_eq!(changed["shipping_address"], address, "omitted fields of the address stay");
     }
 }
@@ -41,9 +42,9 @@ async fn unchanged_representation_can_be_sent_back() {
         let (user, order) = app.placed_in(status).await;
         let events = app.event_kinds(&order).await;
         for token in [app.token(user), app.admin()] {
-            assert_eq!(app.put(&path(&order), &token, order.clone()).await.expect(200), order);
+            assert_eq!(app.put(&path(&order), &token, order.clone()).await.json(200), order);
         }
-        assert_eq!(app.put(&path(&order), &app.token(user), json!({})).await.expect(200), order);
+        assert_eq!(app.put(&path(&order), &app.token(user), json!({})).await.json(200), order);
         assert_eq!(app.event_kinds(&order).await, events, "no event is published");
     }
 }
@@ -53,7 +54,7 @@ async fn server_side_fields_are_ignored() {
     let app = TestApp::start().await;
     let (user, order) = app.placed().await;
     let body = json!({"total_amount": 0, "user_id": UNKNOWN, "payment_status": "completed", "items": [], "notes": "x"});
-    let changed = app.put(&path(&order), &app.token(user), body).await.expect(200);
+    let changed = app.put(&path(&order), &app.token(user), body).await.json(200);
     for field in ["total_amount", "user_id", "payment_status", "items"] {
         assert_eq!(changed[field], order[field]);
     }
@@ -65,7 +66,7 @@ async fn customer_cannot_change_the_status() {
     let (user, order) = app.placed().await;
     for status in ["confirmed", "cancelled", "delivered"] {
         let body = json!({"status": status, "notes": "x"});
-        app.put(&path(&order), &app.token(user), body).await.expect_error(403, "FORBIDDEN");
+        app.put(&path(&order), &app.token(user), body).await.problem(403, "FORBIDDEN");
     }
     assert_eq!(app.order(order["id"].as_str().unwrap()).await, order);
 }
@@ -74,12 +75,12 @@ async fn customer_cannot_change_the_status() {
 async fn customer_cannot_change_an_order_in_fulfilment() {
     let app = TestApp::start().await;
     let (user, order) = app.placed_in("confirmed").await;
-    app.put(&path(&order), &app.token(user), json!({"notes": "still"})).await.expect(200);
+    app.put(&path(&order), &app.token(user), json!({"notes": "still"})).await.json(200);
     for status in ["processing", "shipped", "cancelled"] {
         let (user, order) = app.placed_in(status).await;
         let response = app.put(&path(&order), &app.token(user), json!({"notes": "x"})).await;
-        response.expect_error(400, "ORDER_NOT_CHANGEABLE");
-        assert_eq!(app.put(&path(&order), &app.admin(), json!({"notes": "x"})).await.expect(200)["notes"], "x");
+        response.problem(400, "ORDER_NOT_CHANGEABLE");
+        assert_eq!(app.put(&path(&order), &app.admin(), json!({"notes": "x"})).await.json(200)["notes"], "x");
     }
 }
 
@@ -90,7 +91,7 @@ async fn staff_moves_an_order_to_delivery() {
         let (_, order) = app.placed().await;
         for status in ["confirmed", "processing", "shipped", "delivered"] {
             app.advance(1);
-            let changed = app.put(&path(&order), &token, json!({"status": status})).await.expect(200);
+            let changed = app.put(&path(&order), &token, json!({"status": status})).await.json(200);
             assert_eq!(changed["status"], status);
             let (shipped, delivered) = (changed["shipped_at"].is_string(), changed["delivered_at"].is_string());
             assert_eq!((shipped, delivered), (["shipped", "delivered"].contains(&status), status == "delivered"));
@@ -118,7 +119,7 @@ async fn invalid_status_transition_is_rejected() {
     ] {
         let (_, order) = app.placed_in(from).await;
         let error = app.put(&path(&order), &app.admin(), json!({"status": to})).await;
-        let error = error.expect_error(400, "INVALID_TRANSITION");
+        let error = error.problem(400, "INVALID_TRANSITION");
         assert_eq!(error["detail"], format!("Cannot transition from {from} to {to}"));
     }
 }
@@ -128,7 +129,7 @@ async fn setting_the_status_to_cancelled_cancels_the_order() {
     let app = TestApp::start().await;
     for status in ["pending", "confirmed", "processing"] {
         let (_, order) = app.placed_in(status).await;
-        let cancelled = app.put(&path(&order), &app.admin(), json!({"status": "cancelled"})).await.expect(200);
+        let cancelled = app.put(&path(&order), &app.admin(), json!({"status": "cancelled"})).await.json(200);
         assert_eq!(cancelled["status"], "cancelled");
         let (kind, data) = app.events(&order).await.pop().unwrap();
         assert_eq!((kind.as_str(), &data["items"]), ("order.cancelled", &json!([{"product_id": 1, "quantity": 2}])));
@@ -141,8 +142,8 @@ async fn order_of_another_customer_is_not_found() {
     let (_, order) = app.placed().await;
     let stranger = app.token(app.user());
     for path in [path(&order), format!("/api/orders/{UNKNOWN}")] {
-        app.put(&path, &stranger, json!({"notes": "x"})).await.expect_error(404, "ORDER_NOT_FOUND");
-        app.send(Method::PUT, &path, None, Some(json!({}))).await.expect_error(401, "UNAUTHENTICATED");
+        app.put(&path, &stranger, json!({"notes": "x"})).await.problem(404, "ORDER_NOT_FOUND");
+        app.send(Method::PUT, &path, None, Some(json!({}))).await.problem(401, "UNAUTHENTICATED");
     }
     assert_eq!(app.order(order["id"].as_str().unwrap()).await, order);
 }
@@ -164,8 +165,8 @@ async fn invalid_input_is_reported_by_field() {
             &["shipping_address.postal_code"],
         ),
     ] {
-        app.put(&path, &token, body).await.expect_invalid(422, fields);
+        app.put(&path, &token, body).await.invalid(422, fields);
     }
-    app.raw(Method::PUT, &path, &token, "application/json", "{").await.expect_error(400, "MALFORMED_BODY");
-    app.put("/api/orders/7", &token, json!({})).await.expect_invalid(400, &["id"]);
+    app.raw(Method::PUT, &path, &token, "application/json", "{").await.problem(400, "MALFORMED_BODY");
+    app.put("/api/orders/7", &token, json!({})).await.invalid(400, &["id"]);
 }

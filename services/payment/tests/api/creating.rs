@@ -1,6 +1,7 @@
 //! `POST /api/payments`
 
 use std::sync::Arc;
+use testkit::ResponseExt as _;
 
 use contracts::OrderId;
 use reqwest::Method;
@@ -28,7 +29,7 @@ async fn payment_is_started() {
     body["currency"] = json!("usd");
     body["description"] = json!("Two lamps");
     body["metadata"] = json!({"cart": 7, "ratio": 1.50, "nested": {"a": [1]}});
-    let response = fleet.post("/api/payments", &fleet.token(user), body.clone()).await.expect(201);
+    let response = fleet.post("/api/payments", &fleet.token(user), body.clone()).await.json(201);
     let payment = &response["payment"];
     let intent = payment["provider_transaction_id"].as_str().unwrap();
     let expected = json!({
@@ -64,7 +65,7 @@ async fn wallets_are_cards_to_the_provider() {
         let user = fleet.user();
         let order = fleet.order(user, 10_000);
         let body = with(Fleet::body(order, user), "method", json!(method));
-        let response = fleet.post("/api/payments", &fleet.token(user), body).await.expect(201);
+        let response = fleet.post("/api/payments", &fleet.token(user), body).await.json(201);
         assert_eq!(response["payment"]["method"], method);
         let intent = fleet.intent(intent_id(&response)).await;
         assert_eq!(intent["payment_method_types"], json!(["card"]));
@@ -77,12 +78,12 @@ async fn unavailable_method_fails_the_payment() {
     let user = fleet.user();
     let order = fleet.order(user, 10_000);
     let body = with(Fleet::body(order, user), "method", json!("paypal"));
-    fleet.post("/api/payments", &fleet.token(user), body).await.expect_error(422, "PAYMENT_METHOD_UNAVAILABLE");
-    let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.expect(200);
+    fleet.post("/api/payments", &fleet.token(user), body).await.problem(422, "PAYMENT_METHOD_UNAVAILABLE");
+    let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.json(200);
     assert_eq!(payments[0]["status"], "failed");
     assert_eq!(payments[0]["failure_reason"], "The payment method is not available");
     assert_eq!(fleet.event_kinds(order).await, ["payment.created", "payment.failed"]);
-    fleet.pay(order, user).await.expect(201);
+    fleet.pay(order, user).await.json(201);
 }
 
 #[tokio::test]
@@ -93,19 +94,19 @@ async fn only_the_owner_admins_and_services_pay() {
     let body = Fleet::body(order, ada);
     let no_token = fleet.send(Method::POST, "/api/payments", None, Some(body.clone())).await;
     assert!(no_token.headers.contains_key("www-authenticate"));
-    no_token.expect_error(401, "UNAUTHENTICATED");
-    fleet.post("/api/payments", "not-a-token", body.clone()).await.expect_error(401, "UNAUTHENTICATED");
-    fleet.post("/api/payments", &fleet.token(eve), body.clone()).await.expect_error(403, "FORBIDDEN");
+    no_token.problem(401, "UNAUTHENTICATED");
+    fleet.post("/api/payments", "not-a-token", body.clone()).await.problem(401, "UNAUTHENTICATED");
+    fleet.post("/api/payments", &fleet.token(eve), body.clone()).await.problem(403, "FORBIDDEN");
     let hers = Fleet::body(order, eve);
-    fleet.post("/api/payments", &fleet.token(eve), hers.clone()).await.expect_error(404, "ORDER_NOT_FOUND");
-    let problem = fleet.post("/api/payments", &fleet.admin(), hers).await.expect_error(400, "VALIDATION_FAILED");
+    fleet.post("/api/payments", &fleet.token(eve), hers.clone()).await.problem(404, "ORDER_NOT_FOUND");
+    let problem = fleet.post("/api/payments", &fleet.admin(), hers).await.problem(400, "VALIDATION_FAILED");
     assert_eq!(problem["errors"][0]["field"], "user_id");
     assert!(fleet.event_kinds(order).await.is_empty());
 
-    fleet.post("/api/payments", &fleet.admin(), body.clone()).await.expect(201);
-    fleet.post("/api/payments", &fleet.service(), body).await.expect(201);
+    fleet.post("/api/payments", &fleet.admin(), body.clone()).await.json(201);
+    fleet.post("/api/payments", &fleet.service(), body).await.json(201);
     let nowhere = OrderId::generate(chrono::DateTime::UNIX_EPOCH);
-    fleet.pay(nowhere, ada).await.expect_error(404, "ORDER_NOT_FOUND");
+    fleet.pay(nowhere, ada).await.problem(404, "ORDER_NOT_FOUND");
 }
 
 #[tokio::test]
@@ -114,7 +115,7 @@ async fn invalid_input_is_rejected_with_each_field() {
     let user = fleet.user();
     let order = fleet.order(user, 10_000);
     let token = fleet.token(user);
-    let problem = fleet.post("/api/payments", &token, json!({})).await.expect_error(400, "VALIDATION_FAILED");
+    let problem = fleet.post("/api/payments", &token, json!({})).await.problem(400, "VALIDATION_FAILED");
     let fields: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| error["field"].clone()).collect();
     assert_eq!(fields, ["order_id", "user_id", "amount", "method", "provider"]);
     for (field, value) in [
@@ -132,12 +133,12 @@ async fn invalid_input_is_rejected_with_each_field() {
         ("metadata", json!({"x": "x".repeat(17 * 1024)})),
     ] {
         let body = with(Fleet::body(order, user), field, value.clone());
-        let problem = fleet.post("/api/payments", &token, body).await.expect_error(400, "VALIDATION_FAILED");
+        let problem = fleet.post("/api/payments", &token, body).await.problem(400, "VALIDATION_FAILED");
         assert_eq!(problem["errors"][0]["field"], field, "{value} of {field}: {problem}");
     }
     assert!(fleet.event_kinds(order).await.is_empty());
     let longest = with(Fleet::body(order, user), "description", json!("ß".repeat(500)));
-    fleet.post("/api/payments", &token, longest).await.expect(201);
+    fleet.post("/api/payments", &token, longest).await.json(201);
 }
 
 #[tokio::test]
@@ -146,9 +147,9 @@ async fn currency_must_equal_the_shops() {
     let user = fleet.user();
     let order = fleet.order(user, 10_000);
     let body = with(Fleet::body(order, user), "currency", json!("EUR"));
-    fleet.post("/api/payments", &fleet.token(user), body).await.expect_error(422, "CURRENCY_MISMATCH");
+    fleet.post("/api/payments", &fleet.token(user), body).await.problem(422, "CURRENCY_MISMATCH");
     fleet.stub_services.set_currency(order, "EUR");
-    fleet.pay(order, user).await.expect_error(422, "CURRENCY_MISMATCH");
+    fleet.pay(order, user).await.problem(422, "CURRENCY_MISMATCH");
 }
 
 #[tokio::test]
@@ -158,7 +159,7 @@ async fn amount_must_equal_what_the_order_owes() {
     let order = fleet.order(user, 10_000);
     for amount in [json!(99.99), json!(100.01)] {
         let body = with(Fleet::body(order, user), "amount", amount);
-        let problem = fleet.post("/api/payments", &fleet.token(user), body).await.expect_error(409, "AMOUNT_MISMATCH");
+        let problem = fleet.post("/api/payments", &fleet.token(user), body).await.problem(409, "AMOUNT_MISMATCH");
         assert_eq!(problem["owed"], json!(100.00));
     }
 }
@@ -167,17 +168,17 @@ async fn amount_must_equal_what_the_order_owes() {
 async fn paid_or_cancelled_order_takes_no_payment() {
     let fleet = Fleet::start().await;
     let (order, user, _) = fleet.paid().await;
-    fleet.pay(order, user).await.expect_error(409, "ORDER_NOT_PAYABLE");
+    fleet.pay(order, user).await.problem(409, "ORDER_NOT_PAYABLE");
 
     let order = fleet.order(user, 10_000);
     fleet.stub_services.cancel(order);
-    fleet.pay(order, user).await.expect_error(409, "ORDER_NOT_PAYABLE");
+    fleet.pay(order, user).await.problem(409, "ORDER_NOT_PAYABLE");
 
     // The cancellation was consumed, although the order service returns an older status.
     let order = fleet.order(user, 10_000);
     fleet.cancel_order(order).await;
     fleet.stub_services.set_pending(order);
-    fleet.pay(order, user).await.expect_error(409, "ORDER_NOT_PAYABLE");
+    fleet.pay(order, user).await.problem(409, "ORDER_NOT_PAYABLE");
     assert!(fleet.proxy.calls(CREATE).len() == 1);
 }
 
@@ -185,13 +186,13 @@ async fn paid_or_cancelled_order_takes_no_payment() {
 async fn payment_that_waits_for_the_customer_is_replaced() {
     let fleet = Fleet::start().await;
     let (order, user, first) = fleet.started().await;
-    let second = fleet.pay(order, user).await.expect(201);
+    let second = fleet.pay(order, user).await.json(201);
     let first_id = payment_id(&first);
     assert_eq!(fleet.payment(first_id).await["status"], "cancelled");
     let intent = fleet.intent(intent_id(&first)).await;
     assert_eq!(intent["status"], "canceled");
     assert_eq!(fleet.event_kinds(order).await, ["payment.created", "payment.cancelled", "payment.created"]);
-    fleet.pay_as_customer(&second, "pm_card_visa").await.expect(200);
+    fleet.pay_as_customer(&second, "pm_card_visa").await.json(200);
     fleet.until_status(payment_id(&second), "completed").await;
 }
 
@@ -208,9 +209,9 @@ async fn payment_in_creation_is_not_replaced() {
     });
     eventually("the provider is called", TIMEOUT, || async { (!fleet.proxy.calls(CREATE).is_empty()).then_some(()) })
         .await;
-    fleet.pay(order, user).await.expect_error(409, "PAYMENT_IN_PROGRESS");
+    fleet.pay(order, user).await.problem(409, "PAYMENT_IN_PROGRESS");
     release.notify_one();
-    first.await.unwrap().expect(201);
+    first.await.unwrap().json(201);
 }
 
 #[tokio::test]
@@ -226,10 +227,10 @@ async fn concurrent_payments_leave_one_open() {
     while let Some(done) = tasks.join_next().await {
         let reply = done.unwrap();
         if reply.status != 201 {
-            reply.expect_error(409, "PAYMENT_IN_PROGRESS");
+            reply.problem(409, "PAYMENT_IN_PROGRESS");
         }
     }
-    let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.expect(200);
+    let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.json(200);
     let open: Vec<_> = payments.as_array().unwrap().iter().filter(|one| one["status"] == "pending").collect();
     assert_eq!(open.len(), 1, "{payments}");
 }
@@ -240,10 +241,10 @@ async fn captured_payment_without_a_webhook_is_not_replaced() {
     let (order, user, started) = fleet.started().await;
     // Webhooks are rejected: their signatures are too old.
     fleet.advance(400);
-    fleet.pay_as_customer(&started, "pm_card_visa").await.expect(200);
-    fleet.pay(order, user).await.expect_error(409, "PAYMENT_IN_PROGRESS");
+    fleet.pay_as_customer(&started, "pm_card_visa").await.json(200);
+    fleet.pay(order, user).await.problem(409, "PAYMENT_IN_PROGRESS");
     assert_eq!(fleet.payment(payment_id(&started)).await["status"], "completed");
-    fleet.pay(order, user).await.expect_error(409, "ORDER_NOT_PAYABLE");
+    fleet.pay(order, user).await.problem(409, "ORDER_NOT_PAYABLE");
 }
 
 #[tokio::test]
@@ -252,9 +253,9 @@ async fn unavailable_order_service_rejects_the_payment() {
     let user = fleet.user();
     let order = fleet.order(user, 10_000);
     fleet.stub_services.set_unavailable(true);
-    fleet.pay(order, user).await.expect_error(503, "SERVICE_UNAVAILABLE");
+    fleet.pay(order, user).await.problem(503, "SERVICE_UNAVAILABLE");
     fleet.stub_services.set_unavailable(false);
-    fleet.pay(order, user).await.expect(201);
+    fleet.pay(order, user).await.json(201);
 }
 
 #[tokio::test]
@@ -273,11 +274,11 @@ async fn provider_failure_is_reported_and_the_next_attempt_succeeds() {
         let user = fleet.user();
         let order = fleet.order(user, 10_000);
         fleet.proxy.inject(CREATE, fault);
-        fleet.pay(order, user).await.expect_error(status, code);
-        let started = fleet.pay(order, user).await.expect(201);
-        fleet.pay_as_customer(&started, "pm_card_visa").await.expect(200);
+        fleet.pay(order, user).await.problem(status, code);
+        let started = fleet.pay(order, user).await.json(201);
+        fleet.pay_as_customer(&started, "pm_card_visa").await.json(200);
         fleet.until_status(payment_id(&started), "completed").await;
-        let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.expect(200);
+        let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.json(200);
         let first = payments[0]["status"].as_str().unwrap();
         assert!(["cancelled", "failed"].contains(&first), "{payments}");
     }
@@ -298,9 +299,9 @@ async fn order_cancelled_during_the_provider_call_is_not_paid() {
         .await;
     fleet.cancel_order(order).await;
     release.notify_one();
-    paying.await.unwrap().expect_error(409, "ORDER_NOT_PAYABLE");
+    paying.await.unwrap().problem(409, "ORDER_NOT_PAYABLE");
     fleet.reconcile().await;
-    let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.expect(200);
+    let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.json(200);
     assert_eq!(payments[0]["status"], "cancelled");
     let intent = fleet.intent(payments[0]["provider_transaction_id"].as_str().unwrap()).await;
     assert_eq!(intent["status"], "canceled");

@@ -1,6 +1,7 @@
 //! `Idempotency-Key` on payments and refunds
 
 use std::sync::Arc;
+use testkit::ResponseExt as _;
 
 use futures::future::join_all;
 use serde_json::json;
@@ -21,16 +22,16 @@ async fn repeated_request_starts_one_payment() {
     let (token, body) = (fleet.token(user), Fleet::body(order, user));
     let first = fleet.post_keyed(PAYMENTS, &token, "k", &body).await;
     assert!(!first.headers.contains_key("idempotency-replayed"));
-    let first = first.expect(201);
+    let first = first.json(201);
     let again = fleet.post_keyed(PAYMENTS, &token, "k", &body).await;
     assert_eq!(again.headers["idempotency-replayed"], "true");
-    assert_eq!(again.expect(201), first, "with the client secret");
+    assert_eq!(again.json(201), first, "with the client secret");
     assert_eq!(fleet.proxy.calls(CREATE).len(), 1);
 
     let mut other = body.clone();
     other["description"] = json!("something else");
-    fleet.post_keyed(PAYMENTS, &token, "k", &other).await.expect_error(422, "IDEMPOTENCY_MISMATCH");
-    let replaced = fleet.post_keyed(PAYMENTS, &token, "another", &body).await.expect(201);
+    fleet.post_keyed(PAYMENTS, &token, "k", &other).await.problem(422, "IDEMPOTENCY_MISMATCH");
+    let replaced = fleet.post_keyed(PAYMENTS, &token, "another", &body).await.json(201);
     assert_ne!(replaced["payment"]["id"], first["payment"]["id"]);
 }
 
@@ -45,7 +46,7 @@ async fn concurrent_equal_requests_start_one_payment() {
     for reply in replies {
         match reply.status {
             201 => started_count += usize::from(!reply.headers.contains_key("idempotency-replayed")),
-            _ => drop(reply.expect_error(409, "IDEMPOTENCY_IN_FLIGHT")),
+            _ => drop(reply.problem(409, "IDEMPOTENCY_IN_FLIGHT")),
         }
     }
     assert_eq!((started_count, fleet.proxy.calls(CREATE).len()), (1, 1));
@@ -59,9 +60,9 @@ async fn rejected_request_is_not_stored() {
     let (token, body) = (fleet.token(user), Fleet::body(order, user));
     let mut wrong = body.clone();
     wrong["amount"] = json!(1);
-    fleet.post_keyed(PAYMENTS, &token, "k", &wrong).await.expect_error(409, "AMOUNT_MISMATCH");
-    fleet.post_keyed(PAYMENTS, &token, "k", &body).await.expect(201);
-    fleet.post_keyed(PAYMENTS, &token, &"k".repeat(256), &body).await.expect_error(400, "VALIDATION_FAILED");
+    fleet.post_keyed(PAYMENTS, &token, "k", &wrong).await.problem(409, "AMOUNT_MISMATCH");
+    fleet.post_keyed(PAYMENTS, &token, "k", &body).await.json(201);
+    fleet.post_keyed(PAYMENTS, &token, &"k".repeat(256), &body).await.problem(400, "VALIDATION_FAILED");
 }
 
 #[tokio::test]
@@ -81,15 +82,15 @@ async fn payment_of_a_dead_process_is_resumed_by_the_retry() {
                 (fleet.proxy.calls(CREATE).len() == 1).then_some(())
             }) => {}
         }
-        fleet.post_keyed(PAYMENTS, &token, "k", &body).await.expect_error(409, "IDEMPOTENCY_IN_FLIGHT");
+        fleet.post_keyed(PAYMENTS, &token, "k", &body).await.problem(409, "IDEMPOTENCY_IN_FLIGHT");
     }
     fleet.kill_and_restart().await;
     release.notify_one();
-    fleet.post_keyed(PAYMENTS, &token, "k", &body).await.expect_error(409, "IDEMPOTENCY_IN_FLIGHT");
+    fleet.post_keyed(PAYMENTS, &token, "k", &body).await.problem(409, "IDEMPOTENCY_IN_FLIGHT");
     fleet.advance(11);
-    let taken_up = fleet.post_keyed(PAYMENTS, &token, "k", &body).await.expect(201);
+    let taken_up = fleet.post_keyed(PAYMENTS, &token, "k", &body).await.json(201);
     assert!(taken_up["client_secret"].is_string());
-    let payments = fleet.get(&format!("/api/payments/order/{order}"), &token).await.expect(200);
+    let payments = fleet.get(&format!("/api/payments/order/{order}"), &token).await.json(200);
     assert_eq!(payments.as_array().unwrap().len(), 1, "the same payment is resumed");
     assert_eq!(payments[0]["id"], taken_up["payment"]["id"]);
     let keys = fleet.proxy.calls(CREATE);
@@ -103,26 +104,26 @@ async fn repeated_request_makes_one_refund() {
     let path = format!("{PAYMENTS}/{id}/refund");
     let admin = fleet.admin();
     let body = json!({"amount": 10, "reason": "a scratch"});
-    let first = fleet.post_keyed(&path, &admin, "k", &body).await.expect(200);
+    let first = fleet.post_keyed(&path, &admin, "k", &body).await.json(200);
     let again = fleet.post_keyed(&path, &admin, "k", &body).await;
     assert_eq!(again.headers["idempotency-replayed"], "true");
-    assert_eq!(again.expect(200), first);
+    assert_eq!(again.json(200), first);
     assert_eq!(fleet.payment(&id).await["refunds"].as_array().unwrap().len(), 1);
-    fleet.post_keyed(&path, &fleet.service(), "k", &body).await.expect(200);
+    fleet.post_keyed(&path, &fleet.service(), "k", &body).await.json(200);
     assert_eq!(fleet.payment(&id).await["refunds"].as_array().unwrap().len(), 2, "keys belong to their callers");
     assert_eq!(fleet.proxy.calls(REFUND).len(), 2);
 
     fleet.proxy.inject(REFUND, ProviderFault::Respond(400, r#"{"error": {"type": "invalid_request_error"}}"#));
-    fleet.post_keyed(&path, &admin, "rejected", &body).await.expect_error(502, "PROVIDER_ERROR");
-    fleet.post_keyed(&path, &admin, "rejected", &body).await.expect(200);
+    fleet.post_keyed(&path, &admin, "rejected", &body).await.problem(502, "PROVIDER_ERROR");
+    fleet.post_keyed(&path, &admin, "rejected", &body).await.json(200);
 }
 
 #[tokio::test]
 async fn audit_contains_the_amounts_of_each_payment() {
     let fleet = Fleet::start().await;
     let (order, user, id) = fleet.paid().await;
-    fleet.refund(&id, Some(json!({"amount": 10}))).await.expect(200);
-    let rows = fleet.get("/ops/audit", &fleet.admin()).await.expect(200);
+    fleet.refund(&id, Some(json!({"amount": 10}))).await.json(200);
+    let rows = fleet.get("/ops/audit", &fleet.admin()).await.json(200);
     let payment = fleet.payment(&id).await;
     let expected = json!([{
         "id": id, "order_id": order, "intent": payment["provider_transaction_id"], "transaction_id": null,
@@ -130,11 +131,11 @@ async fn audit_contains_the_amounts_of_each_payment() {
         "refunded": 10.0, "granted": 10.0, "refunding": 0.0, "awaiting": 0.0, "refunded_outside": 0.0,
     }]);
     assert_eq!(rows, expected);
-    let none = fleet.get(&format!("/ops/audit?after={id}&limit=1"), &fleet.service()).await.expect(200);
+    let none = fleet.get(&format!("/ops/audit?after={id}&limit=1"), &fleet.service()).await.json(200);
     assert_eq!(none, json!([]));
-    fleet.get("/ops/audit", &fleet.token(user)).await.expect_error(403, "FORBIDDEN");
-    fleet.get("/ops/audit?limit=501", &fleet.admin()).await.expect_error(400, "VALIDATION_FAILED");
-    fleet.get("/ops/audit?after=x", &fleet.admin()).await.expect_error(400, "VALIDATION_FAILED");
+    fleet.get("/ops/audit", &fleet.token(user)).await.problem(403, "FORBIDDEN");
+    fleet.get("/ops/audit?limit=501", &fleet.admin()).await.problem(400, "VALIDATION_FAILED");
+    fleet.get("/ops/audit?after=x", &fleet.admin()).await.problem(400, "VALIDATION_FAILED");
 }
 
 #[tokio::test]
@@ -143,12 +144,12 @@ async fn replay_depends_on_the_key_alone() {
     let user = fleet.user();
     let order = fleet.order(user, 10_000);
     let (token, body) = (fleet.token(user), Fleet::body(order, user));
-    let first = fleet.post_keyed(PAYMENTS, &token, "k", &body).await.expect(201);
+    let first = fleet.post_keyed(PAYMENTS, &token, "k", &body).await.json(201);
     fleet.cancel_order(order).await;
     let replay = async || {
         let again = fleet.post_keyed(PAYMENTS, &token, "k", &body).await;
         assert_eq!(again.headers["idempotency-replayed"], "true");
-        assert_eq!(again.expect(201), first);
+        assert_eq!(again.json(201), first);
     };
     replay().await;
     fleet.stub_services.set_unavailable(true);
@@ -161,18 +162,18 @@ async fn amounts_are_compared_as_parsed() {
     let user = fleet.user();
     let order = fleet.order(user, 10_000);
     let (token, mut body) = (fleet.token(user), Fleet::body(order, user));
-    let first = fleet.post_keyed(PAYMENTS, &token, "k", &body).await.expect(201);
+    let first = fleet.post_keyed(PAYMENTS, &token, "k", &body).await.json(201);
     for amount in [json!(100.0), json!("100"), json!("100.00")] {
         body["amount"] = amount;
-        assert_eq!(fleet.post_keyed(PAYMENTS, &token, "k", &body).await.expect(201), first, "{}", body["amount"]);
+        assert_eq!(fleet.post_keyed(PAYMENTS, &token, "k", &body).await.json(201), first, "{}", body["amount"]);
     }
     body["amount"] = json!(100.01);
-    fleet.post_keyed(PAYMENTS, &token, "k", &body).await.expect_error(422, "IDEMPOTENCY_MISMATCH");
+    fleet.post_keyed(PAYMENTS, &token, "k", &body).await.problem(422, "IDEMPOTENCY_MISMATCH");
 
     let (_, _, id) = fleet.paid().await;
     let (path, admin) = (format!("{PAYMENTS}/{id}/refund"), fleet.admin());
     for amount in [json!(5), json!(5.0), json!("5.0")] {
-        fleet.post_keyed(&path, &admin, "k", &json!({"amount": amount})).await.expect(200);
+        fleet.post_keyed(&path, &admin, "k", &json!({"amount": amount})).await.json(200);
     }
     assert_eq!(fleet.payment(&id).await["refunds"].as_array().unwrap().len(), 1);
 }

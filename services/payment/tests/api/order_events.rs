@@ -1,6 +1,7 @@
 //! Consumption of `order.cancelled`.
 
 use serde_json::json;
+use testkit::ResponseExt as _;
 
 use crate::support::{Fleet, intent_id, payment_id};
 
@@ -19,7 +20,7 @@ async fn cancelled_order_cancels_its_open_payment() {
 async fn cancelled_order_is_refunded() {
     let fleet = Fleet::start().await;
     let (order, _, paid) = fleet.paid().await;
-    fleet.refund(&paid, Some(json!({"amount": 30}))).await.expect(200);
+    fleet.refund(&paid, Some(json!({"amount": 30}))).await.json(200);
     fleet.cancel_order(order).await;
     fleet.cancel_order(order).await;
     fleet.reconcile().await;
@@ -41,7 +42,7 @@ async fn late_capture_of_a_cancelled_order_is_refunded() {
     let (order, _, started) = fleet.started().await;
     fleet.cancel_order(order).await;
     // The customer pays before the cancellation of the intent.
-    fleet.pay_as_customer(&started, "pm_card_visa").await.expect(200);
+    fleet.pay_as_customer(&started, "pm_card_visa").await.json(200);
     let payment = fleet.until_status(payment_id(&started), "refunded").await;
     assert_eq!(payment["refunds"][0]["cause"], "late");
     assert_eq!(fleet.event_kinds(order).await, ["payment.created", "payment.completed", "payment.refunded"]);

@@ -2,16 +2,17 @@
 
 use reqwest::Method;
 use serde_json::json;
+use testkit::ResponseExt as _;
 
 use crate::support::Fleet;
 
 #[tokio::test]
 async fn service_is_healthy_and_documented() {
     let fleet = Fleet::start().await;
-    let health = fleet.send(Method::GET, "/health", None, None).await.expect(200);
+    let health = fleet.send(Method::GET, "/health", None, None).await.json(200);
     assert_eq!((&health["status"], &health["service"]), (&json!("healthy"), &json!("payment-service")));
-    fleet.send(Method::GET, "/health/ready", None, None).await.expect(200);
-    let docs = fleet.send(Method::GET, "/docs/openapi.json", None, None).await.expect(200);
+    fleet.send(Method::GET, "/health/ready", None, None).await.json(200);
+    let docs = fleet.send(Method::GET, "/docs/openapi.json", None, None).await.json(200);
     for path in [
         "/api/payments",
         "/api/payments/{id}",
@@ -29,18 +30,15 @@ async fn service_is_healthy_and_documented() {
 async fn outbox_is_visible_to_admins_and_services_only() {
     let fleet = Fleet::start().await;
     let (_, user, _) = fleet.started().await;
-    fleet.send(Method::GET, "/ops/outbox", None, None).await.expect_error(401, "UNAUTHENTICATED");
-    fleet.get("/ops/outbox", &fleet.token(user)).await.expect_error(403, "FORBIDDEN");
-    assert_eq!(fleet.get("/ops/outbox", &fleet.admin()).await.expect(200)["pending"], 1);
-    assert_eq!(fleet.get("/ops/outbox", &fleet.service()).await.expect(200)["pending"], 1);
+    fleet.send(Method::GET, "/ops/outbox", None, None).await.problem(401, "UNAUTHENTICATED");
+    fleet.get("/ops/outbox", &fleet.token(user)).await.problem(403, "FORBIDDEN");
+    assert_eq!(fleet.get("/ops/outbox", &fleet.admin()).await.json(200)["pending"], 1);
+    assert_eq!(fleet.get("/ops/outbox", &fleet.service()).await.json(200)["pending"], 1);
 }
 
 #[tokio::test]
 async fn unknown_route_returns_a_problem() {
     let fleet = Fleet::start().await;
-    fleet.get("/api/nothing", &fleet.admin()).await.expect_error(404, "NOT_FOUND");
-    fleet
-        .send(Method::DELETE, "/api/payments", Some(&fleet.admin()), None)
-        .await
-        .expect_error(405, "METHOD_NOT_ALLOWED");
+    fleet.get("/api/nothing", &fleet.admin()).await.problem(404, "NOT_FOUND");
+    fleet.send(Method::DELETE, "/api/payments", Some(&fleet.admin()), None).await.problem(405, "METHOD_NOT_ALLOWED");
 }

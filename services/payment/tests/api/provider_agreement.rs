@@ -1,6 +1,7 @@
 //! Agreement of captured and refunded amounts with the provider, payment by payment, after failed calls.
 
 use std::collections::HashMap;
+use testkit::ResponseExt as _;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -28,7 +29,7 @@ async fn assert_agreement(fleet: &Fleet, orders: &[contracts::OrderId]) {
     let mut ours: HashMap<String, (i64, i64)> = HashMap::new();
     for order in orders {
         let path = format!("/api/payments/order/{order}");
-        for payment in fleet.get(&path, &fleet.admin()).await.expect(200).as_array().unwrap() {
+        for payment in fleet.get(&path, &fleet.admin()).await.json(200).as_array().unwrap() {
             let captured_at_provider = payment["processed_at"].is_string();
             let cents = |value: &Value| value.to_string().parse::<contracts::Money>().unwrap().cents();
             let captured = if captured_at_provider { cents(&payment["amount"]) } else { 0 };
@@ -75,12 +76,12 @@ async fn amounts_agree_with_the_provider_after_any_failure() {
                 started = fleet.pay(order, user).await;
             }
         }
-        let started = started.expect(201);
-        fleet.pay_as_customer(&started, "pm_card_visa").await.expect(200);
+        let started = started.json(201);
+        fleet.pay_as_customer(&started, "pm_card_visa").await.json(200);
         let id = payment_id(&started);
         fleet.until_status(id, "completed").await;
         fleet.proxy.inject("POST /v1/refunds", fault.clone());
-        fleet.refund(id, Some(json!({"amount": 20}))).await.expect(200);
+        fleet.refund(id, Some(json!({"amount": 20}))).await.json(200);
         fleet.cancel_order(order).await;
         fleet.proxy.inject("POST /v1/refunds", fault.clone());
         fleet.proxy.inject("GET /v1/refunds", fault);

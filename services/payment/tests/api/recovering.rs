@@ -1,6 +1,7 @@
 //! Recovery of payments after missing webhooks, provider failures and crashes.
 
 use std::sync::Arc;
+use testkit::ResponseExt as _;
 
 use chrono::Duration;
 use common::telemetry::clock::Clock;
@@ -21,7 +22,7 @@ async fn missing_webhook_only_delays_the_payment() {
     let (order, _, started) = fleet.started().await;
     // Webhooks are rejected: their signatures are too old.
     fleet.advance(400);
-    fleet.pay_as_customer(&started, "pm_card_visa").await.expect(200);
+    fleet.pay_as_customer(&started, "pm_card_visa").await.json(200);
     fleet.reconcile().await;
     assert_eq!(fleet.payment(payment_id(&started)).await["status"], "completed");
     assert_eq!(fleet.event_kinds(order).await, ["payment.created", "payment.completed"]);
@@ -60,7 +61,7 @@ async fn intent_without_a_client_is_cancelled() {
         assert!(fleet.pay(order, user).await.status >= 500);
         fleet.advance(10);
         fleet.reconcile().await;
-        let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.expect(200);
+        let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.json(200);
         assert_eq!((payments.as_array().unwrap().len(), &payments[0]["status"]), (1, &json!("cancelled")));
         assert_eq!(fleet.event_kinds(order).await, ["payment.created", "payment.cancelled"]);
     }
@@ -105,14 +106,14 @@ async fn payment_of_a_dead_process_is_resumed_after_its_lease_expires() {
     dying.abort();
     dying.await.err().unwrap();
     Arc::get_mut(&mut fleet).unwrap().kill_and_restart().await;
-    fleet.pay(order, user).await.expect_error(409, "PAYMENT_IN_PROGRESS");
+    fleet.pay(order, user).await.problem(409, "PAYMENT_IN_PROGRESS");
     fleet.advance(10);
     fleet.reconcile().await;
-    let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.expect(200);
+    let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.json(200);
     assert_eq!(payments[0]["status"], "cancelled");
     let intent = fleet.intent(payments[0]["provider_transaction_id"].as_str().unwrap()).await;
     assert_eq!(intent["status"], "canceled");
-    fleet.pay(order, user).await.expect(201);
+    fleet.pay(order, user).await.json(201);
 }
 
 #[tokio::test]
@@ -125,9 +126,9 @@ async fn pending_tasks_survive_a_restart() {
     fleet.proxy.inject_always(Some(ProviderFault::Down));
     fleet.cancel_order(paid_order).await;
     fleet.cancel_order(open_order).await;
-    fleet.refund(&refunded, None).await.expect(200);
+    fleet.refund(&refunded, None).await.json(200);
     let settling = payment_id(&settling);
-    fleet.confirm(settling, "txn_1").await.expect_error(503, "PROVIDER_UNAVAILABLE");
+    fleet.confirm(settling, "txn_1").await.problem(503, "PROVIDER_UNAVAILABLE");
     fleet.reconcile().await;
     fleet.kill_and_restart().await;
     fleet.reconcile().await;
@@ -167,7 +168,7 @@ async fn task_that_is_due_at_once_runs_at_once_and_is_published() {
     fleet.cancel_order(order).await;
     fleet.until_status(&paid, "refunded").await;
     eventually("all events are published", TIMEOUT, || async {
-        (fleet.get("/ops/outbox", &fleet.admin()).await.expect(200)["pending"] == 0).then_some(())
+        (fleet.get("/ops/outbox", &fleet.admin()).await.json(200)["pending"] == 0).then_some(())
     })
     .await;
 }

@@ -1,6 +1,7 @@
 //! `POST /api/payments/{id}/refund`
 
 use std::sync::Arc;
+use testkit::ResponseExt as _;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ async fn refunds_at_provider(fleet: &Fleet, payment: &Value) -> Vec<(i64, String
 async fn request_without_a_body_refunds_the_whole_payment() {
     let fleet = Fleet::start().await;
     let (order, user, paid) = fleet.paid().await;
-    let payment = fleet.refund(&paid, None).await.expect(200);
+    let payment = fleet.refund(&paid, None).await.json(200);
     assert_eq!((&payment["status"], &payment["refunded_amount"]), (&json!("refunded"), &json!(100.0)));
     let refund = &payment["refunds"][0];
     assert_eq!((&refund["amount"], &refund["status"]), (&json!(100.0), &json!("succeeded")));
@@ -30,8 +31,8 @@ async fn request_without_a_body_refunds_the_whole_payment() {
     assert_eq!((&refund["actor"]["type"], &refund["attempts"]), (&json!("admin"), &json!(1)));
     assert_eq!((&refund["needs_attention"], refund.as_object().unwrap().len()), (&json!(false), 9), "{refund}");
     assert_eq!(refunds_at_provider(&fleet, &payment).await, [(10_000, "succeeded".to_owned())]);
-    fleet.refund(&paid, None).await.expect_error(400, "NOT_REFUNDABLE");
-    fleet.pay(order, user).await.expect_error(409, "ORDER_NOT_PAYABLE");
+    fleet.refund(&paid, None).await.problem(400, "NOT_REFUNDABLE");
+    fleet.pay(order, user).await.problem(409, "ORDER_NOT_PAYABLE");
     let events = fleet.events(order).await;
     let (kind, data) = events.last().unwrap();
     assert_eq!(kind, "payment.refunded");
@@ -44,11 +45,11 @@ async fn request_without_a_body_refunds_the_whole_payment() {
 async fn partial_refunds_add_up() {
     let fleet = Fleet::start().await;
     let (_, _, paid) = fleet.paid().await;
-    let payment = fleet.refund(&paid, Some(json!({"amount": 30, "reason": "scratched"}))).await.expect(200);
+    let payment = fleet.refund(&paid, Some(json!({"amount": 30, "reason": "scratched"}))).await.json(200);
     assert_eq!((&payment["status"], &payment["refunded_amount"]), (&json!("completed"), &json!(30.0)));
     assert_eq!(payment["refunds"][0]["reason"], "scratched");
-    fleet.refund(&paid, Some(json!({"amount": "70.01"}))).await.expect_error(400, "REFUND_TOO_LARGE");
-    let payment = fleet.refund(&paid, Some(json!({}))).await.expect(200);
+    fleet.refund(&paid, Some(json!({"amount": "70.01"}))).await.problem(400, "REFUND_TOO_LARGE");
+    let payment = fleet.refund(&paid, Some(json!({}))).await.json(200);
     assert_eq!((&payment["status"], &payment["refunds"][1]["amount"]), (&json!("refunded"), &json!(70.0)));
 }
 
@@ -57,18 +58,18 @@ async fn only_admins_and_services_refund_captured_payments() {
     let fleet = Fleet::start().await;
     let (_, user, paid) = fleet.paid().await;
     let path = format!("/api/payments/{paid}/refund");
-    fleet.send(Method::POST, &path, None, None).await.expect_error(401, "UNAUTHENTICATED");
-    fleet.send(Method::POST, &path, Some(&fleet.token(user)), None).await.expect_error(403, "FORBIDDEN");
+    fleet.send(Method::POST, &path, None, None).await.problem(401, "UNAUTHENTICATED");
+    fleet.send(Method::POST, &path, Some(&fleet.token(user)), None).await.problem(403, "FORBIDDEN");
     for body in
         [json!({"amount": 0}), json!({"amount": -5}), json!({"amount": "x"}), json!({"reason": "x".repeat(501)})]
     {
-        fleet.refund(&paid, Some(body)).await.expect_error(400, "VALIDATION_FAILED");
+        fleet.refund(&paid, Some(body)).await.problem(400, "VALIDATION_FAILED");
     }
     let unknown = "0190163d-8694-739b-aea5-966c26f8ad91";
-    fleet.refund(unknown, None).await.expect_error(404, "PAYMENT_NOT_FOUND");
+    fleet.refund(unknown, None).await.problem(404, "PAYMENT_NOT_FOUND");
     let (_, _, started) = fleet.started().await;
-    fleet.refund(payment_id(&started), None).await.expect_error(400, "NOT_REFUNDABLE");
-    fleet.send(Method::POST, &path, Some(&fleet.service()), None).await.expect(200);
+    fleet.refund(payment_id(&started), None).await.problem(400, "NOT_REFUNDABLE");
+    fleet.send(Method::POST, &path, Some(&fleet.service()), None).await.json(200);
 }
 
 #[tokio::test]
@@ -86,7 +87,7 @@ async fn concurrent_refunds_never_exceed_the_captured_amount() {
         if reply.status == 200 {
             given += 1;
         } else {
-            reply.expect_error(400, "REFUND_TOO_LARGE");
+            reply.problem(400, "REFUND_TOO_LARGE");
         }
     }
     assert_eq!(given, 3);
@@ -101,11 +102,11 @@ async fn rejected_refund_releases_its_amount() {
     let (order, _, paid) = fleet.paid().await;
     let problem = r#"{"error":{"type":"invalid_request_error","message":"not now"}}"#;
     fleet.proxy.inject(REFUND, ProviderFault::Respond(400, problem));
-    fleet.refund(&paid, None).await.expect_error(502, "PROVIDER_ERROR");
+    fleet.refund(&paid, None).await.problem(502, "PROVIDER_ERROR");
     let payment = fleet.payment(&paid).await;
     assert_eq!((&payment["status"], &payment["refunds"][0]["status"]), (&json!("completed"), &json!("failed")));
     assert_eq!(payment["refunded_amount"], json!(0.0));
-    fleet.refund(&paid, None).await.expect(200);
+    fleet.refund(&paid, None).await.json(200);
     fleet.reconcile().await;
     assert_eq!(fleet.payment(&paid).await["refunded_amount"], json!(100.0));
     let expected = ["payment.created", "payment.completed", "payment.refund_failed", "payment.refunded"];
@@ -124,9 +125,9 @@ async fn refund_is_made_once_if_the_response_is_lost() {
     ] {
         let (order, _, paid) = fleet.paid().await;
         fleet.proxy.inject(REFUND, fault);
-        let payment = fleet.refund(&paid, Some(json!({"amount": 40}))).await.expect(200);
+        let payment = fleet.refund(&paid, Some(json!({"amount": 40}))).await.json(200);
         assert_eq!(payment["refunds"][0]["amount"], json!(40.0));
-        fleet.refund(&paid, Some(json!({"amount": 60.01}))).await.expect_error(400, "REFUND_TOO_LARGE");
+        fleet.refund(&paid, Some(json!({"amount": 60.01}))).await.problem(400, "REFUND_TOO_LARGE");
         fleet.advance(10);
         fleet.reconcile().await;
         let payment = fleet.payment(&paid).await;
@@ -141,7 +142,7 @@ async fn refund_is_made_once_if_the_response_is_lost() {
 async fn slow_refund_is_pending_first() {
     let fleet = Fleet::start().await;
     let (order, _, paid) = fleet.paid_by("pm_card_pendingRefund").await;
-    let payment = fleet.refund(&paid, None).await.expect(200);
+    let payment = fleet.refund(&paid, None).await.json(200);
     assert_eq!((&payment["status"], &payment["refunds"][0]["status"]), (&json!("completed"), &json!("pending")));
     assert_eq!(payment["refunded_amount"], json!(0.0));
     fleet.until_status(&paid, "refunded").await;
@@ -152,7 +153,7 @@ async fn slow_refund_is_pending_first() {
 async fn late_failure_of_a_refund_releases_its_amount_and_is_retried() {
     let fleet = Fleet::start().await;
     let (order, _, paid) = fleet.paid_by("pm_card_refundFail").await;
-    fleet.refund(&paid, None).await.expect(200);
+    fleet.refund(&paid, None).await.json(200);
     let payment = fleet.until_status(&paid, "completed").await;
     assert_eq!((&payment["refunded_amount"], &payment["refunded_at"]), (&json!(0.0), &Value::Null));
     assert_eq!(payment["refunds"][0]["status"], "failed");
@@ -179,8 +180,8 @@ async fn external_payment_is_refunded_manually() {
     let fleet = Fleet::start().await;
     let (order, _, started) = fleet.started().await;
     let id = payment_id(&started);
-    fleet.confirm(id, "txn_1").await.expect(200);
-    let payment = fleet.refund(id, Some(json!({"amount": 25}))).await.expect(200);
+    fleet.confirm(id, "txn_1").await.json(200);
+    let payment = fleet.refund(id, Some(json!({"amount": 25}))).await.json(200);
     assert_eq!((&payment["refunded_amount"], &payment["refunds"][0]["status"]), (&json!(25.0), &json!("succeeded")));
     fleet.cancel_order(order).await;
     fleet.reconcile().await;
@@ -192,8 +193,8 @@ async fn external_payment_is_refunded_manually() {
         (&json!("pending"), &json!("cancelled"))
     );
     assert_eq!(payment["refunds"][1]["amount"], json!(75.0));
-    fleet.refund(id, Some(json!({"amount": 75.01}))).await.expect_error(400, "REFUND_TOO_LARGE");
-    let payment = fleet.refund(id, None).await.expect(200);
+    fleet.refund(id, Some(json!({"amount": 75.01}))).await.problem(400, "REFUND_TOO_LARGE");
+    let payment = fleet.refund(id, None).await.json(200);
     assert_eq!((&payment["status"], payment["refunds"].as_array().unwrap().len()), (&json!("refunded"), 2));
     assert!(fleet.proxy.calls(REFUND).is_empty(), "the provider is not called");
 }
@@ -201,7 +202,7 @@ async fn external_payment_is_refunded_manually() {
 /// Returns a payment whose refund failed late five times, and that refund.
 async fn exhausted(fleet: &Fleet) -> (String, Value) {
     let (_, _, paid) = fleet.paid_by("pm_card_refundFail").await;
-    fleet.refund(&paid, None).await.expect(200);
+    fleet.refund(&paid, None).await.json(200);
     // Webhooks are signed with the system clock: the delays stay within its tolerance.
     for (attempt, delay) in (1..).zip([10, 20, 40, 80, 0]) {
         let failed = |payment: &Value| {
@@ -221,7 +222,7 @@ async fn exhausted(fleet: &Fleet) -> (String, Value) {
 }
 
 async fn audit_row(fleet: &Fleet, payment: &str) -> Value {
-    let rows = fleet.get("/ops/audit?limit=500", &fleet.admin()).await.expect(200);
+    let rows = fleet.get("/ops/audit?limit=500", &fleet.admin()).await.json(200);
     rows.as_array().unwrap().iter().find(|row| row["id"] == payment).unwrap().clone()
 }
 
@@ -238,17 +239,17 @@ async fn refund_that_needs_attention_is_retried_by_an_admin() {
         (Some(fleet.service()), 403, "FORBIDDEN"),
         (Some(fleet.token(fleet.user())), 403, "FORBIDDEN"),
     ] {
-        fleet.send(Method::POST, &path, token.as_deref(), None).await.expect_error(status, code);
+        fleet.send(Method::POST, &path, token.as_deref(), None).await.problem(status, code);
     }
     // The provider is unavailable: nothing is sent.
     fleet.proxy.inject("GET /v1/refunds/", ProviderFault::Down);
-    fleet.send(Method::POST, &path, Some(&fleet.admin()), None).await.expect_error(503, "PROVIDER_UNAVAILABLE");
+    fleet.send(Method::POST, &path, Some(&fleet.admin()), None).await.problem(503, "PROVIDER_UNAVAILABLE");
     let created = refunds_at_provider(&fleet, &fleet.payment(&paid).await).await.len();
     let retried = fleet.post_keyed(&path, &admin, "again", &json!({})).await;
     let replayed = fleet.post_keyed(&path, &admin, "again", &json!({})).await;
     assert_eq!(replayed.headers["idempotency-replayed"], "true");
-    let retried = retried.expect(200);
-    assert_eq!(retried, replayed.expect(200));
+    let retried = retried.json(200);
+    assert_eq!(retried, replayed.json(200));
     assert_eq!((&retried["id"], &retried["status"]), (&refund["id"], &json!("succeeded")));
     assert_eq!((&retried["attempts"], &retried["needs_attention"]), (&json!(6), &json!(false)));
     assert_eq!((&retried["payment_id"], &retried["actor"]["type"]), (&json!(paid), &json!("admin")));
@@ -272,18 +273,12 @@ async fn refund_that_needs_attention_is_settled_by_an_admin_and_never_sent_again
     let admin = fleet.admin();
     let created = refunds_at_provider(&fleet, &fleet.payment(&paid).await).await.len();
     let path = |verb: &str| format!("/api/refunds/{}/{verb}", refund["id"].as_str().unwrap());
-    fleet.send(Method::POST, &path("settle"), Some(&fleet.service()), None).await.expect_error(403, "FORBIDDEN");
-    let settled = fleet.post_keyed(&path("settle"), &admin, "by hand", &json!({})).await.expect(200);
+    fleet.send(Method::POST, &path("settle"), Some(&fleet.service()), None).await.problem(403, "FORBIDDEN");
+    let settled = fleet.post_keyed(&path("settle"), &admin, "by hand", &json!({})).await.json(200);
     assert_eq!((&settled["status"], &settled["needs_attention"]), (&json!("succeeded"), &json!(false)));
-    fleet.post_keyed(&path("settle"), &admin, "by hand", &json!({})).await.expect(200);
-    fleet
-        .send(Method::POST, &path("settle"), Some(&fleet.admin()), None)
-        .await
-        .expect_error(409, "REFUND_NOT_SETTLEABLE");
-    fleet
-        .send(Method::POST, &path("retry"), Some(&fleet.admin()), None)
-        .await
-        .expect_error(409, "REFUND_NOT_RETRYABLE");
+    fleet.post_keyed(&path("settle"), &admin, "by hand", &json!({})).await.json(200);
+    fleet.send(Method::POST, &path("settle"), Some(&fleet.admin()), None).await.problem(409, "REFUND_NOT_SETTLEABLE");
+    fleet.send(Method::POST, &path("retry"), Some(&fleet.admin()), None).await.problem(409, "REFUND_NOT_RETRYABLE");
     fleet.advance(3600);
     fleet.reconcile().await;
     let payment = fleet.payment(&paid).await;
@@ -300,10 +295,10 @@ async fn refund_that_needs_attention_is_settled_by_an_admin_and_never_sent_again
 async fn refund_larger_than_the_amount_due_is_not_settled() {
     let fleet = Fleet::start().await;
     let (paid, refund) = exhausted(&fleet).await;
-    fleet.refund(&paid, Some(json!({"amount": 95.23}))).await.expect(200);
+    fleet.refund(&paid, Some(json!({"amount": 95.23}))).await.json(200);
     let path = format!("/api/refunds/{}/settle", refund["id"].as_str().unwrap());
     let refused = fleet.send(Method::POST, &path, Some(&fleet.admin()), None).await;
-    let problem = refused.expect_error(409, "REFUND_NOT_SETTLEABLE");
+    let problem = refused.problem(409, "REFUND_NOT_SETTLEABLE");
     assert!(problem["detail"].as_str().unwrap().contains("4.77"), "{problem}");
     assert_eq!(problem["owed"], json!(4.77), "{problem}");
     let payment = fleet.payment(&paid).await;
@@ -315,23 +310,23 @@ async fn refund_larger_than_the_amount_due_is_not_settled() {
 async fn only_a_refund_that_needs_attention_is_retried() {
     let fleet = Fleet::start().await;
     let (_, _, paid) = fleet.paid().await;
-    let payment = fleet.refund(&paid, Some(json!({"amount": 10}))).await.expect(200);
+    let payment = fleet.refund(&paid, Some(json!({"amount": 10}))).await.json(200);
     for verb in ["retry", "settle"] {
         let code = if verb == "retry" { "REFUND_NOT_RETRYABLE" } else { "REFUND_NOT_SETTLEABLE" };
         let path = |id: &str| format!("/api/refunds/{id}/{verb}");
         let admin = fleet.admin();
         let id = payment["refunds"][0]["id"].as_str().unwrap();
-        fleet.send(Method::POST, &path(id), Some(&admin), None).await.expect_error(409, code);
+        fleet.send(Method::POST, &path(id), Some(&admin), None).await.problem(409, code);
         let unknown = "0190163d-8694-739b-aea5-966c26f8ad91";
-        fleet.send(Method::POST, &path(unknown), Some(&admin), None).await.expect_error(404, "REFUND_NOT_FOUND");
-        fleet.send(Method::POST, &path("7"), Some(&admin), None).await.expect_error(400, "VALIDATION_FAILED");
+        fleet.send(Method::POST, &path(unknown), Some(&admin), None).await.problem(404, "REFUND_NOT_FOUND");
+        fleet.send(Method::POST, &path("7"), Some(&admin), None).await.problem(400, "VALIDATION_FAILED");
     }
     // An attempt whose outcome is unknown is in flight.
     let (_, _, paid) = fleet.paid().await;
     fleet.proxy.inject(REFUND, ProviderFault::ResponseLost);
-    let payment = fleet.refund(&paid, None).await.expect(200);
+    let payment = fleet.refund(&paid, None).await.json(200);
     let path = format!("/api/refunds/{}/retry", payment["refunds"][0]["id"].as_str().unwrap());
-    fleet.send(Method::POST, &path, Some(&fleet.admin()), None).await.expect_error(409, "REFUND_NOT_RETRYABLE");
+    fleet.send(Method::POST, &path, Some(&fleet.admin()), None).await.problem(409, "REFUND_NOT_RETRYABLE");
 }
 
 #[tokio::test]
@@ -339,7 +334,7 @@ async fn refund_of_an_external_payment_is_settled_by_an_admin() {
     let fleet = Fleet::start().await;
     let (order, _, started) = fleet.started().await;
     let id = payment_id(&started);
-    fleet.confirm(id, "txn_1").await.expect(200);
+    fleet.confirm(id, "txn_1").await.json(200);
     fleet.cancel_order(order).await;
     let payment = fleet.payment(id).await;
     assert_eq!(
@@ -348,7 +343,7 @@ async fn refund_of_an_external_payment_is_settled_by_an_admin() {
     );
     assert_eq!(audit_row(&fleet, id).await["awaiting"], json!(100.0));
     let path = format!("/api/refunds/{}/settle", payment["refunds"][0]["id"].as_str().unwrap());
-    fleet.send(Method::POST, &path, Some(&fleet.admin()), None).await.expect(200);
+    fleet.send(Method::POST, &path, Some(&fleet.admin()), None).await.json(200);
     let row = audit_row(&fleet, id).await;
     assert_eq!((&row["awaiting"], &row["refunded_outside"]), (&json!(0.0), &json!(100.0)));
     assert_eq!(fleet.payment(id).await["status"], "refunded");
@@ -360,7 +355,7 @@ async fn refund_of_an_external_payment_is_settled_by_an_admin() {
 async fn late_failure_without_a_webhook_is_found() {
     let fleet = Fleet::start().await;
     let (_, _, paid) = fleet.paid_by("pm_card_refundFail").await;
-    fleet.refund(&paid, None).await.expect(200);
+    fleet.refund(&paid, None).await.json(200);
     // Webhooks are rejected from now on: their signatures are too old.
     fleet.advance(400);
     fleet

@@ -3,6 +3,7 @@
 use contracts::Scope;
 use reqwest::Method;
 use serde_json::json;
+use testkit::ResponseExt as _;
 
 use crate::support::Fleet;
 
@@ -25,14 +26,14 @@ fn routes(payment: &str, order: &str, refund: &str) -> Vec<(Method, String, Opti
 async fn each_route_requires_its_scope_of_a_service() {
     let fleet = Fleet::start().await;
     let (order, _, paid) = fleet.paid().await;
-    let refunded = fleet.refund(&paid, Some(json!({"amount": 10}))).await.expect(200);
+    let refunded = fleet.refund(&paid, Some(json!({"amount": 10}))).await.json(200);
     let routes = routes(&paid, &order.to_string(), refunded["refunds"][0]["id"].as_str().unwrap());
     for (method, path, scope) in &routes {
         let others: Vec<_> = Scope::ALL.iter().copied().filter(|other| Some(*other) != *scope).collect();
         let body = (*method != Method::GET).then(|| json!({}));
         let code = if scope.is_some() { "INSUFFICIENT_SCOPE" } else { "FORBIDDEN" };
         let without = fleet.keys.service_token_with(&others);
-        fleet.send(method.clone(), path, Some(&without), body.clone()).await.expect_error(403, code);
+        fleet.send(method.clone(), path, Some(&without), body.clone()).await.problem(403, code);
         if let Some(scope) = scope {
             let with = fleet.keys.service_token_with(&[*scope]);
             let reply = fleet.send(method.clone(), path, Some(&with), body).await;
@@ -44,7 +45,7 @@ async fn each_route_requires_its_scope_of_a_service() {
 #[tokio::test]
 async fn every_documented_route_with_a_token_is_in_the_table() {
     let fleet = Fleet::start().await;
-    let document = fleet.get("/docs/openapi.json", &fleet.admin()).await.expect(200);
+    let document = fleet.get("/docs/openapi.json", &fleet.admin()).await.json(200);
     let known: Vec<_> =
         routes("{id}", "{order_id}", "{id}").into_iter().map(|(method, path, _)| (method, path)).collect();
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -64,5 +65,5 @@ async fn service_without_the_scope_to_read_orders_pays_for_a_customer() {
     let user = fleet.user();
     let order = fleet.order(user, 10_000);
     let token = fleet.keys.service_token_with(&[Scope::PaymentsCreate]);
-    fleet.post("/api/payments", &token, Fleet::body(order, user)).await.expect(201);
+    fleet.post("/api/payments", &token, Fleet::body(order, user)).await.json(201);
 }

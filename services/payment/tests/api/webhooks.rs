@@ -1,6 +1,7 @@
 //! `POST /api/webhooks/stripe`
 
 use std::sync::Arc;
+use testkit::ResponseExt as _;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -31,8 +32,8 @@ async fn decline_fails_the_payment_and_a_second_attempt_succeeds() {
     let failed = fleet.until_status(payment_id(&first), "failed").await;
     assert_eq!(failed["failure_reason"], "Your card was declined.");
     assert_eq!(fleet.intent(intent_id(&first)).await["status"], "canceled");
-    let second = fleet.pay(order, user).await.expect(201);
-    fleet.pay_as_customer(&second, "pm_card_visa").await.expect(200);
+    let second = fleet.pay(order, user).await.json(201);
+    fleet.pay_as_customer(&second, "pm_card_visa").await.json(200);
     fleet.until_status(payment_id(&second), "completed").await;
     let expected = ["payment.created", "payment.failed", "payment.created", "payment.completed"];
     assert_eq!(fleet.event_kinds(order).await, expected);
@@ -46,12 +47,12 @@ async fn capture_after_a_decline_counts() {
     assert_eq!(fleet.pay_as_customer(&started, "pm_card_chargeDeclined").await.status, 402);
     fleet.until_status(payment_id(&started), "failed").await;
     // The customer pays before the cancellation of the intent.
-    fleet.pay_as_customer(&started, "pm_card_visa").await.expect(200);
+    fleet.pay_as_customer(&started, "pm_card_visa").await.json(200);
     let completed = fleet.until_status(payment_id(&started), "completed").await;
     assert_eq!(completed["failure_reason"], Value::Null);
     fleet.reconcile().await;
     assert_eq!(fleet.payment(payment_id(&started)).await["refunds"], json!([]));
-    fleet.pay(order, user).await.expect_error(409, "ORDER_NOT_PAYABLE");
+    fleet.pay(order, user).await.problem(409, "ORDER_NOT_PAYABLE");
 }
 
 /// Pays with another intent of the same payment, as after an unknown outcome.
@@ -70,7 +71,7 @@ async fn pay_with_another_intent(fleet: &Fleet, payment: &str, amount: &str) {
 async fn until_payments(fleet: &Fleet, order: contracts::OrderId, count: usize) -> Value {
     eventually("the payment is recorded", TIMEOUT, || async {
         fleet.reconcile_unless_automatic().await;
-        let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.admin()).await.expect(200);
+        let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.admin()).await.json(200);
         (payments.as_array().unwrap().len() == count).then_some(payments)
     })
     .await
@@ -83,12 +84,12 @@ async fn second_capture_of_an_order_is_refunded() {
     pay_with_another_intent(&fleet, &paid, "10000").await;
     until_payments(&fleet, order, 2).await;
     fleet.reconcile().await;
-    let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.expect(200);
+    let payments = fleet.get(&format!("/api/payments/order/{order}"), &fleet.token(user)).await.json(200);
     let payments = payments.as_array().unwrap();
     let doubled = payments.iter().find(|one| one["id"] != paid).unwrap();
     assert_eq!((&doubled["status"], &doubled["refunds"][0]["cause"]), (&json!("refunded"), &json!("doubled")));
     assert_eq!(fleet.payment(&paid).await["status"], "completed");
-    fleet.pay(order, user).await.expect_error(409, "ORDER_NOT_PAYABLE");
+    fleet.pay(order, user).await.problem(409, "ORDER_NOT_PAYABLE");
 }
 
 #[tokio::test]
@@ -102,8 +103,8 @@ async fn capture_of_another_amount_is_refunded_and_does_not_pay_the_order() {
     fleet.reconcile().await;
     let wrong = fleet.payment(wrong["id"].as_str().unwrap()).await;
     assert_eq!((&wrong["status"], &wrong["refunds"][0]["cause"]), (&json!("refunded"), &json!("late")));
-    let again = fleet.pay(order, user).await.expect(201);
-    fleet.pay_as_customer(&again, "pm_card_visa").await.expect(200);
+    let again = fleet.pay(order, user).await.json(201);
+    fleet.pay_as_customer(&again, "pm_card_visa").await.json(200);
     fleet.until_status(payment_id(&again), "completed").await;
 }
 
@@ -141,24 +142,24 @@ async fn signed_webhook_is_a_hint_and_never_applied() {
     let fleet = Fleet::start().await;
     let (order, user, started) = fleet.started().await;
     for (kind, object) in false_webhooks(&started) {
-        assert_eq!(fleet.webhook(kind, object).await.expect(200), json!({"received": true}));
+        assert_eq!(fleet.webhook(kind, object).await.json(200), json!({"received": true}));
         fleet.reconcile().await;
         let payment = fleet.payment(payment_id(&started)).await;
         assert_eq!((&payment["status"], &payment["refunds"]), (&json!("pending"), &json!([])), "{kind}");
     }
     assert_eq!(fleet.event_kinds(order).await, ["payment.created"]);
-    fleet.pay_as_customer(&started, "pm_card_visa").await.expect(200);
+    fleet.pay_as_customer(&started, "pm_card_visa").await.json(200);
     // Fetches without a change delay the next one, by half a minute at most.
     fleet.advance(30);
     fleet.until_status(payment_id(&started), "completed").await;
     for (kind, object) in false_webhooks(&started) {
-        fleet.webhook(kind, object).await.expect(200);
+        fleet.webhook(kind, object).await.json(200);
         fleet.reconcile().await;
     }
     let payment = fleet.payment(payment_id(&started)).await;
     assert_eq!((&payment["status"], &payment["refunds"]), (&json!("completed"), &json!([])));
     assert_eq!((&payment["amount"], &payment["currency"]), (&json!(100.0), &json!("USD")));
-    fleet.pay(order, user).await.expect_error(409, "ORDER_NOT_PAYABLE");
+    fleet.pay(order, user).await.problem(409, "ORDER_NOT_PAYABLE");
 }
 
 #[tokio::test]
@@ -167,7 +168,7 @@ async fn burst_of_webhooks_causes_one_fetch() {
     let (_, _, started) = fleet.started().await;
     let object = json!({"id": intent_id(&started), "metadata": {"payment_id": payment_id(&started)}});
     for _ in 0..30 {
-        fleet.webhook("payment_intent.succeeded", object.clone()).await.expect(200);
+        fleet.webhook("payment_intent.succeeded", object.clone()).await.json(200);
     }
     let fetches = "GET /v1/payment_intents/";
     assert!(fleet.proxy.calls(fetches).is_empty(), "the provider is not called before the webhook is acknowledged");
@@ -183,7 +184,7 @@ async fn repeated_false_webhooks_cause_fetches_with_growing_delay() {
     let (_, _, started) = fleet.started().await;
     let send_false_webhooks = async || {
         for _ in 0..3 {
-            fleet.webhook("payment_intent.succeeded", object(&started)).await.expect(200);
+            fleet.webhook("payment_intent.succeeded", object(&started)).await.json(200);
             fleet.reconcile().await;
         }
         fleet.proxy.calls(fetches).len()
@@ -195,12 +196,12 @@ async fn repeated_false_webhooks_cause_fetches_with_growing_delay() {
     assert_eq!(send_false_webhooks().await, 2, "the next fetch is four seconds later");
     // The first webhook of another customer's payment does not wait.
     let (_, _, other) = fleet.started().await;
-    fleet.pay_as_customer(&other, "pm_card_visa").await.expect(200);
-    fleet.webhook("payment_intent.succeeded", object(&other)).await.expect(200);
+    fleet.pay_as_customer(&other, "pm_card_visa").await.json(200);
+    fleet.webhook("payment_intent.succeeded", object(&other)).await.json(200);
     fleet.reconcile().await;
     assert_eq!(fleet.payment(payment_id(&other)).await["status"], "completed");
     fleet.advance(1);
-    fleet.pay_as_customer(&started, "pm_card_visa").await.expect(200);
+    fleet.pay_as_customer(&started, "pm_card_visa").await.json(200);
     fleet.until_status(payment_id(&started), "completed").await;
 }
 
@@ -210,10 +211,10 @@ async fn fetch_from_an_overloaded_provider_is_repeated_later() {
     for status in [429, 503] {
         let (_, _, started) = fleet.started().await;
         fleet.advance(400);
-        fleet.pay_as_customer(&started, "pm_card_visa").await.expect(200);
+        fleet.pay_as_customer(&started, "pm_card_visa").await.json(200);
         let object = json!({"id": intent_id(&started), "metadata": {"payment_id": payment_id(&started)}});
         fleet.proxy.inject("GET /v1/payment_intents/", ProviderFault::Respond(status, "{}"));
-        fleet.webhook("payment_intent.succeeded", object).await.expect(200);
+        fleet.webhook("payment_intent.succeeded", object).await.json(200);
         let due = fleet.reconcile().await.unwrap();
         assert_eq!(fleet.payment(payment_id(&started)).await["status"], "pending");
         fleet.clock.set(due);
@@ -243,12 +244,12 @@ async fn event_of_any_shape_is_received_and_only_a_malformed_body_is_rejected() 
     ] {
         let body = body.to_string();
         let signature = fleet.signature(OLD_WEBHOOK_SECRET, &body);
-        assert_eq!(fleet.raw_webhook(body, Some(&signature)).await.expect(200), json!({"received": true}));
+        assert_eq!(fleet.raw_webhook(body, Some(&signature)).await.json(200), json!({"received": true}));
         fleet.reconcile().await;
     }
     for body in ["", "[]", "{", "not JSON"] {
         let signature = fleet.signature(OLD_WEBHOOK_SECRET, body);
-        fleet.raw_webhook(body.to_owned(), Some(&signature)).await.expect_error(400, "MALFORMED_BODY");
+        fleet.raw_webhook(body.to_owned(), Some(&signature)).await.problem(400, "MALFORMED_BODY");
     }
     assert_eq!(fleet.payment(payment_id(&started)).await["status"], "pending");
     assert_eq!(fleet.event_kinds(order).await, ["payment.created"]);
@@ -264,12 +265,12 @@ async fn webhook_about_unknown_objects_changes_nothing() {
         json!({"id": "pi_x", "status": "succeeded", "currency": "usd", "metadata": {"payment_id": unknown}}),
         json!({"id": "pi_x", "status": "succeeded", "currency": "usd", "metadata": {"payment_id": "7"}}),
     ] {
-        assert_eq!(fleet.webhook("payment_intent.succeeded", object).await.expect(200), json!({"received": true}));
+        assert_eq!(fleet.webhook("payment_intent.succeeded", object).await.json(200), json!({"received": true}));
     }
-    fleet.webhook("customer.created", json!({"id": "cus_1"})).await.expect(200);
-    fleet.webhook("charge.refunded", json!({"id": "ch_1", "payment_intent": "pi_x"})).await.expect(200);
+    fleet.webhook("customer.created", json!({"id": "cus_1"})).await.json(200);
+    fleet.webhook("charge.refunded", json!({"id": "ch_1", "payment_intent": "pi_x"})).await.json(200);
     let refund = json!({"id": "re_1", "status": "succeeded", "amount": 1, "payment_intent": "pi_x"});
-    fleet.webhook("refund.updated", refund).await.expect(200);
+    fleet.webhook("refund.updated", refund).await.json(200);
     fleet.reconcile().await;
     assert_eq!(fleet.payment(payment_id(&started)).await["status"], "pending");
     assert_eq!(fleet.event_kinds(order).await, ["payment.created"]);
@@ -279,21 +280,21 @@ async fn webhook_about_unknown_objects_changes_nothing() {
 async fn repeated_and_late_webhooks_change_nothing() {
     let fleet = Fleet::start().await;
     let (order, _, paid) = fleet.paid().await;
-    let refunded = fleet.refund(&paid, Some(json!({"amount": 10}))).await.expect(200);
+    let refunded = fleet.refund(&paid, Some(json!({"amount": 10}))).await.json(200);
     let intent_id = refunded["provider_transaction_id"].as_str().unwrap();
     fleet.reconcile().await;
     let before = (fleet.payment(&paid).await, fleet.event_kinds(order).await);
     let listed = fleet.stripe(Method::GET, "/v1/events", &[("limit", "100")]).await;
     for event in listed["data"].as_array().unwrap() {
-        fleet.webhook(event["type"].as_str().unwrap(), event["data"]["object"].clone()).await.expect(200);
+        fleet.webhook(event["type"].as_str().unwrap(), event["data"]["object"].clone()).await.json(200);
     }
     let declined = json!({
         "id": intent_id, "status": "requires_payment_method", "currency": "usd",
         "last_payment_error": {"message": "Declined."},
     });
-    fleet.webhook("payment_intent.payment_failed", declined).await.expect(200);
+    fleet.webhook("payment_intent.payment_failed", declined).await.json(200);
     let canceled = json!({"id": intent_id, "status": "canceled", "currency": "usd"});
-    fleet.webhook("payment_intent.canceled", canceled).await.expect(200);
+    fleet.webhook("payment_intent.canceled", canceled).await.json(200);
     fleet.reconcile().await;
     assert_eq!((fleet.payment(&paid).await, fleet.event_kinds(order).await), before);
 }
@@ -323,7 +324,7 @@ async fn webhook_before_the_creation_response_finds_its_payment() {
     };
     eventually("the webhook is received", TIMEOUT, webhooks).await;
     release.notify_one();
-    let response = paying.await.unwrap().expect(201);
+    let response = paying.await.unwrap().json(201);
     assert_eq!(response["payment"]["provider_transaction_id"], created);
     fleet.until_status(payment_id(&response), "completed").await;
     fleet.reconcile().await;
@@ -343,7 +344,7 @@ async fn refund_initiated_at_the_provider_is_recorded_with_its_own_cause() {
     fleet.reconcile().await;
     assert_eq!(fleet.payment(&paid).await["refunds"].as_array().unwrap().len(), 1);
     assert_eq!(fleet.event_kinds(order).await, ["payment.created", "payment.completed", "payment.refunded"]);
-    fleet.refund(&paid, Some(json!({"amount": 75.01}))).await.expect_error(400, "REFUND_TOO_LARGE");
+    fleet.refund(&paid, Some(json!({"amount": 75.01}))).await.problem(400, "REFUND_TOO_LARGE");
 }
 
 #[tokio::test]
@@ -352,16 +353,16 @@ async fn unsigned_webhook_is_rejected() {
     let (_, _, started) = fleet.started().await;
     let object = json!({"id": intent_id(&started), "status": "canceled", "currency": "usd"});
     let body = json!({"type": "payment_intent.canceled", "data": {"object": object}}).to_string();
-    fleet.raw_webhook(body.clone(), None).await.expect_error(400, "INVALID_SIGNATURE");
-    fleet.raw_webhook(body.clone(), Some("t=1,v1=00")).await.expect_error(400, "INVALID_SIGNATURE");
+    fleet.raw_webhook(body.clone(), None).await.problem(400, "INVALID_SIGNATURE");
+    fleet.raw_webhook(body.clone(), Some("t=1,v1=00")).await.problem(400, "INVALID_SIGNATURE");
     let wrong = fleet.signature("whsec_other", &body);
-    fleet.raw_webhook(body.clone(), Some(&wrong)).await.expect_error(400, "INVALID_SIGNATURE");
+    fleet.raw_webhook(body.clone(), Some(&wrong)).await.problem(400, "INVALID_SIGNATURE");
     let old = fleet.signature(OLD_WEBHOOK_SECRET, &body);
     fleet.advance(301);
-    fleet.raw_webhook(body.clone(), Some(&old)).await.expect_error(400, "INVALID_SIGNATURE");
+    fleet.raw_webhook(body.clone(), Some(&old)).await.problem(400, "INVALID_SIGNATURE");
     assert_eq!(fleet.payment(payment_id(&started)).await["status"], "pending");
     let rotated = fleet.signature(OLD_WEBHOOK_SECRET, &body);
-    fleet.raw_webhook(body, Some(&rotated)).await.expect(200);
+    fleet.raw_webhook(body, Some(&rotated)).await.json(200);
 }
 
 fn leak(text: String) -> &'static str {
@@ -379,7 +380,7 @@ async fn provider_text_is_sanitised_before_it_is_stored() {
     );
     fleet.proxy.inject("GET /v1/payment_intents/", ProviderFault::Respond(200, leak(declined)));
     let object = json!({"id": intent_id(&started), "metadata": {"payment_id": payment_id(&started)}});
-    fleet.webhook("payment_intent.payment_failed", object).await.expect(200);
+    fleet.webhook("payment_intent.payment_failed", object).await.json(200);
     fleet.reconcile().await;
     let payment = fleet.payment(payment_id(&started)).await;
     assert_eq!(payment["status"], "failed");
@@ -392,13 +393,13 @@ async fn provider_text_is_sanitised_before_it_is_stored() {
         fleet.payment(&paid).await["provider_transaction_id"].as_str().unwrap()
     );
     fleet.proxy.inject("POST /v1/refunds", ProviderFault::Respond(200, leak(created)));
-    let payment = fleet.refund(&paid, None).await.expect(200);
+    let payment = fleet.refund(&paid, None).await.json(200);
     assert_eq!(payment["refunds"][0]["status"], "failed");
     let (_, failed) = fleet.events(order).await.pop().unwrap();
     assert_eq!(failed["reason"], "lost");
     let problem = r#"{"error":{"type":"invalid_request_error","message":"no\u0000t now"}}"#;
     fleet.proxy.inject("POST /v1/refunds", ProviderFault::Respond(400, problem));
-    fleet.refund(&paid, None).await.expect_error(502, "PROVIDER_ERROR");
+    fleet.refund(&paid, None).await.problem(502, "PROVIDER_ERROR");
     let (_, failed) = fleet.events(order).await.pop().unwrap();
     assert_eq!(failed["reason"], "not now");
 }

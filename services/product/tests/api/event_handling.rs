@@ -3,6 +3,7 @@
 use contracts::Event;
 use contracts::api::OrderStatus;
 use contracts::event::{OrderCancelled, OrderUpdated};
+use testkit::ResponseExt as _;
 
 use crate::support::TestService;
 
@@ -10,7 +11,7 @@ use crate::support::TestService;
 async fn confirmation_commits_the_reservation_once() {
     let service = TestService::open().await;
     let (id, order) = (service.product_with_stock(5).await, service.order());
-    service.reserve(order, &[(id, 2)]).await.expect(201);
+    service.reserve(order, &[(id, 2)]).await.json(201);
     service.order_updated(order, OrderStatus::Pending).await;
     assert_eq!(service.status(order).await, "reserved");
     for status in [OrderStatus::Confirmed, OrderStatus::Confirmed, OrderStatus::Processing, OrderStatus::Shipped] {
@@ -28,7 +29,7 @@ async fn later_status_implies_the_confirmation() {
     let service = TestService::open().await;
     for status in [OrderStatus::Processing, OrderStatus::Shipped, OrderStatus::Delivered] {
         let (id, order) = (service.product_with_stock(5).await, service.order());
-        service.reserve(order, &[(id, 2)]).await.expect(201);
+        service.reserve(order, &[(id, 2)]).await.json(201);
         service.order_updated(order, status).await;
         assert_eq!(service.status(order).await, "committed", "{status}");
     }
@@ -38,7 +39,7 @@ async fn later_status_implies_the_confirmation() {
 async fn cancellation_releases_reserved_stock() {
     let service = TestService::open().await;
     let (id, order) = (service.product_with_stock(5).await, service.order());
-    service.reserve(order, &[(id, 2)]).await.expect(201);
+    service.reserve(order, &[(id, 2)]).await.json(201);
     for _ in 0..2 {
         service.order_cancelled(order).await;
         assert_eq!(
@@ -54,7 +55,7 @@ async fn cancellation_releases_reserved_stock() {
 async fn cancellation_returns_sold_stock() {
     let service = TestService::open().await;
     let (id, order) = (service.product_with_stock(5).await, service.order());
-    service.reserve(order, &[(id, 2)]).await.expect(201);
+    service.reserve(order, &[(id, 2)]).await.json(201);
     service.order_updated(order, OrderStatus::Confirmed).await;
     assert_eq!(service.available(id).await, 3);
     for _ in 0..2 {
@@ -65,7 +66,7 @@ async fn cancellation_returns_sold_stock() {
         );
     }
     assert_eq!(service.available(id).await, 5);
-    service.release(order).await.expect(204);
+    service.release(order).await.json(204);
     assert_eq!(service.events_of(order).await, ["stock_reserved", "stock_committed", "stock_released"]);
 }
 
@@ -73,7 +74,7 @@ async fn cancellation_returns_sold_stock() {
 async fn confirmation_after_the_cancellation_changes_nothing() {
     let service = TestService::open().await;
     let (id, order) = (service.product_with_stock(5).await, service.order());
-    service.reserve(order, &[(id, 2)]).await.expect(201);
+    service.reserve(order, &[(id, 2)]).await.json(201);
     service.order_cancelled(order).await;
     service.order_updated(order, OrderStatus::Confirmed).await;
     assert_eq!((service.status(order).await.as_str(), service.stock_balance(id).await), ("released", [5, 0, 5, 0, 0]));
@@ -84,7 +85,7 @@ async fn reservation_after_the_cancellation_is_rejected() {
     let service = TestService::open().await;
     let (id, order) = (service.product_with_stock(5).await, service.order());
     service.order_cancelled(order).await;
-    service.reserve(order, &[(id, 2)]).await.expect_error(409, "RESERVATION_RELEASED");
+    service.reserve(order, &[(id, 2)]).await.problem(409, "RESERVATION_RELEASED");
     assert_eq!(service.stock_balance(id).await, [5, 0, 5, 0, 0]);
 }
 
@@ -93,15 +94,15 @@ async fn confirmation_without_a_reservation_changes_nothing() {
     let service = TestService::open().await;
     let (id, order) = (service.product_with_stock(5).await, service.order());
     service.order_updated(order, OrderStatus::Confirmed).await;
-    service.reservation(order).await.expect_error(404, "RESERVATION_NOT_FOUND");
-    service.reserve(order, &[(id, 2)]).await.expect(201);
+    service.reservation(order).await.problem(404, "RESERVATION_NOT_FOUND");
+    service.reserve(order, &[(id, 2)]).await.json(201);
 }
 
 #[tokio::test]
 async fn redelivered_message_has_its_effect_once() {
     let service = TestService::open().await;
     let (id, order) = (service.product_with_stock(5).await, service.order());
-    service.reserve(order, &[(id, 2)]).await.expect(201);
+    service.reserve(order, &[(id, 2)]).await.json(201);
     let timestamp = chrono::DateTime::UNIX_EPOCH;
     let confirmed = OrderUpdated { order_id: order, status: OrderStatus::Confirmed, timestamp };
     let confirmed = service.message(&Event::OrderUpdated(confirmed));

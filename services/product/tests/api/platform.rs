@@ -2,16 +2,17 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use testkit::ResponseExt as _;
 
 use crate::support::{TestService, ids};
 
 #[tokio::test]
 async fn service_is_healthy_and_documented() {
     let service = TestService::open().await;
-    let health = service.get("/health").await.expect(200);
+    let health = service.get("/health").await.json(200);
     assert_eq!((&health["status"], &health["service"]), (&json!("healthy"), &json!("product-service")));
-    service.get("/health/ready").await.expect(200);
-    let docs = service.get("/docs/openapi.json").await.expect(200);
+    service.get("/health/ready").await.json(200);
+    let docs = service.get("/docs/openapi.json").await.json(200);
     for (path, methods) in [
         ("/api/products", &["get", "post"][..]),
         ("/api/products/{id}", &["get", "put", "patch", "delete"]),
@@ -40,7 +41,7 @@ async fn service_is_healthy_and_documented() {
 #[tokio::test]
 async fn actuator_endpoints_serve_the_original_monitoring() {
     let service = TestService::open().await;
-    let health = service.get("/actuator/health").await.expect(200);
+    let health = service.get("/actuator/health").await.json(200);
     assert_eq!(health["status"], "UP");
     for component in ["database", "bus", "cache", "discovery"] {
         assert_eq!(health["components"][component], json!({"status": "UP"}), "{component}");
@@ -49,10 +50,10 @@ async fn actuator_endpoints_serve_the_original_monitoring() {
     for component in ["user-service", "order-service"] {
         assert_eq!(health["components"][component], json!({"status": "UNKNOWN"}), "{component}");
     }
-    let info = service.get("/actuator/info").await.expect(200);
+    let info = service.get("/actuator/info").await.json(200);
     assert_eq!((&info["app"]["name"], &info["currency"]), (&json!("product-service"), &json!("USD")));
     let metrics = service.get("/actuator/prometheus").await;
-    assert!(metrics.header("content-type").starts_with("text/plain"));
+    assert!(metrics.header("content-type").unwrap().starts_with("text/plain"));
     assert!(metrics.body.as_str().unwrap().contains("http_server_request_duration_seconds"), "{}", metrics.body);
 }
 
@@ -62,7 +63,7 @@ async fn outbox_is_visible_to_admins_and_services() {
     service.product_with_stock(1).await;
     service.assert_forbidden(Method::GET, "/ops/outbox", None, &[service.token(service.user())]).await;
     for token in [service.admin(), service.service_token()] {
-        let state = service.send(Method::GET, "/ops/outbox", Some(&token), None).await.expect(200);
+        let state = service.send(Method::GET, "/ops/outbox", Some(&token), None).await.json(200);
         assert_eq!(state["pending"], 1);
     }
 }
@@ -70,42 +71,42 @@ async fn outbox_is_visible_to_admins_and_services() {
 #[tokio::test]
 async fn unknown_paths_and_methods_return_problems() {
     let service = TestService::open().await;
-    service.get("/api/nothing").await.expect_error(404, "NOT_FOUND");
-    service.get("/api/products/1/nothing").await.expect_error(404, "NOT_FOUND");
-    service.get("/api/products/reservations").await.expect_error(405, "METHOD_NOT_ALLOWED");
+    service.get("/api/nothing").await.problem(404, "NOT_FOUND");
+    service.get("/api/products/1/nothing").await.problem(404, "NOT_FOUND");
+    service.get("/api/products/reservations").await.problem(405, "METHOD_NOT_ALLOWED");
     service
         .send(Method::DELETE, "/api/products", Some(&service.admin()), None)
         .await
-        .expect_error(405, "METHOD_NOT_ALLOWED");
+        .problem(405, "METHOD_NOT_ALLOWED");
 }
 
 #[tokio::test]
 async fn empty_catalog_is_seeded_once_if_configured() {
     let sample = [("SAMPLE_DATA", "true")];
     let service = TestService::open_with(&sample, false).await;
-    let page = service.get("/api/products?size=100").await.expect(200);
+    let page = service.get("/api/products?size=100").await.json(200);
     assert_eq!(ids(&page["data"]), (1..=30).collect::<Vec<_>>());
     let first = &page["data"][0];
     assert_eq!((first["price"].as_f64(), &first["stockQuantity"]), (Some(29.99), &json!(250)));
     for at in [1, 2] {
         assert!((100..1000).contains(&page["data"][at]["stockQuantity"].as_i64().unwrap()));
     }
-    let categories = service.get("/api/products/categories").await.expect(200);
+    let categories = service.get("/api/products/categories").await.json(200);
     assert_eq!(categories.as_array().unwrap().len(), 6);
     assert!(categories.as_array().unwrap().contains(&json!("Kitchen")));
     let created = |events: Vec<(String, Value)>| events.iter().filter(|(kind, _)| kind == "product.created").count();
     assert_eq!(created(service.events().await), 30);
 
     for id in 1..=30 {
-        service.delete(&format!("/api/products/{id}"), &service.admin()).await.expect(204);
+        service.delete(&format!("/api/products/{id}"), &service.admin()).await.json(204);
     }
     let service = service.reopen(&sample).await;
-    assert_eq!(service.get("/api/products").await.expect(200)["totalElements"], 0);
+    assert_eq!(service.get("/api/products").await.json(200)["totalElements"], 0);
     assert_eq!(created(service.events().await), 30);
 }
 
 #[tokio::test]
 async fn catalog_is_empty_by_default() {
     let service = TestService::open().await;
-    assert_eq!(service.get("/api/products").await.expect(200)["totalElements"], 0);
+    assert_eq!(service.get("/api/products").await.json(200)["totalElements"], 0);
 }

@@ -2,11 +2,12 @@
 
 use common::runtime::NextRun;
 use serde_json::{Value, json};
+use testkit::ResponseExt as _;
 
 use crate::support::{TestService, ids};
 
 async fn list(service: &TestService, query: &str) -> Value {
-    service.get(&format!("/api/products?{query}")).await.expect(200)
+    service.get(&format!("/api/products?{query}")).await.json(200)
 }
 
 #[tokio::test]
@@ -15,7 +16,7 @@ async fn page_reports_its_position() {
     for n in 0..23 {
         service.add(&format!("Product {n}"), json!({})).await;
     }
-    let page = service.get("/api/products").await.expect(200);
+    let page = service.get("/api/products").await.json(200);
     assert_eq!(ids(&page["data"]), (1..=20).collect::<Vec<_>>());
     let shape = |page: &Value| ["page", "size", "totalElements", "totalPages"].map(|key| page[key].as_i64().unwrap());
     assert_eq!((shape(&page), page.as_object().unwrap().len()), ([0, 20, 23, 2], 5));
@@ -25,7 +26,7 @@ async fn page_reports_its_position() {
         let page = list(&service, &format!("page={beyond}&size=100")).await;
         assert_eq!((ids(&page["data"]), shape(&page)), (vec![], [beyond, 100, 23, 1]));
     }
-    let latest = service.get("/api/products/latest?page=1&size=5").await.expect(200);
+    let latest = service.get("/api/products/latest?page=1&size=5").await.json(200);
     assert_eq!(shape(&latest), [1, 5, 0, 0]);
 }
 
@@ -34,10 +35,10 @@ async fn page_out_of_bounds_is_rejected() {
     let service = TestService::open().await;
     for list in ["/api/products", "/api/products/latest", "/api/products/top-rated"] {
         for (field, invalid) in [("page", "-1"), ("page", "x"), ("page", "9223372036854775808"), ("size", "0")] {
-            service.get(&format!("{list}?{field}={invalid}")).await.expect_invalid(400, &[field]);
+            service.get(&format!("{list}?{field}={invalid}")).await.invalid(400, &[field]);
         }
         for invalid in ["101", "-1", "1.5", "ten"] {
-            service.get(&format!("{list}?size={invalid}")).await.expect_invalid(400, &["size"]);
+            service.get(&format!("{list}?size={invalid}")).await.invalid(400, &["size"]);
         }
     }
 }
@@ -49,8 +50,8 @@ async fn list_is_sorted_as_requested_and_then_by_id() {
         service.advance(1);
         service.add(name, json!({"price": price, "stockQuantity": stock})).await;
     }
-    service.post("/api/products/2/reviews", &service.admin(), json!({"rating": 3})).await.expect(201);
-    service.post("/api/products/4/reviews", &service.admin(), json!({"rating": 5})).await.expect(201);
+    service.post("/api/products/2/reviews", &service.admin(), json!({"rating": 3})).await.json(201);
+    service.post("/api/products/4/reviews", &service.admin(), json!({"rating": 5})).await.json(201);
     for (sort, order) in [
         ("id,asc", [1, 2, 3, 4]),
         ("id,desc", [4, 3, 2, 1]),
@@ -67,7 +68,7 @@ async fn list_is_sorted_as_requested_and_then_by_id() {
         assert_eq!(ids(&list(&service, &format!("sort={sort}")).await["data"]), order, "{sort}");
     }
     for invalid in ["sku,asc", "price,up", "price,", "%20", "Price,asc", "id%3Bdrop,asc", "price,asc,desc"] {
-        service.get(&format!("/api/products?sort={invalid}")).await.expect_invalid(400, &["sort"]);
+        service.get(&format!("/api/products?sort={invalid}")).await.invalid(400, &["sort"]);
     }
 }
 
@@ -104,9 +105,9 @@ async fn conditions_are_combined() {
         assert_eq!(page["totalElements"], found.len(), "{query}");
     }
     for (field, invalid) in [("minPrice", "cheap"), ("minPrice", "-1"), ("maxPrice", "1.001"), ("maxPrice", "%20")] {
-        service.get(&format!("/api/products?{field}={invalid}")).await.expect_invalid(400, &[field]);
+        service.get(&format!("/api/products?{field}={invalid}")).await.invalid(400, &[field]);
     }
-    service.get("/api/products?inStock=perhaps").await.expect_invalid(400, &["inStock"]);
+    service.get("/api/products?inStock=perhaps").await.invalid(400, &["inStock"]);
 }
 
 #[tokio::test]
@@ -140,10 +141,10 @@ async fn search_matches_every_character_literally() {
     ] {
         assert_eq!(ids(&list(&service, &format!("search={search}")).await["data"]), found, "{search}");
     }
-    service.patch("/api/products/1", &service.admin(), json!({"name": "Red Cup"})).await.expect(200);
+    service.patch("/api/products/1", &service.admin(), json!({"name": "Red Cup"})).await.json(200);
     assert_eq!(ids(&list(&service, "search=mug").await["data"]), [0; 0]);
     assert_eq!(ids(&list(&service, "search=red").await["data"]), [1]);
-    service.get("/api/products?search=%00").await.expect_invalid(400, &["search"]);
+    service.get("/api/products?search=%00").await.invalid(400, &["search"]);
 }
 
 #[tokio::test]
@@ -190,15 +191,15 @@ async fn equal_looking_spellings_are_one_category() {
     for (category, brand) in [("Caf\u{e9}", "Leaf"), ("CAFE\u{301}", "LEAF"), ("Ｃafé", "Leaf "), ("Cafe", "Läf")] {
         service.add("Mug", json!({"category": category, "brand": brand})).await;
     }
-    assert_eq!(service.get("/api/products/categories").await.expect(200), json!(["Cafe", "Caf\u{e9}"]));
-    assert_eq!(service.get("/api/products/brands").await.expect(200), json!(["Leaf", "L\u{e4}f"]));
+    assert_eq!(service.get("/api/products/categories").await.json(200), json!(["Cafe", "Caf\u{e9}"]));
+    assert_eq!(service.get("/api/products/brands").await.json(200), json!(["Leaf", "L\u{e4}f"]));
     for (query, found) in
         [("category=caf%C3%A9", vec![1, 2, 3]), ("category=CAFE", vec![4]), ("brand=leaf", vec![1, 2, 3])]
     {
         assert_eq!(ids(&list(&service, query).await["data"]), found, "{query}");
     }
-    service.patch("/api/products/1", &service.admin(), json!({"category": "caf\u{e9}"})).await.expect(200);
-    assert_eq!(service.get("/api/products/categories").await.expect(200), json!(["Cafe", "caf\u{e9}"]));
+    service.patch("/api/products/1", &service.admin(), json!({"category": "caf\u{e9}"})).await.json(200);
+    assert_eq!(service.get("/api/products/categories").await.json(200), json!(["Cafe", "caf\u{e9}"]));
     assert_eq!(ids(&list(&service, "category=CAF%C3%89").await["data"]), [1, 2, 3]);
 }
 
@@ -210,8 +211,8 @@ async fn latest_products_are_in_stock_and_newest_first() {
     }
     service.advance(1);
     service.add("Product", json!({"stockQuantity": 1})).await;
-    service.delete("/api/products/4", &service.admin()).await.expect(204);
-    assert_eq!(ids(&service.get("/api/products/latest").await.expect(200)["data"]), [5, 3, 1]);
+    service.delete("/api/products/4", &service.admin()).await.json(204);
+    assert_eq!(ids(&service.get("/api/products/latest").await.json(200)["data"]), [5, 3, 1]);
 }
 
 #[tokio::test]
@@ -222,9 +223,9 @@ async fn top_rated_products_are_ordered_by_rating_reviews_and_id() {
         service.add("Product", json!({})).await;
         for rating in *ratings {
             let path = format!("/api/products/{}/reviews", at + 1);
-            service.post(&path, &service.token(service.user()), json!({"rating": rating})).await.expect(201);
+            service.post(&path, &service.token(service.user()), json!({"rating": rating})).await.json(201);
         }
     }
-    let page = service.get("/api/products/top-rated?size=4").await.expect(200);
+    let page = service.get("/api/products/top-rated?size=4").await.json(200);
     assert_eq!((ids(&page["data"]), &page["totalElements"]), (vec![3, 2, 5, 4], &json!(5)));
 }

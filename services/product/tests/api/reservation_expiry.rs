@@ -1,7 +1,7 @@
 //! Expiry of reservations.
 
 use contracts::api::OrderStatus;
-use testkit::eventually;
+use testkit::{ResponseExt as _, eventually};
 
 use crate::support::{TIMEOUT, TTL, TestService};
 
@@ -10,7 +10,7 @@ async fn reservation_without_an_order_expires() {
     let service = TestService::open().await;
     let (id, order) = (service.product_with_stock(5).await, service.order());
     assert_eq!(service.expire().await, None);
-    service.reserve(order, &[(id, 2)]).await.expect(201);
+    service.reserve(order, &[(id, 2)]).await.json(201);
     assert_eq!(service.expire().await, Some(TTL));
     service.advance(TTL - 1);
     assert_eq!(service.expire().await, Some(1));
@@ -20,21 +20,21 @@ async fn reservation_without_an_order_expires() {
     assert_eq!((service.status(order).await.as_str(), service.available(id).await), ("released", 5));
     assert_eq!(service.stubs.abandon_calls(order), 1);
     assert_eq!(service.events_of(order).await, ["stock_reserved", "stock_expired"]);
-    service.reserve(order, &[(id, 2)]).await.expect_error(409, "RESERVATION_RELEASED");
+    service.reserve(order, &[(id, 2)]).await.problem(409, "RESERVATION_RELEASED");
 }
 
 #[tokio::test]
 async fn reservation_of_an_existing_order_is_held() {
     let service = TestService::open().await;
     let (id, order) = (service.product_with_stock(5).await, service.order());
-    service.reserve(order, &[(id, 2)]).await.expect(201);
+    service.reserve(order, &[(id, 2)]).await.json(201);
     service.stubs.place(order, OrderStatus::Pending);
     service.advance(TTL);
     assert_eq!(service.expire().await, None);
-    let held = service.reservation(order).await.expect(200);
+    let held = service.reservation(order).await.json(200);
     assert_eq!((held["status"].as_str(), held["expiresAt"].is_null()), (Some("held"), true));
     assert_eq!(service.stock_balance(id).await, [5, 0, 3, 2, 0]);
-    assert_eq!(service.reserve(order, &[(id, 2)]).await.expect(200), held);
+    assert_eq!(service.reserve(order, &[(id, 2)]).await.json(200), held);
     service.advance(TTL * 100);
     assert_eq!((service.expire().await, service.stubs.abandon_calls(order)), (None, 1));
     assert_eq!(service.events_of(order).await, ["stock_reserved"]);
@@ -47,7 +47,7 @@ async fn held_stock_returns_on_cancellation_or_release() {
     let service = TestService::open().await;
     let (id, cancelled, released) = (service.product_with_stock(5).await, service.order(), service.order());
     for order in [cancelled, released] {
-        service.reserve(order, &[(id, 2)]).await.expect(201);
+        service.reserve(order, &[(id, 2)]).await.json(201);
         service.stubs.place(order, OrderStatus::Pending);
     }
     service.advance(TTL);
@@ -55,7 +55,7 @@ async fn held_stock_returns_on_cancellation_or_release() {
     assert_eq!(service.available(id).await, 1);
     service.order_cancelled(cancelled).await;
     assert_eq!(service.available(id).await, 3);
-    service.release(released).await.expect(204);
+    service.release(released).await.json(204);
     assert_eq!(service.available(id).await, 5);
 }
 
@@ -63,7 +63,7 @@ async fn held_stock_returns_on_cancellation_or_release() {
 async fn reservation_of_a_cancelled_order_is_released() {
     let service = TestService::open().await;
     let (id, order) = (service.product_with_stock(5).await, service.order());
-    service.reserve(order, &[(id, 2)]).await.expect(201);
+    service.reserve(order, &[(id, 2)]).await.json(201);
     service.stubs.place(order, OrderStatus::Cancelled);
     service.advance(TTL);
     service.expire().await;
@@ -77,8 +77,8 @@ async fn reservation_of_a_cancelled_order_is_released() {
 async fn failed_expiry_is_postponed_without_delaying_others() {
     let service = TestService::open().await;
     let (id, failing, other) = (service.product_with_stock(5).await, service.order(), service.order());
-    service.reserve(failing, &[(id, 2)]).await.expect(201);
-    service.reserve(other, &[(id, 1)]).await.expect(201);
+    service.reserve(failing, &[(id, 2)]).await.json(201);
+    service.reserve(other, &[(id, 1)]).await.json(201);
     service.stubs.fail_for(failing, true);
     service.advance(TTL);
     let mut waits = vec![service.expire().await.unwrap()];
@@ -103,7 +103,7 @@ async fn more_reservations_than_one_batch_expire() {
     let service = TestService::open().await;
     let id = service.product_with_stock(40).await;
     for _ in 0..40 {
-        service.reserve(service.order(), &[(id, 1)]).await.expect(201);
+        service.reserve(service.order(), &[(id, 1)]).await.json(201);
     }
     service.advance(TTL);
     assert_eq!(service.expire().await, None);
@@ -114,7 +114,7 @@ async fn more_reservations_than_one_batch_expire() {
 async fn expiry_worker_runs_in_the_background() {
     let service = TestService::open_with(&[("RESERVATION_TTL", "30")], true).await;
     let (id, order) = (service.product_with_stock(5).await, service.order());
-    service.reserve(order, &[(id, 2)]).await.expect(201);
+    service.reserve(order, &[(id, 2)]).await.json(201);
     service.advance(30);
     eventually("the reservation is released", TIMEOUT, || async {
         (service.status(order).await == "released").then_some(())

@@ -4,6 +4,7 @@ use contracts::OrderId;
 use contracts::api::OrderStatus;
 use reqwest::Method;
 use serde_json::json;
+use testkit::ResponseExt as _;
 
 use crate::support::{TTL, TestService};
 
@@ -17,7 +18,7 @@ async fn reservations_require_a_service_token() {
     let path = format!("/api/products/reservations/{order}");
     service.assert_forbidden(Method::GET, &path, None, &others).await;
     service.assert_forbidden(Method::DELETE, &path, None, &others).await;
-    service.reservation(order).await.expect_error(404, "RESERVATION_NOT_FOUND");
+    service.reservation(order).await.problem(404, "RESERVATION_NOT_FOUND");
     assert_eq!(service.available(id).await, 5);
 }
 
@@ -25,31 +26,31 @@ async fn reservations_require_a_service_token() {
 async fn reserved_stock_is_unavailable_until_its_release() {
     let service = TestService::open().await;
     let (a, b, order) = (service.product_with_stock(5).await, service.product_with_stock(5).await, service.order());
-    let reserved = service.reserve(order, &[(b, 1), (a, 2), (b, 2)]).await.expect(201);
+    let reserved = service.reserve(order, &[(b, 1), (a, 2), (b, 2)]).await.json(201);
     let expires = service.time_after(TTL);
     let items = json!([{"productId": a, "quantity": 2}, {"productId": b, "quantity": 3}]);
     let expected = json!({"orderId": order, "status": "reserved", "expiresAt": expires, "items": items});
     assert_eq!(reserved, expected);
     assert_eq!((service.available(a).await, service.available(b).await), (3, 2));
-    assert_eq!(service.reservation(order).await.expect(200), reserved);
+    assert_eq!(service.reservation(order).await.json(200), reserved);
     let (kind, data) = service.events().await.pop().unwrap();
     assert_eq!(kind, "product.stock_reserved");
     let lines = json!([{"product_id": a, "quantity": 2}, {"product_id": b, "quantity": 3}]);
     assert_eq!(data, json!({"order_id": order, "items": lines}));
 
     service.advance(5);
-    assert_eq!(service.reserve(order, &[(a, 2), (b, 3)]).await.expect(200), reserved, "the same again");
-    service.reserve(order, &[(a, 2)]).await.expect_error(409, "CONFLICT");
-    service.reserve(order, &[(a, 2), (b, 4)]).await.expect_error(409, "CONFLICT");
+    assert_eq!(service.reserve(order, &[(a, 2), (b, 3)]).await.json(200), reserved, "the same again");
+    service.reserve(order, &[(a, 2)]).await.problem(409, "CONFLICT");
+    service.reserve(order, &[(a, 2), (b, 4)]).await.problem(409, "CONFLICT");
     assert_eq!((service.available(a).await, service.available(b).await), (3, 2));
 
     for _ in 0..2 {
-        service.release(order).await.expect(204);
+        service.release(order).await.json(204);
         assert_eq!((service.available(a).await, service.available(b).await), (5, 5));
     }
-    let released = service.reservation(order).await.expect(200);
+    let released = service.reservation(order).await.json(200);
     assert_eq!((&released["status"], &released["expiresAt"]), (&json!("released"), &json!(null)));
-    service.reserve(order, &[(a, 2), (b, 3)]).await.expect_error(409, "RESERVATION_RELEASED");
+    service.reserve(order, &[(a, 2), (b, 3)]).await.problem(409, "RESERVATION_RELEASED");
     assert_eq!(service.events_of(order).await, ["stock_reserved", "stock_released"]);
     assert_eq!((service.stock_balance(a).await, service.stock_balance(b).await), ([5, 0, 5, 0, 0], [5, 0, 5, 0, 0]));
 }
@@ -58,10 +59,10 @@ async fn reserved_stock_is_unavailable_until_its_release() {
 async fn reservation_after_its_release_is_rejected() {
     let service = TestService::open().await;
     let (id, order) = (service.product_with_stock(5).await, service.order());
-    service.release(order).await.expect(204);
-    service.release(order).await.expect(204);
+    service.release(order).await.json(204);
+    service.release(order).await.json(204);
     assert_eq!(service.status(order).await, "released");
-    service.reserve(order, &[(id, 1)]).await.expect_error(409, "RESERVATION_RELEASED");
+    service.reserve(order, &[(id, 1)]).await.problem(409, "RESERVATION_RELEASED");
     assert_eq!(service.available(id).await, 5);
     assert!(service.events_of(order).await.is_empty());
 }
@@ -70,10 +71,10 @@ async fn reservation_after_its_release_is_rejected() {
 async fn release_of_sold_stock_is_rejected() {
     let service = TestService::open().await;
     let (id, order) = (service.product_with_stock(5).await, service.order());
-    service.reserve(order, &[(id, 2)]).await.expect(201);
+    service.reserve(order, &[(id, 2)]).await.json(201);
     service.order_updated(order, OrderStatus::Confirmed).await;
-    service.release(order).await.expect_error(409, "RESERVATION_COMMITTED");
-    service.reserve(order, &[(id, 2)]).await.expect_error(409, "RESERVATION_COMMITTED");
+    service.release(order).await.problem(409, "RESERVATION_COMMITTED");
+    service.reserve(order, &[(id, 2)]).await.problem(409, "RESERVATION_COMMITTED");
     assert_eq!(service.stock_balance(id).await, [5, 0, 3, 0, 2]);
 }
 
@@ -86,16 +87,15 @@ async fn reservation_covers_all_lines_or_none() {
         service.product_with_stock(0).await,
         service.order(),
     );
-    let rejected =
-        service.reserve(order, &[(c, 1), (a, 5), (b, 1), (b, 1)]).await.expect_error(400, "INSUFFICIENT_STOCK");
+    let rejected = service.reserve(order, &[(c, 1), (a, 5), (b, 1), (b, 1)]).await.problem(400, "INSUFFICIENT_STOCK");
     let shortages = json!([
         {"productId": b, "requested": 2, "available": 1},
         {"productId": c, "requested": 1, "available": 0},
     ]);
     assert_eq!(rejected["shortages"], shortages);
     assert_eq!((service.available(a).await, service.available(b).await), (5, 1));
-    service.reservation(order).await.expect_error(404, "RESERVATION_NOT_FOUND");
-    service.reserve(order, &[(a, 5), (b, 1)]).await.expect(201);
+    service.reservation(order).await.problem(404, "RESERVATION_NOT_FOUND");
+    service.reserve(order, &[(a, 5), (b, 1)]).await.json(201);
 }
 
 #[tokio::test]
@@ -103,9 +103,9 @@ async fn reservation_of_inactive_products_is_rejected() {
     let service = TestService::open().await;
     let (a, inactive, order) =
         (service.product_with_stock(5).await, service.product_with_stock(5).await, service.order());
-    service.delete(&format!("/api/products/{inactive}"), &service.admin()).await.expect(204);
+    service.delete(&format!("/api/products/{inactive}"), &service.admin()).await.json(204);
     for id in [inactive, 77, -1] {
-        service.reserve(order, &[(a, 9), (id, 1)]).await.expect_error(400, "PRODUCT_NOT_FOUND");
+        service.reserve(order, &[(a, 9), (id, 1)]).await.problem(400, "PRODUCT_NOT_FOUND");
     }
     assert_eq!(service.available(a).await, 5);
 }
@@ -129,12 +129,12 @@ async fn invalid_reservation_is_rejected() {
         ("items[0].quantity", json!({"orderId": order, "items": [{"productId": id, "quantity": 1.5}]})),
         ("items[0].productId", json!({"orderId": order, "items": [{"quantity": 1}]})),
     ] {
-        post(body).await.expect_invalid(400, &[field]);
+        post(body).await.invalid(400, &[field]);
     }
     let path = "/api/products/reservations/7";
-    service.send(Method::GET, path, Some(&service.service_token()), None).await.expect_invalid(400, &["orderId"]);
-    service.delete(path, &service.service_token()).await.expect_invalid(400, &["orderId"]);
-    service.reserve(order, &[(id, 20); 50]).await.expect(201);
+    service.send(Method::GET, path, Some(&service.service_token()), None).await.invalid(400, &["orderId"]);
+    service.delete(path, &service.service_token()).await.invalid(400, &["orderId"]);
+    service.reserve(order, &[(id, 20); 50]).await.json(201);
     assert_eq!(service.available(id).await, 4000);
 }
 
@@ -149,7 +149,7 @@ async fn concurrent_reservations_never_oversell() {
     let (made, rejected): (Vec<_>, Vec<_>) = replies.into_iter().partition(|reply| reply.status == 201);
     assert_eq!((made.len(), rejected.len()), (50, 14));
     for rejected in rejected {
-        let rejected = rejected.expect_error(400, "INSUFFICIENT_STOCK");
+        let rejected = rejected.problem(400, "INSUFFICIENT_STOCK");
         assert_eq!(rejected["shortages"], json!([{"productId": id, "requested": 1, "available": 0}]));
     }
     assert_eq!(service.stock_balance(id).await, [50, 0, 0, 50, 0]);
@@ -164,7 +164,7 @@ async fn reservations_of_the_same_products_do_not_deadlock() {
     let back = (0..20).map(|_| service.reserve(service.order(), &lines[1]));
     let (there, back) = tokio::join!(futures::future::join_all(there), futures::future::join_all(back));
     for reply in there.into_iter().chain(back) {
-        reply.expect(201);
+        reply.json(201);
     }
     assert_eq!(
         (service.stock_balance(a).await, service.stock_balance(b).await),

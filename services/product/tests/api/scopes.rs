@@ -3,6 +3,7 @@
 use contracts::Scope;
 use reqwest::Method;
 use serde_json::json;
+use testkit::ResponseExt as _;
 
 use crate::support::TestService;
 
@@ -18,7 +19,7 @@ const SCOPED: &[(&str, &str, Scope)] = &[
 #[tokio::test]
 async fn every_route_names_a_scope_or_rejects_services() {
     let service = TestService::open().await;
-    let docs = service.get("/docs/openapi.json").await.expect(200);
+    let docs = service.get("/docs/openapi.json").await.json(200);
     let mut checked = 0;
     for (path, operations) in docs["paths"].as_object().unwrap() {
         // The other operations endpoints are those of every service.
@@ -38,14 +39,14 @@ async fn every_route_names_a_scope_or_rejects_services() {
             let others: Vec<_> = Scope::ALL.iter().copied().filter(|other| Some(*other) != scope).collect();
             let code = if scope.is_some() { "INSUFFICIENT_SCOPE" } else { "FORBIDDEN" };
             for held in [&others[..], &[]] {
-                send(&service.keys.service_token_with(held)).await.expect_error(403, code);
+                send(&service.keys.service_token_with(held)).await.problem(403, code);
             }
             if let Some(scope) = scope {
                 let status = send(&service.keys.service_token_with(&[scope])).await.status;
                 assert!(status != 401 && status != 403, "{method} {path}: {status}");
                 checked += 1;
             }
-            service.send(verb.clone(), &url, None, body.clone()).await.expect_error(401, "UNAUTHENTICATED");
+            service.send(verb.clone(), &url, None, body.clone()).await.problem(401, "UNAUTHENTICATED");
         }
     }
     assert_eq!(checked, SCOPED.len());

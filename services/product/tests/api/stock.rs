@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
+use testkit::ResponseExt as _;
 
 use crate::support::TestService;
 
@@ -12,8 +13,8 @@ async fn stock_is_adjusted_manually() {
     let path = format!("/api/products/{id}/stock");
     let body = || Some(json!({"quantity": 1}));
     service.assert_forbidden(Method::PATCH, &path, body(), &[service.token(service.user())]).await;
-    assert_eq!(service.patch(&path, &service.admin(), json!({"quantity": 10})).await.expect(200)["stockQuantity"], 15);
-    let product = service.patch(&path, &service.service_token(), json!({"quantity": -15})).await.expect(200);
+    assert_eq!(service.patch(&path, &service.admin(), json!({"quantity": 10})).await.json(200)["stockQuantity"], 15);
+    let product = service.patch(&path, &service.service_token(), json!({"quantity": -15})).await.json(200);
     assert_eq!(product["stockQuantity"], 0);
     assert_eq!(service.product(id).await, product);
     assert_eq!(service.stock_balance(id).await, [5, -5, 0, 0, 0]);
@@ -27,21 +28,21 @@ async fn adjustment_rejects_removal_of_unavailable_stock() {
     let service = TestService::open().await;
     let id = service.product_with_stock(5).await;
     let path = format!("/api/products/{id}/stock");
-    service.reserve(service.order(), &[(id, 3)]).await.expect(201);
+    service.reserve(service.order(), &[(id, 3)]).await.json(201);
     let rejected =
-        service.patch(&path, &service.admin(), json!({"quantity": -3})).await.expect_error(400, "INSUFFICIENT_STOCK");
+        service.patch(&path, &service.admin(), json!({"quantity": -3})).await.problem(400, "INSUFFICIENT_STOCK");
     assert_eq!(rejected["shortages"], json!([{"productId": id, "requested": 3, "available": 2}]));
-    service.patch(&path, &service.admin(), json!({"quantity": -2})).await.expect(200);
+    service.patch(&path, &service.admin(), json!({"quantity": -2})).await.json(200);
     assert_eq!(service.stock_balance(id).await, [5, -2, 0, 3, 0]);
     for invalid in [json!(0), json!("1"), json!(1.5), json!(null), json!(1_000_000_001_i64), json!(i64::MIN)] {
-        service.patch(&path, &service.admin(), json!({"quantity": invalid})).await.expect_invalid(400, &["quantity"]);
+        service.patch(&path, &service.admin(), json!({"quantity": invalid})).await.invalid(400, &["quantity"]);
     }
-    service.patch(&path, &service.admin(), json!({"quantity": 1_000_000_000})).await.expect(200);
-    service.patch(&path, &service.admin(), json!({"quantity": 1})).await.expect_invalid(400, &["quantity"]);
+    service.patch(&path, &service.admin(), json!({"quantity": 1_000_000_000})).await.json(200);
+    service.patch(&path, &service.admin(), json!({"quantity": 1})).await.invalid(400, &["quantity"]);
     service
         .patch("/api/products/77/stock", &service.admin(), json!({"quantity": 1}))
         .await
-        .expect_error(404, "PRODUCT_NOT_FOUND");
+        .problem(404, "PRODUCT_NOT_FOUND");
 }
 
 #[tokio::test]
@@ -50,13 +51,13 @@ async fn stock_check_is_public() {
     let id = service.product_with_stock(5).await;
     let path = format!("/api/products/{id}/stock");
     for (query, available) in [("", true), ("?quantity=5", true), ("?quantity=6", false)] {
-        let response = service.get(&format!("{path}{query}")).await.expect(200);
+        let response = service.get(&format!("{path}{query}")).await.json(200);
         assert_eq!(response, json!({"productId": id, "stockQuantity": 5, "available": available}));
     }
     for invalid in ["0", "-1", "x", "1.5"] {
-        service.get(&format!("{path}?quantity={invalid}")).await.expect_invalid(400, &["quantity"]);
+        service.get(&format!("{path}?quantity={invalid}")).await.invalid(400, &["quantity"]);
     }
-    service.get("/api/products/77/stock").await.expect_error(404, "PRODUCT_NOT_FOUND");
+    service.get("/api/products/77/stock").await.problem(404, "PRODUCT_NOT_FOUND");
     let empty = service.product_with_stock(0).await;
-    assert_eq!(service.get(&format!("/api/products/{empty}/stock")).await.expect(200)["available"], false);
+    assert_eq!(service.get(&format!("/api/products/{empty}/stock")).await.json(200)["available"], false);
 }

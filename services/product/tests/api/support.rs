@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use testkit::ResponseExt as _;
 
 use chrono::TimeDelta;
 use common::config::Environment;
@@ -122,7 +123,7 @@ impl TestService {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        ApiResponse::read(request.send().await.unwrap()).await
+        ApiResponse::of(request).await.unwrap()
     }
 
     /// Sends an unauthenticated GET.
@@ -144,10 +145,10 @@ impl TestService {
 
     /// Asserts that a call without a token, with an invalid one, and with each of these tokens is rejected.
     pub(crate) async fn assert_forbidden(&self, method: Method, path: &str, body: Option<Value>, rejected: &[String]) {
-        self.send(method.clone(), path, None, body.clone()).await.expect_error(401, "UNAUTHENTICATED");
-        self.send(method.clone(), path, Some("nonsense"), body.clone()).await.expect_error(401, "UNAUTHENTICATED");
+        self.send(method.clone(), path, None, body.clone()).await.problem(401, "UNAUTHENTICATED");
+        self.send(method.clone(), path, Some("nonsense"), body.clone()).await.problem(401, "UNAUTHENTICATED");
         for token in rejected {
-            self.send(method.clone(), path, Some(token), body.clone()).await.expect_error(403, "FORBIDDEN");
+            self.send(method.clone(), path, Some(token), body.clone()).await.problem(403, "FORBIDDEN");
         }
     }
 
@@ -160,7 +161,7 @@ impl TestService {
     pub(crate) async fn add(&self, name: &str, fields: Value) -> Value {
         let mut body = Self::body(name);
         body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        self.post("/api/products", &self.admin(), body).await.expect(201)
+        self.post("/api/products", &self.admin(), body).await.json(201)
     }
 
     /// Creates a product with this stock; returns its id.
@@ -170,7 +171,7 @@ impl TestService {
     }
 
     pub(crate) async fn product(&self, id: i64) -> Value {
-        self.get(&format!("/api/products/{id}")).await.expect(200)
+        self.get(&format!("/api/products/{id}")).await.json(200)
     }
 
     pub(crate) async fn available(&self, id: i64) -> i64 {
@@ -193,7 +194,7 @@ impl TestService {
     }
 
     pub(crate) async fn status(&self, order: OrderId) -> String {
-        self.reservation(order).await.expect(200)["status"].as_str().unwrap().to_owned()
+        self.reservation(order).await.json(200)["status"].as_str().unwrap().to_owned()
     }
 
     /// Returns the time after these seconds, as a response contains it.

@@ -1,6 +1,7 @@
 //! Running user service and the calls of its users.
 
 use std::sync::Arc;
+use testkit::ResponseExt as _;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -117,7 +118,7 @@ impl TestApi {
     }
 
     pub(crate) async fn send(&self, request: RequestBuilder) -> ApiResponse {
-        ApiResponse::read(request.send().await.unwrap()).await
+        ApiResponse::of(request).await.unwrap()
     }
 
     pub(crate) async fn call(
@@ -150,7 +151,7 @@ impl TestApi {
     }
 
     pub(crate) async fn register(&self, email: &str) -> TestUser {
-        signed_in(&self.post("/api/auth/register", &registration(email)).await.expect(201))
+        signed_in(&self.post("/api/auth/register", &registration(email)).await.json(201))
     }
 
     pub(crate) async fn login(&self, email: &str, password: &str) -> ApiResponse {
@@ -164,7 +165,7 @@ impl TestApi {
     }
 
     pub(crate) async fn admin(&self) -> TestUser {
-        signed_in(&self.login(ADMIN.0, ADMIN.1).await.expect(200))
+        signed_in(&self.login(ADMIN.0, ADMIN.1).await.json(200))
     }
 
     /// Returns a token of a client without scopes in its setting.
@@ -174,7 +175,7 @@ impl TestApi {
 
     pub(crate) async fn client_token(&self, id: &str, secret: &str) -> TestUser {
         let request = self.request(Method::POST, "/api/auth/token").basic_auth(id, Some(secret));
-        let response = self.send(request.form(&[("grant_type", "client_credentials")])).await.expect(200);
+        let response = self.send(request.form(&[("grant_type", "client_credentials")])).await.json(200);
         let token = response["access_token"].as_str().unwrap().to_owned();
         TestUser { id: String::new(), token, refresh_token: String::new() }
     }

@@ -1,6 +1,7 @@
 //! Unicode forms of e-mail addresses and passwords.
 
 use serde_json::json;
+use testkit::ResponseExt as _;
 
 use crate::support::{TestApi, invalid_fields, registration, signed_in};
 
@@ -9,14 +10,14 @@ const DECOMPOSED: &str = "Zoe\u{308}@Bu\u{308}cher.example";
 const PUNYCODE: &str = "zo\u{eb}@xn--bcher-kva.example";
 
 pub(crate) async fn unicode_forms_of_one_email_are_one_account(api: TestApi) {
-    let zoe = signed_in(&api.post("/api/auth/register", &registration(DECOMPOSED)).await.expect(201));
+    let zoe = signed_in(&api.post("/api/auth/register", &registration(DECOMPOSED)).await.json(201));
     let admin = api.admin().await;
     for form in [COMPOSED, DECOMPOSED, PUNYCODE] {
-        api.post("/api/auth/register", &registration(form)).await.expect_error(409, "USER_EXISTS");
-        assert_eq!(api.login(form, "password123").await.expect(200)["user"]["id"], zoe.id);
-        let found = api.get(&format!("/api/users?email={form}"), &admin).await.expect(200);
+        api.post("/api/auth/register", &registration(form)).await.problem(409, "USER_EXISTS");
+        assert_eq!(api.login(form, "password123").await.json(200)["user"]["id"], zoe.id);
+        let found = api.get(&format!("/api/users?email={form}"), &admin).await.json(200);
         assert_eq!((&found["total"], &found["users"][0]["email"]), (&json!(1), &json!(PUNYCODE)));
-        let same = api.put("/api/users/me", &zoe, &json!({"email": form})).await.expect(200);
+        let same = api.put("/api/users/me", &zoe, &json!({"email": form})).await.json(200);
         assert_eq!(same["email"], PUNYCODE, "the address is unchanged, so no password is required");
     }
 }
@@ -32,18 +33,18 @@ pub(crate) async fn email_of_the_previous_version_is_normalised_at_start(api: Te
     api.set_email("ada@example.com", same[0]).await;
     api.set_email("eve@example.com", same[1]).await;
     api.set_email("bob@example.com", same[2]).await;
-    assert_eq!(api.login(COMPOSED, "password123").await.expect(200)["user"]["id"], zoe.id, "found by the old form");
+    assert_eq!(api.login(COMPOSED, "password123").await.json(200)["user"]["id"], zoe.id, "found by the old form");
 
     let newer = api.another_instance().await;
     let admin = newer.admin().await;
-    let email = async |id: &str| newer.get(&format!("/api/users/{id}"), &admin).await.expect(200)["email"].clone();
+    let email = async |id: &str| newer.get(&format!("/api/users/{id}"), &admin).await.json(200)["email"].clone();
     assert_eq!(email(&zoe.id).await, PUNYCODE);
     for form in [COMPOSED, DECOMPOSED, PUNYCODE] {
-        assert_eq!(newer.login(form, "password123").await.expect(200)["user"]["id"], zoe.id);
+        assert_eq!(newer.login(form, "password123").await.json(200)["user"]["id"], zoe.id);
     }
     for (user, form) in [&ada, &eve, &bob].into_iter().zip(same) {
         assert_eq!(email(&user.id).await, form, "colliding addresses are left unchanged");
-        assert_eq!(newer.login(form, "password123").await.expect(200)["user"]["id"], user.id);
+        assert_eq!(newer.login(form, "password123").await.json(200)["user"]["id"], user.id);
     }
 }
 
@@ -51,19 +52,19 @@ pub(crate) async fn unicode_forms_of_one_password_sign_in(api: TestApi) {
     let (composed, decomposed) = ("caf\u{e9} cr\u{e8}me", "cafe\u{301}\u{a0}cre\u{300}me");
     let mut form = registration("john@example.com");
     form["password"] = json!(decomposed);
-    let john = signed_in(&api.post("/api/auth/register", &form).await.expect(201));
+    let john = signed_in(&api.post("/api/auth/register", &form).await.json(201));
     for password in [composed, decomposed] {
-        api.login("john@example.com", password).await.expect(200);
+        api.login("john@example.com", password).await.json(200);
     }
     let change = json!({"currentPassword": composed, "newPassword": "a\u{2003}new passwo\u{308}rd"});
     assert_eq!(api.put("/api/users/me/password", &john, &change).await.status, 204);
-    api.login("john@example.com", "a new passw\u{f6}rd").await.expect(200);
+    api.login("john@example.com", "a new passw\u{f6}rd").await.json(200);
     // Eight characters as sent, seven after normalisation.
     form["password"] = json!("sixsixe\u{301}");
     form["email"] = json!("ada@example.com");
     for invalid in ["sixsixe\u{301}", "with\u{7}control", "with\ttabs inside"] {
         form["password"] = json!(invalid);
-        let problem = api.post("/api/auth/register", &form).await.expect_error(400, "VALIDATION_FAILED");
+        let problem = api.post("/api/auth/register", &form).await.problem(400, "VALIDATION_FAILED");
         assert_eq!(invalid_fields(&problem), ["password"]);
     }
 }
@@ -73,9 +74,9 @@ pub(crate) async fn password_in_its_old_form_is_rehashed_at_the_next_sign_in(api
     api.register("john@example.com").await;
     let (composed, decomposed) = ("caf\u{e9} creme", "cafe\u{301} creme");
     api.set_password_hash("john@example.com", &bcrypt::hash(decomposed, 4).unwrap()).await;
-    api.login("john@example.com", composed).await.expect_error(401, "INVALID_CREDENTIALS");
-    api.login("john@example.com", decomposed).await.expect(200);
+    api.login("john@example.com", composed).await.problem(401, "INVALID_CREDENTIALS");
+    api.login("john@example.com", decomposed).await.json(200);
     for password in [composed, decomposed] {
-        api.login("john@example.com", password).await.expect(200);
+        api.login("john@example.com", password).await.json(200);
     }
 }

@@ -1,14 +1,13 @@
 //! Throttling of sign-ins to one account from many addresses.
 
 use chrono::TimeDelta;
-
-use testkit::ApiResponse;
+use testkit::{ApiResponse, ResponseExt as _};
 
 use crate::support::TestApi;
 
 fn retry_after(response: ApiResponse) -> i64 {
     let seconds = response.headers["retry-after"].to_str().unwrap().parse().unwrap();
-    response.expect_error(429, "TOO_MANY_REQUESTS");
+    response.problem(429, "TOO_MANY_REQUESTS");
     seconds
 }
 
@@ -23,21 +22,21 @@ pub(crate) async fn failures_from_many_addresses_delay_attempts_without_a_lock(a
             api.login_from(&format!("198.51.100.{address}"), email, password).await
         };
         for _ in 0..11 {
-            attempt("password124").await.expect_error(401, "INVALID_CREDENTIALS");
+            attempt("password124").await.problem(401, "INVALID_CREDENTIALS");
         }
         for expected in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
             assert_eq!(retry_after(attempt("password123").await), expected, "{email}");
             api.clock.advance(TimeDelta::seconds(expected));
-            attempt("password124").await.expect_error(401, "INVALID_CREDENTIALS");
+            attempt("password124").await.problem(401, "INVALID_CREDENTIALS");
         }
         assert_eq!(retry_after(attempt("password123").await), 60);
         if email == "john@example.com" {
-            api.login(email, "password123").await.expect(200);
+            api.login(email, "password123").await.json(200);
             assert_eq!(retry_after(attempt("password123").await), 60, "the attack continues");
             api.clock.advance(TimeDelta::seconds(60));
-            attempt("password123").await.expect(200);
+            attempt("password123").await.json(200);
             for _ in 0..11 {
-                attempt("password124").await.expect_error(401, "INVALID_CREDENTIALS");
+                attempt("password124").await.problem(401, "INVALID_CREDENTIALS");
             }
         }
     }
@@ -57,9 +56,9 @@ pub(crate) async fn addresses_of_one_ipv6_network_count_as_one(api: TestApi) {
     api.register("john@example.com").await;
     for host in 1..=10 {
         let address = format!("2001:db8:1:2::{host:x}");
-        api.login_from(&address, "john@example.com", "password124").await.expect_error(401, "INVALID_CREDENTIALS");
+        api.login_from(&address, "john@example.com", "password124").await.problem(401, "INVALID_CREDENTIALS");
     }
     let throttled = api.login_from("2001:db8:1:2:ffff::1", "john@example.com", "password123").await;
     assert!(retry_after(throttled) > 60, "by the network");
-    api.login_from("2001:db8:1:3::1", "john@example.com", "password123").await.expect(200);
+    api.login_from("2001:db8:1:3::1", "john@example.com", "password123").await.json(200);
 }

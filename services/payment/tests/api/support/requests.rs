@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::Sha256;
-use testkit::{ApiResponse, eventually};
+use testkit::{ApiResponse, ResponseExt as _, eventually};
 
 use super::{Fleet, SECRET_KEY, TIMEOUT, WEBHOOK_SECRET, intent_id, payment_id};
 
@@ -25,7 +25,7 @@ impl Fleet {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        ApiResponse::read(request.send().await.unwrap()).await
+        ApiResponse::of(request).await.unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str, token: &str) -> ApiResponse {
@@ -39,7 +39,7 @@ impl Fleet {
     /// Sends a `POST` with an idempotency key.
     pub(crate) async fn post_keyed(&self, path: &str, token: &str, key: &str, body: &Value) -> ApiResponse {
         let request = self.client.post(format!("http://{}{path}", self.address)).bearer_auth(token);
-        ApiResponse::read(request.header("idempotency-key", key).json(body).send().await.unwrap()).await
+        ApiResponse::of(request.header("idempotency-key", key).json(body)).await.unwrap()
     }
 
     /// Returns the request body that pays an order of 100.00.
@@ -51,7 +51,7 @@ impl Fleet {
     pub(crate) async fn started(&self) -> (OrderId, UserId, Value) {
         let user = self.user();
         let order = self.order(user, 10_000);
-        (order, user, self.pay(order, user).await.expect(201))
+        (order, user, self.pay(order, user).await.json(201))
     }
 
     /// Starts the payment of an order of 100.00.
@@ -62,7 +62,7 @@ impl Fleet {
     /// Places an order of 100.00 and pays it with this card; returns the payment's id too.
     pub(crate) async fn paid_by(&self, card: &str) -> (OrderId, UserId, String) {
         let (order, user, started) = self.started().await;
-        self.pay_as_customer(&started, card).await.expect(200);
+        self.pay_as_customer(&started, card).await.json(200);
         let id = payment_id(&started).to_owned();
         self.until_status(&id, "completed").await;
         (order, user, id)
@@ -83,7 +83,7 @@ impl Fleet {
 
     /// Fetches a payment as an admin.
     pub(crate) async fn payment(&self, id: &str) -> Value {
-        self.get(&format!("/api/payments/{id}"), &self.admin()).await.expect(200)
+        self.get(&format!("/api/payments/{id}"), &self.admin()).await.json(200)
     }
 
     pub(crate) async fn until(&self, id: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
@@ -106,7 +106,7 @@ impl Fleet {
         let form = [("payment_method", card), ("client_secret", secret)];
         let url = format!("{}/v1/payment_intents/{intent}/confirm", self.sandbox_url);
         let request = self.client.post(url).bearer_auth("pk_test_browser").form(&form);
-        ApiResponse::read(request.send().await.unwrap()).await
+        ApiResponse::of(request).await.unwrap()
     }
 
     /// Calls the provider directly with the account's key.
@@ -114,7 +114,7 @@ impl Fleet {
         let request =
             self.client.request(method.clone(), format!("{}{path}", self.sandbox_url)).bearer_auth(SECRET_KEY);
         let request = if method == Method::GET { request.query(form) } else { request.form(form) };
-        ApiResponse::read(request.send().await.unwrap()).await.expect(200)
+        ApiResponse::of(request).await.unwrap().json(200)
     }
 
     pub(crate) async fn intent(&self, id: &str) -> Value {
@@ -143,6 +143,6 @@ impl Fleet {
         if let Some(signature) = signature {
             request = request.header("stripe-signature", signature);
         }
-        ApiResponse::read(request.send().await.unwrap()).await
+        ApiResponse::of(request).await.unwrap()
     }
 }

@@ -18,6 +18,20 @@ pub trait ResponseExt {
     /// If there is no response, or it differs.
     #[track_caller]
     fn problem(self, status: u16, code: &str) -> Value;
+
+    /// Checks for a validation error of exactly these fields.
+    ///
+    /// # Panics
+    /// If there is no response, or it differs.
+    #[track_caller]
+    fn invalid(self, status: u16, fields: &[&str])
+    where
+        Self: Sized,
+    {
+        let body = self.problem(status, "VALIDATION_FAILED");
+        let named: Vec<_> = body["errors"].as_array().into_iter().flatten().map(|error| &error["field"]).collect();
+        assert_eq!(named, fields, "{body:#}");
+    }
 }
 
 impl ResponseExt for ApiResponse {
@@ -32,6 +46,10 @@ impl ResponseExt for ApiResponse {
         assert_eq!(self.body["status"], status);
         assert_eq!(self.body["error"], self.body["detail"]);
         assert_eq!(self.headers["x-request-id"], self.body["request_id"].as_str().unwrap_or_default());
+        if status == 503 || status == 502 && self.headers.contains_key("retry-after") {
+            let seconds = self.header("retry-after").and_then(|text| text.parse::<u32>().ok());
+            assert!(seconds.is_some_and(|seconds| seconds >= 1), "{seconds:?}");
+        }
         self.body
     }
 }
