@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Line;
 pub use crate::status::{
-    OrderPaymentStatus, OrderStatus, ParseEnumError, PaymentMethod, PaymentStatus, RefundCause, RefundStatus,
-    ReservationStatus,
+    ActorKind, OrderPaymentStatus, OrderStatus, ParseEnumError, PaymentMethod, PaymentStatus, RefundCause,
+    RefundStatus, ReservationStatus,
 };
 use crate::{ImageId, Money, OrderId, ProductId, UserId};
 

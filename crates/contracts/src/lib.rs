@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod actor;
 pub mod api;
 pub mod audit;
 pub mod error;
@@ -11,6 +12,7 @@ pub mod scope;
 pub mod status;
 pub mod topology;
 
+pub use actor::Actor;
 pub use error::{ErrorCode, FieldError, Problem};
 pub use event::{Envelope, Event, EventType};
 pub use ids::{EventId, ImageId, ItemId, OrderId, PaymentId, ProductId, RefundId, ReviewId, UserId};

@@ -48,6 +48,20 @@ pub struct ParseEnumError {
 }
 
 string_enum!(
+    /// Kind of an [`Actor`](crate::Actor).
+    ActorKind {
+        /// Person who acts for themselves.
+        Customer = "customer",
+        /// Admin.
+        Admin = "admin",
+        /// Service or other client.
+        Service = "service",
+        /// The fleet itself.
+        System = "system",
+    }
+);
+
+string_enum!(
     /// Status of an order.
     OrderStatus {
         /// Placed, not yet paid.

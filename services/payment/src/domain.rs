@@ -24,7 +24,6 @@
 //! - Outstanding provider calls follow from stored data ([`Payment::next_action`], [`Refund::is_open`]); [`LeasedTask`]
 //!   holds their due time and lease. A crash therefore delays a call and never loses it.
 
-mod actor;
 mod error;
 mod lease;
 mod order_payments;
@@ -33,7 +32,6 @@ mod provider;
 mod refund;
 mod state;
 
-pub use actor::Actor;
 pub use error::PaymentError;
 pub use lease::{FencingToken, Lease, LeasedTask, UnknownOutcome, backoff};
 pub use order_payments::{

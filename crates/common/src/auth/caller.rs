@@ -1,6 +1,6 @@
 //! Authenticated callers.
 
-use contracts::{ScopeSet, UserId};
+use contracts::{Actor, ScopeSet, UserId};
 use secrecy::SecretString;
 
 use super::claims::{Claims, Role};
@@ -70,6 +70,17 @@ impl Caller {
     #[must_use]
     pub fn can_act_for(&self, user: UserId) -> bool {
         self.user_id == Some(user) || self.is_privileged()
+    }
+
+    /// Returns the caller as the actor of a change.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        let id = self.subject.clone();
+        match self.role {
+            Role::User => Actor::Customer(id),
+            Role::Admin => Actor::Admin(id),
+            Role::Service => Actor::Service(id),
+        }
     }
 
     /// Returns the key for data per caller: `user:<id>` or `service:<id>`.

@@ -2,9 +2,8 @@
 
 use chrono::{DateTime, Duration, Utc};
 use contracts::api::{RefundCause, RefundStatus};
-use contracts::{Money, RefundId};
+use contracts::{Actor, Money, RefundId};
 
-use super::actor::Actor;
 use super::lease::LeasedTask;
 use super::provider::ProviderRefundStatus;
 
@@ -46,7 +45,7 @@ pub struct Refund {
     /// Set if the provider paid a settled refund too, or paid a refund beyond the captured amount.
     pub paid_twice: bool,
     /// Requesting caller; `None` for refunds made by the service itself.
-    pub actor: Option<Actor>,
+    pub actor: Actor,
     /// Provider's ids of failed attempts that an admin retried.
     pub previous_provider_ids: Vec<String>,
     /// Time of creation.
@@ -78,7 +77,7 @@ impl Refund {
             needs_attention: false,
             settled: false,
             paid_twice: false,
-            actor: None,
+            actor: Actor::System,
             previous_provider_ids: Vec::new(),
             created_at: now,
             updated_at: now,

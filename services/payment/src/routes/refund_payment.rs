@@ -10,7 +10,6 @@ use contracts::{Money, PaymentId, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::request::actor;
 use super::response::PaymentResponse;
 use crate::domain::NewRefund;
 use crate::service::{IdempotentOperation, ToStoredResponse};
@@ -75,6 +74,6 @@ impl RefundPaymentRequest {
             checks.fail("amount", "must be at least 0.01");
         }
         let reason = checks.optional_text("reason", self.reason, MAX_REASON_CHARS);
-        checks.finish(Some(NewRefund { amount: self.amount, reason, actor: Some(actor(caller)) }))
+        checks.finish(Some(NewRefund { amount: self.amount, reason, actor: caller.actor() }))
     }
 }

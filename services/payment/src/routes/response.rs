@@ -4,13 +4,14 @@ use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use common::database::idempotency::StoredResponse;
 use common::http::{ApiError, idempotent};
+use contracts::actor::ActorBody;
 use contracts::api::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
-use contracts::{Money, OrderId, PaymentId, RefundId, UserId};
+use contracts::{Actor, Money, OrderId, PaymentId, RefundId, UserId};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::domain::{Actor, Payment, Refund};
+use crate::domain::{Payment, Refund};
 use crate::service::{RefundOfPayment, ToStoredResponse};
 
 /// Name of the only payment provider.
@@ -55,7 +56,9 @@ pub(super) struct RefundResponse {
     status: RefundStatus,
     cause: RefundCause,
     reason: Option<String>,
-    actor: ActorResponse,
+    /// Caller that requested, retried or settled the refund.
+    #[schema(value_type = ActorBody)]
+    actor: Actor,
     /// Number of attempts at the amount due, starting at 1.
     attempts: u32,
     /// Set if the refund failed, is still due, and waits for an admin who retries or settles it.
@@ -71,16 +74,6 @@ pub(super) struct RefundOfPaymentResponse {
     refund: RefundResponse,
     payment_id: PaymentId,
     order_id: OrderId,
-}
-
-/// Caller that requested, retried or settled a refund.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = RefundActor)]
-struct ActorResponse {
-    /// Kind of the caller: `admin`, `service`, or `system` for refunds made by the service itself.
-    r#type: &'static str,
-    /// Account id or client id.
-    id: Option<String>,
 }
 
 impl ToStoredResponse for Payment {
@@ -129,7 +122,7 @@ impl From<Refund> for RefundResponse {
             status: refund.status,
             cause: refund.cause,
             reason: refund.reason,
-            actor: refund.actor.into(),
+            actor: refund.actor,
             attempts: refund.attempts,
             needs_attention: refund.needs_attention,
             created_at: refund.created_at,
@@ -140,14 +133,5 @@ impl From<Refund> for RefundResponse {
 impl From<RefundOfPayment> for RefundOfPaymentResponse {
     fn from(found: RefundOfPayment) -> Self {
         Self { refund: found.refund.into(), payment_id: found.payment_id, order_id: found.order_id }
-    }
-}
-
-impl From<Option<Actor>> for ActorResponse {
-    fn from(actor: Option<Actor>) -> Self {
-        match actor {
-            Some(actor) => Self { r#type: actor.kind(), id: Some(actor.id().to_owned()) },
-            None => Self { r#type: "system", id: None },
-        }
     }
 }

@@ -7,7 +7,7 @@ use common::http::idempotent::{Idempotent, run_idempotent};
 use common::http::{ApiError, OptionalJson, Path};
 use contracts::{Problem, RefundId};
 
-use super::request::{EmptyRequest, actor};
+use super::request::EmptyRequest;
 use super::response::RefundOfPaymentResponse;
 use crate::service::{IdempotentOperation, ToStoredResponse};
 use crate::state::AppState;
@@ -44,7 +44,7 @@ pub(super) async fn retry_refund(
     let keyed = request.request(&caller);
     run_idempotent(&app.keys, keyed, async |lease| {
         let operation = IdempotentOperation::new(lease.as_ref());
-        app.payments.retry_refund(id, actor(&caller), operation).await?.to_stored_response()
+        app.payments.retry_refund(id, caller.actor(), operation).await?.to_stored_response()
     })
     .await
 }

@@ -1,9 +1,9 @@
 //! Use cases: retry or settle a refund that needs attention.
 
-use contracts::RefundId;
+use contracts::{Actor, RefundId};
 
 use super::{IdempotentOperation, PaymentService, RefundOfPayment};
-use crate::domain::{Actor, OrderPayments, PaymentError, RetryOutcome};
+use crate::domain::{OrderPayments, PaymentError, RetryOutcome};
 use crate::error::Error;
 
 impl PaymentService {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use common::database::store::StoreError;
 use common::database::transaction_effects::{Effects, InboxRecord};
 use contracts::api::{PaymentMethod, RefundCause, RefundStatus};
-use contracts::{EventId, Money, OrderId, PaymentId, RefundId, UserId};
+use contracts::{Actor, EventId, Money, OrderId, PaymentId, RefundId, UserId};
 use payment_service::domain::*;
 use payment_service::repository::{CONSTRAINT_INTENT, CONSTRAINT_ONE_OPEN_PAYMENT, PaymentRepository, ReconcileTask};
 
@@ -104,7 +104,7 @@ async fn aggregate_round_trips(fixture: Fixture) {
         refund.attempts = 5;
         refund.needs_attention = true;
         refund.paid_twice = true;
-        refund.actor = Some(Actor::Service("client".to_owned()));
+        refund.actor = Actor::Service("client".to_owned());
         refund.previous_provider_ids = vec!["re_0".to_owned(), "re_00".to_owned()];
         refund.provider_refund_id = Some("re_1".to_owned());
         refund.task.acquire(FencingToken::generate(START), START);

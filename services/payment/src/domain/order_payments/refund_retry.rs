@@ -1,11 +1,11 @@
 //! Admin actions on refunds that need attention: retry and manual settlement.
 
 use chrono::{DateTime, Utc};
-use contracts::RefundId;
 use contracts::api::RefundStatus;
+use contracts::{Actor, RefundId};
 
 use super::OrderPayments;
-use crate::domain::{Actor, FencingToken, Payment, PaymentError, RefundSnapshot};
+use crate::domain::{FencingToken, Payment, PaymentError, RefundSnapshot};
 
 /// Outcome of [`OrderPayments::retry_refund`].
 #[derive(Clone, Debug, PartialEq)]
@@ -98,7 +98,7 @@ impl OrderPayments {
         refund.attempts = refund.attempts.saturating_add(1);
         refund.failure_reason = None;
         refund.previous_provider_ids.extend(refund.provider_refund_id.take());
-        refund.actor = Some(actor.clone());
+        refund.actor = actor.clone();
         refund.updated_at = now;
         refund.task.attempt += 1;
         refund.task.unknown_outcome = None;
@@ -128,7 +128,7 @@ impl OrderPayments {
         refund.settled = true;
         // A worker with an expired lease must not record its result any more.
         refund.task.lease = None;
-        refund.actor = Some(actor.clone());
+        refund.actor = actor.clone();
         self.set_refund_status(index, at, RefundStatus::Succeeded, now);
         Ok(self.payments[index].clone())
     }

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use contracts::api::{PaymentStatus, RefundCause, RefundStatus};
-use contracts::{Money, PaymentId, RefundId};
+use contracts::{Actor, Money, PaymentId, RefundId};
 
 use super::OrderPayments;
-use crate::domain::{Actor, FencingToken, PaymentError, ProviderRefundStatus, Refund, RefundSnapshot, backoff};
+use crate::domain::{FencingToken, PaymentError, ProviderRefundStatus, Refund, RefundSnapshot, backoff};
 
 /// Request for a refund.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct NewRefund {
     /// Reason, as free text.
     pub reason: Option<String>,
     /// Requesting caller.
-    pub actor: Option<Actor>,
+    pub actor: Actor,
 }
 
 /// Outcome of [`OrderPayments::grant_refund`].

@@ -1,6 +1,6 @@
 use chrono::{DateTime, Duration, Utc};
 use contracts::api::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
-use contracts::{Event, Money, OrderId, PaymentId, RefundId, UserId};
+use contracts::{Actor, Event, Money, OrderId, PaymentId, RefundId, UserId};
 
 use crate::domain::*;
 

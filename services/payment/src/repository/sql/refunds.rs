@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use common::database::store::StoreError;
 use common::database::{Connection, Query, Row, Statement, query};
-use contracts::PaymentId;
+use contracts::{Actor, PaymentId};
 
 use super::{insert_text, update_text};
 use crate::domain::{Lease, LeasedTask, Refund, UnknownOutcome};
@@ -55,7 +55,7 @@ pub(super) fn bind<'q>(query: Query<'q>, payment: PaymentId, position: i64, refu
         .bind(refund.needs_attention)
         .bind(refund.settled)
         .bind(refund.paid_twice)
-        .bind(refund.actor.as_ref().map(ToString::to_string))
+        .bind((refund.actor != Actor::System).then(|| refund.actor.to_string()))
         .bind(encode_list(&refund.previous_provider_ids))
         .bind(refund.created_at)
         .bind(refund.updated_at);
@@ -87,7 +87,7 @@ fn map(row: &Row) -> Result<Refund, StoreError> {
         needs_attention: row.get("needs_attention")?,
         settled: row.get("settled")?,
         paid_twice: row.get("paid_twice")?,
-        actor: row.parse_optional("actor")?,
+        actor: row.parse_optional("actor")?.unwrap_or_default(),
         previous_provider_ids: decode_list(row.get("former")?)?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,

@@ -8,10 +8,10 @@ use common::database::transaction_effects::InboxRecord;
 use common::telemetry::clock::ManualClock;
 use common::telemetry::metrics::Metrics;
 use contracts::api::{PaymentMethod, RefundStatus};
-use contracts::{EventId, Money, OrderId, PaymentId, RefundId, UserId};
+use contracts::{Actor, EventId, Money, OrderId, PaymentId, RefundId, UserId};
 use payment_service::domain::{
-    Actor, ConfirmOutcome, FencingToken, NewPayment, NewRefund, NextAction, OrderPayments, OrderTerms, Payment,
-    PaymentError, Refund, RefundGrant, RefundSyncResult, RetryOutcome, StartOutcome, SyncResult,
+    ConfirmOutcome, FencingToken, NewPayment, NewRefund, NextAction, OrderPayments, OrderTerms, Payment, PaymentError,
+    Refund, RefundGrant, RefundSyncResult, RetryOutcome, StartOutcome, SyncResult,
 };
 use payment_service::error::Error;
 use payment_service::repository::ReconcileTask;

@@ -29,7 +29,7 @@ fn retry_sends_the_refund_once_and_a_failure_needs_attention_again() {
     let row = scenario.refund(refund);
     assert_eq!((row.status, row.attempts, row.needs_attention), (RefundStatus::Pending, 6, false));
     assert_eq!((&row.previous_provider_ids, &row.provider_refund_id), (&vec!["re_5".to_owned()], &None));
-    assert_eq!(row.actor, Some(admin()));
+    assert_eq!(row.actor, admin());
     scenario.apply_refund_status("re_5", Some(refund), 3_000, ProviderRefundStatus::Failed);
     assert_eq!(scenario.refund(refund).status, RefundStatus::Pending, "the previous attempt");
     scenario.apply_refund_status("re_6", Some(refund), 3_000, ProviderRefundStatus::Succeeded);
