@@ -18,8 +18,11 @@ doctor: ## Checks settings and servers
 fmt: ## Formats the code
 	$(CARGO) fmt --all
 
-check: lint ## Checks format and lints, also of the command line without its development features
-	$(CARGO) clippy -p shopfleet --no-default-features --locked -- -D warnings
+check: lint ## Checks format and lints, also of builds with some of the cargo features
+	$(CARGO) clippy -p shopfleet --no-default-features --features consul --locked -- -D warnings
+	$(CARGO) clippy -p shopfleet --locked -- -D warnings
+	$(CARGO) clippy -p user-service --no-default-features --features mongodb,amqp,redis --locked -- -D warnings
+	$(CARGO) clippy -p payment-service --no-default-features --features postgres,amqp,redis --locked -- -D warnings
 
 lint: ## Checks format and lints, and dependencies where cargo-deny is installed
 	@echo "== format"

@@ -32,15 +32,19 @@ mod backend;
 mod codec;
 mod in_flight;
 mod memory;
+#[cfg(feature = "redis")]
 mod redis;
 
 pub use backend::{CacheBackend, Entry, FillToken};
 use codec::Codec;
 use in_flight::{InFlightLoads, LoadGuard};
 pub use memory::MemoryCache;
+#[cfg(feature = "redis")]
 pub use redis::{MAX_TTL, RedisCache, TIMEOUT};
 
-pub use crate::config::urls::{CacheUrl, RedisUrl};
+pub use crate::config::urls::CacheUrl;
+#[cfg(feature = "redis")]
+pub use crate::config::urls::RedisUrl;
 
 /// Version of the keys. It changes with the encoding of the values.
 const KEY_VERSION: &str = "v1";
@@ -74,6 +78,7 @@ impl Cache {
     pub fn connect(url: &CacheUrl, service: &'static str, metrics: &Metrics) -> Self {
         match url {
             CacheUrl::Memory => Self::new(Arc::new(MemoryCache::new()), service, metrics),
+            #[cfg(feature = "redis")]
             CacheUrl::Redis(url) => Self::new(Arc::new(RedisCache::connect(url)), service, metrics),
         }
     }

@@ -29,5 +29,5 @@ pub use peers::{ServiceName, StaticAddresses};
 pub use platform::{ConsulConfig, PlatformConfig};
 pub use reader::{ConfigError, EnvReader};
 pub use trusted_proxy::TrustedProxy;
-pub use urls::{DatabaseUrl, sqlite_path};
+pub use urls::{DatabaseUrl, missing_feature, sqlite_path};
 pub use variable::Variable;

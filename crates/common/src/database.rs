@@ -29,6 +29,7 @@
 //! }
 //! ```
 
+#[cfg(feature = "sqlite")]
 mod codec;
 mod commit;
 mod connection;
@@ -41,6 +42,7 @@ pub mod idempotency;
 mod lease_end;
 mod listing;
 pub mod outbox;
+#[cfg(feature = "postgres")]
 mod postgres_pool;
 pub mod private_files;
 mod query;
@@ -48,13 +50,16 @@ pub mod revocations;
 mod row;
 pub mod row_count_gauge;
 pub mod schema;
+#[cfg(feature = "sqlite")]
 pub(crate) mod sqlite_file;
 mod statement;
 pub mod store;
 pub mod transaction_effects;
 mod value;
+#[cfg(feature = "sqlite")]
 pub(crate) mod writer_probe;
 
+#[cfg(feature = "sqlite")]
 pub(crate) use codec::{from_millis, to_millis};
 pub use connection::{Connection, Tx};
 pub use constraint::map_constraint;

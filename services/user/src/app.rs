@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use common::auth::TokenVerifier;
+#[cfg(feature = "sqlite")]
 use common::database::Database;
 use common::database::outbox::Outbox;
 use common::database::store::StoreError;
@@ -11,14 +12,18 @@ use common::runtime::{Platform, Service, ServiceBuilder, StartError};
 use common::telemetry::clock::SharedClock;
 use common::telemetry::metrics::Metrics;
 
+#[cfg(feature = "sqlite")]
+use crate::NAME;
 use crate::config::{Config, DatabaseUrl};
+#[cfg(feature = "mongodb")]
 use crate::repository::mongodb::MongoUserRepository;
+#[cfg(feature = "sqlite")]
 use crate::repository::sqlite::{MIGRATIONS, SqliteUserRepository};
 use crate::repository::{InstrumentedUserRepository, UserRepository};
 use crate::service::{AccountService, ActiveSessionCheck, ClientCredentials, Passwords, SessionService, TokenIssuer};
 use crate::state::AppState;
 use crate::workers::PurgeWorker;
-use crate::{NAME, routes, service};
+use crate::{routes, service};
 
 /// Builds the service, and creates the first admin if none exists.
 ///
@@ -64,6 +69,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
 /// Opens the store at an address and the outbox in it.
 async fn open(address: &DatabaseUrl, metrics: &Metrics) -> Result<(Arc<dyn UserRepository>, Outbox), StoreError> {
     match address {
+        #[cfg(feature = "sqlite")]
         DatabaseUrl::Sqlite(path) => {
             let db = Database::open_sqlite(path, NAME, &MIGRATIONS).await?;
             let operations = db.observe(metrics);
@@ -71,6 +77,7 @@ async fn open(address: &DatabaseUrl, metrics: &Metrics) -> Result<(Arc<dyn UserR
             let repository = Arc::new(SqliteUserRepository::new(db));
             Ok((Arc::new(InstrumentedUserRepository::new(repository, operations)), outbox))
         }
+        #[cfg(feature = "mongodb")]
         DatabaseUrl::MongoDb(url) => {
             let repository = MongoUserRepository::open(url).await?;
             let operations = repository.observe(metrics);

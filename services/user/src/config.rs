@@ -10,10 +10,12 @@ use crate::NAME;
 
 mod client;
 mod database_url;
+#[cfg(feature = "mongodb")]
 mod mongo_url;
 
 pub use client::Client;
 pub use database_url::DatabaseUrl;
+#[cfg(feature = "mongodb")]
 pub use mongo_url::MongoUrl;
 
 const DEFAULT_PORT: u16 = 3001;

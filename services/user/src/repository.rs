@@ -13,7 +13,9 @@ use contracts::{Event, EventId, UserId};
 
 use crate::domain::User;
 
+#[cfg(feature = "mongodb")]
 pub mod mongodb;
+#[cfg(feature = "sqlite")]
 pub mod sqlite;
 
 /// Retention of a revocation in the feed: the lifetime of a user's access token, and a minute of clock skew.

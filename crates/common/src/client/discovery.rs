@@ -7,14 +7,23 @@ use async_trait::async_trait;
 use crate::BoxError;
 
 mod backend;
+#[cfg(feature = "consul")]
 mod consul;
+#[cfg_attr(not(feature = "consul"), allow(dead_code, reason = "used by the Consul adapter"))]
 mod instances;
+#[cfg(feature = "consul")]
 mod registration;
+#[cfg(not(feature = "consul"))]
+mod without_consul;
 
 pub use crate::config::{ServiceName, StaticAddresses};
 pub use backend::{DiscoveryBackend, DiscoveryError, ResolvedInstance};
+#[cfg(feature = "consul")]
 pub use consul::Consul;
+#[cfg(feature = "consul")]
 pub use registration::Registration;
+#[cfg(not(feature = "consul"))]
+pub use without_consul::{Consul, Registration};
 
 /// Service discovery. Clones share its state.
 #[derive(Clone)]

@@ -3,14 +3,23 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
+#[cfg(feature = "postgres")]
+use sqlx::Postgres;
+#[cfg(feature = "sqlite")]
+use sqlx::Sqlite;
+use sqlx::Transaction;
 use sqlx::pool::PoolConnection;
+#[cfg(feature = "postgres")]
 use sqlx::postgres::PgConnection;
+#[cfg(feature = "sqlite")]
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Postgres, Sqlite, Transaction};
 
 use super::dialect::Dialect;
 use super::dialect::Kind;
-use super::{postgres_pool, sqlite_file};
+#[cfg(feature = "postgres")]
+use super::postgres_pool;
+#[cfg(feature = "sqlite")]
+use super::sqlite_file;
 use crate::database::store::StoreError;
 
 /// Connection that executes queries. [`Tx`] dereferences to one, so that a function that takes `&mut Connection` works
@@ -18,32 +27,44 @@ use crate::database::store::StoreError;
 pub struct Connection(Lease);
 
 enum Lease {
+    #[cfg(feature = "sqlite")]
     Sqlite(PoolConnection<Sqlite>),
+    #[cfg(feature = "sqlite")]
     SqliteTx(Transaction<'static, Sqlite>),
+    #[cfg(feature = "postgres")]
     Postgres(PoolConnection<Postgres>),
+    #[cfg(feature = "postgres")]
     PostgresTx(Transaction<'static, Postgres>),
 }
 
 /// Driver's connection of a [`Connection`].
 pub(super) enum DriverRef<'c> {
+    #[cfg(feature = "sqlite")]
     Sqlite(&'c mut SqliteConnection),
+    #[cfg(feature = "postgres")]
     Postgres(&'c mut PgConnection),
 }
 
 impl Connection {
+    #[cfg(feature = "sqlite")]
     pub(super) const fn sqlite(connection: PoolConnection<Sqlite>) -> Self {
         Self(Lease::Sqlite(connection))
     }
 
+    #[cfg(feature = "postgres")]
     pub(super) const fn postgres(connection: PoolConnection<Postgres>) -> Self {
         Self(Lease::Postgres(connection))
     }
 
     pub(super) fn driver(&mut self) -> DriverRef<'_> {
         match &mut self.0 {
+            #[cfg(feature = "sqlite")]
             Lease::Sqlite(connection) => DriverRef::Sqlite(connection),
+            #[cfg(feature = "sqlite")]
             Lease::SqliteTx(tx) => DriverRef::Sqlite(tx),
+            #[cfg(feature = "postgres")]
             Lease::Postgres(connection) => DriverRef::Postgres(connection),
+            #[cfg(feature = "postgres")]
             Lease::PostgresTx(tx) => DriverRef::Postgres(tx),
         }
     }
@@ -52,7 +73,9 @@ impl Connection {
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         match &self.0 {
+            #[cfg(feature = "sqlite")]
             Lease::Sqlite(_) | Lease::SqliteTx(_) => Dialect(Kind::Sqlite),
+            #[cfg(feature = "postgres")]
             Lease::Postgres(_) | Lease::PostgresTx(_) => Dialect(Kind::Postgres),
         }
     }
@@ -69,10 +92,12 @@ impl fmt::Debug for Connection {
 pub struct Tx(Connection);
 
 impl Tx {
+    #[cfg(feature = "sqlite")]
     pub(super) const fn sqlite(tx: Transaction<'static, Sqlite>) -> Self {
         Self(Connection(Lease::SqliteTx(tx)))
     }
 
+    #[cfg(feature = "postgres")]
     pub(super) const fn postgres(tx: Transaction<'static, Postgres>) -> Self {
         Self(Connection(Lease::PostgresTx(tx)))
     }
@@ -83,9 +108,14 @@ impl Tx {
     /// [`StoreError::OutcomeUnknown`] if the connection was lost meanwhile.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self.0.0 {
+            #[cfg(feature = "sqlite")]
             Lease::SqliteTx(tx) => tx.commit().await.map_err(sqlite_file::map_commit_error),
+            #[cfg(feature = "postgres")]
             Lease::PostgresTx(tx) => tx.commit().await.map_err(postgres_pool::map_commit_error),
-            Lease::Sqlite(_) | Lease::Postgres(_) => Ok(()),
+            #[cfg(feature = "sqlite")]
+            Lease::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Lease::Postgres(_) => Ok(()),
         }
     }
 
@@ -95,9 +125,14 @@ impl Tx {
     /// If the database is unavailable.
     pub async fn rollback(self) -> Result<(), StoreError> {
         match self.0.0 {
+            #[cfg(feature = "sqlite")]
             Lease::SqliteTx(tx) => Ok(tx.rollback().await?),
+            #[cfg(feature = "postgres")]
             Lease::PostgresTx(tx) => Ok(tx.rollback().await?),
-            Lease::Sqlite(_) | Lease::Postgres(_) => Ok(()),
+            #[cfg(feature = "sqlite")]
+            Lease::Sqlite(_) => Ok(()),
+            #[cfg(feature = "postgres")]
+            Lease::Postgres(_) => Ok(()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Handle of a service's database: its pools.
 
 use std::fmt;
+#[cfg(feature = "sqlite")]
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,11 +10,16 @@ use tokio::sync::Notify;
 
 use super::connection::{Connection, Tx};
 use super::dialect::Dialect;
+#[cfg(feature = "postgres")]
+use super::postgres_pool;
 use super::query::query;
+#[cfg(feature = "sqlite")]
+use super::sqlite_file;
 use super::store::{Pool, StoreError, StoreMetrics};
+#[cfg(feature = "sqlite")]
 use super::writer_probe::WriterProbe;
-use super::{postgres_pool, sqlite_file};
 use crate::config::DatabaseUrl;
+#[cfg(feature = "postgres")]
 use crate::config::urls::PostgresUrl;
 use crate::telemetry::metrics::Metrics;
 
@@ -27,7 +33,9 @@ pub struct Database {
 
 #[derive(Clone)]
 enum Pools {
+    #[cfg(feature = "sqlite")]
     Sqlite { read: Pool<sqlx::Sqlite>, write: Pool<sqlx::Sqlite>, probe: Arc<WriterProbe> },
+    #[cfg(feature = "postgres")]
     Postgres(Pool<sqlx::Postgres>),
 }
 
@@ -47,7 +55,9 @@ impl Database {
     /// If the database is unavailable or a migration fails; [`StoreError::Incompatible`] if this binary is too old for it.
     pub async fn open(url: &DatabaseUrl, service: &'static str, migrations: &Migrations) -> Result<Self, StoreError> {
         match url {
+            #[cfg(feature = "sqlite")]
             DatabaseUrl::Sqlite(path) => Self::open_sqlite(path, service, &migrations.sqlite).await,
+            #[cfg(feature = "postgres")]
             DatabaseUrl::Postgres(url) => Self::open_postgres(url, service, &migrations.postgres).await,
         }
     }
@@ -56,6 +66,7 @@ impl Database {
     ///
     /// # Errors
     /// If the file cannot be opened or a migration fails; [`StoreError::Incompatible`] if this binary is too old for it.
+    #[cfg(feature = "sqlite")]
     pub async fn open_sqlite(path: &Path, service: &'static str, migrations: &Migrator) -> Result<Self, StoreError> {
         let (read, write) = sqlite_file::open_pools(path).await?;
         sqlite_file::migrate_service(&write, migrations).await?;
@@ -68,6 +79,7 @@ impl Database {
     /// # Errors
     /// If the server does not respond within five seconds, rejects the connection, or a migration fails;
     /// [`StoreError::Incompatible`] if this binary is too old for the database.
+    #[cfg(feature = "postgres")]
     pub async fn open_postgres(
         url: &PostgresUrl,
         service: &'static str,
@@ -82,7 +94,9 @@ impl Database {
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         match &self.pools {
+            #[cfg(feature = "sqlite")]
             Pools::Sqlite { .. } => Dialect::SQLITE,
+            #[cfg(feature = "postgres")]
             Pools::Postgres(_) => Dialect::POSTGRES,
         }
     }
@@ -91,7 +105,9 @@ impl Database {
     #[must_use]
     pub fn observe(&self, metrics: &Metrics) -> StoreMetrics {
         match &self.pools {
+            #[cfg(feature = "sqlite")]
             Pools::Sqlite { read, write, .. } => Pool::observe(vec![read.clone(), write.clone()], metrics),
+            #[cfg(feature = "postgres")]
             Pools::Postgres(pool) => Pool::observe(vec![pool.clone()], metrics),
         }
         StoreMetrics::new(self.service, self.dialect().name(), metrics)
@@ -103,7 +119,9 @@ impl Database {
     /// If no connection is free within five seconds, or the database is unavailable.
     pub async fn reader(&self) -> Result<Connection, StoreError> {
         Ok(match &self.pools {
+            #[cfg(feature = "sqlite")]
             Pools::Sqlite { read, .. } => Connection::sqlite(read.acquire().await?),
+            #[cfg(feature = "postgres")]
             Pools::Postgres(pool) => Connection::postgres(pool.acquire().await?),
         })
     }
@@ -114,7 +132,9 @@ impl Database {
     /// If no connection is free within five seconds, or the database is unavailable.
     pub async fn writer(&self) -> Result<Connection, StoreError> {
         Ok(match &self.pools {
+            #[cfg(feature = "sqlite")]
             Pools::Sqlite { write, .. } => Connection::sqlite(write.acquire().await?),
+            #[cfg(feature = "postgres")]
             Pools::Postgres(pool) => Connection::postgres(pool.acquire().await?),
         })
     }
@@ -125,7 +145,9 @@ impl Database {
     /// If no connection is free within five seconds, or the database is unavailable.
     pub async fn snapshot(&self) -> Result<Tx, StoreError> {
         Ok(match &self.pools {
+            #[cfg(feature = "sqlite")]
             Pools::Sqlite { read, .. } => Tx::sqlite(read.begin().await?),
+            #[cfg(feature = "postgres")]
             Pools::Postgres(pool) => Tx::postgres(pool.begin_with(postgres_pool::SNAPSHOT).await?),
         })
     }
@@ -138,7 +160,9 @@ impl Database {
     /// unavailable.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match &self.pools {
+            #[cfg(feature = "sqlite")]
             Pools::Sqlite { write, .. } => Tx::sqlite(write.begin_with(sqlite_file::BEGIN).await?),
+            #[cfg(feature = "postgres")]
             Pools::Postgres(pool) => Tx::postgres(pool.begin().await?),
         })
     }
@@ -150,7 +174,9 @@ impl Database {
     pub async fn ping(&self) -> Result<(), StoreError> {
         query("SELECT 1 FROM outbox LIMIT 1").fetch_optional(&mut self.reader().await?).await?;
         match &self.pools {
+            #[cfg(feature = "sqlite")]
             Pools::Sqlite { write, probe, .. } => probe.run(write).await,
+            #[cfg(feature = "postgres")]
             Pools::Postgres(_) => Ok(()),
         }
     }
@@ -158,10 +184,12 @@ impl Database {
     /// Closes all connections, once their work is done.
     pub async fn close(&self) {
         match &self.pools {
+            #[cfg(feature = "sqlite")]
             Pools::Sqlite { read, write, .. } => {
                 read.close().await;
                 write.close().await;
             }
+            #[cfg(feature = "postgres")]
             Pools::Postgres(pool) => pool.close().await,
         }
     }

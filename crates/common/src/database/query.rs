@@ -3,10 +3,16 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+#[cfg(feature = "postgres")]
+use sqlx::Postgres;
+#[cfg(feature = "sqlite")]
+use sqlx::Sqlite;
 use sqlx::error::BoxDynError;
+#[cfg(feature = "postgres")]
 use sqlx::postgres::PgArguments;
+#[cfg(feature = "sqlite")]
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr as _, SqlStr, Sqlite};
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use super::connection::{Connection, DriverRef};
 use super::dialect::{Dialect, Kind};
@@ -50,7 +56,9 @@ impl<'q> Query<'q> {
     /// If the database rejects it or is unavailable.
     pub async fn execute(self, connection: &mut Connection) -> Result<u64, StoreError> {
         Ok(match connection.driver() {
+            #[cfg(feature = "sqlite")]
             DriverRef::Sqlite(connection) => self.sqlite()?.execute(connection).await?.rows_affected(),
+            #[cfg(feature = "postgres")]
             DriverRef::Postgres(connection) => self.postgres()?.execute(connection).await?.rows_affected(),
         })
     }
@@ -61,10 +69,12 @@ impl<'q> Query<'q> {
     /// If the database rejects it or is unavailable.
     pub async fn fetch_all(self, connection: &mut Connection) -> Result<Vec<Row>, StoreError> {
         Ok(match connection.driver() {
+            #[cfg(feature = "sqlite")]
             DriverRef::Sqlite(connection) => {
                 let rows = self.sqlite()?.fetch_all(connection).await?;
                 rows.into_iter().map(|row| Row(Driver::Sqlite(row))).collect()
             }
+            #[cfg(feature = "postgres")]
             DriverRef::Postgres(connection) => {
                 let rows = self.postgres()?.fetch_all(connection).await?;
                 rows.into_iter().map(|row| Row(Driver::Postgres(row))).collect()
@@ -78,9 +88,11 @@ impl<'q> Query<'q> {
     /// If the database rejects it or is unavailable.
     pub async fn fetch_optional(self, connection: &mut Connection) -> Result<Option<Row>, StoreError> {
         Ok(match connection.driver() {
+            #[cfg(feature = "sqlite")]
             DriverRef::Sqlite(connection) => {
                 self.sqlite()?.fetch_optional(connection).await?.map(|row| Row(Driver::Sqlite(row)))
             }
+            #[cfg(feature = "postgres")]
             DriverRef::Postgres(connection) => {
                 self.postgres()?.fetch_optional(connection).await?.map(|row| Row(Driver::Postgres(row)))
             }
@@ -125,6 +137,7 @@ impl<'q> Query<'q> {
         self.fetch_all(connection).await?.iter().map(|row| row.get(0)).collect()
     }
 
+    #[cfg(feature = "sqlite")]
     fn sqlite(self) -> Result<sqlx::query::Query<'static, Sqlite, SqliteArguments>, StoreError> {
         let mut arguments = SqliteArguments::default();
         sqlx::Arguments::reserve(&mut arguments, self.values.len(), 0);
@@ -134,6 +147,7 @@ impl<'q> Query<'q> {
         Ok(sqlx::query_with(safe(self.sql.into_text(Dialect(Kind::Sqlite))), arguments))
     }
 
+    #[cfg(feature = "postgres")]
     fn postgres(self) -> Result<sqlx::query::Query<'static, Postgres, PgArguments>, StoreError> {
         let mut arguments = PgArguments::default();
         sqlx::Arguments::reserve(&mut arguments, self.values.len(), 16 * self.values.len());

@@ -1,14 +1,20 @@
 //! Rows of results.
 
+use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use contracts::{EventId, ImageId, ItemId, Money, OrderId, PaymentId, ProductId, RefundId, ReviewId, UserId};
+#[cfg(feature = "postgres")]
 use sqlx::postgres::{PgRow, Postgres};
+#[cfg(feature = "sqlite")]
 use sqlx::sqlite::SqliteRow;
-use sqlx::{ColumnIndex, Decode, Row as _, TypeInfo as _, ValueRef as _};
+use sqlx::{ColumnIndex, Row as _};
+#[cfg(feature = "postgres")]
+use sqlx::{Decode, TypeInfo as _, ValueRef as _};
 use uuid::Uuid;
 
+#[cfg(feature = "sqlite")]
 use super::codec::from_millis;
 use crate::database::store::StoreError;
 
@@ -18,14 +24,36 @@ pub struct Row(pub(super) Driver);
 
 #[derive(Debug)]
 pub(super) enum Driver {
+    #[cfg(feature = "sqlite")]
     Sqlite(SqliteRow),
+    #[cfg(feature = "postgres")]
     Postgres(PgRow),
 }
 
 /// Position or name of a column.
-pub trait Column: ColumnIndex<SqliteRow> + ColumnIndex<PgRow> + Copy {}
+pub trait Column: SqliteColumn + PostgresColumn + fmt::Debug + Copy {}
 
-impl<T: ColumnIndex<SqliteRow> + ColumnIndex<PgRow> + Copy> Column for T {}
+impl<T: SqliteColumn + PostgresColumn + fmt::Debug + Copy> Column for T {}
+
+/// Declares a trait of the types that a driver takes as a column: all types if it is not part of the build.
+macro_rules! driver_column {
+    ($name:ident, $row:ty, $feature:literal) => {
+        #[cfg(feature = $feature)]
+        pub trait $name: ColumnIndex<$row> {}
+
+        #[cfg(feature = $feature)]
+        impl<T: ColumnIndex<$row>> $name for T {}
+
+        #[cfg(not(feature = $feature))]
+        pub trait $name {}
+
+        #[cfg(not(feature = $feature))]
+        impl<T> $name for T {}
+    };
+}
+
+driver_column!(SqliteColumn, SqliteRow, "sqlite");
+driver_column!(PostgresColumn, PgRow, "postgres");
 
 impl Row {
     /// Returns the value of a column. `Option<T>` reads NULL as `None`.
@@ -98,7 +126,9 @@ macro_rules! native {
         $(impl<'r> Nullable<'r> for $type {
             fn nullable(row: &'r Row, column: impl Column) -> Result<Option<Self>, StoreError> {
                 Ok(match &row.0 {
+                    #[cfg(feature = "sqlite")]
                     Driver::Sqlite(row) => row.try_get(column)?,
+                    #[cfg(feature = "postgres")]
                     Driver::Postgres(row) => row.try_get(column)?,
                 })
             }
@@ -112,7 +142,9 @@ native!(bool, String, &'r str, Vec<u8>, &'r [u8]);
 impl<'r> Nullable<'r> for i64 {
     fn nullable(row: &'r Row, column: impl Column) -> Result<Option<Self>, StoreError> {
         match &row.0 {
+            #[cfg(feature = "sqlite")]
             Driver::Sqlite(row) => Ok(row.try_get(column)?),
+            #[cfg(feature = "postgres")]
             Driver::Postgres(row) => {
                 let value = row.try_get_raw(column)?;
                 if value.is_null() {
@@ -135,10 +167,12 @@ impl<'r> Nullable<'r> for i64 {
 impl<'r> Nullable<'r> for Uuid {
     fn nullable(row: &'r Row, column: impl Column) -> Result<Option<Self>, StoreError> {
         match &row.0 {
+            #[cfg(feature = "sqlite")]
             Driver::Sqlite(row) => {
                 let text: Option<&str> = row.try_get(column)?;
                 text.map(|text| parse(text, column)).transpose()
             }
+            #[cfg(feature = "postgres")]
             Driver::Postgres(row) => Ok(row.try_get(column)?),
         }
     }
@@ -147,7 +181,9 @@ impl<'r> Nullable<'r> for Uuid {
 impl<'r> Nullable<'r> for DateTime<Utc> {
     fn nullable(row: &'r Row, column: impl Column) -> Result<Option<Self>, StoreError> {
         match &row.0 {
+            #[cfg(feature = "sqlite")]
             Driver::Sqlite(row) => row.try_get::<Option<i64>, _>(column)?.map(from_millis).transpose(),
+            #[cfg(feature = "postgres")]
             Driver::Postgres(row) => Ok(row.try_get(column)?),
         }
     }

@@ -26,22 +26,26 @@ pub const STORE: &str = "store";
 /// Component of the tables that all services have: outbox, inbox, idempotency keys, revocations.
 pub(crate) const PLATFORM: &str = "platform";
 /// Component of the bus in a SQLite file.
+#[cfg(feature = "sqlite")]
 pub(crate) const BUS: &str = "bus";
 
 /// Name of the table of applied migrations of the platform's tables: those of a service's own tables have sqlx's.
 const PLATFORM_MIGRATIONS: &str = "_platform_migrations";
 
 /// Returns the migrations of the platform's tables in SQLite.
+#[cfg(feature = "sqlite")]
 pub(crate) fn platform_sqlite() -> Migrator {
     platform(&sqlx::migrate!("migrations/sqlite"))
 }
 
 /// Returns the migrations of the platform's tables in PostgreSQL.
+#[cfg(feature = "postgres")]
 pub(crate) fn platform_postgres() -> Migrator {
     platform(&sqlx::migrate!("migrations/postgres"))
 }
 
 /// Returns the migrations of the tables of a bus.
+#[cfg(feature = "sqlite")]
 pub(crate) fn bus() -> Migrator {
     tolerant(&sqlx::migrate!("migrations/bus"))
 }

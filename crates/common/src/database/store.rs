@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use sqlx::error::DatabaseError;
+#[cfg(feature = "postgres")]
 use sqlx::postgres::PgDatabaseError;
 
 use crate::BoxError;
@@ -124,7 +125,7 @@ impl From<sqlx::Error> for StoreError {
 /// Returns `true` if the same statement may succeed later.
 fn is_transient(error: &(dyn DatabaseError + 'static)) -> bool {
     let Some(code) = error.code() else { return false };
-    if error.try_downcast_ref::<PgDatabaseError>().is_some() {
+    if is_postgres(error) {
         // https://www.postgresql.org/docs/15/errcodes-appendix.html: 08 connection, 40 rolled back for serialisation or
         // a deadlock, 53 out of resources, 57 the operator (shutdown, a timeout), 55P03 a lock was not available.
         return matches!(&code[..2], "08" | "40" | "53" | "57") || code == "55P03";
@@ -132,6 +133,17 @@ fn is_transient(error: &(dyn DatabaseError + 'static)) -> bool {
     // SQLITE_BUSY, SQLITE_LOCKED, SQLITE_NOMEM, SQLITE_READONLY, SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_PROTOCOL, with their
     // extended codes: https://www.sqlite.org/rescode.html
     sqlite_code(&code).is_some_and(|code| matches!(code, 5 | 6 | 7 | 8 | 10 | 14 | 15))
+}
+
+/// Returns `true` for an error of PostgreSQL, whose codes are others than SQLite's.
+#[cfg(feature = "postgres")]
+fn is_postgres(error: &(dyn DatabaseError + 'static)) -> bool {
+    error.try_downcast_ref::<PgDatabaseError>().is_some()
+}
+
+#[cfg(not(feature = "postgres"))]
+fn is_postgres(_error: &(dyn DatabaseError + 'static)) -> bool {
+    false
 }
 
 /// Returns SQLite's primary result code of a code that may be extended.
@@ -142,7 +154,7 @@ pub(crate) fn sqlite_code(code: &str) -> Option<u32> {
 /// Returns `true` if the disk is full: `disk_full` of PostgreSQL, `SQLITE_FULL`.
 fn is_disk_full(error: &(dyn DatabaseError + 'static)) -> bool {
     let Some(code) = error.code() else { return false };
-    if error.try_downcast_ref::<PgDatabaseError>().is_some() {
+    if is_postgres(error) {
         return code == "53100";
     }
     sqlite_code(&code) == Some(13)

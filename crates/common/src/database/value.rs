@@ -6,10 +6,13 @@ use chrono::{DateTime, Utc};
 use contracts::{EventId, ImageId, ItemId, Money, OrderId, PaymentId, ProductId, RefundId, ReviewId, UserId};
 use sqlx::Arguments as _;
 use sqlx::error::BoxDynError;
+#[cfg(feature = "postgres")]
 use sqlx::postgres::PgArguments;
+#[cfg(feature = "sqlite")]
 use sqlx::sqlite::SqliteArguments;
 use uuid::Uuid;
 
+#[cfg(feature = "sqlite")]
 use super::codec;
 
 /// Value of a parameter. `None` is a NULL of the type.
@@ -39,6 +42,7 @@ pub enum Value<'q> {
 }
 
 impl Value<'_> {
+    #[cfg(feature = "sqlite")]
     pub(super) fn add_to_sqlite(self, arguments: &mut SqliteArguments) -> Result<(), BoxDynError> {
         match self {
             Self::Bool(value) => arguments.add(value),
@@ -53,6 +57,7 @@ impl Value<'_> {
         }
     }
 
+    #[cfg(feature = "postgres")]
     pub(super) fn add_to_postgres(self, arguments: &mut PgArguments) -> Result<(), BoxDynError> {
         match self {
             Self::Bool(value) => arguments.add(value),

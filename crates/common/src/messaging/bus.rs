@@ -12,17 +12,23 @@ use prometheus::IntCounterVec;
 use crate::telemetry::clock::SharedClock;
 use crate::telemetry::metrics::Metrics;
 
+#[cfg(feature = "amqp")]
 mod amqp;
 mod backend;
 mod delivery;
 mod message;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 
-pub use crate::config::urls::{AmqpUrl, BusUrl};
+#[cfg(feature = "amqp")]
+pub use crate::config::urls::AmqpUrl;
+pub use crate::config::urls::BusUrl;
+#[cfg(feature = "amqp")]
 pub use amqp::AmqpBus;
 pub use backend::{BusBackend, Subscription};
 pub use delivery::{Acknowledger, Delivery};
 pub use message::{BusError, DeadLetter, Message};
+#[cfg(feature = "sqlite")]
 pub use sqlite::SqliteBus;
 
 /// Event bus of the fleet. Clones share it.
@@ -41,7 +47,9 @@ impl Bus {
     /// The bus cannot be opened.
     pub async fn connect(url: &BusUrl, metrics: &Metrics, clock: SharedClock) -> Result<Self, BusError> {
         let backend: Arc<dyn BusBackend> = match url {
+            #[cfg(feature = "sqlite")]
             BusUrl::Sqlite(path) => SqliteBus::shared(path, clock).await?,
+            #[cfg(feature = "amqp")]
             BusUrl::Amqp(url) => Arc::new(AmqpBus::new(url.clone(), clock)),
         };
         Self::new(backend, metrics).await

@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use url::Url;
+#[cfg(feature = "redis")]
+use super::redis::RedisUrl;
 
 const KNOWN: &str = "use redis://<host>:6379, rediss://<host>:6379 or memory:";
 
@@ -14,6 +14,7 @@ pub enum CacheUrl {
     /// `memory:`: the memory of the process.
     Memory,
     /// `redis://` or, over TLS, `rediss://`: a server that all instances of the service share.
+    #[cfg(feature = "redis")]
     Redis(RedisUrl),
 }
 
@@ -23,7 +24,10 @@ impl FromStr for CacheUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(':') {
             Some(("memory", "")) => Ok(Self::Memory),
+            #[cfg(feature = "redis")]
             Some(("redis" | "rediss", _)) => text.parse().map(Self::Redis),
+            #[cfg(not(feature = "redis"))]
+            Some(("redis" | "rediss", _)) => Err(super::missing_feature("Redis", "redis")),
             Some((scheme, _)) => Err(format!("`{scheme}:` is not supported; {KNOWN}")),
             None => Err(format!("the scheme is missing; {KNOWN}")),
         }
@@ -34,51 +38,9 @@ impl fmt::Display for CacheUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory:"),
+            #[cfg(feature = "redis")]
             Self::Redis(url) => url.fmt(f),
         }
-    }
-}
-
-/// Address and credentials of Redis. It is displayed without its password.
-#[derive(Clone)]
-pub struct RedisUrl {
-    shown: String,
-    client: Arc<redis::Client>,
-}
-
-impl RedisUrl {
-    /// Returns the client that opens connections.
-    pub(crate) fn client(&self) -> &redis::Client {
-        &self.client
-    }
-}
-
-impl FromStr for RedisUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut url = Url::parse(text).map_err(|error| error.to_string())?;
-        if url.host().is_none() {
-            return Err("the host is missing".to_owned());
-        }
-        let client = redis::Client::open(url.clone()).map_err(|error| error.to_string())?;
-        if url.password().is_some() {
-            // Fails only for an address without a host, which was rejected above.
-            let _hidden = url.set_password(Some("***"));
-        }
-        Ok(Self { shown: url.into(), client: Arc::new(client) })
-    }
-}
-
-impl fmt::Display for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
-    }
-}
-
-impl fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
     }
 }
 

@@ -1,18 +1,23 @@
 //! Address of a service's own database.
 
 use std::fmt;
+#[cfg(feature = "sqlite")]
 use std::path::PathBuf;
 use std::str::FromStr;
 
+#[cfg(feature = "postgres")]
 use super::postgres::PostgresUrl;
+#[cfg(feature = "sqlite")]
 use super::sqlite::sqlite_path;
 
 /// Address of a service's own database.
 #[derive(Clone, Debug)]
 pub enum DatabaseUrl {
     /// `sqlite://<file>`: a file, created if it does not exist.
+    #[cfg(feature = "sqlite")]
     Sqlite(PathBuf),
     /// `postgres://<role>:<password>@<host>:<port>/<database>`.
+    #[cfg(feature = "postgres")]
     Postgres(PostgresUrl),
 }
 
@@ -20,7 +25,9 @@ pub enum DatabaseUrl {
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            #[cfg(feature = "sqlite")]
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            #[cfg(feature = "postgres")]
             Self::Postgres(url) => url.fmt(f),
         }
     }
@@ -31,11 +38,17 @@ impl FromStr for DatabaseUrl {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once("://") {
+            #[cfg(feature = "postgres")]
             Some(("postgres" | "postgresql", _)) => text.parse().map(Self::Postgres),
+            #[cfg(not(feature = "postgres"))]
+            Some(("postgres" | "postgresql", _)) => Err(super::missing_feature("PostgreSQL", "postgres")),
             Some((scheme, _)) if scheme != "sqlite" => {
                 Err(format!("`{scheme}://` is not supported; use postgres://… or sqlite://<file>"))
             }
+            #[cfg(feature = "sqlite")]
             _ => sqlite_path(text).map(Self::Sqlite),
+            #[cfg(not(feature = "sqlite"))]
+            _ => Err(super::missing_feature("SQLite", "sqlite")),
         }
     }
 }
