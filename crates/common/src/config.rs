@@ -28,6 +28,7 @@ pub use env::Environment;
 pub use peers::{ServiceName, StaticAddresses};
 pub use platform::{ConsulConfig, PlatformConfig};
 pub use reader::{ConfigError, EnvReader};
+pub use switch::Switch;
 pub use trusted_proxy::TrustedProxy;
 pub use urls::{DatabaseUrl, missing_feature, sqlite_path};
 pub use variable::Variable;

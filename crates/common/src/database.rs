@@ -41,6 +41,7 @@ mod handle;
 pub mod idempotency;
 mod lease_end;
 mod listing;
+pub mod mail_queue;
 pub mod outbox;
 #[cfg(feature = "postgres")]
 mod postgres_pool;
@@ -66,6 +67,7 @@ pub use constraint::map_constraint;
 pub use dialect::Dialect;
 pub use handle::{Database, Migrations};
 pub use listing::{Listing, OrderBy, RowPage};
+pub use mail_queue::{NewMail, QueuedMail};
 pub use query::{Fragment, Query, QueryBuilder, query};
 pub use row::{Column, FromColumn, Nullable, Row};
 pub use statement::{Sql, Statement};

@@ -12,6 +12,7 @@ pub mod config;
 pub mod database;
 pub mod fault;
 pub mod http;
+pub mod mail;
 pub mod messaging;
 pub mod runtime;
 pub mod task;

@@ -41,6 +41,8 @@ codes! {
     InvalidCredentials = "INVALID_CREDENTIALS", 401;
     /// The refresh token is unknown, used or expired.
     InvalidRefreshToken = "INVALID_REFRESH_TOKEN", 401;
+    /// The e-mail address of the account is not verified.
+    EmailNotVerified = "EMAIL_NOT_VERIFIED", 403;
     /// The caller lacks the permission.
     Forbidden = "FORBIDDEN", 403;
     /// The service token lacks the scope that the call needs.
@@ -49,6 +51,8 @@ codes! {
     NotFound = "NOT_FOUND", 404;
     /// Unknown user.
     UserNotFound = "USER_NOT_FOUND", 404;
+    /// Unknown session of the account.
+    SessionNotFound = "SESSION_NOT_FOUND", 404;
     /// Unknown product (400 in an order's lines).
     ProductNotFound = "PRODUCT_NOT_FOUND", 404;
     /// Unknown image.
@@ -85,6 +89,10 @@ codes! {
     TooManyRequests = "TOO_MANY_REQUESTS", 429;
     /// The given current password is wrong.
     InvalidPassword = "INVALID_PASSWORD", 400;
+    /// The token of a reset link is unknown, used or expired.
+    InvalidResetToken = "INVALID_RESET_TOKEN", 400;
+    /// The token of a verification link is unknown, used or expired.
+    InvalidVerificationToken = "INVALID_VERIFICATION_TOKEN", 400;
     /// Insufficient stock; `shortages` lists the products.
     InsufficientStock = "INSUFFICIENT_STOCK", 400;
     /// The idempotency key was used for another request.

@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod disk;
 pub mod fleet;
 pub mod idempotency;
+pub mod mails;
 pub mod model_test;
 pub mod openapi;
 pub mod outbox;

@@ -69,6 +69,9 @@ pub struct Claims {
     /// E-mail address of the person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
+    /// Whether the e-mail address of the person is verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_verified: Option<bool>,
     /// Role of the caller.
     pub role: Role,
     /// Time of issue, in seconds since 1970.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// Value `on` or `off` of a setting, such as `FAULTS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Switch(pub(crate) bool);
+pub struct Switch(pub bool);
 
 impl fmt::Display for Switch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,6 +6,7 @@ use super::connection::{Connection, Tx};
 use super::failpoints;
 use super::handle::Database;
 use super::idempotency;
+use super::mail_queue;
 use super::query::query;
 use super::store::StoreError;
 use super::transaction_effects::{Effects, InboxRecord, OutboxEvent};
@@ -51,6 +52,9 @@ async fn write(connection: &mut Connection, service: &str, effects: &Effects) ->
     }
     for event in &effects.events {
         insert(connection, service, event).await?;
+    }
+    for mail in &effects.mails {
+        mail_queue::sql::insert(connection, mail).await?;
     }
     Ok(())
 }

@@ -3,14 +3,15 @@
 use crate::database::transaction_effects::Effects;
 pub use crate::fault::failpoint::hit;
 
-/// Describes a commit in the name of its failpoints: the consumed queue, the published events, and the progress of an
-/// idempotency key.
+/// Describes a commit in the name of its failpoints: the consumed queue, the published events, the kinds of mails, and the
+/// progress of an idempotency key.
 #[must_use]
 pub fn describe_effects(service: &str, effects: &Effects) -> String {
     let consumes = effects.consumed.map(|handled| handled.consumer);
     let publishes = effects.events.iter().map(|event| event.event.event_type().as_str());
+    let mails = effects.mails.iter().map(|mail| mail.kind);
     let keyed = effects.idempotency.as_ref().map(|keyed| if keyed.response.is_some() { "answer" } else { "resource" });
-    let parts: Vec<_> = std::iter::once(service).chain(consumes).chain(publishes).chain(keyed).collect();
+    let parts: Vec<_> = std::iter::once(service).chain(consumes).chain(publishes).chain(mails).chain(keyed).collect();
     parts.join(" ")
 }
 

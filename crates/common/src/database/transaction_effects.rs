@@ -4,12 +4,15 @@ use chrono::{DateTime, Utc};
 use contracts::{Event, EventId};
 
 use super::idempotency::IdempotencyUpdate;
+use super::mail_queue::NewMail;
 
-/// Events that a change causes, the message that it handles, and the update of the request's idempotency key.
+/// Events and mails that a change causes, the message that it handles, and the update of the request's idempotency key.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Effects {
     /// Events to publish, in order.
     pub events: Vec<OutboxEvent>,
+    /// Mails to send.
+    pub mails: Vec<NewMail>,
     /// Message that caused the change. It has no effect when it is delivered again.
     pub consumed: Option<InboxRecord>,
     /// Update of the request's idempotency key.
@@ -61,6 +64,13 @@ impl Effects {
     #[must_use]
     pub fn with_event(mut self, now: DateTime<Utc>, event: Event) -> Self {
         self.push_event(now, event);
+        self
+    }
+
+    /// Adds a mail and returns the effects.
+    #[must_use]
+    pub fn with_mail(mut self, mail: NewMail) -> Self {
+        self.mails.push(mail);
         self
     }
 

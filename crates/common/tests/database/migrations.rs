@@ -67,7 +67,7 @@ async fn tables_of_the_version_before_migrations_are_taken_over() {
     }
     let applied: i64 =
         sqlx::query_scalar("SELECT count(*) FROM _platform_migrations").fetch_one(&mut connection).await.unwrap();
-    assert_eq!(applied, 1);
+    assert_eq!(applied, 2);
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn binary_that_is_too_old_for_the_schema_is_rejected() {
         async move {
             let options = SqliteConnectOptions::new().filename(&path);
             let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-            let raise = "INSERT INTO schema_compatibility (component, least_version) VALUES (?, 2)";
+            let raise = "INSERT INTO schema_compatibility (component, least_version) VALUES (?, 3)";
             sqlx::query(raise).bind(component).execute(&mut connection).await.unwrap();
             connection.close().await.unwrap();
         }
@@ -125,5 +125,5 @@ async fn binary_that_is_too_old_for_the_schema_is_rejected() {
     open().await.unwrap().close().await;
     raise("platform").await;
     let error = open().await.unwrap_err();
-    assert!(matches!(&error, StoreError::Incompatible { component, known: 1, least: 2 } if component == "platform"));
+    assert!(matches!(&error, StoreError::Incompatible { component, known: 2, least: 3 } if component == "platform"));
 }

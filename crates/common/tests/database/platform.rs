@@ -7,6 +7,7 @@ use chrono::DateTime;
 use common::auth::Revocations;
 use common::database::StoreError;
 use common::database::idempotency::{IdempotentRequest, RETENTION};
+use common::database::mail_queue;
 use common::database::outbox::{Outbox, sql};
 use common::database::transaction_effects::Effects;
 use common::database::{Database, Dialect, query};
@@ -150,6 +151,23 @@ async fn relay_finds_its_rows_by_an_index() {
         [&sql::CLAIM, &sql::PUBLISHED, &sql::FAILED].map(|statement| statement.text(Dialect::POSTGRES));
     for statement in [claim, sql::CLAIMABLE, published, failed] {
         assert_indexed(&pool, statement, &["outbox"]).await;
+    }
+    db.close().await;
+}
+
+#[tokio::test]
+async fn mail_worker_finds_its_rows_by_an_index() {
+    let Some(server) = servers::postgres().await else { return };
+    let url = server.database().await.unwrap();
+    let db = Database::open_postgres(&url.parse().unwrap(), SERVICE, &migrator("SELECT 1")).await.unwrap();
+    let pool = PgPool::connect(&url).await.unwrap();
+    let filled = "INSERT INTO mails (id, kind, recipient, payload, created_at, due_at)
+         SELECT gen_random_uuid(), 'welcome', n::text, '{}', now(), now() + n * interval '1 second'
+         FROM generate_series(1, 100000) n";
+    pool.execute(filled).await.unwrap();
+    pool.execute("ANALYZE mails").await.unwrap();
+    for statement in [mail_queue::sql::CLAIM.text(Dialect::POSTGRES), mail_queue::sql::DUE] {
+        assert_indexed(&pool, statement, &["mails"]).await;
     }
     db.close().await;
 }

@@ -4,8 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The floors, from the top down.
-const FLOORS: &[&str] =
-    &["runtime", "http", "auth", "client", "messaging", "cache", "database", "fault", "config", "task", "telemetry"];
+const FLOORS: &[&str] = &[
+    "runtime",
+    "http",
+    "auth",
+    "client",
+    "messaging",
+    "mail",
+    "cache",
+    "database",
+    "fault",
+    "config",
+    "task",
+    "telemetry",
+];
 
 /// Source files by module path, such as `messaging::bus::amqp`; the crate's root is the empty path.
 type Sources = BTreeMap<String, String>;
