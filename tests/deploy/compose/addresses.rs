@@ -35,6 +35,10 @@ pub(crate) fn addresses(manifests: &Manifests, secrets: &Secrets) -> BTreeSet<Ed
     };
     for name in manifests.pods().into_keys() {
         for (variable, value) in manifests.environment(name, secrets) {
+            if variable == "PUBLIC_URL" {
+                // For browsers.
+                continue;
+            }
             // The only address without a scheme.
             let scheme = if variable == "DATA_SOURCE_URI" { "postgres://" } else { "" };
             add(name, &format!("{scheme}{value}"));

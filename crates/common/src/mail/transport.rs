@@ -1,14 +1,8 @@
 //! Port of the transports of mails.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 
-use super::file::FileTransport;
 use super::message::Message;
-#[cfg(feature = "smtp")]
-use super::smtp::SmtpTransport;
-use super::url::MailUrl;
 use crate::BoxError;
 
 /// Error of sending. Its text contains no address.
@@ -30,16 +24,4 @@ pub trait MailTransport: Send + Sync + 'static {
     /// # Errors
     /// The mail was not sent, or no confirmation arrived.
     async fn send(&self, message: &Message) -> Result<(), SendError>;
-}
-
-/// Opens the transport at a URL.
-///
-/// # Errors
-/// The folder cannot be created or the transport cannot be built.
-pub(super) fn open(url: &MailUrl) -> Result<Arc<dyn MailTransport>, BoxError> {
-    match url {
-        MailUrl::Folder(folder) => Ok(Arc::new(FileTransport::open(folder)?)),
-        #[cfg(feature = "smtp")]
-        MailUrl::Smtp(server) => Ok(Arc::new(SmtpTransport::new(server)?)),
-    }
 }

@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn folder_is_an_absolute_path() {
         assert!(
-            matches!("file:///var/my%20mail".parse(), Ok(MailUrl::Folder(path)) if path == PathBuf::from("/var/my mail"))
+            matches!("file:///var/my%20mail".parse(), Ok(MailUrl::Folder(path)) if path == std::path::Path::new("/var/my mail"))
         );
         for text in ["file://host/mail", "file:///", "http://shop", "mail", ""] {
             assert!(text.parse::<MailUrl>().is_err(), "{text}");
@@ -127,7 +127,7 @@ mod tests {
         let (user, password) = server.credentials.as_ref().unwrap();
         assert_eq!((user.as_str(), password.expose_secret()), ("shop@example.com", "s+e/cret"));
         let shown = format!("{} {server:?}", MailUrl::Smtp(server.clone()));
-        assert!(shown.starts_with("smtps://mail.example.com:465 ") && !shown.contains("cret"), "{shown}");
+        assert!(shown.starts_with("smtps://mail.example.com:465 ") && !shown.contains("e/cret"), "{shown}");
         assert_eq!(smtp("smtp://mail.example.com").port, 587);
         assert!(!smtp("smtp://mail.example.com").requires_tls());
         assert!(

@@ -11,9 +11,13 @@ use futures::future::join_all;
 use super::address::Mailbox;
 use super::config::MailConfig;
 use super::content::MailContent;
+use super::file::FileTransport;
 use super::message::Message;
 use super::metrics::MailMetrics;
-use super::transport::{self, MailTransport, SendError};
+#[cfg(feature = "smtp")]
+use super::smtp::SmtpTransport;
+use super::transport::{MailTransport, SendError};
+use super::url::MailUrl;
 use crate::BoxError;
 use crate::database::mail_queue::{MailQueue, QueuedMail};
 use crate::database::store::StoreError;
@@ -72,6 +76,18 @@ impl MailStatus {
     }
 }
 
+/// Opens the transport at a URL.
+///
+/// # Errors
+/// The folder cannot be created or the transport cannot be built.
+fn open(url: &MailUrl) -> Result<Arc<dyn MailTransport>, BoxError> {
+    match url {
+        MailUrl::Folder(folder) => Ok(Arc::new(FileTransport::open(folder)?)),
+        #[cfg(feature = "smtp")]
+        MailUrl::Smtp(server) => Ok(Arc::new(SmtpTransport::new(server)?)),
+    }
+}
+
 /// Worker that claims due mails, renders and sends them, and removes them from the queue.
 pub struct MailWorker {
     queue: MailQueue,
@@ -95,7 +111,7 @@ impl MailWorker {
         clock: SharedClock,
         metrics: &Metrics,
     ) -> Result<Self, BoxError> {
-        let transport = transport::open(&config.url)?;
+        let transport = open(&config.url)?;
         Ok(Self::new(config.from.clone(), transport, queue, renderer, clock, metrics))
     }
 

@@ -19,7 +19,7 @@ use crate::database::store::StoreError;
 const INSERT: &str = "INSERT INTO mails (id, kind, recipient, payload, created_at, due_at)
     VALUES ($1, $2, $3, $4, $5, $5)";
 /// Looks for a due mail. Most of the time there is none, and the writer of a SQLite file is left alone.
-pub const DUE: &str = "SELECT 1 FROM mails WHERE due_at <= $1 LIMIT 1";
+pub const DUE: &str = "SELECT 1 FROM mails WHERE due_at <= $1 ORDER BY due_at LIMIT 1";
 /// Claims mails: until when, by which claim, from when, how many.
 pub static CLAIM: Statement = Statement::new(|db| {
     let due = format!("SELECT id FROM mails WHERE due_at <= $3 ORDER BY due_at LIMIT $4 {}", db.skip_locked());
