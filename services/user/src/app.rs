@@ -5,9 +5,11 @@ use std::sync::Arc;
 use common::auth::TokenVerifier;
 #[cfg(feature = "sqlite")]
 use common::database::Database;
+use common::database::mail_queue::MailQueue;
 use common::database::outbox::Outbox;
 use common::database::store::StoreError;
 use common::http::OpenApiInfo;
+use common::mail::MailWorker;
 use common::runtime::{Platform, Service, ServiceBuilder, StartError};
 use common::telemetry::clock::SharedClock;
 use common::telemetry::metrics::Metrics;
@@ -20,7 +22,9 @@ use crate::repository::mongodb::MongoUserRepository;
 #[cfg(feature = "sqlite")]
 use crate::repository::sqlite::{MIGRATIONS, SqliteUserRepository};
 use crate::repository::{InstrumentedUserRepository, UserRepository};
-use crate::service::{AccountService, ActiveSessionCheck, ClientCredentials, Passwords, SessionService, TokenIssuer};
+use crate::service::{
+    AccountMailRenderer, AccountService, ActiveSessionCheck, ClientCredentials, Passwords, SessionService, TokenIssuer,
+};
 use crate::state::AppState;
 use crate::workers::PurgeWorker;
 use crate::{routes, service};
@@ -32,10 +36,16 @@ use crate::{routes, service};
 pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartError> {
     let platform = Platform::start(&config.platform, clock.clone()).await?;
     let opened = open(&config.database, &platform.metrics).await;
-    let (repository, outbox) = opened.map_err(|source| StartError::store(&config.database, source))?;
+    let (repository, outbox, mails) = opened.map_err(|source| StartError::store(&config.database, source))?;
     let passwords = Passwords::new(&platform.metrics, platform.faults.clone())
         .map_err(|source| StartError::other("the password hasher", source))?;
-    let accounts = AccountService::new(repository.clone(), platform.cache.clone(), clock.clone(), passwords);
+    let accounts = AccountService::new(
+        repository.clone(),
+        platform.cache.clone(),
+        clock.clone(),
+        passwords,
+        config.mail.is_some(),
+    );
     if let Some(admin) = config.admin {
         let created = service::bootstrap_admin(&accounts, &admin.email, admin.password).await;
         created.map_err(|source| StartError::other("the first admin", source))?;
@@ -44,7 +54,24 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         tracing::warn!(%error, "normalisation of stored e-mail addresses failed");
     }
 
-    let issuer = TokenIssuer::new(config.signing_key, config.previous_keys, &config.platform.issuer, clock.clone());
+    let mail = match &config.mail {
+        Some(mail) => {
+            let renderer = Arc::new(AccountMailRenderer {
+                accounts: accounts.clone(),
+                public_url: mail.public_url.clone(),
+                require_verified_email: config.require_verified_email,
+            });
+            let worker = MailWorker::open(mail, mails, renderer, clock.clone(), &platform.metrics);
+            Some(worker.map_err(|source| StartError::other("the transport of mails", source))?)
+        }
+        None => {
+            tracing::warn!("MAIL_URL is not set: no mails are sent");
+            None
+        }
+    };
+
+    let other_keys = config.previous_keys.into_iter().chain(config.next_keys).collect();
+    let issuer = TokenIssuer::new(config.signing_key, other_keys, &config.platform.issuer, clock.clone());
     let session_check = Arc::new(ActiveSessionCheck { repository: repository.clone(), clock: clock.clone() });
     let verifier = TokenVerifier::local(issuer.jwks(), &config.platform.issuer, clock.clone());
     let verifier = verifier.with_session_check(session_check);
@@ -59,30 +86,38 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         verifier: verifier.clone(),
     };
 
-    let builder = ServiceBuilder::new(platform, outbox, &[]).worker(purge);
-    let health = builder.health(repository, |repository| async move { repository.ping().await }, &[]);
+    let mut builder = ServiceBuilder::new(platform, outbox, &[]).worker(purge);
+    let mut health = builder.health(repository, |repository| async move { repository.ping().await }, &[]);
+    if let Some(mail) = mail {
+        let status = mail.status();
+        health = health.dependency("mail", move || std::future::ready(status.check()));
+        builder = builder.worker(mail);
+    }
     let docs =
         OpenApiInfo { title: "User service", description: "Accounts, sessions, and the access tokens of the fleet." };
     Ok(builder.build(routes::router(state), docs, verifier, health))
 }
 
-/// Opens the store at an address and the outbox in it.
-async fn open(address: &DatabaseUrl, metrics: &Metrics) -> Result<(Arc<dyn UserRepository>, Outbox), StoreError> {
+/// Opens the store at an address with its outbox and its queue of mails.
+async fn open(
+    address: &DatabaseUrl,
+    metrics: &Metrics,
+) -> Result<(Arc<dyn UserRepository>, Outbox, MailQueue), StoreError> {
     match address {
         #[cfg(feature = "sqlite")]
         DatabaseUrl::Sqlite(path) => {
             let db = Database::open_sqlite(path, NAME, &MIGRATIONS).await?;
             let operations = db.observe(metrics);
-            let outbox = db.outbox().measured(&operations);
+            let (outbox, mails) = (db.outbox().measured(&operations), db.mails().measured(&operations));
             let repository = Arc::new(SqliteUserRepository::new(db));
-            Ok((Arc::new(InstrumentedUserRepository::new(repository, operations)), outbox))
+            Ok((Arc::new(InstrumentedUserRepository::new(repository, operations)), outbox, mails))
         }
         #[cfg(feature = "mongodb")]
         DatabaseUrl::MongoDb(url) => {
             let repository = MongoUserRepository::open(url).await?;
             let operations = repository.observe(metrics);
-            let outbox = repository.outbox().measured(&operations);
-            Ok((Arc::new(InstrumentedUserRepository::new(Arc::new(repository), operations)), outbox))
+            let (outbox, mails) = (repository.outbox().measured(&operations), repository.mails().measured(&operations));
+            Ok((Arc::new(InstrumentedUserRepository::new(Arc::new(repository), operations)), outbox, mails))
         }
     }
 }

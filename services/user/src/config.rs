@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use common::auth::keys::{Jwk, SigningKey, jwk_of_public_pem};
-use common::config::{ConfigError, EnvReader, Environment, PlatformConfig};
+use common::config::{ConfigError, EnvReader, Environment, PlatformConfig, Switch};
+use common::mail::MailConfig;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::NAME;
@@ -42,6 +43,12 @@ pub struct Config {
     pub signing_key: Arc<SigningKey>,
     /// `JWT_PREVIOUS_PUBLIC_KEYS`: keys of tokens that stay valid.
     pub previous_keys: Vec<Jwk>,
+    /// `JWT_NEXT_PUBLIC_KEYS`: keys that are published before they sign.
+    pub next_keys: Vec<Jwk>,
+    /// `MAIL_URL`, `MAIL_FROM`, `PUBLIC_URL`: transport of mails; `None` sends no mails.
+    pub mail: Option<MailConfig>,
+    /// `REQUIRE_VERIFIED_EMAIL`: whether reviews need a verified e-mail address.
+    pub require_verified_email: bool,
     /// `CLIENT_CREDENTIALS`: clients that may request a service token, and the scopes of their tokens.
     pub clients: Vec<Client>,
     /// `ADMIN_EMAIL`, `ADMIN_PASSWORD`: credentials of the first admin.
@@ -63,21 +70,24 @@ impl Config {
             let key = SigningKey::from_pem(&pem);
             key.map_err(|error| settings.problem("JWT_PRIVATE_KEY", format!("is invalid: {error}"))).ok()
         });
-        let previous_keys = settings.optional_secret("JWT_PREVIOUS_PUBLIC_KEYS").and_then(|pems| {
-            let keys = parse_public_keys(pems.as_ref().map_or("", |pems| pems.expose_secret()));
-            keys.map_err(|error| settings.problem("JWT_PREVIOUS_PUBLIC_KEYS", format!("is invalid: {error}"))).ok()
-        });
+        let previous_keys = read_public_keys(&mut settings, "JWT_PREVIOUS_PUBLIC_KEYS");
+        let next_keys = read_public_keys(&mut settings, "JWT_NEXT_PUBLIC_KEYS");
         let clients = settings.secret("CLIENT_CREDENTIALS", client::EXAMPLE).and_then(|entries| {
             let clients = entries.expose_secret().split(',').map(Client::parse).collect::<Result<Vec<_>, _>>();
             clients.map_err(|problem| settings.problem("CLIENT_CREDENTIALS", problem)).ok()
         });
         let admin = read_admin(&mut settings);
+        let mail = MailConfig::read(&mut settings);
+        let require_verified_email = settings.or_default("REQUIRE_VERIFIED_EMAIL", Switch(false));
         let config = || {
             Some(Self {
                 platform: platform?,
                 database: database?,
                 signing_key: Arc::new(signing_key?),
                 previous_keys: previous_keys?,
+                next_keys: next_keys?,
+                mail: mail?,
+                require_verified_email: require_verified_email?.0,
                 clients: clients?,
                 admin: admin?,
             })
@@ -116,6 +126,12 @@ fn read_admin(settings: &mut EnvReader<'_>) -> Option<Option<Admin>> {
 
 /// Last line of a public key.
 const END: &str = "-----END PUBLIC KEY-----";
+
+fn read_public_keys(settings: &mut EnvReader<'_>, name: &'static str) -> Option<Vec<Jwk>> {
+    let pems = settings.optional_secret(name)?;
+    let keys = parse_public_keys(pems.as_ref().map_or("", |pems| pems.expose_secret()));
+    keys.map_err(|error| settings.problem(name, format!("is invalid: {error}"))).ok()
+}
 
 fn parse_public_keys(pems: &str) -> Result<Vec<Jwk>, String> {
     let pems = pems.split_inclusive(END).filter(|pem| !pem.trim().is_empty());
@@ -181,6 +197,9 @@ mod tests {
             ("MONGODB_URL", "postgres://users:hidden@localhost/users"),
             ("JWT_PRIVATE_KEY", "hidden"),
             ("JWT_PREVIOUS_PUBLIC_KEYS", "hidden"),
+            ("JWT_NEXT_PUBLIC_KEYS", "hidden"),
+            ("MAIL_URL", "smtp://user:hidden@"),
+            ("REQUIRE_VERIFIED_EMAIL", "hidden"),
             ("CLIENT_CREDENTIALS", "hidden"),
             ("ADMIN_PASSWORD", "hidden-hidden"),
         ] {

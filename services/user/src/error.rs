@@ -36,8 +36,17 @@ pub(crate) enum Error {
     /// Unknown, used or expired refresh token.
     #[error("Invalid refresh token")]
     InvalidRefreshToken,
-    /// Too many failed logins; the next attempt is allowed after the duration.
-    #[error("Too many failed logins, retry later")]
+    /// Unknown, used or expired token of a reset link.
+    #[error("Invalid or expired reset link")]
+    InvalidResetToken,
+    /// Unknown, used or expired token of a verification link.
+    #[error("Invalid or expired verification link")]
+    InvalidVerificationToken,
+    /// Unknown or ended session of the account.
+    #[error("Session not found")]
+    SessionNotFound,
+    /// Too many failed logins or requested mails; the next attempt is allowed after the duration.
+    #[error("Too many attempts, retry later")]
     Throttled(Duration),
     /// Full queue of password hashes.
     #[error("Service overloaded, retry later")]
@@ -64,6 +73,9 @@ impl From<Error> for ApiError {
                 Self::validation(parts.into_iter().map(missing).collect())
             }
             Error::InvalidRefreshToken => Self::new(ErrorCode::InvalidRefreshToken, detail),
+            Error::InvalidResetToken => Self::new(ErrorCode::InvalidResetToken, detail),
+            Error::InvalidVerificationToken => Self::new(ErrorCode::InvalidVerificationToken, detail),
+            Error::SessionNotFound => Self::new(ErrorCode::SessionNotFound, detail),
             Error::Throttled(after) => Self::new(ErrorCode::TooManyRequests, detail).retry_after(after),
             Error::Overloaded => Self::new(ErrorCode::ServiceUnavailable, detail).retry_after(RETRY_AFTER),
             Error::LastAdmin => Self::new(ErrorCode::Conflict, detail),

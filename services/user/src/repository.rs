@@ -38,13 +38,15 @@ pub struct Versioned<T> {
     pub version: i64,
 }
 
-/// Filter of the list of users; `None` matches every user.
+/// Filter of the list of users; `None` and no words match every user.
 #[derive(Clone, Debug, Default)]
 pub struct UserFilter {
     /// E-mail address.
     pub email: Option<String>,
     /// Role that the listed accounts have; `None` lists accounts of every role. No account has the role of services.
     pub role: Option<Role>,
+    /// Words in lower case, each of which is a part of the e-mail address or the name, ignoring case.
+    pub search: Vec<String>,
 }
 
 /// Outcome of a write.

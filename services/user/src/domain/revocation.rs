@@ -7,10 +7,12 @@ pub enum RevocationReason {
     RoleChanged,
     /// Deletion of the account.
     Deleted,
-    /// Sign-out of the user.
+    /// Sign-out of the user, in the session itself or from another one, or by an admin.
     SignedOut,
     /// Password change in another session.
     PasswordChanged,
+    /// Password reset by a link.
+    PasswordReset,
     /// E-mail change in another session.
     EmailChanged,
     /// Reuse of a refresh token after its grace period.
@@ -26,6 +28,7 @@ impl RevocationReason {
             Self::Deleted => "deleted",
             Self::SignedOut => "signed_out",
             Self::PasswordChanged => "password_changed",
+            Self::PasswordReset => "password_reset",
             Self::EmailChanged => "email_changed",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::TooManySessions => "too_many_sessions",

@@ -36,6 +36,9 @@ pub struct Session {
     successors: Vec<SealedSuccessor>,
     /// Expiry of the session.
     pub expires_at: DateTime<Utc>,
+    /// Client of the sign-in, as it names itself.
+    #[serde(default)]
+    pub user_agent: Option<String>,
 }
 
 /// Outcome of presenting a refresh token.
@@ -62,8 +65,22 @@ impl Session {
             lineage: Some(token.lineage_hash()),
             successors: Vec::new(),
             expires_at: now + SESSION_TTL,
+            user_agent: None,
         };
         (session, token)
+    }
+
+    /// Returns the time of the sign-in, with which the id begins.
+    #[must_use]
+    pub fn created_at(&self) -> DateTime<Utc> {
+        let (seconds, nanos) = self.id.get_timestamp().map_or((0, 0), |timestamp| timestamp.to_unix());
+        i64::try_from(seconds).ok().and_then(|seconds| DateTime::from_timestamp(seconds, nanos)).unwrap_or_default()
+    }
+
+    /// Returns the time of the last refresh, or of the sign-in before the first one.
+    #[must_use]
+    pub fn last_used_at(&self) -> DateTime<Utc> {
+        self.previous.as_ref().map_or_else(|| self.created_at(), |(_, at)| *at)
     }
 
     /// Exchanges the current refresh token for its successor.
@@ -155,6 +172,15 @@ mod tests {
         let second = refresh(&mut session, &first, 100);
         assert_eq!(refresh(&mut session, &first, 111), "reused");
         assert_ne!(refresh(&mut session, &token(&second), 111), second);
+    }
+
+    #[test]
+    fn session_knows_its_first_and_last_use() {
+        let (mut session, first) = start();
+        assert_eq!((session.created_at(), session.last_used_at()), (at(0), at(0)));
+        refresh(&mut session, &first, 100);
+        refresh(&mut session, &first, 105);
+        assert_eq!((session.created_at(), session.last_used_at()), (at(0), at(100)));
     }
 
     #[test]

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    AccountRole, IncompleteAddress, Profile, ProfileUpdate, RefreshOutcome, RefreshToken, RevocationReason, Session,
+    AccountRole, IncompleteAddress, LinkToken, Profile, ProfileUpdate, RESET_TTL, RefreshOutcome, RefreshToken,
+    RevocationReason, Session, StoredLink, VERIFICATION_TTL,
 };
 
 /// Maximum number of sessions of a user; the oldest end first.
@@ -35,7 +36,13 @@ pub struct User {
     /// Hashes of the networks of the last sign-ins, newest last.
     #[serde(default)]
     pub known_networks: Vec<String>,
-    /// Version of the account's rights (claim `av`), raised by a change of role and by deletion.
+    /// Latest unused link to reset the password.
+    #[serde(default)]
+    pub reset_link: Option<StoredLink>,
+    /// Latest unused link to verify the e-mail address.
+    #[serde(default)]
+    pub verification_link: Option<StoredLink>,
+    /// Version of the account's rights (claim `av`), raised by a change of role, by deletion and by a password reset.
     ///
     /// Not part of the document: each store has a field of its own for it, which an instance of the previous version
     /// leaves unchanged when it rewrites the document.
@@ -68,6 +75,8 @@ impl User {
             created_at: now,
             updated_at: now,
             known_networks: Vec::new(),
+            reset_link: None,
+            verification_link: None,
             access_version: 0,
         };
         (user, vec![Event::UserCreated(created)])
@@ -81,7 +90,7 @@ impl User {
     }
 
     /// Updates the profile. The event names the changed fields; an update without a difference causes no event. A new
-    /// e-mail address ends all sessions except `current_session`.
+    /// e-mail address ends all sessions except `current_session` and voids the links that were sent.
     ///
     /// # Errors
     /// [`IncompleteAddress`] if a part of a new address is missing.
@@ -99,6 +108,8 @@ impl User {
         }
         let mut events = vec![self.mark_updated(&changes, now)];
         if new_email {
+            self.reset_link = None;
+            self.verification_link = None;
             let ended = self.remove_sessions(|session| Some(session.id) != current_session);
             events.extend(self.revocation(None, &ended, RevocationReason::EmailChanged));
         }
@@ -117,13 +128,59 @@ impl User {
         events
     }
 
-    /// Changes the password and ends all sessions except `current_session`.
+    /// Changes the password, ends all sessions except `current_session`, and voids the link to reset it.
     pub fn set_password(&mut self, hash: String, current_session: Option<Uuid>, now: DateTime<Utc>) -> Vec<Event> {
         self.password_hash = hash;
+        self.reset_link = None;
         let mut events = vec![self.mark_updated(&["password"], now)];
         let ended = self.remove_sessions(|session| Some(session.id) != current_session);
         events.extend(self.revocation(None, &ended, RevocationReason::PasswordChanged));
         events
+    }
+
+    /// Replaces the link to reset the password.
+    pub fn issue_reset_link(&mut self, token: &LinkToken, now: DateTime<Utc>) {
+        self.reset_link = Some(StoredLink::new(token, RESET_TTL, now));
+    }
+
+    /// Returns whether a token is the one of the link to reset the password.
+    #[must_use]
+    pub fn accepts_reset(&self, token: &LinkToken, now: DateTime<Utc>) -> bool {
+        self.reset_link.as_ref().is_some_and(|link| link.matches(token, now))
+    }
+
+    /// Changes the password by a link, which is used up, and ends all sessions; `None` if the token is not the one of the
+    /// link.
+    pub fn reset_password(&mut self, token: &LinkToken, hash: String, now: DateTime<Utc>) -> Option<Vec<Event>> {
+        if !self.accepts_reset(token, now) {
+            return None;
+        }
+        self.reset_link = None;
+        self.password_hash = hash;
+        self.access_version += 1;
+        let mut events = vec![self.mark_updated(&["password"], now)];
+        let ended = self.remove_sessions(|_| true);
+        events.extend(self.revocation(Some(self.access_version), &ended, RevocationReason::PasswordReset));
+        Some(events)
+    }
+
+    /// Returns whether the e-mail address is verified.
+    #[must_use]
+    pub fn is_email_verified(&self) -> bool {
+        self.profile.as_ref().is_some_and(|profile| profile.email_verified)
+    }
+
+    /// Replaces the link to verify the e-mail address.
+    pub fn issue_verification_link(&mut self, token: &LinkToken, now: DateTime<Utc>) {
+        self.verification_link = Some(StoredLink::new(token, VERIFICATION_TTL, now));
+    }
+
+    /// Verifies the e-mail address by a link, which is used up; `None` if the token is not the one of the link.
+    pub fn verify_email(&mut self, token: &LinkToken, now: DateTime<Utc>) -> Option<Vec<Event>> {
+        let profile = self.profile.as_mut()?;
+        self.verification_link.take_if(|link| link.matches(token, now))?;
+        profile.email_verified = true;
+        Some(vec![self.mark_updated(&["emailVerified"], now)])
     }
 
     /// Removes all personal data and ends all sessions.
@@ -131,6 +188,8 @@ impl User {
         self.profile = None;
         self.password_hash.clear();
         self.known_networks.clear();
+        self.reset_link = None;
+        self.verification_link = None;
         self.updated_at = now;
         self.access_version += 1;
         let mut events = vec![Event::UserDeleted(UserDeleted { user_id: self.id })];
@@ -189,6 +248,13 @@ impl User {
     /// Removes the stored successors of refresh tokens whose grace period has ended.
     pub fn remove_expired_successors(&mut self, now: DateTime<Utc>) {
         self.sessions.iter_mut().for_each(|session| session.remove_expired_successors(now));
+    }
+
+    /// Ends all sessions except `current_session`.
+    #[must_use]
+    pub fn end_other_sessions(&mut self, current_session: Option<Uuid>) -> Vec<Event> {
+        let ended = self.remove_sessions(|session| Some(session.id) != current_session);
+        self.revocation(None, &ended, RevocationReason::SignedOut).into_iter().collect()
     }
 
     /// Ends a session.

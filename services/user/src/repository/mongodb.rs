@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use common::database::mail_queue::MailQueue;
 use common::database::outbox::Outbox;
 use common::database::store::{StoreError, StoreMetrics};
 use common::database::transaction_effects::Effects;
@@ -27,12 +28,14 @@ mod embedded_outbox;
 mod errors;
 mod indexes;
 mod login_failures;
+mod mail_queue;
 mod outbox;
 mod pool;
 mod revocations;
 mod users;
 
 use client::{MAX_CONNECTIONS, MongoClient};
+use mail_queue::MongoMailQueue;
 use outbox::MongoOutbox;
 use pool::PoolObserver;
 
@@ -63,6 +66,12 @@ impl MongoUserRepository {
     #[must_use]
     pub fn outbox(&self) -> Outbox {
         Outbox::new(Arc::new(MongoOutbox(self.0.clone())), self.0.wake.clone())
+    }
+
+    /// Returns the queue of mails in the documents of users.
+    #[must_use]
+    pub fn mails(&self) -> MailQueue {
+        MailQueue::new(Arc::new(MongoMailQueue(self.0.clone())))
     }
 }
 

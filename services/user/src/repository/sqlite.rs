@@ -20,10 +20,16 @@ const NEWEST: &[OrderBy] = &[OrderBy::desc("created_at"), OrderBy::desc("id")];
 /// Name of the unique constraint on e-mail addresses.
 const CONSTRAINT_EMAIL: &str = "users.email";
 
-const INSERT: &str = "INSERT INTO users (id, email, role, document, access_version, version, created_at)
-    SELECT $1, $2, $3, $4, $5, 1, $6 WHERE NOT EXISTS (SELECT 1 FROM deleted_users WHERE id = $1)";
-const UPDATE: &str = "UPDATE users SET email = $1, role = $2, document = $3, access_version = $4, version = version + 1
-    WHERE id = $5 AND version = $6";
+/// Part of the e-mail address or the name; a row of the version before is searched by its document.
+const CONTAINS: &str =
+    "instr(coalesce(search, lower(email || ' ' || json_extract(document, '$.profile.first_name') || ' '
+    || json_extract(document, '$.profile.last_name'))), ?) > 0";
+
+const INSERT: &str = "INSERT INTO users (id, email, role, document, access_version, version, created_at, search)
+    SELECT $1, $2, $3, $4, $5, 1, $6, $7 WHERE NOT EXISTS (SELECT 1 FROM deleted_users WHERE id = $1)";
+const UPDATE: &str =
+    "UPDATE users SET email = $1, role = $2, document = $3, access_version = $4, version = version + 1,
+    search = $7 WHERE id = $5 AND version = $6";
 const INSERT_TOMBSTONE: &str = "INSERT INTO deleted_users (id) VALUES ($1) ON CONFLICT DO NOTHING";
 const FIND: &str = "SELECT document, version, access_version FROM users WHERE id = $1";
 const FIND_BY_EMAIL: &str = "SELECT document, version, access_version FROM users WHERE email = $1";
@@ -77,7 +83,8 @@ impl SqliteUserRepository {
             .bind(document(user)?)
             .bind(user.access_version)
             .bind(user.id)
-            .bind(stored.version);
+            .bind(stored.version)
+            .bind(search_text(user));
         match update.execute(&mut tx).await {
             Ok(0) => return Ok(SaveOutcome::VersionConflict),
             Ok(_) => {}
@@ -110,6 +117,12 @@ fn document(user: &User) -> Result<String, StoreError> {
 
 fn email(user: &User) -> Option<&str> {
     user.profile.as_ref().map(|profile| profile.email.as_str())
+}
+
+/// Returns the text that is searched.
+fn search_text(user: &User) -> Option<String> {
+    let profile = user.profile.as_ref()?;
+    Some(format!("{} {} {}", profile.email, profile.first_name, profile.last_name).to_lowercase())
 }
 
 fn map_user(row: &Row) -> Result<Versioned<User>, StoreError> {
@@ -145,7 +158,8 @@ impl UserRepository for SqliteUserRepository {
             .bind(user.role.as_str())
             .bind(document(user)?)
             .bind(user.access_version)
-            .bind(user.created_at);
+            .bind(user.created_at)
+            .bind(search_text(user));
         match insert.execute(&mut tx).await {
             Ok(0) => return Ok(SaveOutcome::VersionConflict),
             Ok(_) => {}
@@ -189,6 +203,9 @@ impl UserRepository for SqliteUserRepository {
         let mut list = Listing::new(COLUMNS, "users", NEWEST);
         list.condition("email IS NOT NULL").filter("email = ?", filter.email.as_deref());
         list.filter("role = ?", filter.role.map(|role| role.as_str()));
+        for word in &filter.search {
+            list.filter(CONTAINS, Some(word));
+        }
         let offset = i64::try_from(offset).unwrap_or(i64::MAX);
         let mut snapshot = self.0.snapshot().await?;
         let page = list.fetch_page(&mut snapshot, offset, limit.into()).await?;

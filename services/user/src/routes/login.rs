@@ -1,12 +1,14 @@
 //! `POST /api/auth/login`
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use common::http::{ApiError, ClientAddr, Json, Validator};
 use contracts::Problem;
 use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::request::client_info;
 use super::response::SessionResponse;
 use crate::state::AppState;
 
@@ -36,12 +38,13 @@ pub(super) struct LoginRequest {
 pub(super) async fn login(
     State(app): State<AppState>,
     ClientAddr(address): ClientAddr,
+    headers: HeaderMap,
     Json(request): Json<LoginRequest>,
 ) -> Result<Json<SessionResponse>, ApiError> {
     let mut checks = Validator::new();
     let email = checks.required("email", request.email);
     let password = checks.required("password", request.password).map(SecretString::from);
     let (email, password) = checks.finish(email.zip(password))?;
-    let signed_in = app.sessions.login(&email, password, address).await?;
+    let signed_in = app.sessions.login(&email, password, client_info(&headers, address)).await?;
     Ok(Json(SessionResponse::new("Login successful", signed_in)))
 }

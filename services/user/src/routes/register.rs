@@ -1,11 +1,11 @@
 //! `POST /api/auth/register`
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use common::http::{ApiError, ClientAddr, Json, Validator};
 use contracts::Problem;
 
-use super::request::{ProfileRequest, new_password};
+use super::request::{ProfileRequest, client_info, new_password};
 use super::response::SessionResponse;
 use crate::domain::{Preferences, Profile, ProfileUpdate};
 use crate::state::AppState;
@@ -26,13 +26,14 @@ use crate::state::AppState;
 pub(super) async fn register(
     State(app): State<AppState>,
     ClientAddr(address): ClientAddr,
+    headers: HeaderMap,
     Json(mut request): Json<ProfileRequest>,
 ) -> Result<(StatusCode, Json<SessionResponse>), ApiError> {
     let mut checks = Validator::new();
     let password = new_password(&mut checks, "password", request.password.take());
     let profile = new_profile(request.validate(&mut checks, true, app.clock.now()));
     let (profile, password) = checks.finish(profile.zip(password))?;
-    let signed_in = app.sessions.register(profile, password, address).await?;
+    let signed_in = app.sessions.register(profile, password, client_info(&headers, address)).await?;
     Ok((StatusCode::CREATED, Json(SessionResponse::new("User registered successfully", signed_in))))
 }
 

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use axum::http::HeaderMap;
+use axum::http::header::USER_AGENT;
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
 use common::auth::Caller;
 use common::http::{ApiError, SignedInUser, Validator, double_option};
@@ -13,7 +15,7 @@ use uuid::Uuid;
 
 use crate::domain::{AddressUpdate, ProfileUpdate, Theme};
 use crate::error::Error;
-use crate::service::{Requester, opaque_string};
+use crate::service::{ClientInfo, Requester, opaque_string};
 
 /// Maximum length of a name or a part of an address, in characters.
 const MAX_TEXT: usize = 100;
@@ -21,6 +23,8 @@ const MAX_TEXT: usize = 100;
 const MAX_ZIP_CODE: usize = 20;
 /// Maximum length of a phone number, in characters.
 const MAX_PHONE: usize = 32;
+/// Maximum stored length of a client's name, in bytes.
+const MAX_USER_AGENT: usize = 256;
 /// Earliest valid year of birth.
 const MIN_BIRTH_YEAR: i32 = 1900;
 
@@ -152,6 +156,14 @@ pub(super) fn page(checks: &mut Validator, page: Option<i64>, limit: Option<i64>
     let page = checks.integer("page", Some(page.unwrap_or(1)), 1..=i64::MAX);
     let limit = checks.integer("limit", Some(limit.unwrap_or(20)), 1..=100);
     page.zip(limit.and_then(|limit| u32::try_from(limit).ok()))
+}
+
+/// Returns the client of a sign-in.
+pub(super) fn client_info(headers: &HeaderMap, address: IpAddr) -> ClientInfo {
+    // The text is visible ASCII, so it can be cut anywhere.
+    let name = headers.get(USER_AGENT).and_then(|name| name.to_str().ok()).map(str::trim);
+    let name = name.filter(|name| !name.is_empty()).map(|name| name[..name.len().min(MAX_USER_AGENT)].to_owned());
+    ClientInfo { address, user_agent: name }
 }
 
 /// Returns the requester of a signed-in user's request.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use common::cache::Cache;
+use common::database::NewMail;
 use common::database::store::StoreError;
 use common::database::transaction_effects::Effects;
 use common::telemetry::clock::SharedClock;
@@ -21,6 +22,25 @@ const LOCK_STRIPES: usize = 64;
 const MAX_ATTEMPTS: u32 = 20;
 /// Additional wait per attempt, in milliseconds.
 const BACKOFF_MS: u64 = 2;
+
+/// Events and mails of a change.
+#[derive(Default)]
+pub(super) struct Changes {
+    pub(super) events: Vec<Event>,
+    pub(super) mails: Vec<NewMail>,
+}
+
+impl From<Vec<Event>> for Changes {
+    fn from(events: Vec<Event>) -> Self {
+        Self { events, mails: Vec::new() }
+    }
+}
+
+impl Changes {
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.mails.is_empty()
+    }
+}
 
 /// Locks of the accounts, striped by id, so that the changes of one account queue within this process.
 #[derive(Clone)]
@@ -43,24 +63,31 @@ enum LastAdminGuard {
     On,
 }
 
-/// Read-modify-write of accounts: applies a domain rule, saves the account with its events, and invalidates the cache.
-/// Clones share everything.
+/// Read-modify-write of accounts: applies a domain rule, saves the account with its events and mails, and invalidates the
+/// cache. Clones share everything.
 #[derive(Clone)]
 pub(super) struct AccountUpdater {
     repository: Arc<dyn UserRepository>,
     cache: Cache,
     clock: SharedClock,
     locks: AccountLocks,
+    /// False if the service sends no mails: none is queued.
+    sends_mails: bool,
 }
 
 impl AccountUpdater {
-    pub(super) fn new(repository: Arc<dyn UserRepository>, cache: Cache, clock: SharedClock) -> Self {
-        Self { repository, cache, clock, locks: AccountLocks::new() }
+    pub(super) fn new(
+        repository: Arc<dyn UserRepository>,
+        cache: Cache,
+        clock: SharedClock,
+        sends_mails: bool,
+    ) -> Self {
+        Self { repository, cache, clock, locks: AccountLocks::new(), sends_mails }
     }
 
-    /// Inserts a new account with its events.
-    pub(super) async fn insert(&self, user: &User, events: Vec<Event>, now: DateTime<Utc>) -> Result<(), Error> {
-        let outcome = self.repository.insert(user, &effects(events, now)).await;
+    /// Inserts a new account with its events and mails.
+    pub(super) async fn insert(&self, user: &User, changes: Changes, now: DateTime<Utc>) -> Result<(), Error> {
+        let outcome = self.repository.insert(user, &self.effects(changes, now)).await;
         self.cache.invalidate(&[&cache_key(user.id)]).await;
         match outcome? {
             SaveOutcome::Saved => Ok(()),
@@ -69,28 +96,28 @@ impl AccountUpdater {
     }
 
     /// Changes an account by a rule. The rule runs again on the current state after each version conflict.
-    pub(super) async fn update(
+    pub(super) async fn update<C: Into<Changes>>(
         &self,
         id: UserId,
-        rule: impl FnMut(&mut User, DateTime<Utc>) -> Result<Vec<Event>, Error> + Send,
+        rule: impl FnMut(&mut User, DateTime<Utc>) -> Result<C, Error> + Send,
     ) -> Result<User, Error> {
         self.update_with_retry(id, LastAdminGuard::Off, rule).await
     }
 
     /// Changes an account by a rule that may delete or demote it, unless the account is the last admin.
-    pub(super) async fn update_unless_last_admin(
+    pub(super) async fn update_unless_last_admin<C: Into<Changes>>(
         &self,
         id: UserId,
-        rule: impl FnMut(&mut User, DateTime<Utc>) -> Result<Vec<Event>, Error> + Send,
+        rule: impl FnMut(&mut User, DateTime<Utc>) -> Result<C, Error> + Send,
     ) -> Result<User, Error> {
         self.update_with_retry(id, LastAdminGuard::On, rule).await
     }
 
-    async fn update_with_retry(
+    async fn update_with_retry<C: Into<Changes>>(
         &self,
         id: UserId,
         guard: LastAdminGuard,
-        mut rule: impl FnMut(&mut User, DateTime<Utc>) -> Result<Vec<Event>, Error> + Send,
+        mut rule: impl FnMut(&mut User, DateTime<Utc>) -> Result<C, Error> + Send,
     ) -> Result<User, Error> {
         // Only other instances can cause a version conflict: changes within this process queue here.
         let _lock = self.locks.lock(id).await;
@@ -104,11 +131,12 @@ impl AccountUpdater {
             let mut changed = stored.ok_or(Error::NotFound)?;
             let before = changed.value.clone();
             let now = self.clock.now();
-            let events = rule(&mut changed.value, now)?;
-            if changed.value == before && events.is_empty() {
+            let mut changes: Changes = rule(&mut changed.value, now)?.into();
+            changes.mails.retain(|_| self.sends_mails);
+            if changed.value == before && changes.is_empty() {
                 return Ok(before);
             }
-            let effects = effects(events, now);
+            let effects = self.effects(changes, now);
             let outcome = match guard {
                 LastAdminGuard::On if before.role == AccountRole::Admin => {
                     self.repository.save_unless_last_admin(&changed, &effects).await
@@ -125,13 +153,15 @@ impl AccountUpdater {
         }
         Err(StoreError::LeaseLost.into())
     }
+
+    fn effects(&self, changes: Changes, now: DateTime<Utc>) -> Effects {
+        let effects = changes.events.into_iter().fold(Effects::none(), |effects, event| effects.with_event(now, event));
+        let mails = changes.mails.into_iter().filter(|_| self.sends_mails);
+        mails.fold(effects, Effects::with_mail)
+    }
 }
 
 /// Returns the cache key of a profile.
 pub(super) fn cache_key(id: UserId) -> String {
     format!("user:{id}")
-}
-
-fn effects(events: Vec<Event>, now: DateTime<Utc>) -> Effects {
-    events.into_iter().fold(Effects::none(), |effects, event| effects.with_event(now, event))
 }

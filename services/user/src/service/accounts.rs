@@ -10,9 +10,11 @@ use contracts::UserId;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::account_updater::{AccountUpdater, cache_key};
+use super::account_updater::{AccountUpdater, Changes, cache_key};
 use super::email::{canonical_email, trimmed_lowercase};
 use super::login_throttle::{LoginThrottle, known_network};
+use super::mail_throttle::MailThrottle;
+use super::mails::MailKind;
 use super::passwords::Passwords;
 use super::profile::UserProfile;
 use crate::domain::{AccountRole, Profile, ProfileUpdate, RefreshToken, Session, User};
@@ -33,27 +35,40 @@ pub(crate) struct Requester {
     pub(crate) address: IpAddr,
 }
 
+/// Client of a sign-in.
+#[derive(Clone, Debug)]
+pub(crate) struct ClientInfo {
+    /// Address of the client.
+    pub(crate) address: IpAddr,
+    /// Name of the client, as it names itself.
+    pub(crate) user_agent: Option<String>,
+}
+
 /// Use cases of accounts. Clones share everything.
 #[derive(Clone)]
 pub(crate) struct AccountService {
     pub(super) repository: Arc<dyn UserRepository>,
     pub(super) throttle: LoginThrottle,
     pub(super) updater: AccountUpdater,
+    pub(super) mail_throttle: MailThrottle,
+    pub(super) clock: SharedClock,
+    pub(super) passwords: Passwords,
     cache: Cache,
-    clock: SharedClock,
-    passwords: Passwords,
 }
 
 impl AccountService {
+    /// Creates the use cases; without `sends_mails` no mail is queued.
     pub(crate) fn new(
         repository: Arc<dyn UserRepository>,
         cache: Cache,
         clock: SharedClock,
         passwords: Passwords,
+        sends_mails: bool,
     ) -> Self {
         Self {
             throttle: LoginThrottle::new(repository.clone(), passwords.clone(), clock.clone()),
-            updater: AccountUpdater::new(repository.clone(), cache.clone(), clock.clone()),
+            updater: AccountUpdater::new(repository.clone(), cache.clone(), clock.clone(), sends_mails),
+            mail_throttle: MailThrottle::new(repository.clone(), clock.clone()),
             repository,
             cache,
             clock,
@@ -61,23 +76,26 @@ impl AccountService {
         }
     }
 
-    /// Registers a user with a first session: both are one write.
+    /// Registers a user with a first session: both are one write. A customer gets a welcome mail.
     pub(super) async fn register(
         &self,
         profile: Profile,
         role: AccountRole,
         password: SecretString,
-        address: Option<IpAddr>,
+        client: Option<ClientInfo>,
     ) -> Result<(User, RefreshToken), Error> {
         let hash = self.passwords.hash(password).await?;
         let now = self.clock.now();
         let (mut user, mut events) = User::register(profile, role, hash, now);
-        let (session, token) = Session::start(user.id, now);
-        events.extend(user.add_session(session, now));
-        if let Some(address) = address {
-            user.add_known_network(known_network(user.id, address));
+        let (mut session, token) = Session::start(user.id, now);
+        if let Some(client) = client {
+            user.add_known_network(known_network(user.id, client.address));
+            session.user_agent = client.user_agent;
         }
-        self.updater.insert(&user, events, now).await?;
+        events.extend(user.add_session(session, now));
+        let welcome = (role == AccountRole::User).then(|| MailKind::Welcome.mail(&user, now));
+        let changes = Changes { events, mails: welcome.into_iter().collect() };
+        self.updater.insert(&user, changes, now).await?;
         Ok((user, token))
     }
 
@@ -89,6 +107,12 @@ impl AccountService {
             Ok::<_, Error>(stored.and_then(|Versioned { value, .. }| UserProfile::from_user(value)))
         };
         self.cache.get_or_load(&cache_key(id), CACHE_TTL, load).await?.ok_or(Error::NotFound)
+    }
+
+    /// Returns an account from the store.
+    pub(super) async fn stored(&self, id: UserId) -> Result<User, Error> {
+        let stored = self.repository.find(id).await?.map(|stored| stored.value);
+        stored.filter(|user| user.profile.is_some()).ok_or(Error::NotFound)
     }
 
     /// Returns a page of profiles, newest account first, and the total number of matching accounts.
@@ -114,7 +138,8 @@ impl AccountService {
     }
 
     /// Updates a profile. A user who changes one's own e-mail address must give the current password, so that a stolen
-    /// access token is not sufficient to take over the account; the user's other sessions end.
+    /// access token is not sufficient to take over the account; the user's other sessions end. A new address is reported
+    /// to the old one and gets a link to verify it.
     pub(crate) async fn update_profile(
         &self,
         requester: Requester,
@@ -132,7 +157,13 @@ impl AccountService {
             if is_own && user.changes_email(&update) && verified.as_ref() != Some(&user.password_hash) {
                 return Err(Error::InvalidPassword);
             }
-            Ok(user.update_profile(update.clone(), session, now)?)
+            let old =
+                user.profile.as_ref().filter(|_| user.changes_email(&update)).map(|profile| profile.email.clone());
+            let events = user.update_profile(update.clone(), session, now)?;
+            let mails = old.map(|old| {
+                [MailKind::EmailChanged.mail_about(user, &old, now), MailKind::EmailVerification.mail(user, now)]
+            });
+            Ok(Changes { events, mails: mails.into_iter().flatten().collect() })
         };
         into_profile(self.updater.update(id, rule).await?)
     }
@@ -151,7 +182,8 @@ impl AccountService {
             if user.password_hash != verified {
                 return Err(Error::InvalidPassword);
             }
-            Ok(user.set_password(new.clone(), requester.session, now))
+            let events = user.set_password(new.clone(), requester.session, now);
+            Ok(Changes { events, mails: vec![MailKind::PasswordChanged.mail(user, now)] })
         };
         self.updater.update(requester.user_id, rule).await.map(drop)
     }
@@ -163,7 +195,7 @@ impl AccountService {
             if user.password_hash == verified.password_hash {
                 user.password_hash.clone_from(&new);
             }
-            Ok(Vec::new())
+            Ok(Changes::default())
         };
         self.updater.update(verified.id, rule).await
     }

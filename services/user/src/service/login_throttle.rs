@@ -46,7 +46,7 @@ fn delay(failures: u32) -> TimeDelta {
 }
 
 /// Returns the network that counts as one client: an IPv4 address, or the IPv6 network of one line (RFC 6177, section 2).
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX)).into(),
         address => address,
@@ -54,7 +54,7 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 /// Returns the hash of a text, so that no address of a person is stored beside the account.
-fn hashed(text: &str) -> String {
+pub(super) fn hashed(text: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(text))
 }
 
@@ -63,7 +63,7 @@ pub(super) fn known_network(id: UserId, address: IpAddr) -> String {
     hashed(&format!("{id} {}", network(address)))
 }
 
-fn throttled(wait: TimeDelta) -> Error {
+pub(super) fn throttled(wait: TimeDelta) -> Error {
     Error::Throttled(wait.to_std().unwrap_or_default())
 }
 
@@ -140,6 +140,15 @@ impl LoginThrottle {
             }
         }
         Ok(check)
+    }
+
+    /// Removes the failures of an account and a network, once another proof was given.
+    pub(super) async fn clear(&self, user: &User, address: IpAddr) -> Result<(), Error> {
+        let email = canonical_email(&user.profile.as_ref().ok_or(Error::NotFound)?.email);
+        for key in [format!("{email} {}", network(address)), format!("account {email}")] {
+            self.repository.clear_login_failures(&hashed(&key)).await?;
+        }
+        Ok(())
     }
 
     /// Verifies the current password of a user and returns its stored hash. The throttle is the one of sign-ins, so that

@@ -9,9 +9,12 @@ use common::telemetry::clock::SharedClock;
 use contracts::UserId;
 use contracts::api::Revocation;
 use secrecy::SecretString;
+use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::accounts::AccountService;
+use super::account_updater::Changes;
+use super::accounts::{AccountService, ClientInfo};
 use super::email::canonical_email;
 use super::passwords::PasswordCheck;
 use super::profile::UserProfile;
@@ -33,6 +36,35 @@ pub(crate) struct SessionTokens {
 pub(crate) struct SignedIn {
     pub(crate) profile: UserProfile,
     pub(crate) tokens: SessionTokens,
+}
+
+/// Session that has not ended, as its user sees it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Session)]
+pub(crate) struct ActiveSession {
+    id: Uuid,
+    created_at: DateTime<Utc>,
+    last_used_at: DateTime<Utc>,
+    /// Client of the sign-in, as it names itself.
+    user_agent: Option<String>,
+    /// True for the session of the request.
+    current: bool,
+}
+
+impl ActiveSession {
+    /// Returns the sessions of a user that have not ended, latest sign-in first.
+    pub(crate) fn of_user(user: &User, current: Option<Uuid>, now: DateTime<Utc>) -> Vec<Self> {
+        let active = user.sessions.iter().rev().filter(|session| session.expires_at > now);
+        let sessions = active.map(|session| Self {
+            id: session.id,
+            created_at: session.created_at(),
+            last_used_at: session.last_used_at(),
+            user_agent: session.user_agent.clone(),
+            current: Some(session.id) == current,
+        });
+        sessions.collect()
+    }
 }
 
 /// Time and account of each refresh by this instance within the grace period, oldest first.
@@ -57,17 +89,23 @@ impl SessionService {
         &self,
         profile: Profile,
         password: SecretString,
-        address: IpAddr,
+        client: ClientInfo,
     ) -> Result<SignedIn, Error> {
-        let (user, token) = self.accounts.register(profile, AccountRole::User, password, Some(address)).await?;
+        let (user, token) = self.accounts.register(profile, AccountRole::User, password, Some(client)).await?;
         self.signed_in(user, &token)
     }
 
     /// Signs a user in.
-    pub(crate) async fn login(&self, email: &str, password: SecretString, address: IpAddr) -> Result<SignedIn, Error> {
-        let user = self.authenticate(email, password, address).await?;
-        let (session, token) = Session::start(user.id, self.clock.now());
-        let network = super::login_throttle::known_network(user.id, address);
+    pub(crate) async fn login(
+        &self,
+        email: &str,
+        password: SecretString,
+        client: ClientInfo,
+    ) -> Result<SignedIn, Error> {
+        let user = self.authenticate(email, password, client.address).await?;
+        let (mut session, token) = Session::start(user.id, self.clock.now());
+        session.user_agent = client.user_agent;
+        let network = super::login_throttle::known_network(user.id, client.address);
         let rule = |current: &mut User, now| {
             // The password was changed since it was verified.
             if current.password_hash != user.password_hash {
@@ -119,6 +157,37 @@ impl SessionService {
         self.accounts.updater.update(user_id, rule).await.map(drop)
     }
 
+    /// Lists the sessions of a user, latest sign-in first; `current` is the session of the request.
+    pub(crate) async fn list(&self, user_id: UserId, current: Option<Uuid>) -> Result<Vec<ActiveSession>, Error> {
+        let user = self.accounts.stored(user_id).await?;
+        Ok(ActiveSession::of_user(&user, current, self.clock.now()))
+    }
+
+    /// Returns all personal data of an account: the profile and the sessions.
+    pub(crate) async fn export(
+        &self,
+        user_id: UserId,
+        current: Option<Uuid>,
+    ) -> Result<(UserProfile, Vec<ActiveSession>), Error> {
+        let user = self.accounts.stored(user_id).await?;
+        let sessions = ActiveSession::of_user(&user, current, self.clock.now());
+        Ok((UserProfile::from_user(user).ok_or(Error::NotFound)?, sessions))
+    }
+
+    /// Ends a session of a user.
+    pub(crate) async fn end(&self, user_id: UserId, session: Uuid) -> Result<(), Error> {
+        let rule = |user: &mut User, now| match user.has_session(session, now) {
+            true => Ok(user.end_session(session, RevocationReason::SignedOut)),
+            false => Err(Error::SessionNotFound),
+        };
+        self.accounts.updater.update(user_id, rule).await.map(drop)
+    }
+
+    /// Ends all sessions of a user except `current`.
+    pub(crate) async fn end_others(&self, user_id: UserId, current: Option<Uuid>) -> Result<(), Error> {
+        self.accounts.updater.update(user_id, |user, _| Ok(user.end_other_sessions(current))).await.map(drop)
+    }
+
     /// Lists the feed of revocations after a position.
     pub(crate) async fn list_revocations(&self, after: i64, limit: u32) -> Result<Vec<Revocation>, Error> {
         Ok(self.accounts.repository.list_revocations(after, limit, self.clock.now()).await?)
@@ -133,7 +202,7 @@ impl SessionService {
             let Some((_, id)) = next else { return Ok(()) };
             let rule = |user: &mut User, now| {
                 user.remove_expired_successors(now);
-                Ok(Vec::new())
+                Ok(Changes::default())
             };
             match self.accounts.updater.update(id, rule).await {
                 // The account was deleted meanwhile.

@@ -26,9 +26,15 @@ pub(crate) struct TokenIssuer {
 }
 
 impl TokenIssuer {
-    /// Creates an issuer that signs with `key`; tokens signed with a key of `previous` stay valid.
-    pub(crate) fn new(key: Arc<SigningKey>, previous: Vec<Jwk>, issuer: &str, clock: SharedClock) -> Self {
-        let keys = std::iter::once(key.jwk().clone()).chain(previous).collect();
+    /// Creates an issuer that signs with `key`; the keys of `others`, which signed before or will sign next, are published
+    /// with it.
+    pub(crate) fn new(key: Arc<SigningKey>, others: Vec<Jwk>, issuer: &str, clock: SharedClock) -> Self {
+        let mut keys = vec![key.jwk().clone()];
+        for other in others {
+            if keys.iter().all(|known| known.kid != other.kid) {
+                keys.push(other);
+            }
+        }
         Self { key, jwks: Arc::new(Jwks { keys }), issuer: issuer.into(), clock }
     }
 
@@ -39,12 +45,13 @@ impl TokenIssuer {
 
     /// Issues an access token for a session of a user.
     pub(super) fn issue_user_token(&self, user: &User, session: Uuid) -> String {
-        let email = user.profile.as_ref().map(|profile| profile.email.clone());
+        let profile = user.profile.as_ref();
         self.key.sign(&Claims {
             user_id: Some(user.id.to_string()),
             sid: Some(session.to_string()),
             av: Some(user.access_version),
-            email,
+            email: profile.map(|profile| profile.email.clone()),
+            email_verified: profile.map(|profile| profile.email_verified),
             ..self.claims(user.id.to_string(), user.role.into(), ACCESS_TOKEN_TTL)
         })
     }
@@ -66,6 +73,7 @@ impl TokenIssuer {
             av: None,
             scope: None,
             email: None,
+            email_verified: None,
             role,
             iat: now.timestamp(),
             exp: (now + ttl).timestamp(),

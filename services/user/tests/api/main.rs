@@ -5,7 +5,9 @@ mod access;
 mod accounts;
 mod auth;
 mod contract;
+mod devices;
 mod instances;
+mod mails;
 mod process;
 mod service_tokens;
 mod sessions;
@@ -62,6 +64,24 @@ api_tests!(
     contract:
         single_line_fields_reject_line_breaks_and_invisible_characters,
         responses_match_their_documentation;
+    devices:
+        sessions_are_listed_with_their_client_and_last_use,
+        session_is_ended_from_another_one,
+        admin_lists_and_ends_sessions_of_a_user,
+        calls_reject_callers_without_permission,
+        export_has_the_profile_and_the_sessions,
+        admin_searches_users_by_parts;
+    mails:
+        welcome_mail_has_a_link_that_verifies_the_address,
+        verification_is_sent_again_and_voids_the_older_link,
+        reset_link_sets_a_new_password_and_ends_all_sessions,
+        later_reset_link_voids_the_one_before_and_each_expires,
+        forgotten_password_does_not_reveal_the_account,
+        reset_links_are_limited_per_account,
+        new_address_is_reported_to_the_old_one_and_voids_links,
+        preferences_stop_all_mails_but_those_about_security,
+        admin_sends_a_reset_link,
+        mails_are_off_without_a_transport;
     instances:
         instances_share_the_attempt_limit,
         concurrent_deletion_of_two_admins_leaves_one,

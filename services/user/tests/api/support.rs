@@ -17,6 +17,7 @@ use testkit::spawn_service::{RunningService, spawn_service};
 use testkit::{ApiResponse, servers};
 use user_service::{app, config::Config};
 
+mod folder;
 mod stored_accounts;
 
 /// E-mail address and password of the admin.
@@ -76,6 +77,9 @@ impl TestApi {
                 "CLIENT_CREDENTIALS",
                 "order-service:the secret,auditor:its secret:ops:read,reader:a secret:users:read".to_owned(),
             ),
+            ("MAIL_URL", url::Url::from_file_path(directory.path().join("mail")).unwrap().into()),
+            ("MAIL_FROM", "Shop <shop@example.com>".to_owned()),
+            ("PUBLIC_URL", "https://shop.example.com".to_owned()),
             ("ADMIN_EMAIL", ADMIN.0.to_owned()),
             ("ADMIN_PASSWORD", ADMIN.1.to_owned()),
         ];
@@ -100,8 +104,14 @@ impl TestApi {
 
     /// Starts a second instance on the same store with another cache.
     pub(crate) async fn another_instance_with_cache(&self, url: &str) -> Self {
+        self.another_instance_with("REDIS_URL", url).await
+    }
+
+    /// Starts a second instance on the same store with another setting.
+    pub(crate) async fn another_instance_with(&self, name: &'static str, value: &str) -> Self {
         let mut env = self.env.clone();
-        env.push(("REDIS_URL", url.to_owned()));
+        env.retain(|(set, _)| *set != name);
+        env.push((name, value.to_owned()));
         Self::start(self.clock.clone(), self.database.clone(), env, self.directory.clone()).await
     }
 

@@ -4,7 +4,7 @@ use chrono::{NaiveDate, TimeDelta};
 use common::auth::Role;
 use common::database::transaction_effects::Effects;
 use contracts::UserId;
-use user_service::domain::{AccountRole, Address, RefreshOutcome, Session, Theme, User};
+use user_service::domain::{AccountRole, Address, LinkToken, RefreshOutcome, Session, Theme, User};
 use user_service::repository::{SaveOutcome, UserFilter, Versioned};
 
 use crate::support::{Fixture, at, to_effects, user};
@@ -39,6 +39,9 @@ pub(crate) async fn user_is_stored_completely(fixture: Fixture) {
         let RefreshOutcome::Rotated(next) = session.refresh(&token, at(second)) else { panic!("a token is current") };
         token = next;
     }
+    session.user_agent = Some("a browser".to_owned());
+    ada.issue_reset_link(&LinkToken::generate(ada.id), at(0));
+    ada.issue_verification_link(&LinkToken::generate(ada.id), at(0));
     ada.access_version = 7;
     ada.add_known_network("a network".to_owned());
     assert_eq!(ada.add_session(session, at(0)), []);
@@ -128,7 +131,40 @@ pub(crate) async fn list_is_filtered_sorted_and_paged(fixture: Fixture) {
     assert_eq!(list(&all, 10, u64::MAX).await, (Vec::new(), 3));
     let admins = UserFilter { role: Some(Role::Admin), ..UserFilter::default() };
     assert_eq!(emails(list(&admins, 10, 0).await.0), ["jane@example.com"]);
-    let john = UserFilter { email: Some("john@example.com".to_owned()), role: None };
+    let john = UserFilter { email: Some("john@example.com".to_owned()), ..UserFilter::default() };
     assert_eq!(list(&john, 10, 0).await.1, 1);
     assert_eq!(list(&UserFilter { role: Some(Role::Admin), ..john }, 10, 0).await, (Vec::new(), 0));
+}
+
+pub(crate) async fn list_is_searched_by_parts_of_email_and_name(fixture: Fixture) {
+    fixture.insert("john@example.com", AccountRole::User, 0).await;
+    let (mut zoe, effects) = user("zoe@b\u{fc}cher.example", AccountRole::Admin, 1);
+    let profile = zoe.profile.as_mut().unwrap();
+    (profile.first_name, profile.last_name) = ("Zo\u{cb}".to_owned(), "O'Neil (+100%_.*)".to_owned());
+    fixture.repository.insert(&zoe, &effects).await.unwrap();
+    let search = async |words: &[&str]| {
+        let search = words.iter().map(|word| (*word).to_owned()).collect();
+        let (found, total) =
+            fixture.repository.list(&UserFilter { search, ..UserFilter::default() }, 10, 0).await.unwrap();
+        assert_eq!(total, found.len() as u64);
+        found.into_iter().map(|user| user.profile.unwrap().email).collect::<Vec<_>>()
+    };
+    let (john, zoe_email) = ("john@example.com", "zoe@b\u{fc}cher.example");
+    for words in [&["john"][..], &["ohn", "doe"], &["example.com"], &["doe", "john@"]] {
+        assert_eq!(search(words).await, [john], "{words:?}");
+    }
+    for words in [&["zo\u{eb}"][..], &["o'neil"], &["(+100%_.*)"], &["b\u{fc}ch", "zo"], &["_"], &["*"], &["%"]] {
+        assert_eq!(search(words).await, [zoe_email], "{words:?}");
+    }
+    assert_eq!(search(&["example"]).await, [zoe_email, john]);
+    assert_eq!(search(&["john", "zoe"]).await, [""; 0]);
+    // A new name is found, the former one is not; a deleted account is not found.
+    let mut read = fixture.stored(&zoe).await;
+    read.value.profile.as_mut().unwrap().last_name = "Smith".to_owned();
+    fixture.repository.save(&read, &Effects::none()).await.unwrap();
+    assert_eq!((search(&["smith"]).await, search(&["neil"]).await), (vec![zoe_email.to_owned()], Vec::new()));
+    let mut read = fixture.stored(&zoe).await;
+    let effects = to_effects(read.value.delete(at(2)), at(2));
+    fixture.repository.save(&read, &effects).await.unwrap();
+    assert_eq!(search(&["smith"]).await, [""; 0]);
 }

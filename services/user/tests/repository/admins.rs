@@ -9,7 +9,7 @@ use user_service::repository::{SaveOutcome, UserFilter, UserRepository};
 
 use crate::support::{Fixture, at, to_effects};
 
-const ADMINS: UserFilter = UserFilter { email: None, role: Some(Role::Admin) };
+const ADMINS: UserFilter = UserFilter { email: None, role: Some(Role::Admin), search: Vec::new() };
 
 pub(crate) async fn last_admin_stays(fixture: Fixture) {
     let only = fixture.insert("only@example.com", AccountRole::Admin, 0).await;

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use common::database::NewMail;
+use common::database::mail_queue::MailQueue;
 use common::database::outbox::Outbox;
 use common::database::store::StoreError;
 use common::database::transaction_effects::{Effects, InboxRecord};
 use contracts::EventId;
-use testkit::outbox;
+use serde_json::json;
+use testkit::{mails, outbox};
 use user_service::domain::{AccountRole, User};
 use user_service::repository::SaveOutcome;
 
@@ -32,6 +35,47 @@ impl outbox::Fixture for UserEffects {
     fn outbox(&self) -> Outbox {
         self.fixture.outbox.clone()
     }
+}
+
+#[async_trait]
+impl mails::Fixture for UserEffects {
+    async fn commit(&self, effects: &Effects) -> Result<(), StoreError> {
+        outbox::Fixture::commit(self, effects).await
+    }
+
+    fn mails(&self) -> MailQueue {
+        self.fixture.mails.clone()
+    }
+}
+
+pub(crate) async fn mail_queue_conforms(fixture: Fixture) {
+    let (user, _) = user("recipient@example.com", AccountRole::User, 0);
+    fixture.repository.insert(&user, &Effects::none()).await.unwrap();
+    mails::suite(&UserEffects { fixture, user }).await;
+}
+
+/// The mails of an insert and of a save are written with it, and not without it.
+pub(crate) async fn mails_are_written_with_their_change(fixture: Fixture) {
+    let welcome = |user: &User| Effects::none().with_mail(NewMail::new(at(0), "welcome", &user.id, json!({})));
+    let waiting = async || fixture.mails.store().state(at(0)).await.unwrap().waiting;
+    let (john, _) = user("john@example.com", AccountRole::User, 0);
+    assert_eq!(fixture.repository.insert(&john, &welcome(&john)).await.unwrap(), SaveOutcome::Saved);
+    let (other, _) = user("john@example.com", AccountRole::User, 1);
+    assert_eq!(fixture.repository.insert(&other, &welcome(&other)).await.unwrap(), SaveOutcome::EmailTaken);
+    assert_eq!(waiting().await, 1);
+    let read = fixture.stored(&john).await;
+    assert_eq!(fixture.repository.save(&read, &welcome(&john)).await.unwrap(), SaveOutcome::Saved);
+    assert_eq!(fixture.repository.save(&read, &welcome(&john)).await.unwrap(), SaveOutcome::VersionConflict);
+    assert_eq!(waiting().await, 2);
+    // A claim and a save of the user do not conflict.
+    let read = fixture.stored(&john).await;
+    let claimed = fixture.mails.store().claim(9, LEASE, at(1)).await.unwrap();
+    assert_eq!(fixture.repository.save(&read, &Effects::none()).await.unwrap(), SaveOutcome::Saved);
+    for mail in &claimed {
+        assert_eq!(mail.recipient, john.id.to_string());
+        fixture.mails.store().remove(mail).await.unwrap();
+    }
+    assert_eq!((claimed.len(), waiting().await), (2, 0));
 }
 
 pub(crate) async fn outbox_and_inbox_conform(fixture: Fixture) {

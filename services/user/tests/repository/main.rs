@@ -39,7 +39,8 @@ suites!(
         non_ascii_emails_are_listed,
         outdated_save_is_rejected,
         concurrent_saves_write_one,
-        list_is_filtered_sorted_and_paged;
+        list_is_filtered_sorted_and_paged,
+        list_is_searched_by_parts_of_email_and_name;
     admins:
         last_admin_stays,
         remaining_admin_cannot_be_demoted_concurrently,
@@ -49,6 +50,8 @@ suites!(
         deleted_user_is_purged_after_its_events_are_published;
     events:
         outbox_and_inbox_conform,
+        mail_queue_conforms,
+        mails_are_written_with_their_change,
         rejected_insert_writes_no_event,
         relay_and_saves_do_not_conflict,
         message_is_handled_once,

@@ -52,6 +52,8 @@ async fn hot_queries_use_an_index() {
         (doc! { "events.claimed_until": { "$lte": later } }, doc! {}),
         (doc! { "events.id": { "$in": ["some", "other"] } }, doc! {}),
         (doc! { "revoked.id": { "$gt": "" } }, doc! {}),
+        (doc! { "mails.due_at": { "$lte": later } }, doc! {}),
+        (doc! { "mails.id": "some" }, doc! {}),
         (doc! { "handled": { "$lt": "some" } }, doc! {}),
     ];
     let on_mongod = [
@@ -104,6 +106,8 @@ async fn indexes_have_their_options() {
         ("users_email", true, false, true),
         ("users_event", false, true, false),
         ("users_handled", true, true, false),
+        ("users_mail", false, true, false),
+        ("users_mails_due", false, true, false),
         ("users_revoked", false, true, false),
     ];
     assert_eq!(found.iter().map(|(name, a, b, c)| (name.as_str(), *a, *b, *c)).collect::<Vec<_>>(), expected);

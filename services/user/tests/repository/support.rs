@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use common::database::Database;
+use common::database::mail_queue::MailQueue;
 use common::database::outbox::Outbox;
 use common::database::transaction_effects::Effects;
 use contracts::Event;
@@ -21,6 +22,7 @@ pub(crate) struct Fixture {
     /// Same store through the connections of another instance.
     pub(crate) other_instance: Arc<dyn UserRepository>,
     pub(crate) outbox: Outbox,
+    pub(crate) mails: MailQueue,
     _directory: Option<TempDir>,
 }
 
@@ -29,10 +31,10 @@ impl Fixture {
         let directory = tempfile::tempdir().unwrap();
         let open = async || Database::open_sqlite(&directory.path().join("users.db"), NAME, &MIGRATIONS).await.unwrap();
         let (db, other) = (open().await, open().await);
-        let outbox = db.outbox();
+        let (outbox, mails) = (db.outbox(), db.mails());
         let (repository, other_instance) =
             (Arc::new(SqliteUserRepository::new(db)), Arc::new(SqliteUserRepository::new(other)));
-        Some(Self { repository, other_instance, outbox, _directory: Some(directory) })
+        Some(Self { repository, other_instance, outbox, mails, _directory: Some(directory) })
     }
 
     /// Opens an empty database by both instances concurrently; `None` if no server is installed.
@@ -40,8 +42,9 @@ impl Fixture {
         let url = servers::mongodb().await?.database().parse().unwrap();
         let open = || MongoUserRepository::open(&url);
         let (repository, other) = tokio::try_join!(open(), open()).unwrap();
-        let outbox = repository.outbox();
-        Some(Self { repository: Arc::new(repository), other_instance: Arc::new(other), outbox, _directory: None })
+        let (outbox, mails) = (repository.outbox(), repository.mails());
+        let (repository, other_instance) = (Arc::new(repository), Arc::new(other));
+        Some(Self { repository, other_instance, outbox, mails, _directory: None })
     }
 
     pub(crate) async fn insert(&self, email: &str, role: AccountRole, second: i64) -> User {

@@ -162,3 +162,59 @@ fn known_networks_are_the_last_ones() {
     }
     assert_eq!(user.known_networks, ["2", "4", "5", "6", "7", "8", "9", "10", "11", "3"]);
 }
+
+#[test]
+fn reset_link_changes_the_password_once_and_ends_all_access() {
+    let mut user = user();
+    let session = add_session(&mut user, 0);
+    let (first, second) = (LinkToken::generate(user.id), LinkToken::generate(user.id));
+    assert_eq!(user.reset_password(&first, "new".to_owned(), at(1)), None, "no link was sent");
+    user.issue_reset_link(&first, at(1));
+    user.issue_reset_link(&second, at(2));
+    assert_eq!(user.reset_password(&first, "new".to_owned(), at(3)), None, "a later link voids it");
+    let events = user.reset_password(&second, "new".to_owned(), at(3)).unwrap();
+    assert_eq!(changed_fields(&events), ["password"]);
+    assert_eq!(revoked(&events), (Some(1), vec![session.id.to_string()], "password_reset".to_owned()));
+    assert_eq!((user.password_hash.as_str(), user.access_version, user.sessions.len()), ("new", 1, 0));
+    assert_eq!(user.reset_password(&second, "newer".to_owned(), at(4)), None, "it is used up");
+}
+
+#[test]
+fn reset_link_expires_and_is_voided_by_a_new_password_or_address() {
+    let token = LinkToken::generate(user().id);
+    let with_link = || {
+        let mut user = user();
+        user.issue_reset_link(&token, at(0));
+        user
+    };
+    assert!(with_link().accepts_reset(&token, at(1799)) && !with_link().accepts_reset(&token, at(1800)));
+    let mut changed = with_link();
+    changed.set_password("new".to_owned(), None, at(1));
+    assert!(!changed.accepts_reset(&token, at(1)));
+    let mut moved = with_link();
+    let update = ProfileUpdate { email: Some("doe@example.com".to_owned()), ..ProfileUpdate::default() };
+    moved.update_profile(update, None, at(1)).unwrap();
+    assert!(!moved.accepts_reset(&token, at(1)));
+    let mut deleted = with_link();
+    deleted.delete(at(1));
+    assert!(!deleted.accepts_reset(&token, at(1)));
+}
+
+#[test]
+fn verification_link_verifies_the_address_that_it_was_sent_to() {
+    let mut user = user();
+    let address = |email: &str| ProfileUpdate { email: Some(email.to_owned()), ..ProfileUpdate::default() };
+    user.update_profile(address("doe@example.com"), None, at(1)).unwrap();
+    assert!(!user.is_email_verified());
+    let (token, reset) = (LinkToken::generate(user.id), LinkToken::generate(user.id));
+    user.issue_verification_link(&token, at(1));
+    user.issue_reset_link(&reset, at(1));
+    assert_eq!(user.verify_email(&reset, at(2)), None, "a link of another purpose");
+    user.update_profile(address("john@example.com"), None, at(2)).unwrap();
+    assert_eq!(user.verify_email(&token, at(3)), None, "it was sent to the former address");
+    user.issue_verification_link(&token, at(3));
+    assert_eq!(user.verify_email(&token, at(3) + VERIFICATION_TTL), None);
+    assert_eq!(changed_fields(&user.verify_email(&token, at(4)).unwrap()), ["emailVerified"]);
+    assert!(user.is_email_verified());
+    assert_eq!(user.verify_email(&token, at(5)), None, "it is used up");
+}

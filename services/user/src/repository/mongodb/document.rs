@@ -3,11 +3,11 @@
 use common::auth::Role;
 use common::database::store::StoreError;
 use contracts::UserId;
-use mongodb::bson::{self, Document, deserialize_from_document, doc, serialize_to_document};
+use mongodb::bson::{self, Bson, Document, deserialize_from_document, doc, serialize_to_document};
 use serde::{Deserialize, Serialize};
 
 use super::conversions::{decode_error, encode_error, from_bson_time, to_bson_time};
-use crate::domain::{AccountRole, Profile, Session, User};
+use crate::domain::{AccountRole, Profile, Session, StoredLink, User};
 use crate::repository::{UserFilter, Versioned};
 
 /// Part of the document that stores the user itself.
@@ -28,6 +28,10 @@ struct UserDocument {
     deleted_at: Option<bson::DateTime>,
     #[serde(default)]
     known_networks: Vec<String>,
+    #[serde(default)]
+    reset_link: Option<StoredLink>,
+    #[serde(default)]
+    verification_link: Option<StoredLink>,
     /// Version of the account's rights; absent in a document of the previous version.
     #[serde(default)]
     access_version: i64,
@@ -47,6 +51,8 @@ pub(super) fn to_document(user: &User, version: i64) -> Result<Document, StoreEr
         updated_at: to_bson_time(user.updated_at),
         deleted_at: user.profile.is_none().then(|| to_bson_time(user.updated_at)),
         known_networks: user.known_networks.clone(),
+        reset_link: user.reset_link.clone(),
+        verification_link: user.verification_link.clone(),
         access_version: user.access_version,
         version,
     };
@@ -66,6 +72,8 @@ pub(super) fn from_document(document: Document) -> Result<Versioned<User>, Store
         created_at: from_bson_time(document.created_at)?,
         updated_at: from_bson_time(document.updated_at)?,
         known_networks: document.known_networks,
+        reset_link: document.reset_link,
+        verification_link: document.verification_link,
         access_version: document.access_version,
     };
     Ok(Versioned { value: user, version: document.version })
@@ -73,7 +81,7 @@ pub(super) fn from_document(document: Document) -> Result<Versioned<User>, Store
 
 /// Returns the projection to the fields of a [`UserDocument`].
 pub(super) fn user_projection() -> Document {
-    doc! { "events": 0, "handled": 0, "sequences": 0, "revoked": 0 }
+    doc! { "events": 0, "handled": 0, "sequences": 0, "revoked": 0, "mails": 0 }
 }
 
 /// Returns the filter for the document of a user, while it has the version that was read.
@@ -87,6 +95,27 @@ pub(super) fn query_filter(filter: &UserFilter) -> Document {
         Some(email) => doc! { "email": email },
         None => doc! { "email": { "$exists": true } },
     };
+    let words = filter.search.iter().map(|word| {
+        let pattern = doc! { "$regex": literal_pattern(word), "$options": "i" };
+        let fields = ["email", "profile.first_name", "profile.last_name"].map(|field| doc! { field: pattern.clone() });
+        Bson::from(doc! { "$or": fields.to_vec() })
+    });
+    let words: Vec<_> = words.collect();
+    if !words.is_empty() {
+        query.insert("$and", words);
+    }
     query.extend(filter.role.map(|role: Role| ("role".to_owned(), role.as_str().into())));
     query
+}
+
+/// Returns the regular expression of a text, none of whose characters has a meaning of its own.
+fn literal_pattern(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for char in text.chars() {
+        if char.is_ascii_punctuation() {
+            pattern.push('\\');
+        }
+        pattern.push(char);
+    }
+    pattern
 }

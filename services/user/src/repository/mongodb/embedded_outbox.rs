@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::conversions::{decode_error, encode_error, from_bson_time, to_bson_time};
-use super::revocations;
+use super::{mail_queue, revocations};
 use crate::NAME;
 
 /// Unpublished event in the document of its user.
@@ -72,6 +72,7 @@ pub(super) struct OutboxAppend {
     pub(super) handled: Option<String>,
     /// Revocations without a position in the feed.
     pub(super) revoked: Vec<Bson>,
+    pub(super) mails: Vec<Bson>,
 }
 
 impl EmbeddedOutbox {
@@ -112,7 +113,8 @@ impl EmbeddedOutbox {
             };
             events.push(serialize_to_bson(&pending).map_err(encode_error)?);
         }
-        Ok(OutboxAppend { events, sequences, handled, revoked: revocations::to_embedded(effects)? })
+        let (revoked, mails) = (revocations::to_embedded(effects)?, mail_queue::to_embedded(effects)?);
+        Ok(OutboxAppend { events, sequences, handled, revoked, mails })
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) const EMAIL: &str = "users_email";
 pub(super) const HANDLED: &str = "users_handled";
 /// Index of unpublished events by the end of their lease.
 pub(super) const CLAIMABLE: &str = "users_claimable";
+/// Index of waiting mails by the time of their next attempt.
+pub(super) const MAILS_DUE: &str = "users_mails_due";
 /// Unique index of revocations in the feed by their event.
 pub(super) const FEED_EVENT: &str = "revocations_event";
 
@@ -53,6 +55,8 @@ pub(super) async fn create(client: &MongoClient) -> Result<(), StoreError> {
         with(index("users_deleted", doc! { "deleted_at": 1 }), sparse),
         with(index(CLAIMABLE, doc! { "events.claimed_until": 1 }), sparse),
         with(index("users_event", doc! { "events.id": 1 }), sparse),
+        with(index(MAILS_DUE, doc! { "mails.due_at": 1 }), sparse),
+        with(index("users_mail", doc! { "mails.id": 1 }), sparse),
         with(index("users_revoked", doc! { "revoked.id": 1 }), sparse),
         with(index(HANDLED, doc! { "handled": 1 }), |options| {
             options.unique = Some(true);

@@ -27,6 +27,7 @@ pub(super) async fn insert(client: &MongoClient, user: &User, effects: &Effects)
     document.insert("events", append.events);
     document.insert("sequences", append.sequences);
     document.insert("revoked", append.revoked);
+    document.insert("mails", append.mails);
     let tombstone = client.deleted_users.find_one(doc! { "_id": user.id.to_string() });
     if run_read(tombstone.max_time(SERVER_TIMEOUT)).await?.is_some() {
         return Ok(SaveOutcome::VersionConflict);
@@ -125,6 +126,7 @@ pub(super) async fn purge_deleted(client: &MongoClient) -> Result<(), StoreError
         "events.0": { "$exists": false },
         "handled.0": { "$exists": false },
         "revoked.0": { "$exists": false },
+        "mails.0": { "$exists": false },
     };
     let found = client.users.find(is_purgeable.clone()).projection(doc! { "_id": 1 }).limit(PURGE_LIMIT);
     let found: Vec<Document> = run_read(async { found.max_time(SERVER_TIMEOUT).await?.try_collect().await }).await?;
@@ -171,6 +173,9 @@ fn save_update(user: &Versioned<User>, append: OutboxAppend) -> Result<Document,
     }
     if !append.revoked.is_empty() {
         push.insert("revoked", doc! { "$each": append.revoked });
+    }
+    if !append.mails.is_empty() {
+        push.insert("mails", doc! { "$each": append.mails });
     }
     push.extend(append.handled.map(|message| ("handled".to_owned(), message.into())));
     if !push.is_empty() {
