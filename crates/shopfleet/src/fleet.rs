@@ -88,7 +88,7 @@ pub async fn start(options: &Options, waiting: impl Fn(&str)) -> Result<Fleet, C
     let data_dir = DataDir::open(&options.data_dir)?;
     let credentials = data_dir.credentials()?;
     let listeners = Listeners::bind(options.host, options.ports).await?;
-    let run = listeners.run_file()?;
+    let run = listeners.run_file(&data_dir.file("mail"))?;
     let envs = environments(&Inputs {
         directory: data_dir.path(),
         signing_key: &data_dir.signing_key()?,

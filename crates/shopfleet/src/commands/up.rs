@@ -17,6 +17,7 @@ const FORWARDED_SETTINGS: &[&str] = &[
     "PAYMENT_DEADLINE",
     "MAX_UNPAID_ORDERS",
     "MAX_UNPAID_PIECES",
+    "REQUIRE_VERIFIED_EMAIL",
     "RESERVATION_TTL",
     "CURRENCY",
     "JWT_ISSUER",
@@ -139,6 +140,7 @@ fn print_addresses(fleet: &Fleet, options: &Options, started_at: Instant) {
     for service in ["user", "product", "order", "payment"] {
         print_line(format_args!("{:<16} {}/docs/{service}/", "API docs", run.gateway));
     }
+    print_line(format_args!("{:<16} {}", "mail", run.mail));
     print_line(format_args!("{:<16} {}", "credentials", options.data_dir.join("credentials.json").display()));
     print_line(format_args!("\ntry it: curl '{}/api/products?size=3'", run.gateway));
 }

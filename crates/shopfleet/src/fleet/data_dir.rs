@@ -23,6 +23,9 @@ pub struct RunFile {
     pub services: BTreeMap<String, String>,
     /// Address of the Stripe sandbox.
     pub stripe: String,
+    /// Folder of the mails that were sent.
+    #[serde(default)]
+    pub mail: String,
 }
 
 impl RunFile {

@@ -10,6 +10,9 @@ use contracts::Scope;
 use super::credentials::{Client, Credentials};
 use super::data_dir::RunFile;
 
+/// Sender of mails.
+const MAIL_FROM: &str = "Shopfleet <shop@shopfleet.test>";
+
 /// Environments by service.
 pub(super) type Environments = BTreeMap<&'static str, Environment>;
 
@@ -56,6 +59,9 @@ pub(super) fn environments(inputs: &Inputs<'_>) -> Environments {
         ("CLIENT_CREDENTIALS", registrations.join(",")),
         ("ADMIN_EMAIL", credentials.admin.email.clone()),
         ("ADMIN_PASSWORD", credentials.admin.password.clone()),
+        ("MAIL_URL", file_url(&run.mail)),
+        ("MAIL_FROM", MAIL_FROM.to_owned()),
+        ("PUBLIC_URL", run.gateway.clone()),
     ]);
     let product_env = env_with_client(
         product,
@@ -77,6 +83,11 @@ pub(super) fn environments(inputs: &Inputs<'_>) -> Environments {
         (order_service::NAME, order_env),
         (payment_service::NAME, payment_env),
     ])
+}
+
+/// Returns the URL of a file.
+fn file_url(path: &str) -> String {
+    url::Url::from_file_path(path).map(String::from).unwrap_or_default()
 }
 
 /// Returns the variables of all services.
@@ -103,7 +114,13 @@ mod tests {
     #[test]
     fn services_have_clients_of_their_own_with_the_scopes_that_they_need() {
         let credentials = Credentials::generate();
-        let run = RunFile { pid: 1, gateway: String::new(), services: BTreeMap::new(), stripe: String::new() };
+        let run = RunFile {
+            pid: 1,
+            gateway: "http://127.0.0.1:8000".to_owned(),
+            services: BTreeMap::new(),
+            stripe: String::new(),
+            mail: "/data/my mail".to_owned(),
+        };
         let envs = environments(&Inputs {
             directory: Path::new("/data"),
             signing_key: Path::new("/data/jwt-key.pem"),
@@ -122,6 +139,8 @@ mod tests {
             let registered = client.registration(name.scopes());
             assert!(known.split(',').any(|client| client == registered), "{name}");
         }
+        let mail = ["MAIL_URL", "PUBLIC_URL"].map(|name| envs[user_service::NAME].get(name).unwrap());
+        assert_eq!(mail, ["file:///data/my%20mail", "http://127.0.0.1:8000"]);
         assert!(envs[user_service::NAME].get("CLIENT_SECRET").is_none(), "the user service calls no other");
     }
 }

@@ -1,6 +1,7 @@
 //! Listeners of an embedded fleet.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use tokio::net::TcpListener;
 
@@ -35,7 +36,7 @@ impl Listeners {
         })
     }
 
-    pub(super) fn run_file(&self) -> Result<RunFile, CliError> {
+    pub(super) fn run_file(&self, mail: &Path) -> Result<RunFile, CliError> {
         let services = [
             (user_service::NAME, &self.user),
             (product_service::NAME, &self.product),
@@ -48,6 +49,7 @@ impl Listeners {
             gateway: url(&self.gateway)?,
             services: services.collect::<Result<_, CliError>>()?,
             stripe: url(&self.stripe)?,
+            mail: mail.display().to_string(),
         })
     }
 }
