@@ -149,6 +149,15 @@ impl Fleet {
         }
     }
 
+    /// Returns the folder of the mails that the fleet sent.
+    #[must_use]
+    pub fn mail_folder(&self) -> PathBuf {
+        match &self.host {
+            Host::Embedded { data_dir, .. } => data_dir.join("mail"),
+            Host::MultiProcess(fleet) => fleet.mail_folder(),
+        }
+    }
+
     async fn process(&self) -> HarnessResult<MutexGuard<'_, EmbeddedFleet>> {
         match &self.host {
             Host::Embedded { process, .. } => Ok(process.lock().await),

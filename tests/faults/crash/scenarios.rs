@@ -27,7 +27,8 @@ pub(crate) struct Callers {
 type Scenario = fn(Callers) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Scenarios that end with their last response.
-pub(crate) const QUICK: [Scenario; 10] = [
+pub(crate) const QUICK: [Scenario; 11] = [
+    |callers| Box::pin(set_a_password_by_mail(callers)),
     |callers| Box::pin(place_and_cancel(callers)),
     |callers| Box::pin(buy(callers)),
     |callers| Box::pin(buy_and_cancel(callers)),
@@ -211,6 +212,49 @@ async fn ship(callers: Callers) {
     let path = format!("/api/orders/{}", id(&order));
     for status in ["processing", "shipped", "delivered"] {
         callers.send(&callers.admin, Method::PUT, &path, &json!({"status": status})).await;
+    }
+}
+
+/// Returns the tokens of the reset links in the mails to an address, oldest first.
+fn reset_tokens(fleet: &Fleet, email: &str) -> Vec<String> {
+    let files = std::fs::read_dir(fleet.mail_folder()).into_iter().flatten().flatten();
+    let mut files: Vec<_> =
+        files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|end| end == "eml")).collect();
+    files.sort_unstable();
+    let mails = files.iter().filter_map(|path| std::fs::read_to_string(path).ok());
+    let mails = mails.filter(|mail| mail.contains(&format!("<{email}>")));
+    let token = |mail: String| {
+        let (_, rest) = mail.split_once("/password/reset?token=")?;
+        Some(rest.split(['\r', '"']).next().unwrap_or_default().to_owned())
+    };
+    mails.filter_map(token).collect()
+}
+
+/// Sets a new password by the link of a mail, which arrives whatever crashes. A mail that is sent again voids the link of the
+/// one before.
+async fn set_a_password_by_mail(callers: Callers) {
+    let person = callers.fleet.visitor();
+    let email = format!("{}@example.com", Uuid::now_v7().simple());
+    let form = |password: &str| json!({"firstName": "Ann", "lastName": "Lee", "email": email, "password": password});
+    callers.send(&person, Method::POST, "/api/auth/register", &form("password123")).await;
+    let (_, session) = callers.send(&person, Method::POST, "/api/auth/login", &form("password123")).await;
+    let path = format!("/api/users/{}/password-reset", session["user"]["id"].as_str().unwrap());
+    let (status, body) = callers.send(&callers.admin, Method::POST, &path, &Value::Null).await;
+    assert_eq!(status, 202, "{body:#}");
+    let (started, mut tried) = (tokio::time::Instant::now(), Vec::new());
+    loop {
+        if let Some(token) = reset_tokens(&callers.fleet, &email).pop().filter(|token| !tried.contains(token)) {
+            let reset = json!({"token": token, "newPassword": "another password"});
+            // It is used up if the response was lost.
+            callers.send(&person, Method::POST, "/api/auth/password/reset", &reset).await;
+            let (status, _) = callers.send(&person, Method::POST, "/api/auth/login", &form("another password")).await;
+            if status == 200 {
+                return;
+            }
+            tried.push(token);
+        }
+        assert!(started.elapsed() < DEADLINE, "no mail with a valid link in {DEADLINE:?}: {} links", tried.len());
+        tokio::time::sleep(RETRY_PAUSE).await;
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Caller {
     pub role: Role,
     /// E-mail address of the person.
     pub email: Option<String>,
-    /// Whether the e-mail address of the person is verified, as of the issue of the token.
+    /// State of the e-mail address of the person as of the issue of the token: true once it is verified.
     pub email_verified: bool,
     /// Session of the person.
     pub session: Option<String>,

@@ -69,7 +69,7 @@ pub struct Claims {
     /// E-mail address of the person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// Whether the e-mail address of the person is verified.
+    /// State of the e-mail address of the person: true once it is verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email_verified: Option<bool>,
     /// Role of the caller.

@@ -20,7 +20,7 @@ impl MailMetrics {
         let created = Self {
             sent: metrics.counter_vec("mail_sent_total", "Mails that were sent.", kind),
             failed: metrics.counter_vec("mail_failed_total", "Failed attempts to send a mail.", kind),
-            rejected: metrics.counter_vec("mail_rejected_total", "Mails given up after days of rejection.", kind),
+            rejected: metrics.counter_vec("mail_rejected_total", "Mails abandoned after days of rejection.", kind),
             waiting: metrics.gauge_vec("mail_waiting", "Mails that wait to be sent.", &[]),
             oldest: metrics.float_gauge_vec("mail_oldest_waiting_seconds", "Age of the oldest waiting mail.", &[]),
         };

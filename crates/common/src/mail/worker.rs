@@ -33,8 +33,8 @@ const BATCH: u32 = 8;
 const LEASE: Duration = Duration::from_secs(60);
 /// Delays before a failed mail is tried again.
 const RETRIES: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(3600));
-/// Age at which a mail that the server rejects is given up (RFC 5321, section 4.5.4.1).
-const GIVE_UP_AFTER: TimeDelta = TimeDelta::days(5);
+/// Age at which a mail that the server rejects is abandoned (RFC 5321, section 4.5.4.1).
+const ABANDON_AFTER: TimeDelta = TimeDelta::days(5);
 
 /// Error of rendering.
 #[derive(Debug, thiserror::Error)]
@@ -155,9 +155,9 @@ impl MailWorker {
                 self.metrics.count_sent(&mail.kind);
                 Ok(())
             }
-            Err(SendError::Rejected(error)) if self.clock.now() - mail.created_at >= GIVE_UP_AFTER => {
+            Err(SendError::Rejected(error)) if self.clock.now() - mail.created_at >= ABANDON_AFTER => {
                 let error = crate::error_chain(&*error);
-                tracing::error!(mail.id = %mail.id, mail.kind, error, "mail given up after repeated rejection");
+                tracing::error!(mail.id = %mail.id, mail.kind, error, "mail abandoned after repeated rejection");
                 self.metrics.count_rejected(&mail.kind);
                 store.remove(mail).await
             }

@@ -180,7 +180,7 @@ async fn mail_of_a_stopped_worker_is_sent_after_its_lease() {
 }
 
 #[tokio::test]
-async fn rejected_mail_is_given_up_after_days_only() {
+async fn rejected_mail_is_abandoned_after_days_only() {
     for fixture in fixtures().await {
         let sending = Sending::new(fixture);
         sending.queue().await;

@@ -99,6 +99,11 @@ impl MultiProcessFleet {
         Ok(true)
     }
 
+    /// Returns the folder of the mails that the services send.
+    pub(super) fn mail_folder(&self) -> PathBuf {
+        self.directory.path().join("mail")
+    }
+
     /// Returns the variables that all processes have in common.
     fn environment(&self, cache: &str, extra: &[(&str, &str)]) -> BTreeMap<String, String> {
         let credential =
@@ -111,7 +116,7 @@ impl MultiProcessFleet {
                 ("ADMIN_EMAIL", credential("admin", "email")),
                 ("ADMIN_PASSWORD", credential("admin", "password")),
                 ("CLIENT_CREDENTIALS", client_credentials(|client| client)),
-                ("MAIL_URL", format!("file://{}", self.directory.path().join("mail").display())),
+                ("MAIL_URL", format!("file://{}", self.mail_folder().display())),
                 ("MAIL_FROM", "Shopfleet <shop@shopfleet.test>".to_owned()),
                 ("PUBLIC_URL", "http://127.0.0.1:8000".to_owned()),
                 ("STRIPE_SECRET_KEY", credential("stripe", "secret_key")),

@@ -22,7 +22,7 @@ const VERIFICATION_PATH: &str = "/email/verify";
 pub(crate) struct AccountMailRenderer {
     pub(crate) accounts: AccountService,
     pub(crate) public_url: PublicUrl,
-    /// Whether reviews need a verified address, so that the link to verify it is no mere notification.
+    /// True where reviews need a verified address: the link to verify it is no mere notification then.
     pub(crate) require_verified_email: bool,
 }
 

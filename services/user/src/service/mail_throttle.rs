@@ -16,7 +16,7 @@ use crate::repository::UserRepository;
 /// Maximum number of reset links, and of verification links, of one account in a window.
 const MAX_PER_ACCOUNT: u32 = 3;
 /// Maximum number of requests for a reset link from one network in a window.
-const MAX_PER_NETWORK: u32 = 20;
+const MAX_PER_NETWORK: u32 = 100;
 /// Time after the last counted request in which the limit applies.
 const WINDOW: TimeDelta = TimeDelta::minutes(15);
 
