@@ -171,6 +171,19 @@ mod tests {
         assert!(config.admin.is_none());
     }
 
+    /// Public key without a private one.
+    const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAERExdk7TK94rZ32eVjTSi2Ya+HnaP\n\
+ZlvYHkADX/9cxyZyUbQWLs8VPi4ptcebgokaBieVPlC5d2RWfglAAmUgcQ==\n\
+-----END PUBLIC KEY-----";
+
+    #[test]
+    fn keys_before_and_after_the_signing_one_are_read() {
+        let keys = PUBLIC_KEY.repeat(2);
+        let config = read(&[("JWT_NEXT_PUBLIC_KEYS", PUBLIC_KEY), ("JWT_PREVIOUS_PUBLIC_KEYS", &keys)]).unwrap();
+        assert_eq!((config.next_keys.len(), config.previous_keys.len()), (1, 2));
+    }
+
     #[test]
     fn unknown_scope_is_reported_with_the_known_ones() {
         for credentials in ["a:hidden:users:write", "a:hidden:", "a:hidden:users:read+", "a:one,b:two:hidden"] {

@@ -183,7 +183,7 @@ impl AccountService {
                 return Err(Error::InvalidPassword);
             }
             let events = user.set_password(new.clone(), requester.session, now);
-            Ok(Changes { events, mails: vec![MailKind::PasswordChanged.mail(user, now)] })
+            Ok(Changes { events, mails: vec![MailKind::PasswordChanged.mail_to_present_address(user, now)] })
         };
         self.updater.update(requester.user_id, rule).await.map(drop)
     }

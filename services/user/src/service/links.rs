@@ -61,7 +61,7 @@ impl AccountService {
         let hash = self.passwords.hash(new).await?;
         let rule = |user: &mut User, now| {
             let events = user.reset_password(&token, hash.clone(), now).ok_or(Error::InvalidResetToken)?;
-            Ok(Changes { events, mails: vec![MailKind::PasswordChanged.mail(user, now)] })
+            Ok(Changes { events, mails: vec![MailKind::PasswordChanged.mail_to_present_address(user, now)] })
         };
         match self.updater.update(token.user_id, rule).await {
             Err(Error::NotFound) => Err(Error::InvalidResetToken),

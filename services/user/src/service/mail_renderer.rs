@@ -124,7 +124,7 @@ impl MailRenderer for AccountMailRenderer {
                 let body = greeting(&profile)
                     .paragraph("The password of your account was changed. All other sessions have ended.")
                     .link("This was not me: choose a new password", &self.public_url.link("/password/forgot", &[]));
-                let to = recipient(&profile.email, &profile)?;
+                let to = recipient(payload.email.as_ref().unwrap_or(&profile.email), &profile)?;
                 Ok(Some(MailContent::new(to, "Your password was changed", body)))
             }
             MailKind::EmailChanged => {

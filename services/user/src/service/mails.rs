@@ -55,6 +55,12 @@ impl MailKind {
         NewMail::new(now, self.as_str(), &user.id, serde_json::json!({}))
     }
 
+    /// Creates a mail to the address that an account has now, also if it changes before the mail is sent.
+    pub(super) fn mail_to_present_address(self, user: &User, now: DateTime<Utc>) -> NewMail {
+        let email = user.profile.as_ref().map_or("", |profile| &profile.email);
+        self.mail_about(user, email, now)
+    }
+
     /// Creates a mail about a certain address of an account.
     pub(super) fn mail_about(self, user: &User, email: &str, now: DateTime<Utc>) -> NewMail {
         let payload = serde_json::json!(MailPayload { email: Some(email.to_owned()) });
@@ -65,7 +71,8 @@ impl MailKind {
 /// Data of a mail in the queue.
 #[derive(Serialize, Deserialize)]
 pub(super) struct MailPayload {
-    /// Address that the mail is about: the old one, or the one to which a link was requested.
+    /// Address that the mail is about: the old one, the one at the time of the change, or the one to which a link was
+    /// requested.
     #[serde(default)]
     pub(super) email: Option<String>,
 }

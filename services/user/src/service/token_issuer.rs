@@ -81,3 +81,21 @@ impl TokenIssuer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use common::auth::keys::generate_pem;
+    use common::telemetry::clock::system;
+
+    use super::*;
+
+    #[test]
+    fn each_key_is_published_once_beginning_with_the_one_that_signs() {
+        let key = || Arc::new(SigningKey::from_pem(&generate_pem()).unwrap());
+        let (signing, next) = (key(), key());
+        let others = [&next, &signing, &next].map(|key| key.jwk().clone()).to_vec();
+        let issuer = TokenIssuer::new(signing.clone(), others, "shopfleet", system());
+        let published: Vec<_> = issuer.jwks().keys.iter().map(|key| &key.kid).collect();
+        assert_eq!(published, [&signing.jwk().kid, &next.jwk().kid]);
+    }
+}

@@ -167,6 +167,19 @@ pub(crate) async fn new_address_is_reported_to_the_old_one_and_voids_links(api: 
     api.mail("johnny@example.com", VERIFY, 1).await;
 }
 
+/// Whoever changes the password and then the address receives neither report.
+pub(crate) async fn new_password_is_reported_to_the_address_of_that_time(api: TestApi) {
+    let john = api.register(JOHN).await;
+    let change = json!({"currentPassword": "password123", "newPassword": "another password"});
+    assert_eq!(api.put("/api/users/me/password", &john, &change).await.status, 204);
+    let change = json!({"email": "doe@example.com", "currentPassword": "another password"});
+    api.put("/api/users/me", &john, &change).await.json(200);
+    api.mail(JOHN, PASSWORD_CHANGED, 1).await;
+    api.mail(JOHN, EMAIL_CHANGED, 1).await;
+    api.mail("doe@example.com", VERIFY, 1).await;
+    assert_eq!(api.mails("doe@example.com", PASSWORD_CHANGED), []);
+}
+
 pub(crate) async fn preferences_stop_all_mails_but_those_about_security(api: TestApi) {
     let mut form = registration(JOHN);
     form["preferences"] = json!({"notifications": false});

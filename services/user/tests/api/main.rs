@@ -79,6 +79,7 @@ api_tests!(
         forgotten_password_does_not_reveal_the_account,
         reset_links_are_limited_per_account,
         new_address_is_reported_to_the_old_one_and_voids_links,
+        new_password_is_reported_to_the_address_of_that_time,
         preferences_stop_all_mails_but_those_about_security,
         admin_sends_a_reset_link,
         mails_are_off_without_a_transport;

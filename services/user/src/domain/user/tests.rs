@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::{AddressUpdate, Preferences, SESSION_TTL, Theme};
+use crate::domain::{AddressUpdate, LinkToken, Preferences, SESSION_TTL, Theme, VERIFICATION_TTL};
 
 fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_700_000_000 + second, 0).unwrap()
