@@ -50,6 +50,7 @@ impl Mailbox {
     }
 
     /// Returns the part before the `@`.
+    #[cfg(feature = "smtp")]
     pub(super) fn local(&self) -> &str {
         &self.local
     }
