@@ -44,7 +44,7 @@ pub struct Refund {
     pub settled: bool,
     /// Set if the provider paid a settled refund too, or paid a refund beyond the captured amount.
     pub paid_twice: bool,
-    /// Requesting caller; `None` for refunds made by the service itself.
+    /// Requesting caller; the system for refunds made by the service itself.
     pub actor: Actor,
     /// Provider's ids of failed attempts that an admin retried.
     pub previous_provider_ids: Vec<String>,
@@ -89,6 +89,17 @@ impl Refund {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.status == RefundStatus::Pending && !self.external
+    }
+
+    /// Returns `true` if the refund is recorded with this status of the provider.
+    #[must_use]
+    pub fn has_provider_status(&self, status: ProviderRefundStatus) -> bool {
+        let recorded = match self.status {
+            RefundStatus::Pending => ProviderRefundStatus::Pending,
+            RefundStatus::Succeeded => ProviderRefundStatus::Succeeded,
+            RefundStatus::Failed => ProviderRefundStatus::Failed,
+        };
+        recorded == status && !self.settled
     }
 
     /// Returns `true` if the refund waits for a manual payment outside the provider.

@@ -25,26 +25,35 @@ static ORDER_ID_BY_INTENT: Statement = Statement::new(|_| "SELECT order_id FROM 
 static ORDER_ID_BY_REFUND: Statement = Statement::new(|_| {
     "SELECT p.order_id, p.id FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE r.id = $1".to_owned()
 });
-/// Due tasks without a valid lease, payments with hints first, then oldest first. Parameters: time, limit.
+/// Due tasks without a valid lease, the most urgent kind first, then oldest first: refunds to be sent, which move money and
+/// are not bound by the rate limit of reads; payments with hints; other open payments and refunds; checks of succeeded
+/// refunds, of which there are many. Parameters: time, limit.
 static DUE: Statement = Statement::new(|db| {
     let free_at = db.greatest("due_at", "lease_until");
+    let due = format!("due_at IS NOT NULL AND due_at <= $1 AND {free_at} <= $1");
+    let refunds = |priority: u8, filter: &str| {
+        format!(
+            "SELECT {priority} AS priority, r.due_at, p.order_id, p.id AS payment_id, r.id AS refund_id FROM (
+                 SELECT due_at, id, payment_id FROM refunds WHERE {due} AND {filter} ORDER BY {free_at} LIMIT $2) r
+             JOIN payments p ON p.id = r.payment_id"
+        )
+    };
+    let payments = |priority: u8, filter: &str| {
+        format!(
+            "SELECT {priority}, due_at, order_id, id, NULL FROM (
+                 SELECT due_at, order_id, id FROM payments WHERE {due} AND {filter} ORDER BY {free_at} LIMIT $2) p{priority}"
+        )
+    };
+    let kinds = [
+        refunds(0, "status <> 'succeeded' AND provider_refund IS NULL"),
+        payments(1, "hints IS NOT NULL"),
+        payments(2, "hints IS NULL"),
+        refunds(2, "status <> 'succeeded' AND provider_refund IS NOT NULL"),
+        refunds(3, "status = 'succeeded'"),
+    ];
     format!(
-        "SELECT order_id, payment_id, refund_id FROM (
-             SELECT 1 AS priority, r.due_at, p.order_id, p.id AS payment_id, r.id AS refund_id FROM (
-                 SELECT due_at, id, payment_id FROM refunds
-                 WHERE due_at IS NOT NULL AND due_at <= $1 AND {free_at} <= $1
-                 ORDER BY {free_at} LIMIT $2) r JOIN payments p ON p.id = r.payment_id
-             UNION ALL
-             SELECT 0, due_at, order_id, id, NULL FROM (
-                 SELECT due_at, order_id, id FROM payments
-                 WHERE due_at IS NOT NULL AND hints IS NOT NULL AND due_at <= $1 AND {free_at} <= $1
-                 ORDER BY {free_at} LIMIT $2) hinted
-             UNION ALL
-             SELECT 1, due_at, order_id, id, NULL FROM (
-                 SELECT due_at, order_id, id FROM payments
-                 WHERE due_at IS NOT NULL AND hints IS NULL AND due_at <= $1 AND {free_at} <= $1
-                 ORDER BY {free_at} LIMIT $2) others) due
-         ORDER BY priority, due_at LIMIT $2"
+        "SELECT order_id, payment_id, refund_id FROM ({}) due ORDER BY priority, due_at LIMIT $2",
+        kinds.join(" UNION ALL ")
     )
 });
 /// Time of the next due task. A task rescheduled under a lease falls due at the expiry of the lease at the latest.
