@@ -43,5 +43,5 @@ pub use provider::{
     Captured, Decline, IntentSnapshot, IntentStatus, ProviderRefundStatus, RefundClaim, RefundSnapshot,
     RefundSyncResult, SyncResult,
 };
-pub use refund::{MAX_ATTEMPTS, Refund};
+pub use refund::{MAX_ATTEMPTS, Refund, RefundOfPayment};
 pub use state::{State, Transition};

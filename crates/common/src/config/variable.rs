@@ -52,6 +52,8 @@ const ABOUT: &[(&str, &str)] = &[
     ("STRIPE_API_URL", "URL of the payment provider: Stripe, or a server with its API"),
     ("STRIPE_SECRET_KEY", "API key of the provider"),
     ("STRIPE_WEBHOOK_SECRET", "signing secrets of webhooks; one or two, comma-separated"),
+    ("STRIPE_PUBLISHABLE_KEY", "provider's key for browsers"),
+    ("STRIPE_HOSTED_URL", "address of the provider's sandbox for browsers"),
     ("TRUSTED_PROXIES", "networks and DNS names (resolved every 5 s) whose X-Forwarded-For is trusted"),
     ("ALLOWED_ORIGINS", "origins for CORS, without a gateway"),
     ("SERVICE_VERSION", "version in health responses, logs and spans"),

@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, Duration, Utc};
 use contracts::api::{RefundCause, RefundStatus};
-use contracts::{Actor, Money, RefundId};
+use contracts::{Actor, Money, OrderId, PaymentId, RefundId};
 
+use super::error::PaymentError;
 use super::lease::LeasedTask;
+use super::payment::Payment;
 use super::provider::ProviderRefundStatus;
 
 /// Maximum attempts of a refund that is due before it waits for an admin.
@@ -54,6 +56,28 @@ pub struct Refund {
     pub updated_at: DateTime<Utc>,
     /// Outstanding provider call.
     pub task: LeasedTask,
+}
+
+/// Refund with its payment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefundOfPayment {
+    /// Refund.
+    pub refund: Refund,
+    /// Id of the refunded payment.
+    pub payment_id: PaymentId,
+    /// Order of the payment.
+    pub order_id: OrderId,
+}
+
+impl RefundOfPayment {
+    /// Creates the refund of a payment with this id.
+    ///
+    /// # Errors
+    /// [`PaymentError::RefundNotFound`].
+    pub fn new(payment: &Payment, id: RefundId) -> Result<Self, PaymentError> {
+        let refund = payment.refund(id).cloned().ok_or(PaymentError::RefundNotFound)?;
+        Ok(Self { refund, payment_id: payment.id, order_id: payment.order_id })
+    }
 }
 
 impl Refund {

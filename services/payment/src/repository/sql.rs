@@ -9,10 +9,11 @@ use common::database::store::StoreError;
 use common::database::{Database, Migrations, Row, Statement, query};
 use contracts::{OrderId, PaymentId, RefundId};
 
-use super::{PaymentRepository, ReconcileTask, UpdateFn};
-use crate::domain::{OrderPayments, Payment, State};
+use super::{Page, PaymentFilter, PaymentRepository, Period, ReconcileTask, RefundFilter, Start, Totals, UpdateFn};
+use crate::domain::{OrderPayments, Payment, RefundOfPayment, State};
 
 mod aggregate;
+pub mod lists;
 mod payments;
 mod refunds;
 
@@ -75,7 +76,7 @@ static COUNT_NEEDING_ATTENTION: Statement =
 
 /// Returns the frequent statements, none of which may scan a whole table.
 #[must_use]
-pub fn frequent_statements() -> [&'static Statement; 11] {
+pub fn frequent_statements() -> [&'static Statement; 13] {
     [
         &aggregate::LOCKED_ORDER,
         &aggregate::ORDER,
@@ -88,6 +89,8 @@ pub fn frequent_statements() -> [&'static Statement; 11] {
         &DUE,
         &NEXT_DUE_AT,
         &COUNT_NEEDING_ATTENTION,
+        &lists::PAYMENT_CREATED_AT,
+        &lists::REFUND_CREATED_AT,
     ]
 }
 
@@ -159,6 +162,37 @@ impl PaymentRepository for SqlPaymentRepository {
         let page = aggregate::audit_page(&mut tx, after, limit).await?;
         tx.commit().await?;
         Ok(page)
+    }
+
+    async fn list_payments(
+        &self,
+        filter: PaymentFilter,
+        start: Start<PaymentId>,
+        limit: i64,
+    ) -> Result<Option<Page<Payment>>, StoreError> {
+        let mut tx = self.db.snapshot().await?;
+        let page = lists::list_payments(&mut tx, &filter, start.map(|id| id.as_uuid()), limit).await?;
+        tx.commit().await?;
+        Ok(page)
+    }
+
+    async fn list_refunds(
+        &self,
+        filter: RefundFilter,
+        start: Start<RefundId>,
+        limit: i64,
+    ) -> Result<Option<Page<RefundOfPayment>>, StoreError> {
+        let mut tx = self.db.snapshot().await?;
+        let page = lists::list_refunds(&mut tx, &filter, start.map(|id| id.as_uuid()), limit).await?;
+        tx.commit().await?;
+        Ok(page)
+    }
+
+    async fn totals(&self, currency: &str, period: Period) -> Result<Totals, StoreError> {
+        let mut tx = self.db.snapshot().await?;
+        let totals = lists::totals(&mut tx, currency, period).await?;
+        tx.commit().await?;
+        Ok(totals)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

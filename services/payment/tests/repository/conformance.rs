@@ -8,36 +8,9 @@ use contracts::{Actor, EventId, Money, OrderId, PaymentId, RefundId, UserId};
 use payment_service::domain::*;
 use payment_service::repository::{CONSTRAINT_INTENT, CONSTRAINT_ONE_OPEN_PAYMENT, PaymentRepository, ReconcileTask};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, suite};
 
 const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
-
-/// Runs each test of the suite on each database.
-macro_rules! suite {
-    ($($name:ident),* $(,)?) => {
-        mod sqlite {
-            use crate::fixture::Fixture;
-
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $name() {
-                    super::$name(Fixture::sqlite().await.unwrap()).await;
-                }
-            )*
-        }
-        mod postgres {
-            use crate::fixture::Fixture;
-
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $name() {
-                    let Some(fixture) = Fixture::postgres().await else { return };
-                    super::$name(fixture).await;
-                }
-            )*
-        }
-    };
-}
 
 suite!(
     aggregate_round_trips,
