@@ -69,6 +69,8 @@ pub(super) fn environments(inputs: &Inputs<'_>) -> Environments {
             ("STRIPE_API_URL", run.stripe.clone()),
             ("STRIPE_SECRET_KEY", credentials.stripe.secret_key.clone()),
             ("STRIPE_WEBHOOK_SECRET", credentials.stripe.webhook_secret.clone()),
+            ("STRIPE_PUBLISHABLE_KEY", credentials.stripe.publishable_key.clone()),
+            ("STRIPE_HOSTED_URL", run.stripe.clone()),
         ],
     );
     BTreeMap::from([

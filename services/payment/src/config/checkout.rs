@@ -64,7 +64,7 @@ fn mode(api: &Url, key: &SecretString) -> PaymentMode {
 /// Returns the problem of a key for browsers. A secret key must never be published.
 fn key_problem(key: &str, mode: PaymentMode) -> Option<&'static str> {
     let (test, live) = (key.starts_with("pk_test_"), key.starts_with("pk_live_"));
-    let legible = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let legible = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     if !legible || !(test || live) {
         Some("must be a publishable key; for example STRIPE_PUBLISHABLE_KEY=pk_test_123")
     } else if live != (mode == PaymentMode::Live) {

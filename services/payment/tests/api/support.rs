@@ -257,7 +257,8 @@ async fn start_sandbox(database: PathBuf, service: SocketAddr) -> (String, tokio
         webhook_secret: WEBHOOK_SECRET.into(),
         webhook_url: Some(format!("http://{service}/api/webhooks/stripe")),
         payment_method_types: vec!["card".to_owned()],
-        public_url: url.clone(),
+        hosted_url: url.clone(),
+        shop_urls: Vec::new(),
     };
     let shutdown = CancellationToken::new();
     let retries = RetrySchedule { first: Duration::from_millis(50), ..RetrySchedule::default() };
