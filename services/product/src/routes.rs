@@ -26,9 +26,14 @@ mod get_product_by_sku;
 mod get_products_batch;
 mod get_reservation;
 mod latest_products;
+mod list_adjustments;
+mod list_all_reviews;
+mod list_own_reviews;
 mod list_products;
 mod list_reviews;
 mod pagination;
+mod product_facets;
+mod product_filter;
 mod release_reservation;
 mod request;
 mod top_rated_products;
@@ -40,6 +45,7 @@ pub(crate) fn router(state: AppState) -> OpenApiRouter {
         .routes(routes!(list_products::list_products))
         .routes(routes!(create_product::create_product))
         .routes(routes!(get_products_batch::get_products_batch))
+        .routes(routes!(product_facets::product_facets))
         .routes(routes!(categories::categories))
         .routes(routes!(brands::brands))
         .routes(routes!(latest_products::latest_products))
@@ -50,6 +56,7 @@ pub(crate) fn router(state: AppState) -> OpenApiRouter {
         .routes(routes!(delete_product::delete_product))
         .routes(routes!(check_stock::check_stock))
         .routes(routes!(adjust_stock::adjust_stock))
+        .routes(routes!(list_adjustments::list_adjustments))
         .routes(routes!(create_reservation::create_reservation))
         .routes(routes!(get_reservation::get_reservation))
         .routes(routes!(release_reservation::release_reservation))
@@ -58,6 +65,8 @@ pub(crate) fn router(state: AppState) -> OpenApiRouter {
         .routes(routes!(list_reviews::list_reviews))
         .routes(routes!(create_review::create_review))
         .routes(routes!(delete_review::delete_review))
+        .routes(routes!(list_all_reviews::list_all_reviews))
+        .routes(routes!(list_own_reviews::list_own_reviews))
         .routes(routes!(audit_products::audit_products))
         .routes(routes!(actuator_health::health))
         .routes(routes!(actuator_info::info))

@@ -7,7 +7,7 @@ use contracts::api::{Product, ProductImage};
 use contracts::{ImageId, ProductId};
 
 use super::effects_fn::EffectsFn;
-use crate::domain::{NewImage, NewProduct, Page, PageRequest, ProductFilter, SortOrder};
+use crate::domain::{Facets, NewImage, NewProduct, Page, PageRequest, ProductFilter, SortOrder};
 
 /// Constraint: the sku of an active product is unique.
 pub const CONSTRAINT_SKU: &str = "products.sku";
@@ -28,13 +28,16 @@ common::repository_trait! {
         /// Returns the active products among these ids, each once, by id.
         async fn find_active(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError>;
 
-        /// Returns a page of active products.
+        /// Returns a page of products.
         async fn list(
             &self,
             filter: &ProductFilter,
             order: SortOrder,
             page: PageRequest,
         ) -> Result<Page<Product>, StoreError>;
+
+        /// Returns the facets of a list.
+        async fn facets(&self, filter: &ProductFilter) -> Result<Facets, StoreError>;
 
         /// Returns the categories of active products, sorted. Spellings that look the same count once, in the spelling of
         /// the product with the lowest id.

@@ -11,6 +11,7 @@ use contracts::ProductId;
 
 use super::{CONSTRAINT_ONE_REVIEW, CONSTRAINT_SKU, Repositories};
 
+mod facets;
 mod images;
 mod inventory;
 mod product_list;
@@ -20,12 +21,13 @@ mod reservations;
 mod reviews;
 mod search_index;
 
-pub use inventory::{AUDIT_PAGE, DUE, NEXT_DUE};
+pub use facets::facet_query;
+pub use inventory::{AUDIT_PAGE, DUE, NEXT_DUE, adjustment_listing};
 pub use product_list::listing;
 pub use product_rows::{IMAGES, PRODUCT};
 pub use products::{ACTIVE_PRODUCTS, BRANDS, CATEGORIES, PRODUCT_ID_BY_SKU};
 pub use reservations::{LINES, RESERVATION};
-pub use reviews::{DELETED_AUTHOR, REVIEW_PAGE, REVIEWS_OF_AUTHOR};
+pub use reviews::{DELETED_AUTHOR, REVIEWS_OF_AUTHOR, review_listing};
 pub use search_index::PENDING;
 
 /// Migrations of the service's tables.

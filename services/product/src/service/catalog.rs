@@ -11,7 +11,7 @@ use contracts::{Event, ImageId, ProductId};
 
 use super::cached_product::CachedProduct;
 use super::product_cache::ProductCache;
-use crate::domain::{self, NewImage, NewProduct, Page, PageRequest, ProductChanges, ProductFilter, SortOrder};
+use crate::domain::{self, Facets, NewImage, NewProduct, Page, PageRequest, ProductChanges, ProductFilter, SortOrder};
 use crate::error::Error;
 use crate::repository::{ProductRepository, ReviewRepository};
 
@@ -55,7 +55,7 @@ impl CatalogService {
         self.products.find_active(ids).await
     }
 
-    /// Returns a page of active products.
+    /// Returns a page of products.
     pub(crate) async fn list(
         &self,
         filter: &ProductFilter,
@@ -63,6 +63,11 @@ impl CatalogService {
         page: PageRequest,
     ) -> Result<Page<Product>, StoreError> {
         self.products.list(filter, order, page).await
+    }
+
+    /// Returns the facets of a list.
+    pub(crate) async fn facets(&self, filter: &ProductFilter) -> Result<Facets, StoreError> {
+        self.products.facets(filter).await
     }
 
     /// Returns the categories of active products.

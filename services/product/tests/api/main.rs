@@ -7,6 +7,7 @@ mod event_handling;
 mod images;
 mod platform;
 mod product_changes;
+mod product_filters;
 mod product_lists;
 mod products;
 mod reservation_expiry;

@@ -123,3 +123,45 @@ async fn reviews_of_a_deleted_account_are_anonymized() {
     service.delete(&one, &service.admin()).await.json(204);
     assert_eq!(service.product(id).await["averageRating"].as_f64(), Some(2.0));
 }
+
+#[tokio::test]
+async fn admin_lists_the_reviews_of_all_products() {
+    let service = TestService::open().await;
+    let (first, second) = (service.product_with_stock(1).await, service.product_with_stock(1).await);
+    let ada = service.user();
+    let mut reviews = Vec::new();
+    for (product, user, rating) in [(first, ada, 5), (second, ada, 2), (first, service.user(), 2)] {
+        service.advance(1);
+        let path = format!("/api/products/{product}/reviews");
+        reviews.push(service.post(&path, &service.token(user), json!({"rating": rating})).await.json(201));
+    }
+    service.delete(&format!("/api/products/{second}"), &service.admin()).await.json(204);
+    let admin = service.admin();
+    for (query, expected) in [
+        (String::new(), &[2, 1, 0][..]),
+        ("rating=2".to_owned(), &[2, 1]),
+        (format!("productId={first}"), &[2, 0]),
+        (format!("productId={first}&rating=5"), &[0]),
+        ("rating=4".to_owned(), &[]),
+        ("page=1&size=2".to_owned(), &[0]),
+    ] {
+        let page = service.send(Method::GET, &format!("/api/reviews?{query}"), Some(&admin), None).await.json(200);
+        assert_eq!(page["data"], expected.iter().map(|at| reviews[*at].clone()).collect::<Value>(), "{query}");
+    }
+    for (field, invalid) in
+        [("rating", "0"), ("rating", "6"), ("rating", "x"), ("productId", "x"), ("page", "-1"), ("size", "101")]
+    {
+        let path = format!("/api/reviews?{field}={invalid}");
+        service.send(Method::GET, &path, Some(&admin), None).await.invalid(400, &[field]);
+    }
+    let others = [service.token(ada), service.service_token()];
+    service.assert_forbidden(Method::GET, "/api/reviews", None, &others).await;
+
+    let own = service.send(Method::GET, "/api/reviews/mine?size=1", Some(&service.token(ada)), None).await.json(200);
+    assert_eq!((&own["data"], &own["totalElements"]), (&json!([reviews[1]]), &json!(2)));
+    let none = service.send(Method::GET, "/api/reviews/mine", Some(&admin), None).await.json(200);
+    assert_eq!(none["totalElements"], 0);
+    let mine = "/api/reviews/mine?size=0";
+    service.send(Method::GET, mine, Some(&service.token(ada)), None).await.invalid(400, &["size"]);
+    service.assert_forbidden(Method::GET, "/api/reviews/mine", None, &[service.service_token()]).await;
+}

@@ -8,9 +8,9 @@ use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::{Database, query};
 use contracts::api::{Product, ReservationLine};
 use contracts::event::StockUpdated;
-use contracts::{Event, EventId, Money, OrderId, ProductId, UserId};
+use contracts::{Actor, Event, EventId, Money, OrderId, ProductId, UserId};
 use product_service::NAME;
-use product_service::domain::{NewProduct, PageRequest, deactivate};
+use product_service::domain::{NewAdjustment, NewProduct, PageRequest, deactivate};
 use product_service::repository::sql::{self, MIGRATIONS};
 use product_service::repository::{InventoryRepository, ProductRepository, Repositories, ReviewRepository};
 
@@ -95,6 +95,11 @@ pub(crate) fn some_event(product: ProductId) -> Effects {
 
 pub(crate) fn inbox_record() -> InboxRecord {
     InboxRecord { consumer: "suite", event_id: EventId::generate(START) }
+}
+
+/// Returns an adjustment by the system without a reason.
+pub(crate) fn adjustment(quantity: i64) -> NewAdjustment {
+    NewAdjustment { quantity, reason: None, actor: Actor::System }
 }
 
 pub(crate) fn order() -> OrderId {

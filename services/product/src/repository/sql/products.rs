@@ -8,8 +8,8 @@ use common::database::{Connection, Database, Statement, query};
 use contracts::api::{Product, ProductImage};
 use contracts::{ImageId, ProductId};
 
-use super::{images, map_error, product_list, product_rows, require_row, search_index};
-use crate::domain::{NewImage, NewProduct, Page, PageRequest, ProductFilter, SortOrder};
+use super::{facets, images, map_error, product_list, product_rows, require_row, search_index};
+use crate::domain::{Facets, NewImage, NewProduct, Page, PageRequest, ProductFilter, SortOrder};
 use crate::repository::{EffectsFn, ProductRepository, Spellings, UpdateFn};
 use crate::search_text::{SearchTexts, to_nfd};
 
@@ -91,6 +91,13 @@ impl ProductRepository for SqlProductRepository {
         let page = product_list::fetch_page(&mut tx, filter, order, page).await?;
         tx.commit().await?;
         Ok(page)
+    }
+
+    async fn facets(&self, filter: &ProductFilter) -> Result<Facets, StoreError> {
+        let mut tx = self.db.snapshot().await?;
+        let facets = facets::fetch(&mut tx, filter).await?;
+        tx.commit().await?;
+        Ok(facets)
     }
 
     async fn categories(&self) -> Result<Vec<String>, StoreError> {
