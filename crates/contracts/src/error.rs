@@ -45,6 +45,8 @@ codes! {
     Forbidden = "FORBIDDEN", 403;
     /// The service token lacks the scope that the call needs.
     InsufficientScope = "INSUFFICIENT_SCOPE", 403;
+    /// The action needs a verified e-mail address.
+    EmailNotVerified = "EMAIL_NOT_VERIFIED", 403;
     /// Unknown path.
     NotFound = "NOT_FOUND", 404;
     /// Unknown user.

@@ -21,10 +21,12 @@ mod create_review;
 mod delete_image;
 mod delete_product;
 mod delete_review;
+mod get_media;
 mod get_product;
 mod get_product_by_sku;
 mod get_products_batch;
 mod get_reservation;
+mod image_upload;
 mod latest_products;
 mod list_adjustments;
 mod list_all_reviews;
@@ -37,6 +39,7 @@ mod product_filter;
 mod release_reservation;
 mod request;
 mod top_rated_products;
+mod update_image;
 mod update_product;
 
 /// Returns the router of this service's own endpoints.
@@ -61,7 +64,8 @@ pub(crate) fn router(state: AppState) -> OpenApiRouter {
         .routes(routes!(get_reservation::get_reservation))
         .routes(routes!(release_reservation::release_reservation))
         .routes(routes!(add_image::add_image))
-        .routes(routes!(delete_image::delete_image))
+        .routes(routes!(update_image::update_image, delete_image::delete_image))
+        .routes(routes!(get_media::get_media))
         .routes(routes!(list_reviews::list_reviews))
         .routes(routes!(create_review::create_review))
         .routes(routes!(delete_review::delete_review))

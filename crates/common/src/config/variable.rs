@@ -49,6 +49,11 @@ const ABOUT: &[(&str, &str)] = &[
     ("MAX_UNPAID_PIECES", "maximum number of items in a person's unpaid orders; 0 is unlimited"),
     ("RESERVATION_TTL", "seconds that a reservation is held for an unknown order"),
     ("SAMPLE_DATA", "whether an empty catalogue starts with sample products"),
+    (
+        "MEDIA_URL",
+        "place of uploaded pictures: file:///<directory>, or s3://<bucket>/<prefix> in a build with the feature s3",
+    ),
+    ("REQUIRE_VERIFIED_EMAIL", "on rejects reviews by people with an unverified e-mail address"),
     ("STRIPE_API_URL", "URL of the payment provider: Stripe, or a server with its API"),
     ("STRIPE_SECRET_KEY", "API key of the provider"),
     ("STRIPE_WEBHOOK_SECRET", "signing secrets of webhooks; one or two, comma-separated"),

@@ -169,7 +169,7 @@ fn problem(status: StatusCode) -> ApiError {
         StatusCode::METHOD_NOT_ALLOWED => ApiError::new(ErrorCode::MethodNotAllowed, "Method not allowed"),
         StatusCode::UNAUTHORIZED => ApiError::unauthenticated(),
         StatusCode::FORBIDDEN => ApiError::new(ErrorCode::Forbidden, "Access denied"),
-        StatusCode::PAYLOAD_TOO_LARGE => super::extract::too_large(),
+        StatusCode::PAYLOAD_TOO_LARGE => super::extract::too_large(contracts::limits::MAX_BODY_BYTES),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::new(ErrorCode::UnsupportedMediaType, "Unsupported media type"),
         StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => super::error::deadline_exceeded(),
         StatusCode::SERVICE_UNAVAILABLE => {

@@ -111,6 +111,7 @@ fn claims(clock: &dyn Clock) -> Claims {
         av: None,
         scope: None,
         email: Some("ada@example.com".to_owned()),
+        ev: None,
         role: Role::User,
         iat: now.timestamp(),
         exp: now.timestamp() + 900,

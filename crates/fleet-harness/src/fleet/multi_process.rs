@@ -132,6 +132,7 @@ impl MultiProcessFleet {
         let mut set = |name: &str, value: String| environment.insert(name.to_owned(), value);
         set("STRIPE_API_URL", url(sandbox));
         set("STRIPE_HOSTED_URL", url(sandbox));
+        set("MEDIA_URL", format!("file://{}", self.directory.path().join("media").display()));
         if let Some(consul) = self.servers.as_ref().and_then(|servers| servers.consul.as_ref()) {
             set("CONSUL_URL", consul.url());
             set("ADVERTISE_HOST", "127.0.0.1".to_owned());

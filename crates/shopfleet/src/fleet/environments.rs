@@ -6,6 +6,7 @@ use std::path::Path;
 use common::config::Environment;
 use common::config::ServiceName;
 use contracts::Scope;
+use reqwest::Url;
 
 use super::credentials::{Client, Credentials};
 use super::data_dir::RunFile;
@@ -59,7 +60,11 @@ pub(super) fn environments(inputs: &Inputs<'_>) -> Environments {
     ]);
     let product_env = env_with_client(
         product,
-        &[("DATABASE_URL", sqlite("products.db")), ("SAMPLE_DATA", inputs.sample_data.to_string())],
+        &[
+            ("DATABASE_URL", sqlite("products.db")),
+            ("MEDIA_URL", file_url(&inputs.directory.join("media"))),
+            ("SAMPLE_DATA", inputs.sample_data.to_string()),
+        ],
     );
     let order_env = env_with_client(order, &[("DATABASE_URL", sqlite("orders.db"))]);
     let payment_env = env_with_client(
@@ -79,6 +84,12 @@ pub(super) fn environments(inputs: &Inputs<'_>) -> Environments {
         (order_service::NAME, order_env),
         (payment_service::NAME, payment_env),
     ])
+}
+
+/// Returns the URL of a file or directory.
+fn file_url(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Url::from_file_path(path).map(String::from).unwrap_or_default()
 }
 
 /// Returns the variables of all services.

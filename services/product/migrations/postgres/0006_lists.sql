@@ -2,7 +2,7 @@
 CREATE TABLE stock_adjustments (
     id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     product_id BIGINT NOT NULL REFERENCES products (id),
-    quantity   BIGINT NOT NULL CHECK (quantity <> 0),
+    quantity   BIGINT NOT NULL,
     reason     TEXT,
     actor      TEXT NOT NULL,
     created_at TIMESTAMPTZ NOT NULL

@@ -2,7 +2,7 @@
 CREATE TABLE stock_adjustments (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     product_id INTEGER NOT NULL REFERENCES products (id),
-    quantity   INTEGER NOT NULL CHECK (quantity <> 0),
+    quantity   INTEGER NOT NULL,
     reason     TEXT,
     actor      TEXT NOT NULL,
     created_at INTEGER NOT NULL

@@ -7,7 +7,10 @@ use contracts::api::{Product, ProductImage};
 use contracts::{ImageId, ProductId};
 
 use super::effects_fn::EffectsFn;
-use crate::domain::{Facets, NewImage, NewProduct, Page, PageRequest, ProductFilter, SortOrder};
+use super::media::FileFn;
+use crate::domain::{
+    Facets, ImageChanges, NewImage, NewProduct, NewUpload, Page, PageRequest, ProductFilter, SortOrder,
+};
 
 /// Constraint: the sku of an active product is unique.
 pub const CONSTRAINT_SKU: &str = "products.sku";
@@ -65,11 +68,12 @@ common::repository_trait! {
             effects: &EffectsFn<'_, Product>,
         ) -> Result<Product, StoreError>;
 
-        /// Creates these products if there never was any; returns true if it did.
+        /// Creates these products if there never was any, and stores their pictures by `store`; returns true if it did.
         async fn seed(
             &self,
-            products: &[NewProduct],
+            samples: &[NewSample],
             now: DateTime<Utc>,
+            store: &FileFn<'_, ()>,
             effects: &EffectsFn<'_, Product>,
         ) -> Result<bool, StoreError>;
 
@@ -90,6 +94,17 @@ common::repository_trait! {
             effects: &EffectsFn<'_, Product>,
         ) -> Result<Option<ProductImage>, StoreError>;
 
+        /// Changes a picture; returns `None` if the product has no such picture. A new primary picture replaces the
+        /// previous one.
+        async fn update_image(
+            &self,
+            product: ProductId,
+            image: ImageId,
+            changes: &ImageChanges,
+            now: DateTime<Utc>,
+            effects: &EffectsFn<'_, Product>,
+        ) -> Result<Option<ProductImage>, StoreError>;
+
         /// Removes a picture; returns false if the product has no such picture.
         async fn remove_image(
             &self,
@@ -102,6 +117,15 @@ common::repository_trait! {
         /// Checks that the database is available.
         async fn ping(&self) -> Result<(), StoreError>;
     }
+}
+
+/// Product of a new catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSample {
+    /// Product to be created.
+    pub product: NewProduct,
+    /// Its picture.
+    pub picture: Option<NewUpload>,
 }
 
 /// Spellings that may look the same to a reader.

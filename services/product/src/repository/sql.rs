@@ -14,6 +14,7 @@ use super::{CONSTRAINT_ONE_REVIEW, CONSTRAINT_SKU, Repositories};
 mod facets;
 mod images;
 mod inventory;
+mod media;
 mod product_list;
 mod product_rows;
 mod products;
@@ -23,6 +24,7 @@ mod search_index;
 
 pub use facets::facet_query;
 pub use inventory::{AUDIT_PAGE, DUE, NEXT_DUE, adjustment_listing};
+pub use media::{COLLECTABLE, LOCKED_MEDIA, REFERENCE};
 pub use product_list::listing;
 pub use product_rows::{IMAGES, PRODUCT};
 pub use products::{ACTIVE_PRODUCTS, BRANDS, CATEGORIES, PRODUCT_ID_BY_SKU};
@@ -47,6 +49,7 @@ pub fn repositories(db: &Database) -> Repositories {
     Repositories {
         products: Arc::new(products::SqlProductRepository::new(db.clone())),
         inventory: Arc::new(inventory::SqlInventoryRepository::new(db.clone())),
+        media: Arc::new(media::SqlMediaRepository::new(db.clone())),
         reviews: Arc::new(reviews::SqlReviewRepository::new(db.clone())),
     }
 }

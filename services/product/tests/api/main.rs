@@ -5,6 +5,7 @@
 mod contract;
 mod event_handling;
 mod images;
+mod pictures;
 mod platform;
 mod product_changes;
 mod product_filters;

@@ -1,5 +1,6 @@
 //! Reviews and ratings.
 
+use common::auth::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::ResponseExt as _;
@@ -164,4 +165,23 @@ async fn admin_lists_the_reviews_of_all_products() {
     let mine = "/api/reviews/mine?size=0";
     service.send(Method::GET, mine, Some(&service.token(ada)), None).await.invalid(400, &["size"]);
     service.assert_forbidden(Method::GET, "/api/reviews/mine", None, &[service.service_token()]).await;
+}
+
+#[tokio::test]
+async fn review_needs_a_verified_address_if_configured() {
+    let service = TestService::open_with(&[("REQUIRE_VERIFIED_EMAIL", "on")], false).await;
+    let id = service.product_with_stock(1).await;
+    let path = format!("/api/products/{id}/reviews");
+    let token = |verified: Option<bool>| {
+        let mut claims = testkit::tokens::claims(service.user().to_string(), Role::User);
+        claims.ev = verified;
+        service.keys.sign(&claims)
+    };
+    for unverified in [Some(false), None] {
+        service.post(&path, &token(unverified), json!({"rating": 5})).await.problem(403, "EMAIL_NOT_VERIFIED");
+    }
+    service.post(&path, &token(Some(true)), json!({"rating": 5})).await.json(201);
+    let service = service.reopen(&[]).await;
+    let claims = testkit::tokens::claims(service.user().to_string(), Role::User);
+    service.post(&path, &service.keys.sign(&claims), json!({"rating": 5})).await.json(201);
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed precondition ends the test")]
 
 mod inventory;
+mod media;
 mod model;
 mod products;
 mod query_plans;
@@ -71,6 +72,12 @@ suites!(
         reservations_of_the_same_products_do_not_deadlock,
         reservation_and_tombstone_exclude_each_other,
         audit_pages_cover_every_product;
+    media:
+        picture_is_attached_to_its_stored_file,
+        failed_upload_is_discarded,
+        unreferenced_file_is_collected_once_it_is_due,
+        file_that_is_referenced_again_is_kept,
+        attachment_and_collection_exclude_each_other;
     reviews:
         rating_follows_its_reviews,
         author_reviews_a_product_once,

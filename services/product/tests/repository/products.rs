@@ -1,11 +1,15 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use common::database::transaction_effects::Effects;
 use contracts::api::Product;
 use contracts::{ImageId, Money, ProductId};
+use futures::FutureExt as _;
 use product_service::domain::{
-    FacetRating, FacetValue, NewImage, NewProduct, NewReview, PriceRange, ProductChanges, ProductFilter, Sort,
-    SortOrder, Visibility, update,
+    FacetRating, FacetValue, NewImage, NewProduct, NewReview, NewUpload, PictureName, PriceRange, ProductChanges,
+    ProductFilter, Sort, SortOrder, Visibility, update,
 };
-use product_service::repository::{Spellings, UpdateFn};
+use product_service::repository::{NewSample, Spellings, UpdateFn};
 
 use crate::support::{Fixture, START, adjustment, deactivation, later, new, no_effects, page, some_event, user};
 
@@ -155,12 +159,26 @@ pub(crate) async fn update_without_effects_rolls_back(fixture: Fixture) {
 pub(crate) async fn catalog_is_seeded_once(fixture: Fixture) {
     let all = [new("Mug"), new("Cup")];
     let effects = |product: &Product| some_event(product.id);
-    assert!(fixture.products.seed(&all, START, &effects).await.unwrap());
-    assert!(!fixture.products.seed(&all, START, &effects).await.unwrap());
+    let name = PictureName::parse(&format!("{}.png", "a".repeat(64))).unwrap();
+    let picture = NewUpload { name, alt_text: None, primary: true };
+    let all = all.map(|product| NewSample { product, picture: Some(picture.clone()) });
+    let stored = Arc::new(AtomicU32::new(0));
+    let store = |_: PictureName| {
+        let stored = stored.clone();
+        async move {
+            stored.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+        .boxed()
+    };
+    assert!(fixture.products.seed(&all, START, &store, &effects).await.unwrap());
+    assert!(!fixture.products.seed(&all, START, &store, &effects).await.unwrap());
+    assert_eq!(stored.load(Ordering::SeqCst), 2);
     let list =
         fixture.products.list(&ProductFilter::default(), SortOrder::By(Sort::default()), page(0, 20)).await.unwrap();
     let names: Vec<_> = list.data.iter().map(|product| product.name.as_str()).collect();
     assert_eq!((names, fixture.pending().await), (vec!["Mug", "Cup"], 2));
+    assert!(list.data.iter().all(|product| product.images[0].url == picture.name.path()));
 }
 
 pub(crate) async fn find_active_returns_products_once_by_id(fixture: Fixture) {

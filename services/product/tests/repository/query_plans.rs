@@ -5,9 +5,9 @@ use contracts::{ProductId, UserId};
 use product_service::NAME;
 use product_service::domain::{Facet, ProductFilter, ReviewFilter, Sort, SortOrder, Visibility};
 use product_service::repository::sql::{
-    ACTIVE_PRODUCTS, AUDIT_PAGE, BRANDS, CATEGORIES, DELETED_AUTHOR, DUE, IMAGES, LINES, LOCKED_PRODUCT, MIGRATIONS,
-    NEXT_DUE, PENDING, PRODUCT, PRODUCT_ID_BY_SKU, RESERVATION, REVIEWS_OF_AUTHOR, adjustment_listing, facet_query,
-    listing, review_listing,
+    ACTIVE_PRODUCTS, AUDIT_PAGE, BRANDS, CATEGORIES, COLLECTABLE, DELETED_AUTHOR, DUE, IMAGES, LINES, LOCKED_MEDIA,
+    LOCKED_PRODUCT, MIGRATIONS, NEXT_DUE, PENDING, PRODUCT, PRODUCT_ID_BY_SKU, REFERENCE, RESERVATION,
+    REVIEWS_OF_AUTHOR, adjustment_listing, facet_query, listing, review_listing,
 };
 use sqlx::{Executor as _, PgPool};
 use testkit::query_plans::assert_indexed;
@@ -20,7 +20,8 @@ const ROWS: &str = "
         SELECT 'Mug ' || n, '', 'mug ' || n, n, 'c' || n % 50, 'b' || n % 100, 'SKU-' || n, 5, 5, now() - n * interval '1 s',
             now(), n % 10 > 0, n % 500, n % 7, 'mug ' || n, 'c' || n % 50, 'b' || n % 100
         FROM generate_series(1, 100000) n;
-    INSERT INTO images (product_id, url, is_primary) SELECT id, '', true FROM products;
+    INSERT INTO media (name, created_at) SELECT md5('' || id), now() FROM products;
+    INSERT INTO images (product_id, url, is_primary, media) SELECT id, '', true, md5('' || id) FROM products;
     INSERT INTO reviews (product_id, user_id, rating, created_at) SELECT id, gen_random_uuid(), 5, now() FROM products;
     INSERT INTO stock_adjustments (product_id, quantity, actor, created_at)
         SELECT id, 1, 'system', now() FROM products;
@@ -96,6 +97,9 @@ fn statements(dialect: Dialect) -> Vec<(String, &'static str)> {
         (LOCKED_PRODUCT.text(dialect), "INTEGER PRIMARY KEY"),
         (PRODUCT_ID_BY_SKU, "products_by_released_sku"),
         (IMAGES.text(dialect), "images_by_product"),
+        (LOCKED_MEDIA.text(dialect), "PRIMARY KEY"),
+        (COLLECTABLE.text(dialect), "media_unreferenced"),
+        (REFERENCE, "images_by_media"),
         (ACTIVE_PRODUCTS.text(dialect), "INTEGER PRIMARY KEY"),
         (CATEGORIES, "products_by_category_key"),
         (BRANDS, "products_by_brand_key"),
@@ -119,8 +123,17 @@ async fn postgres_statements_use_indexes() {
     Database::open_postgres(&url.parse().unwrap(), NAME, &MIGRATIONS.postgres).await.unwrap().close().await;
     let pool = PgPool::connect(&url).await.unwrap();
     pool.execute(sqlx::raw_sql(ROWS)).await.unwrap();
-    let tables =
-        ["products", "products_1", "images", "reviews", "reservations", "r", "reservation_lines", "stock_adjustments"];
+    let tables = [
+        "products",
+        "products_1",
+        "images",
+        "media",
+        "reviews",
+        "reservations",
+        "r",
+        "reservation_lines",
+        "stock_adjustments",
+    ];
     for (statement, _) in statements(Dialect::POSTGRES) {
         assert_indexed(&pool, &statement, &tables).await;
     }

@@ -66,6 +66,7 @@ impl TokenIssuer {
             av: None,
             scope: None,
             email: None,
+            ev: None,
             role,
             iat: now.timestamp(),
             exp: (now + ttl).timestamp(),

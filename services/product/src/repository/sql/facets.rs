@@ -29,7 +29,6 @@ pub(super) async fn fetch(db: &mut Connection, filter: &ProductFilter) -> Result
 
 /// Returns the query of a facet: an aggregate of the list's rows under the other filters. A value is spelled as by the
 /// active product with the lowest id, as in the lists of categories and brands.
-#[must_use]
 pub fn facet_query(dialect: Dialect, facet: Facet, filter: &ProductFilter) -> Query<'static> {
     let mut listing = listing(dialect, &facet.filter(filter), SortOrder::Latest);
     let values = |column: &str| {
