@@ -124,7 +124,7 @@ common::repository_trait! {
 pub struct NewSample {
     /// Product to be created.
     pub product: NewProduct,
-    /// Its picture.
+    /// Picture of the product.
     pub picture: Option<NewUpload>,
 }
 
