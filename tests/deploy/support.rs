@@ -21,6 +21,11 @@ pub(crate) fn yaml(path: &str) -> Value {
     documents.into_iter().next().unwrap()
 }
 
+/// Parses a YAML text of one document.
+pub(crate) fn yaml_text(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
 /// Parses the documents of a YAML file. Kubernetes reads `0440` as an octal number.
 pub(crate) fn documents(path: &str) -> Vec<Value> {
     let options = serde_saphyr::options! { strict_booleans: true, legacy_octal_numbers: true };

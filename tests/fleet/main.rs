@@ -7,6 +7,7 @@ mod command_line;
 mod compensation;
 mod data_directories;
 mod database_roles;
+mod hosted_page;
 mod mails;
 mod metrics;
 mod multi_process;

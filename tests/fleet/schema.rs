@@ -177,7 +177,8 @@ async fn sandbox_starts_on_a_newer_ledger() {
         webhook_secret: SecretString::from("whsec_schema"),
         webhook_url: None,
         payment_method_types: vec!["card".to_owned()],
-        public_url: "http://127.0.0.1:3010".to_owned(),
+        hosted_url: "http://127.0.0.1:3010".to_owned(),
+        shop_urls: Vec::new(),
     };
     // The sandbox opens its ledger and exits at once.
     let run = || async {

@@ -43,7 +43,7 @@ pub use extract::{
 pub use health::{DependencyReport, DependencyStatus, Health, HealthReport};
 pub use openapi::OpenApiInfo;
 pub use router::with_platform_layers;
-pub use settings::HttpSettings;
+pub use settings::{HttpSettings, Uploads};
 pub use trusted_proxies::TrustedProxies;
 pub use validation::{Validator, normalize_email};
 

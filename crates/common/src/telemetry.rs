@@ -35,4 +35,4 @@ pub use metrics::Metrics;
 pub use options::{DEFAULT_FILTER, Format, Options};
 pub use order_id::record_order_id;
 pub use tls::install_tls;
-pub use trace_context::{TRACEPARENT, continue_trace, trace_id, traceparent, traceparent_of};
+pub use trace_context::{TRACEPARENT, continue_trace, http_span, trace_id, traceparent, traceparent_of};

@@ -90,6 +90,7 @@ fn app() -> Router {
         request_timeout: Duration::from_secs(30),
         max_concurrent_requests: 256,
         faults: Faults::off(),
+        uploads: None,
         in_flight: TaskTracker::new(),
     };
     let info = OpenApiInfo { title: "Test service", description: "Serves tests." };

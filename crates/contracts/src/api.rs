@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Line;
 pub use crate::status::{
-    ActorKind, OrderPaymentStatus, OrderStatus, ParseEnumError, PaymentMethod, PaymentStatus, RefundCause,
+    ActorKind, OrderPaymentStatus, OrderStatus, ParseEnumError, PaymentMethod, PaymentMode, PaymentStatus, RefundCause,
     RefundStatus, ReservationStatus,
 };
 use crate::{ImageId, Money, OrderId, ProductId, UserId};

@@ -41,12 +41,12 @@ codes! {
     InvalidCredentials = "INVALID_CREDENTIALS", 401;
     /// The refresh token is unknown, used or expired.
     InvalidRefreshToken = "INVALID_REFRESH_TOKEN", 401;
-    /// The e-mail address of the account is not verified.
-    EmailNotVerified = "EMAIL_NOT_VERIFIED", 403;
     /// The caller lacks the permission.
     Forbidden = "FORBIDDEN", 403;
     /// The service token lacks the scope that the call needs.
     InsufficientScope = "INSUFFICIENT_SCOPE", 403;
+    /// The action needs a verified e-mail address.
+    EmailNotVerified = "EMAIL_NOT_VERIFIED", 403;
     /// Unknown path.
     NotFound = "NOT_FOUND", 404;
     /// Unknown user.

@@ -124,6 +124,17 @@ string_enum!(
     }
 );
 string_enum!(
+    /// Mode of the payment provider.
+    PaymentMode {
+        /// Local server with the provider's API; no money moves.
+        Sandbox = "sandbox",
+        /// Provider's test mode; no money moves.
+        Test = "test",
+        /// Real payments.
+        Live = "live",
+    }
+);
+string_enum!(
     /// Cause of a refund.
     RefundCause {
         /// Granted by staff; lowers the amount due.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method};
-use tracing::{Span, field};
+use trace_context::http_span;
+use tracing::Span;
 
 use crate::body::UploadProgress;
 use crate::connections::Connection;
@@ -61,18 +62,7 @@ impl AccessLogEntry {
         metrics.begin();
         connection.begin(Some(Arc::clone(&upload)));
         let route = target.as_ref().map_or("-", |target| &target.name);
-        let span = tracing::info_span!(
-            "http.server",
-            otel.name = format!("{method} {route}"),
-            otel.kind = "server",
-            otel.status_code = field::Empty,
-            service.name = "gateway",
-            http.request.method = %method,
-            http.route = route,
-            http.response.status_code = field::Empty,
-            http.request.id = field::Empty,
-            error.type = field::Empty,
-        );
+        let span = http_span::server("gateway", method.as_str(), route);
         Self {
             method,
             started_at: Instant::now(),
@@ -141,10 +131,7 @@ impl Drop for AccessLogEntry {
         let ms = duration.as_millis();
         // The response to HEAD is complete although its body is never read.
         let complete = self.complete || self.method == Method::HEAD;
-        self.span.record("http.response.status_code", status);
-        if status >= 500 {
-            self.span.record("otel.status_code", "ERROR").record("error.type", status);
-        }
+        http_span::record_status(&self.span, status);
         let _entered = self.span.enter();
         tracing::info!(
             target: "gateway::access",

@@ -155,6 +155,13 @@ async fn exited(tasks: &mut Tasks) -> Result<(), CliError> {
     }
 }
 
+/// Returns the addresses of the shop: the gateway's, and the same by name where that is this machine.
+fn shop_urls(gateway: &str) -> Vec<String> {
+    let by_name = ["http://127.0.0.1:", "http://[::1]:"].iter().find_map(|loopback| gateway.strip_prefix(loopback));
+    let by_name = by_name.map(|port| format!("http://localhost:{port}"));
+    [gateway.to_owned()].into_iter().chain(by_name).collect()
+}
+
 impl Fleet {
     fn start_sandbox(&mut self, credentials: &Credentials, listener: TcpListener) {
         let payment = &self.run.services[payment_service::NAME];
@@ -164,7 +171,8 @@ impl Fleet {
             webhook_secret: credentials.stripe.webhook_secret.clone().into(),
             webhook_url: Some(format!("{payment}/api/webhooks/stripe")),
             payment_method_types: vec!["card".to_owned(), "paypal".to_owned()],
-            public_url: self.run.stripe.clone(),
+            hosted_url: self.run.stripe.clone(),
+            shop_urls: shop_urls(&self.run.gateway),
         };
         let stop = self.sandbox.clone();
         self.tasks.spawn(async move {

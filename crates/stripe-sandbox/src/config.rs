@@ -21,8 +21,10 @@ pub struct Config {
     pub webhook_url: Option<String>,
     /// Payment method types of the account, by Stripe's names, such as `card` and `paypal`.
     pub payment_method_types: Vec<String>,
-    /// URL of this server for browsers, used in `next_action`.
-    pub public_url: String,
+    /// URL of this server for browsers: of its payment page, and of the page that `next_action` names.
+    pub hosted_url: String,
+    /// URLs of the shops, by whose origin the payment page checks where it returns to.
+    pub shop_urls: Vec<String>,
 }
 
 /// Retry schedule of webhooks.
@@ -103,8 +105,10 @@ impl Config {
         if self.webhook_secret.expose_secret().is_empty() {
             return invalid("the webhook secret of the sandbox must be set".into());
         }
-        for (name, address) in [("webhook URL", self.webhook_url.as_ref()), ("public URL", Some(&self.public_url))] {
-            if address.is_some_and(|address| !is_http(address)) {
+        let webhook_url = self.webhook_url.iter().map(|url| ("webhook URL", url));
+        let shop_urls = self.shop_urls.iter().map(|url| ("shop URL", url));
+        for (name, address) in webhook_url.chain([("hosted URL", &self.hosted_url)]).chain(shop_urls) {
+            if !is_http(address) {
                 return invalid(format!(
                     "the {name} of the sandbox must be an http or https URL such as http://127.0.0.1:3010"
                 ));
@@ -138,7 +142,8 @@ mod tests {
             webhook_secret: "whsec_1".into(),
             webhook_url: Some("http://127.0.0.1:3004/api/webhooks/stripe".into()),
             payment_method_types: vec!["card".into(), "paypal".into()],
-            public_url: "http://127.0.0.1:3010".into(),
+            hosted_url: "http://127.0.0.1:3010".into(),
+            shop_urls: vec!["http://localhost:8000".into()],
         }
     }
 
@@ -153,11 +158,12 @@ mod tests {
     #[test]
     fn invalid_settings_are_rejected() {
         assert!(config().check().is_ok());
-        let invalid: [fn(&mut Config); 6] = [
+        let invalid: [fn(&mut Config); 7] = [
             |c| c.secret_key = "".into(),
             |c| c.secret_key = "pk_test_1".into(),
             |c| c.webhook_secret = "".into(),
             |c| c.webhook_url = Some("127.0.0.1:3004".into()),
+            |c| c.shop_urls = vec!["localhost:8000".into()],
             |c| c.payment_method_types = vec![],
             |c| c.payment_method_types = vec!["cowrie".into()],
         ];

@@ -11,6 +11,7 @@ mod ids;
 mod in_flight;
 mod model;
 mod operations;
+mod pages;
 mod routes;
 mod sandbox;
 mod state;

@@ -9,6 +9,7 @@ pub(crate) mod faults;
 pub(crate) mod get_payment_intent;
 pub(crate) mod get_refund;
 pub(crate) mod health;
+pub(crate) mod hosted_page;
 mod intent_checks;
 pub(crate) mod list_events;
 pub(crate) mod list_payment_intents;

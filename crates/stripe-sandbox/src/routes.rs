@@ -14,7 +14,7 @@ use crate::http::response::ApiError;
 use crate::http::{fault_layer, telemetry};
 use crate::operations::{
     cancel_payment_intent, confirm_payment_intent, create_payment_intent, create_refund, faults, get_payment_intent,
-    get_refund, health, list_events, list_payment_intents, list_refunds, three_d_secure,
+    get_refund, health, hosted_page, list_events, list_payment_intents, list_refunds, three_d_secure,
 };
 use crate::state::AppState;
 
@@ -37,6 +37,7 @@ pub(crate) fn router(app: AppState) -> Router {
         .route_layer(middleware::from_fn_with_state(app.clone(), fault_layer::layer))
         .route("/sandbox/behaviour", put(faults::put).get(faults::get))
         .route("/sandbox/3ds/{id}", get(three_d_secure::page).post(three_d_secure::complete))
+        .route("/pay/{id}", get(hosted_page::page).post(hosted_page::pay))
         .route("/health", get(health::handle))
         .fallback(unrecognized)
         .method_not_allowed_fallback(unrecognized)

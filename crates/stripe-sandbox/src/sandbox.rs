@@ -94,7 +94,8 @@ impl Sandbox {
         let app = AppState {
             settings: Arc::new(Settings {
                 secret_key: config.secret_key,
-                public_url: config.public_url,
+                hosted_url: config.hosted_url,
+                shop_urls: config.shop_urls.iter().filter_map(|url| url.parse().ok()).collect(),
                 payment_method_types: config.payment_method_types,
                 sends_webhooks: config.webhook_url.is_some(),
                 settlement_delay: self.settlement_delay,

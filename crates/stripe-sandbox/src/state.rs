@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio::sync::Notify;
+use url::Url;
 
 use crate::clock::Clock;
 use crate::faults::FaultConfig;
@@ -33,9 +34,19 @@ impl fmt::Debug for AppState {
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) secret_key: SecretString,
-    pub(crate) public_url: String,
+    pub(crate) hosted_url: String,
+    /// Addresses of the shops to which the hosted page may return.
+    pub(crate) shop_urls: Vec<Url>,
     pub(crate) payment_method_types: Vec<String>,
     pub(crate) sends_webhooks: bool,
     pub(crate) settlement_delay: Duration,
     pub(crate) faults: FaultConfig,
+}
+
+impl Settings {
+    /// Returns a URL if it is on the origin of a shop and names no user.
+    pub(crate) fn url_of_shop(&self, url: &str) -> Option<Url> {
+        let url = Url::parse(url).ok().filter(|url| url.username().is_empty() && url.password().is_none())?;
+        self.shop_urls.iter().any(|shop| shop.origin() == url.origin()).then_some(url)
+    }
 }

@@ -4,11 +4,11 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Executor as _, PgPool, Row as _};
 
 /// Asserts that PostgreSQL's generic plan of a statement, the one of a prepared statement, scans none of these tables
-/// sequentially. The tables must be large and analysed, or a sequential scan would be right.
+/// sequentially, and returns the plan. The tables must be large and analysed, or a sequential scan would be right.
 ///
 /// # Panics
 /// If the plan has a sequential scan, or the statement is invalid.
-pub async fn assert_indexed(pool: &PgPool, statement: &str, tables: &[&str]) {
+pub async fn assert_indexed(pool: &PgPool, statement: &str, tables: &[&str]) -> String {
     let mut connection = pool.acquire().await.expect("a connection");
     let plan = generic_plan(&mut connection, statement).await;
     let sequential = plan.lines().find(|line| {
@@ -16,6 +16,7 @@ pub async fn assert_indexed(pool: &PgPool, statement: &str, tables: &[&str]) {
         scanned.flatten().is_some_and(|table| tables.contains(&table))
     });
     assert!(sequential.is_none(), "this statement scans a table sequentially:\n{statement}\n{plan}");
+    plan
 }
 
 /// Returns the generic plan of a prepared statement.

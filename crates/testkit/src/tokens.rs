@@ -126,7 +126,7 @@ pub fn claims(subject: String, role: Role) -> Claims {
         av: None,
         scope: None,
         email: None,
-        email_verified: None,
+        ev: None,
         role,
         iat: now.timestamp(),
         exp: (now + LIFETIME).timestamp(),

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+pub mod http_span;
+
 use std::collections::HashMap;
 
 use opentelemetry::Context;

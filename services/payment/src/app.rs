@@ -15,7 +15,7 @@ use crate::consumers::CONSUMED_QUEUES;
 use crate::consumers::order_events::OrderEventHandler;
 use crate::repository::InstrumentedPaymentRepository;
 use crate::repository::sql::{MIGRATIONS, SqlPaymentRepository};
-use crate::service::{PaymentService, PaymentStore};
+use crate::service::{Dependencies, PaymentService, PaymentStore};
 use crate::state::AppState;
 use crate::workers::reconciler::Reconciler;
 use crate::{NAME, routes};
@@ -54,10 +54,17 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let Backend { client, tokens, verifier } = backend.map_err(store_error)?;
 
     let orders = OrderClient::new(client, tokens);
-    let payments =
-        PaymentService::new(store.clone(), stripe, orders, config.webhook_secrets, config.backend.currency.into());
+    let checkout = Arc::new(config.checkout);
+    let payments = PaymentService::new(Dependencies {
+        store: store.clone(),
+        stripe,
+        orders,
+        webhook_secrets: config.webhook_secrets,
+        currency: config.backend.currency.into(),
+        checkout: checkout.clone(),
+    });
     let keys = db.keys(clock).measured(&metrics);
-    let state = AppState { payments: payments.clone(), keys, verifier: verifier.clone() };
+    let state = AppState { payments: payments.clone(), checkout, keys, verifier: verifier.clone() };
     let ping = |store: PaymentStore| async move { store.ping().await };
     let health = service.health(store.clone(), ping, CALLED_SERVICES);
     let service = service

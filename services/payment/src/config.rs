@@ -7,6 +7,10 @@ use url::Url;
 use crate::NAME;
 use crate::clients::stripe::WebhookSecrets;
 
+mod checkout;
+
+pub use checkout::Checkout;
+
 const DEFAULT_PORT: u16 = 3004;
 /// URL of Stripe's own server.
 const DEFAULT_STRIPE_URL: &str = "https://api.stripe.com";
@@ -25,6 +29,8 @@ pub struct Config {
     pub stripe_key: SecretString,
     /// `STRIPE_WEBHOOK_SECRET`: signing secrets of the provider's webhooks.
     pub webhook_secrets: WebhookSecrets,
+    /// Settings with which browsers pay.
+    pub checkout: Checkout,
 }
 
 impl Config {
@@ -37,6 +43,7 @@ impl Config {
         let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, CALLED_SERVICES);
         let stripe_url = stripe_url(&mut settings);
         let stripe_key = settings.secret("STRIPE_SECRET_KEY", "sk_test_123");
+        let checkout = Checkout::read(&mut settings, stripe_url.as_ref(), stripe_key.as_ref());
         let webhook_secrets = settings.secret("STRIPE_WEBHOOK_SECRET", "whsec_123").and_then(|text| {
             let secrets = WebhookSecrets::parse(&text);
             if secrets.is_none() {
@@ -53,6 +60,7 @@ impl Config {
                 stripe_url: stripe_url?,
                 stripe_key: stripe_key?,
                 webhook_secrets: webhook_secrets?,
+                checkout: checkout?,
             })
         };
         let config = config();
@@ -75,6 +83,8 @@ fn stripe_url(settings: &mut EnvReader<'_>) -> Option<Url> {
 
 #[cfg(test)]
 mod tests {
+    use contracts::api::PaymentMode;
+
     use super::*;
 
     const COMPLETE: &[(&str, &str)] = &[
@@ -99,6 +109,16 @@ mod tests {
         let config = read(&[]).unwrap();
         assert_eq!((config.backend.platform.port, config.backend.currency.as_str()), (3004, "USD"));
         assert_eq!(config.stripe_url.as_str(), "https://api.stripe.com/");
+        assert_eq!(config.checkout, Checkout { mode: PaymentMode::Test, publishable_key: None, hosted_url: None });
+    }
+
+    #[test]
+    fn hosted_url_is_used_with_a_sandbox_only() {
+        let hosted = ("STRIPE_HOSTED_URL", "http://localhost:3010");
+        let sandbox = read(&[hosted, ("STRIPE_API_URL", "http://127.0.0.1:3010")]).unwrap().checkout;
+        assert_eq!(sandbox.mode, PaymentMode::Sandbox);
+        assert_eq!(sandbox.hosted_url.unwrap().as_str(), "http://localhost:3010/");
+        assert_eq!(read(&[hosted]).unwrap().checkout.hosted_url, None);
     }
 
     #[test]
@@ -118,6 +138,8 @@ mod tests {
             ("CURRENCY", "dollars"),
             ("STRIPE_API_URL", "ftp://x"),
             ("STRIPE_WEBHOOK_SECRET", ","),
+            ("STRIPE_PUBLISHABLE_KEY", "sk_test_1"),
+            ("STRIPE_HOSTED_URL", "javascript:alert(1)"),
             ("DATABASE_URL", "mysql://x"),
             ("PORT", "many"),
         ] {

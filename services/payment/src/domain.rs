@@ -40,7 +40,8 @@ pub use order_payments::{
 };
 pub use payment::{NextAction, Payment};
 pub use provider::{
-    Captured, Decline, IntentSnapshot, IntentStatus, ProviderRefundStatus, RefundSnapshot, RefundSyncResult, SyncResult,
+    Captured, Decline, IntentSnapshot, IntentStatus, ProviderRefundStatus, RefundClaim, RefundSnapshot,
+    RefundSyncResult, SyncResult,
 };
-pub use refund::{MAX_ATTEMPTS, Refund};
+pub use refund::{MAX_ATTEMPTS, Refund, RefundOfPayment};
 pub use state::{State, Transition};

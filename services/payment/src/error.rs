@@ -38,6 +38,9 @@ pub enum Error {
     /// The named user does not own the order.
     #[error("user_id must be the order's owner")]
     NotOrderOwner,
+    /// The payment or refund after which a page starts does not exist.
+    #[error("after must be the id of a {0}")]
+    UnknownStart(&'static str),
     /// The currency differs from the order's.
     #[error("Currency must be {0}")]
     CurrencyMismatch(String),
@@ -62,6 +65,10 @@ impl From<Error> for ApiError {
             Error::NotOrderOwner => {
                 let message = "must be the order's owner".to_owned();
                 Self::validation(vec![FieldError { field: "user_id".to_owned(), message }])
+            }
+            Error::UnknownStart(kind) => {
+                let message = format!("must be the id of a {kind}");
+                Self::validation(vec![FieldError { field: "after".to_owned(), message }])
             }
             Error::CurrencyMismatch(_) => Self::new(ErrorCode::CurrencyMismatch, detail),
             Error::InvalidSignature(_) => Self::new(ErrorCode::InvalidSignature, detail),

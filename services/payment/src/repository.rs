@@ -5,9 +5,12 @@ use common::database::store::StoreError;
 use common::database::transaction_effects::Effects;
 use contracts::{OrderId, PaymentId, RefundId};
 
-use crate::domain::{OrderPayments, Payment, State};
+use crate::domain::{OrderPayments, Payment, RefundOfPayment, State};
 
+mod lists;
 pub mod sql;
+
+pub use lists::{Page, PaymentFilter, Period, RefundFilter, Start, Totals};
 
 /// Constraint violated by a second open payment of an order.
 pub const CONSTRAINT_ONE_OPEN_PAYMENT: &str = "payments.order_id";
@@ -63,6 +66,17 @@ common::repository_trait! {
 
         /// Returns up to `limit` payments by id after `after`, each with a flag for a cancelled order.
         async fn audit_page(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<(Payment, bool)>, StoreError>;
+
+        /// Returns a page of up to `limit` of the payments that match a filter, newest first; `None` if it starts after an
+        /// unknown payment.
+        async fn list_payments(&self, filter: PaymentFilter, start: Start<PaymentId>, limit: i64) -> Result<Option<Page<Payment>>, StoreError>;
+
+        /// Returns a page of up to `limit` of the refunds that match a filter, newest first; `None` if it starts after an
+        /// unknown refund.
+        async fn list_refunds(&self, filter: RefundFilter, start: Start<RefundId>, limit: i64) -> Result<Option<Page<RefundOfPayment>>, StoreError>;
+
+        /// Returns the totals of the payments and refunds in `currency` that were created in a period.
+        async fn totals(&self, currency: &str, period: Period) -> Result<Totals, StoreError>;
 
         /// Checks that the store responds.
         async fn ping(&self) -> Result<(), StoreError>;

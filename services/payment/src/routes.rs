@@ -10,6 +10,11 @@ mod confirm_payment;
 mod create_payment;
 mod get_payment;
 mod list_order_payments;
+mod list_payments;
+mod list_refunds;
+mod pagination;
+mod payment_config;
+mod payment_summary;
 mod refund_payment;
 mod request;
 mod response;
@@ -21,6 +26,10 @@ mod stripe_webhook;
 pub(crate) fn router(state: AppState) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(create_payment::create_payment))
+        .routes(routes!(list_payments::list_payments))
+        .routes(routes!(payment_config::payment_config))
+        .routes(routes!(payment_summary::payment_summary))
+        .routes(routes!(list_refunds::list_refunds))
         .routes(routes!(get_payment::get_payment))
         .routes(routes!(list_order_payments::list_order_payments))
         .routes(routes!(confirm_payment::confirm_payment))

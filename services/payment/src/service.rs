@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::clients::order::OrderClient;
 use crate::clients::stripe::{StripeClient, WebhookSecrets};
+use crate::config::Checkout;
 
 mod confirm;
 mod idempotent;
@@ -22,7 +23,6 @@ mod store;
 mod webhook;
 
 pub(crate) use idempotent::{IdempotentOperation, ToStoredResponse};
-pub(crate) use refund::RefundOfPayment;
 pub(crate) use start::StartedPayment;
 pub use store::PaymentStore;
 
@@ -34,17 +34,24 @@ pub(crate) struct PaymentService {
     orders: OrderClient,
     webhook_secrets: WebhookSecrets,
     currency: Arc<str>,
+    checkout: Arc<Checkout>,
+}
+
+/// Dependencies of a [`PaymentService`].
+pub(crate) struct Dependencies {
+    pub(crate) store: PaymentStore,
+    pub(crate) stripe: StripeClient,
+    pub(crate) orders: OrderClient,
+    pub(crate) webhook_secrets: WebhookSecrets,
+    /// The shop's currency (ISO 4217).
+    pub(crate) currency: Arc<str>,
+    pub(crate) checkout: Arc<Checkout>,
 }
 
 impl PaymentService {
-    pub(crate) const fn new(
-        store: PaymentStore,
-        stripe: StripeClient,
-        orders: OrderClient,
-        webhook_secrets: WebhookSecrets,
-        currency: Arc<str>,
-    ) -> Self {
-        Self { store, stripe, orders, webhook_secrets, currency }
+    pub(crate) fn new(dependencies: Dependencies) -> Self {
+        let Dependencies { store, stripe, orders, webhook_secrets, currency, checkout } = dependencies;
+        Self { store, stripe, orders, webhook_secrets, currency, checkout }
     }
 
     /// Returns the shop's currency (ISO 4217).

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use common::config::{BackendConfig, ConfigError, EnvReader, Environment, ServiceName};
 
 use crate::NAME;
+use crate::media::MediaUrl;
 
 const DEFAULT_PORT: u16 = 3002;
 /// Lifetime of a reservation without an order, in seconds.
@@ -21,6 +22,10 @@ pub struct Config {
     pub reservation_ttl: TimeDelta,
     /// `SAMPLE_DATA`: creation of sample products in an empty catalog.
     pub sample_data: bool,
+    /// `MEDIA_URL`: place of uploaded pictures.
+    pub media: MediaUrl,
+    /// `REQUIRE_VERIFIED_EMAIL`: rejection of reviews by people with an unverified e-mail address.
+    pub require_verified_email: bool,
 }
 
 impl Config {
@@ -33,7 +38,17 @@ impl Config {
         let backend = BackendConfig::read(&mut settings, NAME, DEFAULT_PORT, CALLED_SERVICES);
         let reservation_ttl = reservation_ttl(&mut settings);
         let sample_data = settings.or_default("SAMPLE_DATA", false);
-        let config = || Some(Self { backend: backend?, reservation_ttl: reservation_ttl?, sample_data: sample_data? });
+        let media = settings.required("MEDIA_URL", "file:///var/lib/shopfleet/media");
+        let require_verified_email = settings.switch("REQUIRE_VERIFIED_EMAIL");
+        let config = || {
+            Some(Self {
+                backend: backend?,
+                reservation_ttl: reservation_ttl?,
+                sample_data: sample_data?,
+                media: media?,
+                require_verified_email: require_verified_email?,
+            })
+        };
         let config = config();
         settings.finish(config)
     }
@@ -61,6 +76,7 @@ mod tests {
         ("ORDER_SERVICE_URL", "http://127.0.0.1:3003"),
         ("CLIENT_ID", "product"),
         ("CLIENT_SECRET", "hidden"),
+        ("MEDIA_URL", "file:///media"),
     ];
 
     fn read(changes: &[(&'static str, &'static str)]) -> Result<Config, ConfigError> {
@@ -75,6 +91,8 @@ mod tests {
         let config = read(&[("RESERVATION_TTL", "2"), ("SAMPLE_DATA", "true"), ("CURRENCY", "EUR")]).unwrap();
         assert_eq!((config.reservation_ttl, config.sample_data), (TimeDelta::seconds(2), true));
         assert_eq!(config.backend.currency, "EUR");
+        assert!(!config.require_verified_email);
+        assert!(read(&[("REQUIRE_VERIFIED_EMAIL", "on")]).unwrap().require_verified_email);
     }
 
     #[test]
@@ -96,6 +114,11 @@ mod tests {
             ("SAMPLE_DATA", "maybe"),
             ("DATABASE_URL", "mysql://x"),
             ("PORT", "many"),
+            ("REQUIRE_VERIFIED_EMAIL", "true"),
+            ("MEDIA_URL", "media"),
+            ("MEDIA_URL", "file:media"),
+            ("MEDIA_URL", "ftp://host/media"),
+            ("MEDIA_URL", "s3:///prefix"),
         ] {
             let error = read(&[(name, value)]).err().unwrap().to_string();
             assert!(error.starts_with(name), "{error}");

@@ -5,7 +5,8 @@ use common::http::ApiError;
 use contracts::api::Shortage;
 use contracts::{ErrorCode, FieldError, ProductId};
 
-use crate::domain::MAX_STOCK;
+use crate::domain::{MAX_STOCK, PictureError};
+use crate::media::MediaError;
 use crate::repository::{CONSTRAINT_ONE_REVIEW, CONSTRAINT_SKU};
 
 /// Error of a use case.
@@ -41,6 +42,12 @@ pub(crate) enum Error {
     /// Unknown picture.
     #[error("Image not found")]
     ImageNotFound,
+    /// File that is no acceptable picture.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// Failure of the place of the files.
+    #[error(transparent)]
+    Media(#[from] MediaError),
     /// Unknown review.
     #[error("Review not found")]
     ReviewNotFound,
@@ -73,6 +80,9 @@ impl From<Error> for ApiError {
             Error::ReservationCommitted => Self::new(ErrorCode::ReservationCommitted, detail),
             Error::ReservationMismatch => Self::new(ErrorCode::Conflict, detail),
             Error::ImageNotFound => Self::new(ErrorCode::ImageNotFound, detail),
+            Error::Picture(PictureError::UnknownFormat) => Self::new(ErrorCode::UnsupportedMediaType, detail),
+            Error::Picture(_) => Self::validation(vec![FieldError { field: "file".to_owned(), message: detail }]),
+            Error::Media(error) => Self::unavailable("Media store unavailable, retry later", error),
             Error::ReviewNotFound => Self::new(ErrorCode::ReviewNotFound, detail),
             // A token of a deleted account is no longer valid.
             Error::AuthorDeleted => Self::invalid_token(),

@@ -6,6 +6,7 @@ pub mod config;
 mod consumers;
 pub mod domain;
 mod error;
+pub mod media;
 mod metrics;
 pub mod repository;
 mod routes;

@@ -9,13 +9,15 @@ use common::database::store::StoreMetrics;
 
 mod effects_fn;
 mod inventory;
+mod media;
 mod products;
 mod reviews;
 pub mod sql;
 
 pub use effects_fn::EffectsFn;
 pub use inventory::{AdjustOutcome, DecideFn, InstrumentedInventoryRepository, InventoryRepository, ReserveOutcome};
-pub use products::{CONSTRAINT_SKU, InstrumentedProductRepository, ProductRepository, Spellings, UpdateFn};
+pub use media::{AttachOutcome, CollectOutcome, FileFn, InstrumentedMediaRepository, MediaRepository};
+pub use products::{CONSTRAINT_SKU, InstrumentedProductRepository, NewSample, ProductRepository, Spellings, UpdateFn};
 pub use reviews::{
     AddOutcome, AuthorizeFn, CONSTRAINT_ONE_REVIEW, InstrumentedReviewRepository, RemoveOutcome, ReviewRepository,
 };
@@ -27,6 +29,8 @@ pub struct Repositories {
     pub products: Arc<dyn ProductRepository>,
     /// Stock and reservations.
     pub inventory: Arc<dyn InventoryRepository>,
+    /// Records of stored pictures.
+    pub media: Arc<dyn MediaRepository>,
     /// Reviews.
     pub reviews: Arc<dyn ReviewRepository>,
 }
@@ -38,6 +42,7 @@ impl Repositories {
         Self {
             products: Arc::new(InstrumentedProductRepository::new(self.products, operations.clone())),
             inventory: Arc::new(InstrumentedInventoryRepository::new(self.inventory, operations.clone())),
+            media: Arc::new(InstrumentedMediaRepository::new(self.media, operations.clone())),
             reviews: Arc::new(InstrumentedReviewRepository::new(self.reviews, operations.clone())),
         }
     }

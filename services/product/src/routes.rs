@@ -21,17 +21,25 @@ mod create_review;
 mod delete_image;
 mod delete_product;
 mod delete_review;
+mod get_media;
 mod get_product;
 mod get_product_by_sku;
 mod get_products_batch;
 mod get_reservation;
+mod image_upload;
 mod latest_products;
+mod list_adjustments;
+mod list_all_reviews;
+mod list_own_reviews;
 mod list_products;
 mod list_reviews;
 mod pagination;
+mod product_facets;
+mod product_filter;
 mod release_reservation;
 mod request;
 mod top_rated_products;
+mod update_image;
 mod update_product;
 
 /// Returns the router of this service's own endpoints.
@@ -40,6 +48,7 @@ pub(crate) fn router(state: AppState) -> OpenApiRouter {
         .routes(routes!(list_products::list_products))
         .routes(routes!(create_product::create_product))
         .routes(routes!(get_products_batch::get_products_batch))
+        .routes(routes!(product_facets::product_facets))
         .routes(routes!(categories::categories))
         .routes(routes!(brands::brands))
         .routes(routes!(latest_products::latest_products))
@@ -50,14 +59,18 @@ pub(crate) fn router(state: AppState) -> OpenApiRouter {
         .routes(routes!(delete_product::delete_product))
         .routes(routes!(check_stock::check_stock))
         .routes(routes!(adjust_stock::adjust_stock))
+        .routes(routes!(list_adjustments::list_adjustments))
         .routes(routes!(create_reservation::create_reservation))
         .routes(routes!(get_reservation::get_reservation))
         .routes(routes!(release_reservation::release_reservation))
         .routes(routes!(add_image::add_image))
-        .routes(routes!(delete_image::delete_image))
+        .routes(routes!(update_image::update_image, delete_image::delete_image))
+        .routes(routes!(get_media::get_media))
         .routes(routes!(list_reviews::list_reviews))
         .routes(routes!(create_review::create_review))
         .routes(routes!(delete_review::delete_review))
+        .routes(routes!(list_all_reviews::list_all_reviews))
+        .routes(routes!(list_own_reviews::list_own_reviews))
         .routes(routes!(audit_products::audit_products))
         .routes(routes!(actuator_health::health))
         .routes(routes!(actuator_info::info))

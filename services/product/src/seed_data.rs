@@ -2,7 +2,8 @@
 
 use contracts::Money;
 
-use crate::domain::NewProduct;
+use crate::domain::{NewProduct, NewUpload, Picture, PictureError};
+use crate::repository::NewSample;
 
 /// Columns: name, description, price in cents, category, stock, brand, sku.
 type Row = (&'static str, &'static str, i64, &'static str, i64, &'static str, &'static str);
@@ -280,8 +281,72 @@ const PRODUCTS: &[Row] = &[
     ),
 ];
 
-/// Returns the sample products in the order of their ids.
-pub(crate) fn products() -> Vec<NewProduct> {
+/// Picture of each product by sku: the file, and its alternative text.
+const PICTURES: &[(&str, &[u8], &str)] = &[
+    ("KIT-MUG-004", include_bytes!("../sample-images/KIT-MUG-004.png"), "Four glazed stoneware mugs, stacked in pairs"),
+    ("KIT-KNF-020", include_bytes!("../sample-images/KIT-KNF-020.png"), "Chef's knife with a walnut handle"),
+    ("KIT-SKL-026", include_bytes!("../sample-images/KIT-SKL-026.png"), "Black cast iron skillet from above"),
+    ("KIT-KET-009", include_bytes!("../sample-images/KIT-KET-009.png"), "Kettle with a thin curved spout"),
+    ("KIT-GRD-030", include_bytes!("../sample-images/KIT-GRD-030.png"), "Coffee grinder with a hopper full of beans"),
+    ("KIT-BRD-040", include_bytes!("../sample-images/KIT-BRD-040.png"), "Chopping board of beech with a groove"),
+    ("ELE-HPH-035", include_bytes!("../sample-images/ELE-HPH-035.png"), "Over-ear headphones"),
+    ("ELE-SPK-020", include_bytes!("../sample-images/ELE-SPK-020.png"), "Round bluetooth speaker"),
+    ("ELE-CHG-065", include_bytes!("../sample-images/ELE-CHG-065.png"), "White charger with three sockets"),
+    ("ELE-KBD-075", include_bytes!("../sample-images/ELE-KBD-075.png"), "Compact keyboard with an orange key"),
+    ("ELE-PWB-010", include_bytes!("../sample-images/ELE-PWB-010.png"), "Slim power bank with four lights"),
+    ("ELE-RDR-007", include_bytes!("../sample-images/ELE-RDR-007.png"), "E-reader with a page of text"),
+    ("BOO-LKA-412", include_bytes!("../sample-images/BOO-LKA-412.png"), "Book cover with a lighthouse at night"),
+    ("BOO-BRD-060", include_bytes!("../sample-images/BOO-BRD-060.png"), "Book cover with a loaf of bread"),
+    ("BOO-CLK-001", include_bytes!("../sample-images/BOO-CLK-001.png"), "Book cover with a clock face"),
+    ("BOO-SKY-012", include_bytes!("../sample-images/BOO-SKY-012.png"), "Book cover with a constellation"),
+    (
+        "BOO-NTB-192",
+        include_bytes!("../sample-images/BOO-NTB-192.png"),
+        "Notebook with a grid of dots and a red ribbon",
+    ),
+    ("CLO-SWT-M01", include_bytes!("../sample-images/CLO-SWT-M01.png"), "Green crew neck sweater"),
+    ("CLO-TSH-200", include_bytes!("../sample-images/CLO-TSH-200.png"), "White T-shirt"),
+    ("CLO-JKT-003", include_bytes!("../sample-images/CLO-JKT-003.png"), "Yellow rain jacket with a hood"),
+    ("CLO-SCK-002", include_bytes!("../sample-images/CLO-SCK-002.png"), "Pair of grey socks with red stripes"),
+    ("CLO-BLT-110", include_bytes!("../sample-images/CLO-BLT-110.png"), "Canvas belt with a brass buckle"),
+    ("HOM-SHT-180", include_bytes!("../sample-images/HOM-SHT-180.png"), "Folded linen bed sheets"),
+    ("HOM-LMP-027", include_bytes!("../sample-images/HOM-LMP-027.png"), "Desk lamp with a jointed arm, lit"),
+    ("HOM-CND-045", include_bytes!("../sample-images/HOM-CND-045.png"), "Burning candle in a glass"),
+    ("HOM-CLK-030", include_bytes!("../sample-images/HOM-CLK-030.png"), "Wall clock with an ash frame"),
+    ("SPO-YGA-005", include_bytes!("../sample-images/SPO-YGA-005.png"), "Rolled yoga mat with a strap"),
+    ("SPO-BTL-750", include_bytes!("../sample-images/SPO-BTL-750.png"), "Steel bottle with a screw cap"),
+    ("SPO-BND-005", include_bytes!("../sample-images/SPO-BND-005.png"), "Five resistance bands in different colours"),
+    ("SPO-BPK-028", include_bytes!("../sample-images/SPO-BPK-028.png"), "Red trail backpack"),
+];
+
+/// Product of a new catalog with its picture.
+pub(crate) struct Sample {
+    pub(crate) product: NewProduct,
+    pub(crate) picture: Picture,
+    pub(crate) alt_text: &'static str,
+}
+
+impl Sample {
+    /// Returns the product and the reference to its picture.
+    pub(crate) fn to_new(&self) -> NewSample {
+        let alt_text = Some(self.alt_text.to_owned());
+        let picture = NewUpload { name: self.picture.name.clone(), alt_text, primary: true };
+        NewSample { product: self.product.clone(), picture: Some(picture) }
+    }
+}
+
+/// Returns the sample products with their pictures, in the order of their ids.
+///
+/// # Errors
+/// None in practice: a test reads each picture.
+pub(crate) fn samples() -> Result<Vec<Sample>, PictureError> {
+    let sample = |(product, (_, file, alt_text)): (NewProduct, &(&str, &[u8], &'static str))| {
+        Ok(Sample { product, picture: Picture::parse(file)?, alt_text })
+    };
+    products().into_iter().zip(PICTURES).map(sample).collect()
+}
+
+fn products() -> Vec<NewProduct> {
     let product = |&(name, description, cents, category, stock_quantity, brand, sku): &Row| NewProduct {
         name: name.to_owned(),
         description: description.to_owned(),
@@ -312,6 +377,18 @@ mod tests {
         assert_eq!(distinct(|product| Some(&product.category)), 6);
         assert!(products.iter().all(|product| (40..=250).contains(&product.stock_quantity)));
         assert!(products.iter().all(|product| product.description.len() > 20 && !product.price.is_zero()));
+    }
+
+    #[test]
+    fn each_product_has_a_small_picture_of_its_own() {
+        let samples = samples().unwrap();
+        let names: BTreeSet<_> = samples.iter().map(|sample| sample.picture.name.as_str()).collect();
+        assert_eq!((samples.len(), names.len(), PICTURES.len()), (30, 30, 30));
+        for (sample, (sku, file, _)) in samples.iter().zip(PICTURES) {
+            assert_eq!(sample.product.sku.as_deref(), Some(*sku), "the pictures are in the order of the products");
+            assert!(file.len() < 16 * 1024, "{sku}");
+            assert_eq!(sample.picture.bytes, *file, "{sku} has metadata");
+        }
     }
 
     #[test]

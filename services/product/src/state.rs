@@ -8,13 +8,15 @@ use common::fault::Faults;
 use common::http::Health;
 use common::telemetry::metrics::Metrics;
 
-use crate::service::{CatalogService, InventoryService};
+use crate::service::{CatalogService, InventoryService, PictureService};
 
 /// Use cases and settings of the handlers. Clones share them.
 #[derive(Clone)]
 pub(crate) struct AppState {
     pub(crate) catalog: CatalogService,
     pub(crate) inventory: InventoryService,
+    pub(crate) pictures: PictureService,
+    pub(crate) require_verified_email: bool,
     pub(crate) info: Arc<ServiceInfo>,
     pub(crate) faults: Faults,
     pub(crate) verifier: TokenVerifier,

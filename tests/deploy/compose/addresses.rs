@@ -16,12 +16,13 @@ pub(crate) const SCRAPES: [&str; 2] =
 /// Edge from a pod to a host and port.
 pub(crate) type Edge = (String, String, u64);
 
-/// Returns host and port of an address; the port defaults to that of the scheme.
+/// Returns host and port of an address; the port defaults to that of the scheme. A file has none.
 fn host_and_port(text: &str) -> Option<(String, u64)> {
-    let (scheme, rest) = text.split_once("://")?;
+    let (scheme, rest) = text.split_once("://").filter(|(scheme, _)| *scheme != "file")?;
     let authority = rest.split(['/', '?']).next().unwrap().rsplit('@').next().unwrap();
     let (host, port) = authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
-    let port = port.map_or_else(|| if scheme == "https" { 443 } else { 80 }, |port| port.parse().unwrap());
+    let port =
+        port.map_or_else(|| if ["https", "s3"].contains(&scheme) { 443 } else { 80 }, |port| port.parse().unwrap());
     Some((host.to_owned(), port))
 }
 

@@ -66,13 +66,29 @@ fn upstream_timeouts_are_set() {
     }
 }
 
-/// Refunds have the rate limits of payments.
+/// Paths that share the rate limits of a route.
 #[test]
-fn refund_routes_have_payment_limits() {
+fn related_paths_share_limits() {
     let file = yaml("kong/kong.yml");
     let routes = file["services"].as_array().unwrap().iter().flat_map(|service| service["routes"].as_array().unwrap());
-    let route = routes.into_iter().find(|route| route["name"] == "payment-routes").unwrap();
-    assert_eq!(route["paths"], json!(["/api/payments", "/api/refunds"]));
+    let routes: Vec<_> = routes.collect();
+    for (name, paths) in [
+        ("product-routes", json!(["/api/products", "/api/reviews"])),
+        ("order-routes", json!(["/api/orders", "/api/carts"])),
+        ("payment-routes", json!(["/api/payments", "/api/refunds"])),
+    ] {
+        let route = routes.iter().find(|route| route["name"] == name).unwrap();
+        assert_eq!(route["paths"], paths, "{name}");
+    }
+}
+
+/// A read of an order's timeline waits up to eight seconds for an entry, and then still has to be made.
+#[test]
+fn wait_for_the_timeline_is_within_the_read_timeout() {
+    let file = yaml("kong/kong.yml");
+    let service =
+        file["services"].as_array().unwrap().iter().find(|service| service["name"] == "order-service").unwrap();
+    assert!(service["read_timeout"].as_u64().unwrap() >= 8_000 + 10_000, "{service}");
 }
 
 /// With credentials, `*` would let any page act for a signed-in user.
@@ -105,6 +121,7 @@ fn route_groups_have_rate_limits_counted_in_redis() {
     let expected = [
         ("user-routes", Some(100), Some(1000)),
         ("product-routes", Some(200), Some(2000)),
+        ("product-image-upload-routes", Some(200), Some(2000)),
         ("order-routes", Some(50), Some(500)),
         ("payment-routes", Some(30), Some(300)),
     ];

@@ -10,7 +10,7 @@ use super::build::{exposed, variables_of_images};
 use super::file::{env, environment as in_compose, services};
 use super::manifests::{Manifests, keys, names, secrets, write_secrets};
 use super::services::{port_of, starts};
-use crate::support::{read, root};
+use crate::support::{read, root, yaml_text};
 
 const OVERLAYS: [&str; 2] = ["dev", "production"];
 
@@ -170,6 +170,43 @@ fn probes_use_existing_endpoints_and_differ() {
         let granted = pod["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
         assert!(granted > before + DRAIN_TIMEOUT.as_secs() + 2, "{name}: {granted} s to end in");
     }
+}
+
+/// Returns the largest number of instances of a service in an overlay.
+fn most_instances(manifests: &Manifests, name: &str) -> u64 {
+    let mut most = manifests.kind("HorizontalPodAutoscaler")[name]["spec"]["maxReplicas"].as_u64().unwrap();
+    for patch in manifests.kustomization.get("patches").and_then(Value::as_array).into_iter().flatten() {
+        // The name is a regular expression: one name, or `(one|another)-service`.
+        let target = patch["target"]["name"].as_str().unwrap();
+        let names = target.strip_suffix("-service").unwrap_or_default().trim_matches(['(', ')']).split('|');
+        let matches = names.into_iter().any(|short| name.strip_suffix("-service") == Some(short));
+        if patch["target"]["kind"] == "HorizontalPodAutoscaler" && matches {
+            let patched = yaml_text(patch["patch"].as_str().unwrap());
+            let mut operations = patched.as_array().unwrap().iter();
+            let replaced = operations.find(|operation| operation["path"] == "/spec/maxReplicas");
+            most = replaced.and_then(|operation| operation["value"].as_u64()).unwrap_or(most);
+        }
+    }
+    most
+}
+
+/// Instances of the product service share their pictures: those in a directory are one instance's.
+#[test]
+fn pictures_in_a_directory_are_of_one_instance() {
+    let mut directories = 0;
+    for overlay in OVERLAYS {
+        let (manifests, secrets) = (Manifests::of(overlay), secrets(overlay));
+        let url = manifests.environment("product-service", &secrets)["MEDIA_URL"].clone();
+        let instances = most_instances(&manifests, "product-service");
+        if url.starts_with("file:") {
+            assert_eq!(instances, 1, "{overlay}: {url}");
+            assert!(manifests.kind("PersistentVolumeClaim").contains_key("product-media"), "{overlay}");
+            directories += 1;
+        } else {
+            assert!(url.starts_with("s3://") && instances > 1, "{overlay}: {url}, {instances} instances");
+        }
+    }
+    assert_eq!(directories, 1);
 }
 
 /// The image's user is numeric: the kubelet can verify only numbers to be other than root.

@@ -17,8 +17,8 @@ pub struct Caller {
     pub role: Role,
     /// E-mail address of the person.
     pub email: Option<String>,
-    /// State of the e-mail address of the person as of the issue of the token: true once it is verified.
-    pub email_verified: bool,
+    /// Verification of the person's e-mail address; unknown if the token does not tell.
+    pub email_verified: Option<bool>,
     /// Session of the person.
     pub session: Option<String>,
     /// Scopes of a service token; none for a person.
@@ -33,7 +33,7 @@ impl Caller {
             user_id,
             role: claims.role,
             email: claims.email.clone(),
-            email_verified: claims.email_verified.unwrap_or(false),
+            email_verified: claims.ev,
             session: claims.sid.clone(),
             scopes: match (claims.role, &claims.scope) {
                 (Role::Service, Some(scope)) => ScopeSet::from_claim(scope),
@@ -108,7 +108,7 @@ mod tests {
             av: None,
             scope: None,
             email: None,
-            email_verified: None,
+            ev: None,
             role,
             iat: 0,
             exp: 0,

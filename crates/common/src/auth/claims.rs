@@ -69,9 +69,9 @@ pub struct Claims {
     /// E-mail address of the person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// State of the e-mail address of the person: true once it is verified.
+    /// Verification of the person's e-mail address; unknown if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email_verified: Option<bool>,
+    pub ev: Option<bool>,
     /// Role of the caller.
     pub role: Role,
     /// Time of issue, in seconds since 1970.

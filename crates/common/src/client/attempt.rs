@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::time::Instant;
-use tracing::{Instrument, Span, field};
+use tracing::{Instrument, Span};
 use url::Url;
 
 use super::circuit_breaker::{CircuitBreakers, MIN_BUDGET};
@@ -16,7 +16,7 @@ use super::response::ServiceResponse;
 use crate::BoxError;
 use crate::fault::failpoint;
 use crate::task::request_context::{self, REQUEST_ID, REQUEST_TIMEOUT};
-use crate::telemetry;
+use crate::telemetry::{self, http_span};
 
 /// Maximum number of other instances that are tried if one accepts no connection.
 const MAX_FAILOVERS: u32 = 3;
@@ -27,17 +27,7 @@ impl RequestBuilder {
     /// Makes one attempt.
     pub(super) async fn attempt(&self) -> Result<ServiceResponse, CallError> {
         let (method, server) = (self.method.as_str(), self.to.as_str());
-        let span = tracing::info_span!(
-            "http.client",
-            otel.name = format!("{method} {server}"),
-            otel.kind = "client",
-            otel.status_code = field::Empty,
-            service.name = self.core.service,
-            http.request.method = method,
-            server.address = server,
-            http.response.status_code = field::Empty,
-            error.type = field::Empty,
-        );
+        let span = http_span::client(self.core.service, method, server);
         let left = request_context::deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let time = left.map_or(self.timeout, |left| left.min(self.timeout));
         if time.is_zero() {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::env::Environment;
+use super::switch::Switch;
 use super::variable::Variable;
 
 /// Problems with the environment variables of a service, one per line.
@@ -73,6 +74,11 @@ impl<'a> EnvReader<'a> {
             Some(text) => self.parse(name, text, &default.to_string()),
             None => Some(default),
         }
+    }
+
+    /// Reads a setting that is `on` or `off`, by default `off`.
+    pub fn switch(&mut self, name: &'static str) -> Option<bool> {
+        self.or_default(name, Switch(false)).map(|Switch(on)| on)
     }
 
     /// Reads an optional variable: `Some(None)` if it is not set.

@@ -41,6 +41,10 @@ impl OrderBy {
 ///     "SELECT id, status FROM orders WHERE status = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3"
 /// );
 /// assert_eq!(list.count().text(Dialect::SQLITE), "SELECT count(*) FROM orders WHERE status = $1");
+/// assert_eq!(
+///     list.select("user_id, count(*)", " GROUP BY user_id").text(Dialect::SQLITE),
+///     "SELECT user_id, count(*) FROM orders WHERE status = $1 GROUP BY user_id"
+/// );
 /// ```
 #[derive(Clone, Debug)]
 pub struct Listing<'q> {
@@ -83,6 +87,16 @@ impl<'q> Listing<'q> {
     /// Returns the query that counts the rows.
     pub fn count(&self) -> Query<'q> {
         self.narrowed("SELECT count(*)", None).build()
+    }
+
+    /// Returns a query of the list's rows in which `columns` takes the place of the list's own columns. `tail` follows the
+    /// conditions, such as a grouping.
+    pub fn select(&self, columns: &str, tail: &str) -> Query<'q> {
+        let mut query = QueryBuilder::new("SELECT ");
+        query.push(columns);
+        self.push_rows(&mut query, None);
+        query.push(tail);
+        query.build()
     }
 
     /// Returns the query of a page: up to `limit` rows after the first `offset`.
@@ -130,11 +144,15 @@ impl<'q> Listing<'q> {
         if !select.ends_with(')') {
             query.push(self.columns);
         }
+        self.push_rows(&mut query, position);
+        query
+    }
+
+    fn push_rows(&self, query: &mut QueryBuilder<'q>, position: Option<Fragment<'q>>) {
         query.push(" FROM ").push_fragment(self.from.clone());
         for (at, condition) in self.conditions.iter().cloned().chain(position).enumerate() {
             query.push(if at == 0 { " WHERE " } else { " AND " }).push_fragment(condition);
         }
-        query
     }
 }
 

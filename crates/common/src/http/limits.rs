@@ -1,6 +1,6 @@
 //! Limits of a request: body size, time, panics.
 
-mod body;
+pub(super) mod body;
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -16,8 +16,8 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use super::ApiError;
 use super::error::deadline_exceeded;
+use super::{ApiError, Uploads};
 use crate::task::panic::panic_message;
 use crate::task::request_context;
 
@@ -27,12 +27,16 @@ const WRITE_GRACE_PERIOD: Duration = Duration::from_secs(10);
 
 /// Runs the handler within the limits. A mutating handler runs as its own task, so a disconnecting client does not
 /// cancel it.
-pub(super) async fn request_limits(State(in_flight): State<TaskTracker>, request: Request, next: Next) -> Response {
+pub(super) async fn request_limits(
+    State((in_flight, uploads)): State<(TaskTracker, Option<Uploads>)>,
+    request: Request,
+    next: Next,
+) -> Response {
     if !http_server::has_valid_host(request.version(), request.headers()) {
         return ApiError::validation(vec![invalid_host()]).into_response();
     }
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let request = match body::limit(request) {
+    let request = match body::limit(request, uploads) {
         Ok(request) => request,
         Err(error) => return error.into_response(),
     };

@@ -9,6 +9,7 @@ use contracts::ErrorCode;
 use prometheus::IntCounterVec;
 use tokio::sync::Semaphore;
 
+use super::limits::body::Upload;
 use super::receive::{NotReceived, Reception};
 use super::{ApiError, HttpSettings};
 use crate::telemetry::metrics::Metrics;
@@ -51,10 +52,14 @@ impl ConcurrencyLimit {
 
 /// Handles a request if there is a permit once its body has arrived; otherwise rejects it with 503 and `Retry-After`.
 pub(super) async fn load_shed(State(limit): State<Arc<ConcurrencyLimit>>, request: Request, next: Next) -> Response {
-    let request = match limit.reception.receive(request).await {
-        Ok(request) => request,
-        Err(NotReceived::Overload) => return limit.overload("bodies"),
-        Err(NotReceived::Rejected(error)) => return error.into_response(),
+    let request = if request.extensions().get::<Upload>().is_some() {
+        request
+    } else {
+        match limit.reception.receive(request).await {
+            Ok(request) => request,
+            Err(NotReceived::Overload) => return limit.overload("bodies"),
+            Err(NotReceived::Rejected(error)) => return error.into_response(),
+        }
     };
     let Ok(_place) = limit.permits.clone().try_acquire_owned() else { return limit.overload("requests") };
     next.run(request).await

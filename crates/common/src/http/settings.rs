@@ -15,6 +15,17 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Maximum number of concurrent requests. Each may hold a body and wait for one of about ten connections to a store, so
 /// the last one waits for a fraction of a second while the store is fast.
 const MAX_CONCURRENT_REQUESTS: usize = 256;
+
+/// Route whose multipart bodies may be larger than other bodies. They are not received before the request is handled, so
+/// that the handler can check the caller first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uploads {
+    /// Path template of the route.
+    pub path: &'static str,
+    /// Maximum size of a body, in bytes.
+    pub max_bytes: usize,
+}
+
 /// Settings of a service's HTTP server. Clones share the counters.
 #[derive(Clone)]
 pub struct HttpSettings {
@@ -36,6 +47,8 @@ pub struct HttpSettings {
     pub max_concurrent_requests: usize,
     /// Injected faults.
     pub faults: Faults,
+    /// Route that takes uploads.
+    pub uploads: Option<Uploads>,
     /// Mutating handlers in progress, each of which completes even if its client disconnects.
     pub in_flight: TaskTracker,
 }
@@ -54,6 +67,7 @@ impl HttpSettings {
             request_timeout: REQUEST_TIMEOUT,
             max_concurrent_requests: MAX_CONCURRENT_REQUESTS,
             faults: Faults::off(),
+            uploads: None,
             in_flight: TaskTracker::new(),
         }
     }

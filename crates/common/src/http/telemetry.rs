@@ -10,12 +10,12 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use prometheus::{HistogramVec, IntGauge};
 use tokio::time::Instant;
-use tracing::{Instrument, Span, field};
+use tracing::{Instrument, Span};
 
 use super::{ApiError, HttpSettings, headers, limits, request_id};
 use crate::fault::failpoint;
 use crate::task::request_context::{REQUEST_ID, RequestContext};
-use crate::telemetry;
+use crate::telemetry::{self, http_span};
 
 /// Recorded status of a request whose client disconnected before the response (as in nginx).
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -88,20 +88,8 @@ impl InFlightRequest {
         let method = method_label(request.method());
         let path = request.extensions().get::<MatchedPath>().cloned();
         let route = route(path.as_ref());
-        let span = tracing::info_span!(
-            "http.server",
-            otel.name = format!("{method} {route}"),
-            otel.kind = "server",
-            otel.status_code = field::Empty,
-            service.name = telemetry.settings.service,
-            http.request.method = method,
-            http.route = route,
-            http.response.status_code = field::Empty,
-            http.request.id = &*request_id,
-            url.scheme = "http",
-            order.id = field::Empty,
-            error.type = field::Empty,
-        );
+        let span = http_span::server(telemetry.settings.service, method, route);
+        span.record("http.request.id", &*request_id);
         telemetry::continue_trace(&span, traceparent(request.headers()));
         Self { telemetry, method, path, request_id, begun: Instant::now(), span, status: CLIENT_CLOSED_REQUEST }
     }
@@ -114,11 +102,7 @@ impl Drop for InFlightRequest {
         let (route, taken) = (route(path.as_ref()), begun.elapsed());
         let code = StatusCode::from_u16(*status).unwrap_or_default();
         telemetry.durations.with_label_values(&[*method, route, code.as_str()]).observe(taken.as_secs_f64());
-        span.record("http.response.status_code", *status);
-        if code.is_server_error() {
-            span.record("otel.status_code", "ERROR");
-            span.record("error.type", code.as_str());
-        }
+        http_span::record_status(span, *status);
         span.in_scope(|| {
             tracing::info!(
                 target: "access",
@@ -185,7 +169,7 @@ fn problem(status: StatusCode) -> ApiError {
         StatusCode::METHOD_NOT_ALLOWED => ApiError::new(ErrorCode::MethodNotAllowed, "Method not allowed"),
         StatusCode::UNAUTHORIZED => ApiError::unauthenticated(),
         StatusCode::FORBIDDEN => ApiError::new(ErrorCode::Forbidden, "Access denied"),
-        StatusCode::PAYLOAD_TOO_LARGE => super::extract::too_large(),
+        StatusCode::PAYLOAD_TOO_LARGE => super::extract::too_large(contracts::limits::MAX_BODY_BYTES),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::new(ErrorCode::UnsupportedMediaType, "Unsupported media type"),
         StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => super::error::deadline_exceeded(),
         StatusCode::SERVICE_UNAVAILABLE => {

@@ -13,7 +13,7 @@ use crate::config::{BackendConfig, ServiceName};
 use crate::database::outbox::Outbox;
 use crate::database::row_count_gauge::RowCountWorker;
 use crate::database::store::StoreError;
-use crate::http::{Health, OpenApiInfo, ops, with_platform_layers};
+use crate::http::{Health, OpenApiInfo, Uploads, ops, with_platform_layers};
 use crate::messaging::consumer::{Consumer, EventHandler};
 use crate::task::worker::Worker;
 
@@ -101,6 +101,12 @@ impl ServiceBuilder {
         Fut: Future<Output = Result<(), StoreError>> + Send + 'static,
     {
         self.platform.health(move || ping(store.clone()), called)
+    }
+
+    /// Sets the route that takes uploads.
+    pub const fn uploads(mut self, uploads: Uploads) -> Self {
+        self.platform.http.uploads = Some(uploads);
+        self
     }
 
     /// Adds a worker.

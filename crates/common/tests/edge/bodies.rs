@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::routing::post as route;
-use common::http::{Json, Json422, OptionalJson};
+use common::http::{HttpSettings, Json, Json422, OptionalJson, Uploads};
 use contracts::Money;
 use futures::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
@@ -194,4 +194,25 @@ async fn client_that_sends_too_much_receives_the_error() {
     assert!(answer.contains("PAYLOAD_TOO_LARGE"), "{answer}");
     let answer = send_all(&url, "/ignores", LIMIT).await;
     assert!(answer.ends_with("did not look"), "{answer}");
+}
+
+#[tokio::test]
+async fn uploads_may_be_larger_on_their_route_only() {
+    let uploads = Uploads { path: "/items/{id}/files", max_bytes: 2 * LIMIT };
+    let settings = HttpSettings { uploads: Some(uploads), ..settings() };
+    let routes = routes().route("/items/{id}/files", route(|body: Bytes| async move { body.len().to_string() }));
+    let routes = routes.layer(axum::extract::DefaultBodyLimit::disable());
+    let app = app(routes, &settings);
+    let form = Some("Multipart/Form-Data; boundary=x");
+    let accepted = post(&app, "/items/7/files", form, vec![b'x'; 2 * LIMIT]).await;
+    assert_eq!(accepted.text(), (2 * LIMIT).to_string());
+    for (path, media_type, length) in [
+        ("/items/7/files", form, 2 * LIMIT + 1),
+        ("/items/7/files", JSON, LIMIT + 1),
+        ("/items/7/files", None, LIMIT + 1),
+        ("/raw", form, LIMIT + 1),
+    ] {
+        let refused = post(&app, path, media_type, vec![b'x'; length]).await;
+        refused.refused(413, "PAYLOAD_TOO_LARGE");
+    }
 }

@@ -33,7 +33,7 @@ fn claims(role: Role, subject: &str) -> Claims {
         av: None,
         scope: None,
         email: None,
-        email_verified: None,
+        ev: None,
         role,
         iat: now,
         exp: now + 900,

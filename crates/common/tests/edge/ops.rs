@@ -64,7 +64,7 @@ fn token(key: &SigningKey, role: Role, subject: &str) -> String {
         av: None,
         scope: None,
         email: None,
-        email_verified: None,
+        ev: None,
         role,
         iat: now,
         exp: now + 900,

@@ -141,7 +141,7 @@ impl Setup {
             av: version,
             scope: None,
             email: None,
-            email_verified: None,
+            ev: None,
             role: Role::Admin,
             iat: now,
             exp: now + 900,

@@ -29,6 +29,7 @@ pub(crate) fn settings() -> HttpSettings {
         request_timeout: Duration::from_secs(30),
         max_concurrent_requests: 256,
         faults: Faults::off(),
+        uploads: None,
         in_flight: TaskTracker::new(),
     }
 }

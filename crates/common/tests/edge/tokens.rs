@@ -111,7 +111,7 @@ fn claims(clock: &dyn Clock) -> Claims {
         av: None,
         scope: None,
         email: Some("ada@example.com".to_owned()),
-        email_verified: Some(true),
+        ev: None,
         role: Role::User,
         iat: now.timestamp(),
         exp: now.timestamp() + 900,

@@ -121,6 +121,7 @@ impl MultiProcessFleet {
                 ("PUBLIC_URL", "http://127.0.0.1:8000".to_owned()),
                 ("STRIPE_SECRET_KEY", credential("stripe", "secret_key")),
                 ("STRIPE_WEBHOOK_SECRET", credential("stripe", "webhook_secret")),
+                ("STRIPE_PUBLISHABLE_KEY", credential("stripe", "publishable_key")),
                 ("SAMPLE_DATA", "true".to_owned()),
                 ("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned())),
             ]
@@ -138,6 +139,8 @@ impl MultiProcessFleet {
         let mut environment = common.clone();
         let mut set = |name: &str, value: String| environment.insert(name.to_owned(), value);
         set("STRIPE_API_URL", url(sandbox));
+        set("STRIPE_HOSTED_URL", url(sandbox));
+        set("MEDIA_URL", format!("file://{}", self.directory.path().join("media").display()));
         if let Some(consul) = self.servers.as_ref().and_then(|servers| servers.consul.as_ref()) {
             set("CONSUL_URL", consul.url());
             set("ADVERTISE_HOST", "127.0.0.1".to_owned());

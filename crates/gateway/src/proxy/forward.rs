@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use http::header::HOST;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, Uri, Version};
-use trace_context::TRACEPARENT;
-use tracing::{Instrument as _, Span, field};
+use http::{HeaderValue, Request, Response, Uri, Version};
+use trace_context::{TRACEPARENT, http_span};
+use tracing::Instrument as _;
 
 use super::exchange::Exchange;
 use super::wait;
@@ -61,7 +61,8 @@ pub(super) async fn forward<'g>(
     parts.extensions.clear();
     let upload = Arc::clone(body.progress());
     let started_at = Instant::now();
-    let span = client_span(exchange.log_entry.span(), &parts.method, &target.service);
+    let span =
+        exchange.log_entry.span().in_scope(|| http_span::client("gateway", parts.method.as_str(), &target.service));
     let traceparent = trace_context::traceparent_of(&span);
     if let Some(traceparent) = traceparent.and_then(|traceparent| HeaderValue::from_str(&traceparent).ok()) {
         parts.headers.insert(TRACEPARENT, traceparent);
@@ -84,19 +85,4 @@ pub(super) async fn forward<'g>(
     head.extensions.clear();
     let body = ResponseBody::upstream(body, upstream.timeouts.read);
     Ok(Response::from_parts(head, body))
-}
-
-/// Creates the span of a request that is forwarded to a service.
-fn client_span(parent: &Span, method: &Method, service: &str) -> Span {
-    tracing::info_span!(
-        parent: parent,
-        "http.client",
-        otel.name = format!("{method} {service}"),
-        otel.kind = "client",
-        otel.status_code = field::Empty,
-        service.name = "gateway",
-        http.request.method = %method,
-        server.address = service,
-        http.response.status_code = field::Empty,
-    )
 }

@@ -71,8 +71,12 @@ async fn routes_of_the_repository_have_their_limits() {
         ("/api/users", "100", "1000"),
         ("/api/auth/login", "100", "1000"),
         ("/api/products", "200", "2000"),
+        ("/api/reviews", "200", "2000"),
         ("/api/orders", "50", "500"),
+        ("/api/carts", "50", "500"),
         ("/api/payments", "30", "300"),
+        ("/api/payments/config", "30", "300"),
+        ("/api/refunds", "30", "300"),
     ];
     for (path, minute, hour) in limits {
         let response = gateway.get(path).await;
@@ -85,7 +89,9 @@ async fn routes_of_the_repository_have_their_limits() {
             assert!(header(&response, name).is_some(), "{path} {name}");
         }
     }
-    for path in ["/api/webhooks/stripe", "/docs/user/"] {
+    let upload = within(gateway.request("POST", "/api/products/7/images").body("x").send()).await.unwrap();
+    assert_eq!(header(&upload, "ratelimit-limit"), Some("200"));
+    for path in ["/api/webhooks/stripe", "/media/0a1b.webp", "/docs/user/"] {
         assert_eq!(header(&gateway.get(path).await, "ratelimit-limit"), None, "{path}");
     }
     for _ in 0..320 {

@@ -39,6 +39,44 @@ async fn larger_body_is_413() {
     }
 }
 
+/// Pictures of 5 MiB, and 64 KiB for the rest of the form.
+#[tokio::test]
+async fn upload_of_a_picture_has_a_limit_of_its_own() {
+    const PICTURE: usize = (5 << 20) + (64 << 10);
+    let gateway = start_fleet(false).await;
+    let send = async |method: &str, path: &str, body: Body| {
+        within(gateway.request(method, path).body(body).send()).await.unwrap()
+    };
+    for path in ["/api/products/7/images", "/api/products/7/images/"] {
+        for body in [Body::from(vec![b'x'; PICTURE]), chunked(PICTURE)] {
+            let response = send("POST", path, body).await;
+            assert_eq!(response.status(), 200, "{path}");
+            assert_eq!(json_of(response).await["body"].as_str().unwrap().len(), PICTURE, "{path}");
+        }
+        for body in [Body::from(vec![b'x'; PICTURE + 1]), chunked(PICTURE + 1)] {
+            assert_eq!(send("POST", path, body).await.status(), 413, "{path}");
+        }
+    }
+    for (method, path) in [
+        ("PUT", "/api/products/7/images"),
+        ("PUT", "/api/products/7/images/1"),
+        ("POST", "/api/products/7/images/1"),
+        ("POST", "/api/products/7/images-of"),
+        ("POST", "/api/products/x/images"),
+        ("POST", "/api/products/7/reviews"),
+        ("POST", "/api/products"),
+        ("POST", "/api/reviews"),
+        ("POST", "/api/carts"),
+    ] {
+        for body in [Body::from(vec![b'x'; LIMIT + 1]), chunked(LIMIT + 1)] {
+            assert_eq!(send(method, path, body).await.status(), 413, "{method} {path}");
+        }
+    }
+    let large = Body::from(vec![b'x'; LIMIT + 1]);
+    assert_eq!(send("GET", "/media/0a1b.webp", large).await.status(), 413);
+    assert_eq!(send("POST", "/media/0a1b.webp", Body::from("x")).await.status(), 404);
+}
+
 #[tokio::test]
 async fn expect_continue_of_a_too_large_body_is_413() {
     let gateway = start_fleet(true).await;

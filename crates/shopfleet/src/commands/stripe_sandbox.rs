@@ -25,9 +25,13 @@ pub(crate) struct Args {
     /// Receiver of webhooks: the payment service's /api/webhooks/stripe.
     #[arg(long)]
     webhook_url: String,
-    /// Address for browsers, for the page that asks a customer to confirm; default: the listening address.
-    #[arg(long)]
-    public_url: Option<String>,
+    /// Address for browsers, for the payment page and the page that asks a customer to confirm; default: the listening
+    /// address.
+    #[arg(long, visible_alias = "public-url")]
+    hosted_url: Option<String>,
+    /// Addresses of the shop, separated by commas: the payment page returns to these origins only.
+    #[arg(long, value_delimiter = ',')]
+    shop_url: Vec<String>,
     /// Payment methods of the account, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "card,paypal")]
     payment_method_types: Vec<String>,
@@ -54,7 +58,8 @@ pub(crate) async fn run(args: Args) -> Result<(), CliError> {
         webhook_secret,
         webhook_url: Some(args.webhook_url),
         payment_method_types: args.payment_method_types,
-        public_url: args.public_url.unwrap_or_else(|| format!("http://{address}")),
+        hosted_url: args.hosted_url.unwrap_or_else(|| format!("http://{address}")),
+        shop_urls: args.shop_url,
     };
     stripe_sandbox::serve(config, listener, Shutdown::on_signals().token())
         .await

@@ -6,6 +6,7 @@ use std::path::Path;
 use common::config::Environment;
 use common::config::ServiceName;
 use contracts::Scope;
+use reqwest::Url;
 
 use super::credentials::{Client, Credentials};
 use super::data_dir::RunFile;
@@ -59,13 +60,17 @@ pub(super) fn environments(inputs: &Inputs<'_>) -> Environments {
         ("CLIENT_CREDENTIALS", registrations.join(",")),
         ("ADMIN_EMAIL", credentials.admin.email.clone()),
         ("ADMIN_PASSWORD", credentials.admin.password.clone()),
-        ("MAIL_URL", file_url(&run.mail)),
+        ("MAIL_URL", file_url(Path::new(&run.mail))),
         ("MAIL_FROM", MAIL_FROM.to_owned()),
         ("PUBLIC_URL", run.gateway.clone()),
     ]);
     let product_env = env_with_client(
         product,
-        &[("DATABASE_URL", sqlite("products.db")), ("SAMPLE_DATA", inputs.sample_data.to_string())],
+        &[
+            ("DATABASE_URL", sqlite("products.db")),
+            ("MEDIA_URL", file_url(&inputs.directory.join("media"))),
+            ("SAMPLE_DATA", inputs.sample_data.to_string()),
+        ],
     );
     let order_env = env_with_client(order, &[("DATABASE_URL", sqlite("orders.db"))]);
     let payment_env = env_with_client(
@@ -75,6 +80,8 @@ pub(super) fn environments(inputs: &Inputs<'_>) -> Environments {
             ("STRIPE_API_URL", run.stripe.clone()),
             ("STRIPE_SECRET_KEY", credentials.stripe.secret_key.clone()),
             ("STRIPE_WEBHOOK_SECRET", credentials.stripe.webhook_secret.clone()),
+            ("STRIPE_PUBLISHABLE_KEY", credentials.stripe.publishable_key.clone()),
+            ("STRIPE_HOSTED_URL", run.stripe.clone()),
         ],
     );
     BTreeMap::from([
@@ -85,9 +92,10 @@ pub(super) fn environments(inputs: &Inputs<'_>) -> Environments {
     ])
 }
 
-/// Returns the URL of a file.
-fn file_url(path: &str) -> String {
-    url::Url::from_file_path(path).map(String::from).unwrap_or_default()
+/// Returns the URL of a file or directory.
+fn file_url(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Url::from_file_path(path).map(String::from).unwrap_or_default()
 }
 
 /// Returns the variables of all services.

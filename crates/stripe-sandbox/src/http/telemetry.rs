@@ -6,7 +6,8 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
-use tracing::{Instrument as _, Span, field};
+use trace_context::http_span;
+use tracing::{Instrument as _, Span};
 
 use crate::{API_VERSION, ids};
 
@@ -24,16 +25,7 @@ impl RequestId {
 fn span(request: &Request) -> Span {
     let (method, path) = (request.method(), request.extensions().get::<MatchedPath>());
     let route = path.map_or("unmatched", MatchedPath::as_str);
-    let span = tracing::info_span!(
-        "http.server",
-        otel.name = format!("{method} {route}"),
-        otel.kind = "server",
-        otel.status_code = field::Empty,
-        service.name = "stripe-sandbox",
-        http.request.method = %method,
-        http.route = route,
-        http.response.status_code = field::Empty,
-    );
+    let span = http_span::server("stripe-sandbox", method.as_str(), route);
     let traceparent =
         request.headers().get(trace_context::TRACEPARENT).and_then(|traceparent| traceparent.to_str().ok());
     trace_context::continue_trace(&span, traceparent);
@@ -49,10 +41,7 @@ pub(crate) async fn layer(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(id.clone());
     let span = span(&request);
     let mut response = next.run(request).instrument(span.clone()).await;
-    span.record("http.response.status_code", response.status().as_u16());
-    if response.status().is_server_error() {
-        span.record("otel.status_code", "ERROR");
-    }
+    http_span::record_status(&span, response.status().as_u16());
     let _entered = span.enter();
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id.0) {

@@ -96,14 +96,19 @@ const BROWSER_FIELDS: &[&str] = &[
 ];
 
 impl Intent {
-    /// Returns Stripe's payment intent object; `public_url` is the URL of this server's pages.
-    pub(crate) fn to_json(&self, public_url: &str) -> Value {
+    /// Returns the status with which a customer returns to the shop, as Stripe names it.
+    pub(crate) fn redirect_status(&self) -> &'static str {
+        if self.status == IntentStatus::Succeeded { "succeeded" } else { "failed" }
+    }
+
+    /// Returns Stripe's payment intent object; `hosted_url` is the URL of this server's pages.
+    pub(crate) fn to_json(&self, hosted_url: &str) -> Value {
         let next_action = (self.status == IntentStatus::RequiresAction).then(|| {
             json!({
                 "type": "redirect_to_url",
                 "redirect_to_url": {
                     "return_url": self.return_url,
-                    "url": format!("{}/sandbox/3ds/{}", public_url.trim_end_matches('/'), self.id),
+                    "url": format!("{}/sandbox/3ds/{}", hosted_url.trim_end_matches('/'), self.id),
                 },
             })
         });
@@ -157,8 +162,8 @@ impl Intent {
     }
 
     /// Returns the fields that a browser may read, without metadata and charge.
-    pub(crate) fn to_browser_json(&self, public_url: &str) -> Value {
-        let mut object = self.to_json(public_url);
+    pub(crate) fn to_browser_json(&self, hosted_url: &str) -> Value {
+        let mut object = self.to_json(hosted_url);
         if let Value::Object(fields) = &mut object {
             fields.retain(|name, _| BROWSER_FIELDS.contains(&name.as_str()));
         }

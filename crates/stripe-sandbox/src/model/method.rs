@@ -26,6 +26,14 @@ impl Method {
         Self { id: ids::new("pm"), created, token: REDIRECT.to_owned(), r#type: kind.to_owned() }
     }
 
+    /// Returns the name shown to a customer, such as `Visa •••• 4242`.
+    pub(crate) fn title(&self) -> String {
+        match self.last4() {
+            "" => test_methods::title(&self.r#type),
+            last4 => format!("{} •••• {last4}", test_methods::title(self.brand())),
+        }
+    }
+
     /// Returns the outcome of a charge. An unknown token of an older ledger requires an action.
     pub(crate) fn outcome(&self) -> Outcome {
         test_methods::by_token(&self.token).map_or(Outcome::NeedsAction, |test| test.outcome)

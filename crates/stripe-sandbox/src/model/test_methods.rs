@@ -156,6 +156,16 @@ pub(crate) fn by_name(name: &str) -> Option<&'static TestMethod> {
     })
 }
 
+/// Returns the name of a brand or type shown to a customer: `visa` is `Visa`, `amazon_pay` is `Amazon pay`.
+pub(crate) fn title(name: &str) -> String {
+    if name == "paypal" {
+        return "PayPal".to_owned();
+    }
+    let spaced = name.replace('_', " ");
+    let mut chars = spaced.chars();
+    chars.next().map(|first| first.to_ascii_uppercase().to_string() + chars.as_str()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -49,14 +49,14 @@ impl Operation for Cancel {
             return Err(ApiError::missing("payment_intent", &self.intent, "intent"));
         };
         if !intent.status.is_open() {
-            let visible = intent_checks::visible_json(&intent, Caller::Account, &tx.settings.public_url);
+            let visible = intent_checks::visible_json(&intent, Caller::Account, &tx.settings.hosted_url);
             return Err(intent_checks::cannot_cancel(&intent, visible));
         }
         intent.status = IntentStatus::Canceled;
         intent.canceled_at = Some(tx.now.seconds());
         intent.cancellation_reason = self.reason;
         intents::update(tx.conn(), &intent).await?;
-        let object = intent.to_json(&tx.settings.public_url);
+        let object = intent.to_json(&tx.settings.hosted_url);
         tx.emit(EventKind::IntentCanceled, &object).await?;
         Ok(ApiResponse::ok(object))
     }

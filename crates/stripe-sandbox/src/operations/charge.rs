@@ -40,8 +40,8 @@ pub(crate) async fn attempt(
         }
         Outcome::Declined(decline) => return declined(tx, intent, method, decline, caller).await,
     }
-    let public_url = tx.settings.public_url.as_str();
-    Ok(ApiResponse::ok(intent_checks::visible_json(&intent, caller, public_url)))
+    let hosted_url = tx.settings.hosted_url.as_str();
+    Ok(ApiResponse::ok(intent_checks::visible_json(&intent, caller, hosted_url)))
 }
 
 /// Records a successful charge.
@@ -54,7 +54,7 @@ pub(crate) async fn succeed(tx: &mut LedgerTx, intent: &mut Intent, method: &Met
     intent.latest_charge = Some(charge.id);
     intent.last_payment_error = None;
     intents::update(tx.conn(), intent).await?;
-    let object = intent.to_json(&tx.settings.public_url);
+    let object = intent.to_json(&tx.settings.hosted_url);
     tx.emit(EventKind::IntentSucceeded, &object).await
 }
 
@@ -78,7 +78,7 @@ async fn declined(
     .with_code(decline.code);
     intent.latest_charge = Some(charge.id);
     fail(tx, &mut intent, &error).await?;
-    error.payment_intent = Some(intent_checks::visible_json(&intent, caller, &tx.settings.public_url));
+    error.payment_intent = Some(intent_checks::visible_json(&intent, caller, &tx.settings.hosted_url));
     Ok(ApiResponse { status: StatusCode::PAYMENT_REQUIRED, body: error.body() })
 }
 
@@ -89,7 +89,7 @@ pub(crate) async fn fail(tx: &mut LedgerTx, intent: &mut Intent, error: &ErrorOb
     intent.payment_method = None;
     intent.last_payment_error = Some(JsonText(error));
     intents::update(tx.conn(), intent).await?;
-    let object = intent.to_json(&tx.settings.public_url);
+    let object = intent.to_json(&tx.settings.hosted_url);
     tx.emit(EventKind::IntentFailed, &object).await
 }
 

@@ -54,7 +54,7 @@ impl Operation for Confirm {
             return Err(ApiError::missing("payment_intent", &self.intent, "intent"));
         };
         intent_checks::check_client_secret(&intent, self.caller, self.client_secret.as_deref())?;
-        let visible = intent_checks::visible_json(&intent, self.caller, &tx.settings.public_url);
+        let visible = intent_checks::visible_json(&intent, self.caller, &tx.settings.hosted_url);
         if !intent.status.is_open() {
             return Err(intent_checks::cannot_confirm(&intent, visible));
         }

@@ -134,7 +134,7 @@ impl Operation for Create {
         let mut intent = self.intent(tx.now.seconds());
         let Some(choice) = choice else {
             intents::insert(tx.conn(), &intent).await?;
-            return Ok(ApiResponse::ok(intent.to_json(&tx.settings.public_url)));
+            return Ok(ApiResponse::ok(intent.to_json(&tx.settings.hosted_url)));
         };
         let method = choice.resolve(tx).await?;
         method_choice::check_type(&intent, &method)?;
@@ -148,7 +148,7 @@ impl Operation for Create {
         if confirm {
             return Ok(charge::attempt(tx, intent, &method, Caller::Account).await?);
         }
-        Ok(ApiResponse::ok(intent.to_json(&tx.settings.public_url)))
+        Ok(ApiResponse::ok(intent.to_json(&tx.settings.hosted_url)))
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) async fn handle(
         return Err(ApiError::missing("payment_intent", &id, "intent"));
     };
     intent_checks::check_client_secret(&intent, request.caller, request.params.text("client_secret")?)?;
-    let mut visible = intent_checks::visible_json(&intent, request.caller, &app.settings.public_url);
+    let mut visible = intent_checks::visible_json(&intent, request.caller, &app.settings.hosted_url);
     let expand = request.params.list("expand")?.unwrap_or_default();
     if request.caller == Caller::Account
         && expand.iter().any(|name| name == "latest_charge")

@@ -19,10 +19,10 @@ pub(crate) fn check_client_secret(intent: &Intent, caller: Caller, secret: Optio
 }
 
 /// Returns the fields of the intent that the caller may read.
-pub(crate) fn visible_json(intent: &Intent, caller: Caller, public_url: &str) -> Value {
+pub(crate) fn visible_json(intent: &Intent, caller: Caller, hosted_url: &str) -> Value {
     match caller {
-        Caller::Account => intent.to_json(public_url),
-        Caller::Browser => intent.to_browser_json(public_url),
+        Caller::Account => intent.to_json(hosted_url),
+        Caller::Browser => intent.to_browser_json(hosted_url),
     }
 }
 

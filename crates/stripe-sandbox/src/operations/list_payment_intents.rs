@@ -15,8 +15,8 @@ pub(crate) async fn handle(
     AccountOnly(request): AccountOnly,
 ) -> Result<ApiResponse, ApiError> {
     request.params.only(&list::PARAMS, &[], &["customer", "customer_account"])?;
-    let public_url = &app.settings.public_url;
-    let to_json = |intent: &Intent| Ok(intent.to_json(public_url));
+    let hosted_url = &app.settings.hosted_url;
+    let to_json = |intent: &Intent| Ok(intent.to_json(hosted_url));
     let page = list(&app, INTENTS, &request.params, Vec::new(), "/v1/payment_intents", to_json).await?;
     Ok(ApiResponse::ok(page))
 }

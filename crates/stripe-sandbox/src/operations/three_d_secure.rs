@@ -1,9 +1,9 @@
 //! `/sandbox/3ds/{id}`: page of the bank or wallet, where the customer approves or rejects a payment.
 
 use axum::Form;
-use axum::extract::{Path, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use url::Url;
 
@@ -11,9 +11,13 @@ use crate::http::response::{ApiError, ErrorObject};
 use crate::model::currency;
 use crate::model::intent::{Intent, IntentStatus};
 use crate::operations::charge;
+use crate::pages::{self, ApprovePage, respond};
 use crate::state::AppState;
 use crate::store::{intents, methods};
 use crate::transaction::{LedgerTx, RequestOrigin};
+
+/// Query of a customer who comes from the hosted payment page, whose return contains no secret.
+const FROM_HOSTED_PAGE: &str = "hosted=true";
 
 /// Choice of the customer.
 #[derive(Debug, Deserialize)]
@@ -31,40 +35,50 @@ enum Outcome {
 /// Returns the page.
 pub(crate) async fn page(State(app): State<AppState>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let mut conn = app.store.reader.acquire().await?;
-    Ok(match intents::find(&mut conn, &id).await? {
-        None => not_found(),
-        Some(intent) if intent.status != IntentStatus::RequiresAction => not_pending(&intent),
-        Some(intent) => {
-            let amount = currency::format(intent.amount, &intent.currency);
-            let body = format!(
-                "<p>Do you approve the payment of <strong>{amount}</strong>?</p>\
-                 <form method=\"post\"><button name=\"outcome\" value=\"approve\">Approve</button> \
-                 <button name=\"outcome\" value=\"fail\">Fail</button></form>"
-            );
-            html(StatusCode::OK, &body)
-        }
-    })
+    let Some(intent) = intents::find(&mut conn, &id).await? else { return Ok(not_found()) };
+    let method = match &intent.payment_method {
+        Some(method) if intent.status == IntentStatus::RequiresAction => methods::get(&mut conn, method).await?,
+        _ => return Ok(not_pending(&intent)),
+    };
+    let page = ApprovePage {
+        amount: currency::format(intent.amount, &intent.currency),
+        method: method.title(),
+        reference: &intent.id,
+    };
+    let target = intent.return_url.as_deref().and_then(|url| url.parse().ok());
+    Ok(respond(StatusCode::OK, &page, target.as_ref()))
 }
 
 /// Handles the choice, and redirects the customer to the return URL if the intent has one.
 pub(crate) async fn complete(
     State(app): State<AppState>,
     Path(id): Path<String>,
+    RawQuery(query): RawQuery,
     Form(choice): Form<Choice>,
 ) -> Result<Response, ApiError> {
     let mut tx = LedgerTx::begin(&app, RequestOrigin::default()).await?;
     let result = authenticate(&mut tx, &id, choice.outcome == Outcome::Approve).await?;
+    let with_secret = query.as_deref() != Some(FROM_HOSTED_PAGE);
     Ok(match result {
         Authentication::NotFound => not_found(),
+        // A second click returns as the first one does.
+        Authentication::NotPending(intent) if !with_secret => finished(&intent, with_secret),
         Authentication::NotPending(intent) => not_pending(&intent),
         Authentication::Completed(intent) => {
             tx.commit(&app).await?;
-            return_url(&intent).map_or_else(
-                || html(StatusCode::OK, &format!("<p>Status of the payment: {}.</p>", intent.status.as_str())),
-                |url| Redirect::to(url.as_str()).into_response(),
-            )
+            finished(&intent, with_secret)
         }
     })
+}
+
+fn finished(intent: &Intent, with_secret: bool) -> Response {
+    return_url(intent, with_secret).map_or_else(
+        || {
+            let text = format!("Status of the payment: {}.", intent.status.as_str());
+            pages::message(StatusCode::OK, "Thank you", &text)
+        },
+        |url| Redirect::to(url.as_str()).into_response(),
+    )
 }
 
 /// Result of the authentication.
@@ -105,40 +119,22 @@ async fn authenticate(tx: &mut LedgerTx, intent: &str, approved: bool) -> Result
     Ok(Authentication::Completed(intent))
 }
 
-/// Returns the return URL with the parameters that Stripe appends.
-fn return_url(intent: &Intent) -> Option<Url> {
+/// Returns the return URL with the parameters that Stripe appends; the secret is left out for the hosted page.
+fn return_url(intent: &Intent, with_secret: bool) -> Option<Url> {
     let mut url: Url = intent.return_url.as_deref()?.parse().ok()?;
-    let redirect_status = if intent.status == IntentStatus::Succeeded { "succeeded" } else { "failed" };
-    url.query_pairs_mut()
-        .append_pair("payment_intent", &intent.id)
-        .append_pair("payment_intent_client_secret", &intent.client_secret)
-        .append_pair("redirect_status", redirect_status);
+    url.query_pairs_mut().append_pair("payment_intent", &intent.id);
+    if with_secret {
+        url.query_pairs_mut().append_pair("payment_intent_client_secret", &intent.client_secret);
+    }
+    url.query_pairs_mut().append_pair("redirect_status", intent.redirect_status());
     Some(url)
 }
 
 fn not_found() -> Response {
-    html(StatusCode::NOT_FOUND, "<p>Payment not found.</p>")
+    pages::message(StatusCode::NOT_FOUND, "Payment not found", "There is no such payment here.")
 }
 
 fn not_pending(intent: &Intent) -> Response {
-    let body =
-        format!("<p>This payment does not require your approval. Its status is: {}.</p>", intent.status.as_str());
-    html(StatusCode::CONFLICT, &body)
-}
-
-fn html(status: StatusCode, body: &str) -> Response {
-    let page = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>Payment</title>\
-         <style>body{{font-family:sans-serif;margin:3rem auto;max-width:30rem}}</style>\
-         <h1>Stripe sandbox</h1>{body}</html>"
-    );
-    let headers = [
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (
-            HeaderName::from_static("content-security-policy"),
-            HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
-        ),
-    ];
-    (status, headers, Html(page)).into_response()
+    let text = format!("This payment does not require your approval. Its status is: {}.", intent.status.as_str());
+    pages::message(StatusCode::CONFLICT, "Nothing to approve", &text)
 }

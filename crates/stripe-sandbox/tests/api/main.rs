@@ -5,6 +5,7 @@
 mod browser;
 mod confirm;
 mod faults;
+mod hosted_page;
 mod idempotency;
 mod intents;
 mod lists;

@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) const SECRET_KEY: &str = "sk_test_1234567890abcdef";
 pub(crate) const PUBLISHABLE_KEY: &str = "pk_test_anything";
+/// Address of the shop.
+pub(crate) const SHOP: &str = "http://localhost:8000";
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_test";
 
 /// Clock that only a test advances.
@@ -93,7 +95,8 @@ impl Setup {
             webhook_secret: WEBHOOK_SECRET.into(),
             webhook_url: self.webhook_url,
             payment_method_types: self.types,
-            public_url: base.clone(),
+            hosted_url: base.clone(),
+            shop_urls: vec![SHOP.to_owned(), "http://127.0.0.1:8000".to_owned()],
         })
         .retries(self.retries)
         .settlement_delay(Duration::from_millis(20));

@@ -5,7 +5,7 @@ use contracts::api::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
 use contracts::{Money, OrderId, PaymentId, RefundId, UserId};
 
 use super::lease::{LeasedTask, backoff};
-use super::provider::Captured;
+use super::provider::{Captured, ProviderRefundStatus, RefundClaim};
 use super::refund::Refund;
 use super::state::State;
 
@@ -189,6 +189,31 @@ impl Payment {
     pub fn last_failed_refund(&self) -> Option<&Refund> {
         let failed = self.refunds.iter().filter(|refund| refund.is_failed() && !refund.needs_attention);
         failed.max_by_key(|refund| refund.updated_at)
+    }
+
+    /// Returns `true` if a webhook's claim about refunds is known, or will be by the response to a call in progress, so that
+    /// a fetch finds nothing new. A call whose response is lost is repeated by the refund's own task.
+    #[must_use]
+    pub fn agrees_with(&self, claim: &RefundClaim, now: DateTime<Utc>) -> bool {
+        let being_sent = |refund: &Refund| refund.is_open() && refund.task.is_leased(now);
+        match claim {
+            RefundClaim::Refund { id, refund_id, status } => self.refunds.iter().any(|refund| {
+                if refund.provider_refund_id.as_ref() == Some(id) {
+                    return refund.has_provider_status(*status);
+                }
+                refund.provider_refund_id.is_none()
+                    && Some(refund.id) == *refund_id
+                    && being_sent(refund)
+                    && *status != ProviderRefundStatus::Failed
+            }),
+            RefundClaim::Total(claimed) => {
+                let counts = |refund: &&Refund| {
+                    let at_provider = refund.provider_refund_id.is_some() && !refund.is_failed() && !refund.settled;
+                    !refund.external && (at_provider || being_sent(refund))
+                };
+                self.refunds.iter().filter(counts).map(|refund| refund.amount).sum::<Money>() == *claimed
+            }
+        }
     }
 
     /// Returns the earliest time of the next refund attempt, with a backoff per attempt; `None` if no refund failed.

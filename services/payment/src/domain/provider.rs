@@ -123,6 +123,22 @@ pub enum ProviderRefundStatus {
     Failed,
 }
 
+/// State of an intent's refunds that a webhook claims. It is never applied: it shows whether a fetch could find anything new.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefundClaim {
+    /// Status of one refund.
+    Refund {
+        /// Provider's id of the refund.
+        id: String,
+        /// Refund of this service named in the metadata.
+        refund_id: Option<RefundId>,
+        /// Claimed status.
+        status: ProviderRefundStatus,
+    },
+    /// Refunded amount of the intent.
+    Total(Money),
+}
+
 /// Snapshot of a refund, as fetched from the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefundSnapshot {

@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, Duration, Utc};
 use contracts::api::{RefundCause, RefundStatus};
-use contracts::{Actor, Money, RefundId};
+use contracts::{Actor, Money, OrderId, PaymentId, RefundId};
 
+use super::error::PaymentError;
 use super::lease::LeasedTask;
+use super::payment::Payment;
 use super::provider::ProviderRefundStatus;
 
 /// Maximum attempts of a refund that is due before it waits for an admin.
@@ -44,7 +46,7 @@ pub struct Refund {
     pub settled: bool,
     /// Set if the provider paid a settled refund too, or paid a refund beyond the captured amount.
     pub paid_twice: bool,
-    /// Requesting caller; `None` for refunds made by the service itself.
+    /// Requesting caller; the system for refunds made by the service itself.
     pub actor: Actor,
     /// Provider's ids of failed attempts that an admin retried.
     pub previous_provider_ids: Vec<String>,
@@ -54,6 +56,28 @@ pub struct Refund {
     pub updated_at: DateTime<Utc>,
     /// Outstanding provider call.
     pub task: LeasedTask,
+}
+
+/// Refund with its payment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefundOfPayment {
+    /// Refund.
+    pub refund: Refund,
+    /// Id of the refunded payment.
+    pub payment_id: PaymentId,
+    /// Order of the payment.
+    pub order_id: OrderId,
+}
+
+impl RefundOfPayment {
+    /// Creates the refund of a payment with this id.
+    ///
+    /// # Errors
+    /// [`PaymentError::RefundNotFound`].
+    pub fn new(payment: &Payment, id: RefundId) -> Result<Self, PaymentError> {
+        let refund = payment.refund(id).cloned().ok_or(PaymentError::RefundNotFound)?;
+        Ok(Self { refund, payment_id: payment.id, order_id: payment.order_id })
+    }
 }
 
 impl Refund {
@@ -89,6 +113,17 @@ impl Refund {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.status == RefundStatus::Pending && !self.external
+    }
+
+    /// Returns `true` if the refund is recorded with this status of the provider.
+    #[must_use]
+    pub fn has_provider_status(&self, status: ProviderRefundStatus) -> bool {
+        let recorded = match self.status {
+            RefundStatus::Pending => ProviderRefundStatus::Pending,
+            RefundStatus::Succeeded => ProviderRefundStatus::Succeeded,
+            RefundStatus::Failed => ProviderRefundStatus::Failed,
+        };
+        recorded == status && !self.settled
     }
 
     /// Returns `true` if the refund waits for a manual payment outside the provider.

@@ -9,10 +9,11 @@ use common::database::store::StoreError;
 use common::database::{Database, Migrations, Row, Statement, query};
 use contracts::{OrderId, PaymentId, RefundId};
 
-use super::{PaymentRepository, ReconcileTask, UpdateFn};
-use crate::domain::{OrderPayments, Payment, State};
+use super::{Page, PaymentFilter, PaymentRepository, Period, ReconcileTask, RefundFilter, Start, Totals, UpdateFn};
+use crate::domain::{OrderPayments, Payment, RefundOfPayment, State};
 
 mod aggregate;
+pub mod lists;
 mod payments;
 mod refunds;
 
@@ -25,26 +26,35 @@ static ORDER_ID_BY_INTENT: Statement = Statement::new(|_| "SELECT order_id FROM 
 static ORDER_ID_BY_REFUND: Statement = Statement::new(|_| {
     "SELECT p.order_id, p.id FROM refunds r JOIN payments p ON p.id = r.payment_id WHERE r.id = $1".to_owned()
 });
-/// Due tasks without a valid lease, payments with hints first, then oldest first. Parameters: time, limit.
+/// Due tasks without a valid lease, the most urgent kind first, then oldest first: refunds to be sent, which move money and
+/// are not bound by the rate limit of reads; payments with hints; other open payments and refunds; checks of succeeded
+/// refunds, of which there are many. Parameters: time, limit.
 static DUE: Statement = Statement::new(|db| {
     let free_at = db.greatest("due_at", "lease_until");
+    let due = format!("due_at IS NOT NULL AND due_at <= $1 AND {free_at} <= $1");
+    let refunds = |priority: u8, filter: &str| {
+        format!(
+            "SELECT {priority} AS priority, r.due_at, p.order_id, p.id AS payment_id, r.id AS refund_id FROM (
+                 SELECT due_at, id, payment_id FROM refunds WHERE {due} AND {filter} ORDER BY {free_at} LIMIT $2) r
+             JOIN payments p ON p.id = r.payment_id"
+        )
+    };
+    let payments = |priority: u8, filter: &str| {
+        format!(
+            "SELECT {priority}, due_at, order_id, id, NULL FROM (
+                 SELECT due_at, order_id, id FROM payments WHERE {due} AND {filter} ORDER BY {free_at} LIMIT $2) p{priority}"
+        )
+    };
+    let kinds = [
+        refunds(0, "status <> 'succeeded' AND provider_refund IS NULL"),
+        payments(1, "hints IS NOT NULL"),
+        payments(2, "hints IS NULL"),
+        refunds(2, "status <> 'succeeded' AND provider_refund IS NOT NULL"),
+        refunds(3, "status = 'succeeded'"),
+    ];
     format!(
-        "SELECT order_id, payment_id, refund_id FROM (
-             SELECT 1 AS priority, r.due_at, p.order_id, p.id AS payment_id, r.id AS refund_id FROM (
-                 SELECT due_at, id, payment_id FROM refunds
-                 WHERE due_at IS NOT NULL AND due_at <= $1 AND {free_at} <= $1
-                 ORDER BY {free_at} LIMIT $2) r JOIN payments p ON p.id = r.payment_id
-             UNION ALL
-             SELECT 0, due_at, order_id, id, NULL FROM (
-                 SELECT due_at, order_id, id FROM payments
-                 WHERE due_at IS NOT NULL AND hints IS NOT NULL AND due_at <= $1 AND {free_at} <= $1
-                 ORDER BY {free_at} LIMIT $2) hinted
-             UNION ALL
-             SELECT 1, due_at, order_id, id, NULL FROM (
-                 SELECT due_at, order_id, id FROM payments
-                 WHERE due_at IS NOT NULL AND hints IS NULL AND due_at <= $1 AND {free_at} <= $1
-                 ORDER BY {free_at} LIMIT $2) others) due
-         ORDER BY priority, due_at LIMIT $2"
+        "SELECT order_id, payment_id, refund_id FROM ({}) due ORDER BY priority, due_at LIMIT $2",
+        kinds.join(" UNION ALL ")
     )
 });
 /// Time of the next due task. A task rescheduled under a lease falls due at the expiry of the lease at the latest.
@@ -66,7 +76,7 @@ static COUNT_NEEDING_ATTENTION: Statement =
 
 /// Returns the frequent statements, none of which may scan a whole table.
 #[must_use]
-pub fn frequent_statements() -> [&'static Statement; 11] {
+pub fn frequent_statements() -> [&'static Statement; 13] {
     [
         &aggregate::LOCKED_ORDER,
         &aggregate::ORDER,
@@ -79,6 +89,8 @@ pub fn frequent_statements() -> [&'static Statement; 11] {
         &DUE,
         &NEXT_DUE_AT,
         &COUNT_NEEDING_ATTENTION,
+        &lists::PAYMENT_CREATED_AT,
+        &lists::REFUND_CREATED_AT,
     ]
 }
 
@@ -150,6 +162,37 @@ impl PaymentRepository for SqlPaymentRepository {
         let page = aggregate::audit_page(&mut tx, after, limit).await?;
         tx.commit().await?;
         Ok(page)
+    }
+
+    async fn list_payments(
+        &self,
+        filter: PaymentFilter,
+        start: Start<PaymentId>,
+        limit: i64,
+    ) -> Result<Option<Page<Payment>>, StoreError> {
+        let mut tx = self.db.snapshot().await?;
+        let page = lists::list_payments(&mut tx, &filter, start.map(|id| id.as_uuid()), limit).await?;
+        tx.commit().await?;
+        Ok(page)
+    }
+
+    async fn list_refunds(
+        &self,
+        filter: RefundFilter,
+        start: Start<RefundId>,
+        limit: i64,
+    ) -> Result<Option<Page<RefundOfPayment>>, StoreError> {
+        let mut tx = self.db.snapshot().await?;
+        let page = lists::list_refunds(&mut tx, &filter, start.map(|id| id.as_uuid()), limit).await?;
+        tx.commit().await?;
+        Ok(page)
+    }
+
+    async fn totals(&self, currency: &str, period: Period) -> Result<Totals, StoreError> {
+        let mut tx = self.db.snapshot().await?;
+        let totals = lists::totals(&mut tx, currency, period).await?;
+        tx.commit().await?;
+        Ok(totals)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -60,7 +60,8 @@ pub(super) struct CreatePaymentResponse {
     /// Secret with which the customer's browser confirms the payment at the provider. It is returned only here.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_secret: Option<String>,
-    /// URL to which the customer's browser is redirected.
+    /// Page to which the customer's browser is redirected: the one that the provider names, or the sandbox's payment page,
+    /// which returns to the query parameter `return_url` that the caller adds.
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect_url: Option<String>,
     /// Set if the customer has to act before the payment is captured.
@@ -145,11 +146,11 @@ impl ToStoredResponse for StartedPayment {
 
 impl From<StartedPayment> for CreatePaymentResponse {
     fn from(started: StartedPayment) -> Self {
-        let StartedPayment { payment, intent } = started;
+        let StartedPayment { payment, intent, redirect_url } = started;
         let awaiting_customer = matches!(intent.to_snapshot().status, IntentStatus::AwaitingCustomer);
         Self {
             requires_action: awaiting_customer && payment.state.is_open(),
-            redirect_url: intent.redirect_url(),
+            redirect_url,
             client_secret: intent.client_secret.map(|secret| secret.expose_secret().to_owned()),
             payment: payment.into(),
         }

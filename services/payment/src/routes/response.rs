@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::domain::{Payment, Refund};
-use crate::service::{RefundOfPayment, ToStoredResponse};
+use crate::domain::{Payment, Refund, RefundOfPayment};
+use crate::service::ToStoredResponse;
 
 /// Name of the only payment provider.
 pub(super) const PROVIDER: &str = "stripe";

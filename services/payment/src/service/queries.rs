@@ -1,11 +1,12 @@
 //! Use cases: read payments.
 
 use common::auth::Caller;
-use contracts::{OrderId, PaymentId};
+use contracts::{OrderId, PaymentId, RefundId};
 
 use super::PaymentService;
-use crate::domain::{Payment, PaymentError};
+use crate::domain::{Payment, PaymentError, RefundOfPayment};
 use crate::error::Error;
+use crate::repository::{Page, PaymentFilter, Period, RefundFilter, Start, Totals};
 
 impl PaymentService {
     /// Returns a payment that the caller may read.
@@ -32,6 +33,40 @@ impl PaymentService {
             None => drop(self.orders.find_for(order, caller).await?),
         }
         Ok(found.map(|found| found.payments).unwrap_or_default())
+    }
+
+    /// Returns a page of all payments, newest first.
+    ///
+    /// # Errors
+    /// [`Error::UnknownStart`], or an unavailable store.
+    pub(crate) async fn list(
+        &self,
+        filter: PaymentFilter,
+        start: Start<PaymentId>,
+        limit: i64,
+    ) -> Result<Page<Payment>, Error> {
+        self.store.list_payments(filter, start, limit).await?.ok_or(Error::UnknownStart("payment"))
+    }
+
+    /// Returns a page of all refunds, newest first.
+    ///
+    /// # Errors
+    /// [`Error::UnknownStart`], or an unavailable store.
+    pub(crate) async fn list_refunds(
+        &self,
+        filter: RefundFilter,
+        start: Start<RefundId>,
+        limit: i64,
+    ) -> Result<Page<RefundOfPayment>, Error> {
+        self.store.list_refunds(filter, start, limit).await?.ok_or(Error::UnknownStart("refund"))
+    }
+
+    /// Returns the totals of a period, in the shop's currency.
+    ///
+    /// # Errors
+    /// If the store is unavailable.
+    pub(crate) async fn totals(&self, period: Period) -> Result<Totals, Error> {
+        Ok(self.store.totals(&self.currency, period).await?)
     }
 
     /// Returns up to `limit` payments by id after `after`, each with a flag for a cancelled order.

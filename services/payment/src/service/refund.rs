@@ -1,30 +1,12 @@
 //! Use case: refund a payment.
 
-use contracts::{OrderId, PaymentId, RefundId};
+use contracts::{PaymentId, RefundId};
 
 use super::provider::{ProviderOutcome, log_provider_error};
 use super::{IdempotentOperation, PaymentService, ToStoredResponse};
 use crate::clients::stripe::StripeError;
-use crate::domain::{FencingToken, NewRefund, OrderPayments, Payment, PaymentError, Refund, RefundGrant};
+use crate::domain::{FencingToken, NewRefund, OrderPayments, Payment, PaymentError, RefundGrant};
 use crate::error::Error;
-
-/// Refund with its payment.
-#[derive(Clone, Debug)]
-pub(crate) struct RefundOfPayment {
-    /// Refund.
-    pub(crate) refund: Refund,
-    /// Id of the payment to refund.
-    pub(crate) payment_id: PaymentId,
-    /// Order of the payment.
-    pub(crate) order_id: OrderId,
-}
-
-impl RefundOfPayment {
-    pub(super) fn new(payment: &Payment, id: RefundId) -> Result<Self, PaymentError> {
-        let refund = payment.refund(id).cloned().ok_or(PaymentError::RefundNotFound)?;
-        Ok(Self { refund, payment_id: payment.id, order_id: payment.order_id })
-    }
-}
 
 impl PaymentService {
     /// Refunds a payment in full or in part. If the provider is unavailable, the refund stays pending and is made later.

@@ -2,8 +2,8 @@
 
 use contracts::{Actor, RefundId};
 
-use super::{IdempotentOperation, PaymentService, RefundOfPayment};
-use crate::domain::{OrderPayments, PaymentError, RetryOutcome};
+use super::{IdempotentOperation, PaymentService};
+use crate::domain::{OrderPayments, PaymentError, RefundOfPayment, RetryOutcome};
 use crate::error::Error;
 
 impl PaymentService {

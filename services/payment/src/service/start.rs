@@ -3,12 +3,14 @@
 use common::auth::Caller;
 use contracts::OrderId;
 use contracts::api::{OrderStatus, OrderSummary};
+use secrecy::ExposeSecret as _;
 
 use super::provider::{ProviderOutcome, new_intent};
 use super::{IdempotentOperation, PaymentService};
 use crate::clients::stripe::{PaymentIntent, StripeError};
 use crate::domain::{
-    FencingToken, NewPayment, OrderPayments, OrderTerms, Payment, PaymentError, StartOutcome, State, SyncResult,
+    FencingToken, IntentStatus, NewPayment, OrderPayments, OrderTerms, Payment, PaymentError, StartOutcome, State,
+    SyncResult,
 };
 use crate::error::Error;
 
@@ -22,6 +24,8 @@ pub(crate) struct StartedPayment {
     pub(crate) payment: Payment,
     /// Provider's intent, with the data that the customer needs to pay it.
     pub(crate) intent: PaymentIntent,
+    /// Page that the customer opens next, if there is one.
+    pub(crate) redirect_url: Option<String>,
 }
 
 impl PaymentService {
@@ -119,15 +123,25 @@ impl PaymentService {
         };
         let key_update = |(payment, _): &(Payment, bool)| {
             let intent = created.as_ref().ok().filter(|_| is_payable_or_paid(payment))?;
-            operation.complete_with(&StartedPayment { payment: payment.clone(), intent: intent.clone() })
+            operation.complete_with(&self.started(payment.clone(), intent.clone()))
         };
         let (payment, cancelled) = self.store.update_idempotent(payment.order_id, record, key_update).await?;
         let intent = created?;
         if is_payable_or_paid(&payment) {
-            return Ok(StartedPayment { payment, intent });
+            return Ok(self.started(payment, intent));
         }
         // The order was cancelled or paid during the provider call.
         Err(if cancelled { PaymentError::OrderCancelled } else { PaymentError::InProgress }.into())
+    }
+
+    fn started(&self, payment: Payment, intent: PaymentIntent) -> StartedPayment {
+        let waits = payment.state.is_open() && intent.to_snapshot().status == IntentStatus::AwaitingCustomer;
+        let hosted_page = || {
+            let secret = intent.client_secret.as_ref().filter(|_| waits)?;
+            self.checkout.hosted_page(&intent.id, secret.expose_secret()).map(String::from)
+        };
+        let redirect_url = intent.redirect_url().or_else(hosted_page);
+        StartedPayment { payment, intent, redirect_url }
     }
 }
 

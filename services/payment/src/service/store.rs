@@ -12,10 +12,10 @@ use common::telemetry::record_order_id;
 use contracts::{OrderId, PaymentId, RefundId};
 use tokio::sync::Notify;
 
-use crate::domain::{FencingToken, OrderPayments, Payment, PaymentError};
+use crate::domain::{FencingToken, OrderPayments, Payment, PaymentError, RefundOfPayment};
 use crate::error::Error;
 use crate::metrics::{MetricUpdate, PaymentMetrics};
-use crate::repository::{PaymentRepository, ReconcileTask};
+use crate::repository::{Page, PaymentFilter, PaymentRepository, Period, ReconcileTask, RefundFilter, Start, Totals};
 
 /// Stored payments with the clock, the metrics and the wake-up of the reconciler. Clones share everything.
 #[derive(Clone)]
@@ -205,6 +205,40 @@ impl PaymentStore {
     /// [`StoreError::Unavailable`].
     pub async fn audit_page(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<(Payment, bool)>, StoreError> {
         self.repository.audit_page(after, limit).await
+    }
+
+    /// Returns a page of payments, newest first; `None` if it starts after an unknown payment.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn list_payments(
+        &self,
+        filter: PaymentFilter,
+        start: Start<PaymentId>,
+        limit: i64,
+    ) -> Result<Option<Page<Payment>>, StoreError> {
+        self.repository.list_payments(filter, start, limit).await
+    }
+
+    /// Returns a page of refunds, newest first; `None` if it starts after an unknown refund.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn list_refunds(
+        &self,
+        filter: RefundFilter,
+        start: Start<RefundId>,
+        limit: i64,
+    ) -> Result<Option<Page<RefundOfPayment>>, StoreError> {
+        self.repository.list_refunds(filter, start, limit).await
+    }
+
+    /// Returns the totals of a period.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn totals(&self, currency: &str, period: Period) -> Result<Totals, StoreError> {
+        self.repository.totals(currency, period).await
     }
 
     /// Checks that the store responds.

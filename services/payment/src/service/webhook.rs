@@ -29,10 +29,10 @@ impl PaymentService {
                 let hint = |payments: &mut OrderPayments, now| payments.add_intent_hint(&intent, payment, trace, now);
                 self.store.update(order, hint).await
             }
-            WebhookEvent::Refund { intent } => {
+            WebhookEvent::Refund { intent, claim } => {
                 let Some(order) = self.store.order_id_by_intent(&intent).await? else { return Ok(()) };
                 let request_sync = |payments: &mut OrderPayments, now| {
-                    payments.request_refund_sync(&intent, trace, now);
+                    payments.request_refund_sync(&intent, claim.as_ref(), trace, now);
                     Ok(())
                 };
                 self.store.update(order, request_sync).await

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test needs and does not find ends it")]
 
+mod config;
 mod confirming;
 mod contract;
 mod creating;
 mod idempotency;
+mod lists;
 mod order_events;
 mod platform;
 mod provider_agreement;

@@ -15,10 +15,13 @@ async fn service_is_healthy_and_documented() {
     let docs = fleet.send(Method::GET, "/docs/openapi.json", None, None).await.json(200);
     for path in [
         "/api/payments",
+        "/api/payments/config",
+        "/api/payments/summary",
         "/api/payments/{id}",
         "/api/payments/order/{order_id}",
         "/api/payments/{id}/confirm",
         "/api/payments/{id}/refund",
+        "/api/refunds",
         "/api/webhooks/stripe",
         "/ops/outbox",
     ] {

@@ -18,6 +18,9 @@ fn routes(payment: &str, order: &str, refund: &str) -> Vec<(Method, String, Opti
         (Method::POST, format!("/api/payments/{payment}/refund"), Some(Scope::PaymentsRefund)),
         (Method::POST, format!("/api/refunds/{refund}/retry"), None),
         (Method::POST, format!("/api/refunds/{refund}/settle"), None),
+        (Method::GET, "/api/payments".to_owned(), None),
+        (Method::GET, "/api/payments/summary".to_owned(), None),
+        (Method::GET, "/api/refunds".to_owned(), None),
         (Method::GET, "/ops/audit".to_owned(), Some(Scope::OpsRead)),
     ]
 }

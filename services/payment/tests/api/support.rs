@@ -47,6 +47,8 @@ pub(crate) struct Fleet {
     _sandbox: tokio_util::sync::DropGuard,
     address: SocketAddr,
     automatic: bool,
+    /// Further settings of the service.
+    settings: Vec<(&'static str, String)>,
     running: Option<Running>,
 }
 
@@ -60,15 +62,20 @@ struct Running {
 impl Fleet {
     /// Starts a service whose reconciler runs only on demand, with a manual clock.
     pub(crate) async fn start() -> Self {
-        Self::start_with(false).await
+        Self::start_with(false, &[]).await
     }
 
     /// Starts a service with running workers and a manual clock.
     pub(crate) async fn start_automatic() -> Self {
-        Self::start_with(true).await
+        Self::start_with(true, &[]).await
     }
 
-    async fn start_with(automatic: bool) -> Self {
+    /// Starts a service with further settings, whose reconciler runs only on demand.
+    pub(crate) async fn start_configured(settings: &[(&'static str, &str)]) -> Self {
+        Self::start_with(false, settings).await
+    }
+
+    async fn start_with(automatic: bool, settings: &[(&'static str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let keys = Arc::new(TestKeys::new());
         let clock = ManualClock::at(SystemClock.now());
@@ -89,6 +96,7 @@ impl Fleet {
             _sandbox: sandbox,
             address,
             automatic,
+            settings: settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
             running: None,
         };
         fleet.run(listener).await;
@@ -97,7 +105,7 @@ impl Fleet {
 
     async fn run(&mut self, listener: std::net::TcpListener) {
         let file = |name: &str| format!("sqlite://{}", self.directory.path().join(name).display());
-        let env = Environment::from_pairs([
+        let own = [
             ("DATABASE_URL", file("payment.db")),
             ("REDIS_URL", "memory:".to_owned()),
             ("RABBITMQ_URL", file("bus.db")),
@@ -109,7 +117,8 @@ impl Fleet {
             ("ORDER_SERVICE_URL", self.stub_services.url.clone()),
             ("CLIENT_ID", "payment-service".to_owned()),
             ("CLIENT_SECRET", "secret".to_owned()),
-        ]);
+        ];
+        let env = Environment::from_pairs(own.into_iter().chain(self.settings.clone()));
         let config = Config::from_env(&env).unwrap();
         let (clock, automatic) = (self.clock.shared(), self.automatic);
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -248,7 +257,8 @@ async fn start_sandbox(database: PathBuf, service: SocketAddr) -> (String, tokio
         webhook_secret: WEBHOOK_SECRET.into(),
         webhook_url: Some(format!("http://{service}/api/webhooks/stripe")),
         payment_method_types: vec!["card".to_owned()],
-        public_url: url.clone(),
+        hosted_url: url.clone(),
+        shop_urls: Vec::new(),
     };
     let shutdown = CancellationToken::new();
     let retries = RetrySchedule { first: Duration::from_millis(50), ..RetrySchedule::default() };

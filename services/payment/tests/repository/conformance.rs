@@ -8,36 +8,9 @@ use contracts::{Actor, EventId, Money, OrderId, PaymentId, RefundId, UserId};
 use payment_service::domain::*;
 use payment_service::repository::{CONSTRAINT_INTENT, CONSTRAINT_ONE_OPEN_PAYMENT, PaymentRepository, ReconcileTask};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, suite};
 
 const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
-
-/// Runs each test of the suite on each database.
-macro_rules! suite {
-    ($($name:ident),* $(,)?) => {
-        mod sqlite {
-            use crate::fixture::Fixture;
-
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $name() {
-                    super::$name(Fixture::sqlite().await.unwrap()).await;
-                }
-            )*
-        }
-        mod postgres {
-            use crate::fixture::Fixture;
-
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $name() {
-                    let Some(fixture) = Fixture::postgres().await else { return };
-                    super::$name(fixture).await;
-                }
-            )*
-        }
-    };
-}
 
 suite!(
     aggregate_round_trips,
@@ -49,6 +22,7 @@ suite!(
     concurrent_updates_are_serialised,
     due_tasks_are_listed_oldest_first_and_not_under_a_lease,
     hinted_payments_are_listed_before_older_tasks,
+    refunds_to_send_are_listed_first_and_checks_of_succeeded_refunds_last,
     reopened_repository_returns_the_same_aggregate,
     audit_pages_contain_every_payment_once_by_id,
     concurrent_first_updates_see_each_other,
@@ -264,6 +238,7 @@ async fn due_tasks_are_listed_oldest_first_and_not_under_a_lease(fixture: Fixtur
         let payment = start(payments, START);
         let mut refund = Refund::new(Money::from_cents(300), RefundCause::Late, false, START);
         refund.task.due_at = Some(at(5));
+        refund.provider_refund_id = Some("re_1".to_owned());
         ids = Some((payment, refund.id));
         payments.payments[0].refunds.push(refund);
         // Scheduled during the lease, which expires after ten seconds.
@@ -302,6 +277,40 @@ async fn hinted_payments_are_listed_before_older_tasks(fixture: Fixture) {
     assert_eq!(repository.list_due_tasks(at(10), 10).await.unwrap(), [first, second, oldest, last]);
     assert_eq!(repository.list_due_tasks(at(10), 1).await.unwrap(), [first]);
     assert_eq!(repository.list_due_tasks(at(1), 10).await.unwrap(), [oldest]);
+}
+
+async fn refunds_to_send_are_listed_first_and_checks_of_succeeded_refunds_last(fixture: Fixture) {
+    let repository = fixture.repository;
+    let at = |seconds| START + Duration::seconds(seconds);
+    let (refunded, hinted) = (order(), order());
+    let mut ids = Vec::new();
+    update(&*repository, refunded, |payments| {
+        let payment = start(payments, START);
+        payments.payments[0].task.due_at = None;
+        for (seconds, provider_id, status) in [
+            (1, Some("re_1"), RefundStatus::Succeeded),
+            (3, Some("re_2"), RefundStatus::Pending),
+            (4, None, RefundStatus::Pending),
+        ] {
+            let mut refund = Refund::new(Money::from_cents(300), RefundCause::Late, false, START);
+            refund.task.due_at = Some(at(seconds));
+            refund.provider_refund_id = provider_id.map(ToOwned::to_owned);
+            refund.status = status;
+            ids.push(ReconcileTask::Refund(refunded, payment, refund.id));
+            payments.payments[0].refunds.push(refund);
+        }
+    })
+    .await;
+    update(&*repository, hinted, |payments| {
+        let payment = start(payments, START);
+        payments.payments[0].task = LeasedTask { due_at: Some(at(2)), ..LeasedTask::default() };
+        payments.payments[0].hints.push("pi_1".to_owned());
+        ids.push(ReconcileTask::Payment(hinted, payment));
+    })
+    .await;
+    let [checked, polled, to_send, of_hint] = ids[..] else { unreachable!() };
+    assert_eq!(repository.list_due_tasks(at(10), 10).await.unwrap(), [to_send, of_hint, polled, checked]);
+    assert_eq!(repository.list_due_tasks(at(10), 1).await.unwrap(), [to_send]);
 }
 
 async fn reopened_repository_returns_the_same_aggregate(fixture: Fixture) {

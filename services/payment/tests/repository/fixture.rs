@@ -48,3 +48,32 @@ impl Fixture {
         Self::open(self.location).await
     }
 }
+
+/// Runs each test of the suite on each database.
+macro_rules! suite {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            use crate::fixture::Fixture;
+
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $name() {
+                    super::$name(Fixture::sqlite().await.unwrap()).await;
+                }
+            )*
+        }
+        mod postgres {
+            use crate::fixture::Fixture;
+
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $name() {
+                    let Some(fixture) = Fixture::postgres().await else { return };
+                    super::$name(fixture).await;
+                }
+            )*
+        }
+    };
+}
+
+pub(crate) use suite;

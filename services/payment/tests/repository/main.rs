@@ -4,5 +4,6 @@
 
 mod conformance;
 mod fixture;
+mod lists;
 mod model;
 mod query_plans;

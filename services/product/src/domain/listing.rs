@@ -2,9 +2,23 @@
 
 use contracts::Money;
 
-/// Conditions of a product list; all of them apply. Inactive products are never listed.
+/// Visibility of the listed products.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Visibility {
+    /// Products in the catalog.
+    #[default]
+    Active,
+    /// Products that are hidden from customers.
+    Inactive,
+    /// All products.
+    All,
+}
+
+/// Conditions of a product list; all of them apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProductFilter {
+    /// Visibility of the products.
+    pub visibility: Visibility,
     /// Category, in any spelling with the same equality key.
     pub category: Option<String>,
     /// Brand, in any spelling with the same equality key.
@@ -17,6 +31,18 @@ pub struct ProductFilter {
     pub search: Option<String>,
     /// Restriction to products with available stock.
     pub in_stock: bool,
+    /// Largest available stock.
+    pub low_stock: Option<i64>,
+    /// Lowest mean rating, from 1 to 5.
+    pub min_rating: Option<i64>,
+}
+
+impl ProductFilter {
+    /// Returns true if the list shows what only admins may see: hidden products, or products by their stock.
+    #[must_use]
+    pub fn is_restricted(&self) -> bool {
+        self.visibility != Visibility::Active || self.low_stock.is_some()
+    }
 }
 
 /// Sort order of a product list. Ties are broken by id.

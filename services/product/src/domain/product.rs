@@ -5,6 +5,8 @@ use contracts::api::Product;
 use contracts::event::{ProductChanged, StockUpdated};
 use contracts::{Event, Money};
 
+use super::picture::PictureName;
+
 /// Largest available stock that an adjustment may leave.
 pub const MAX_STOCK: i64 = 1_000_000_000;
 
@@ -85,6 +87,28 @@ pub struct NewImage {
     pub alt_text: Option<String>,
     /// Replacement of the product's current primary picture.
     pub primary: bool,
+}
+
+/// Uploaded picture to be added to a product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewUpload {
+    /// Name of the stored file.
+    pub name: PictureName,
+    /// Alternative text of the picture.
+    pub alt_text: Option<String>,
+    /// Replacement of the product's current primary picture.
+    pub primary: bool,
+}
+
+/// Changes of a product's picture. Fields that are `None` stay as they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageChanges {
+    /// Alternative text of the picture; `Some(None)` removes it.
+    pub alt_text: Option<Option<String>>,
+    /// Standing as the product's primary picture.
+    pub primary: Option<bool>,
+    /// Position among the product's pictures, counted from 0; the end if it is beyond.
+    pub position: Option<i64>,
 }
 
 /// Changes a product; returns no event if nothing differs.

@@ -40,6 +40,17 @@ pub struct NewReview {
     pub comment: Option<String>,
 }
 
+/// Conditions of a review list; all of them apply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReviewFilter {
+    /// Reviewed product.
+    pub product: Option<ProductId>,
+    /// Author of the reviews.
+    pub author: Option<UserId>,
+    /// Rating from 1 to 5.
+    pub rating: Option<i64>,
+}
+
 impl Review {
     /// Returns true if the actor may delete the review: its author and admins may.
     pub(crate) fn can_be_deleted_by(&self, actor: ReviewActor) -> bool {

@@ -8,7 +8,7 @@ use contracts::audit::ProductAudit;
 use contracts::{OrderId, ProductId};
 
 use super::effects_fn::EffectsFn;
-use crate::domain::{NewReservation, ReservationAction};
+use crate::domain::{NewAdjustment, NewReservation, Page, PageRequest, ReservationAction, StockAdjustment};
 
 /// Choice of the action for the locked reservation of an order, or for its absence. It may run again.
 pub type DecideFn<'a> = dyn Fn(Option<&Reservation>) -> (ReservationAction, Effects) + Send + Sync + 'a;
@@ -45,14 +45,21 @@ common::repository_trait! {
     /// Invariant of each product: initial stock and adjustments equal available, reserved and sold stock, none of which is
     /// negative.
     pub trait InventoryRepository, instrumented as "stock" by InstrumentedInventoryRepository {
-        /// Adjusts the available stock.
+        /// Adjusts the available stock and records the adjustment.
         async fn adjust(
             &self,
             product: ProductId,
-            change: i64,
+            new: &NewAdjustment,
             now: DateTime<Utc>,
             effects: &EffectsFn<'_, Product>,
         ) -> Result<AdjustOutcome, StoreError>;
+
+        /// Returns a page of a product's adjustments, newest first; `None` if the product does not exist.
+        async fn adjustments(
+            &self,
+            product: ProductId,
+            page: PageRequest,
+        ) -> Result<Option<Page<StockAdjustment>>, StoreError>;
 
         /// Reserves all lines or none.
         async fn reserve(

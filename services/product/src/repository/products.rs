@@ -7,7 +7,10 @@ use contracts::api::{Product, ProductImage};
 use contracts::{ImageId, ProductId};
 
 use super::effects_fn::EffectsFn;
-use crate::domain::{NewImage, NewProduct, Page, PageRequest, ProductFilter, SortOrder};
+use super::media::FileFn;
+use crate::domain::{
+    Facets, ImageChanges, NewImage, NewProduct, NewUpload, Page, PageRequest, ProductFilter, SortOrder,
+};
 
 /// Constraint: the sku of an active product is unique.
 pub const CONSTRAINT_SKU: &str = "products.sku";
@@ -28,13 +31,16 @@ common::repository_trait! {
         /// Returns the active products among these ids, each once, by id.
         async fn find_active(&self, ids: &[ProductId]) -> Result<Vec<Product>, StoreError>;
 
-        /// Returns a page of active products.
+        /// Returns a page of products.
         async fn list(
             &self,
             filter: &ProductFilter,
             order: SortOrder,
             page: PageRequest,
         ) -> Result<Page<Product>, StoreError>;
+
+        /// Returns the facets of a list.
+        async fn facets(&self, filter: &ProductFilter) -> Result<Facets, StoreError>;
 
         /// Returns the categories of active products, sorted. Spellings that look the same count once, in the spelling of
         /// the product with the lowest id.
@@ -62,11 +68,12 @@ common::repository_trait! {
             effects: &EffectsFn<'_, Product>,
         ) -> Result<Product, StoreError>;
 
-        /// Creates these products if there never was any; returns true if it did.
+        /// Creates these products if there never was any, and stores their pictures by `store`; returns true if it did.
         async fn seed(
             &self,
-            products: &[NewProduct],
+            samples: &[NewSample],
             now: DateTime<Utc>,
+            store: &FileFn<'_, ()>,
             effects: &EffectsFn<'_, Product>,
         ) -> Result<bool, StoreError>;
 
@@ -87,6 +94,17 @@ common::repository_trait! {
             effects: &EffectsFn<'_, Product>,
         ) -> Result<Option<ProductImage>, StoreError>;
 
+        /// Changes a picture; returns `None` if the product has no such picture. A new primary picture replaces the
+        /// previous one.
+        async fn update_image(
+            &self,
+            product: ProductId,
+            image: ImageId,
+            changes: &ImageChanges,
+            now: DateTime<Utc>,
+            effects: &EffectsFn<'_, Product>,
+        ) -> Result<Option<ProductImage>, StoreError>;
+
         /// Removes a picture; returns false if the product has no such picture.
         async fn remove_image(
             &self,
@@ -99,6 +117,15 @@ common::repository_trait! {
         /// Checks that the database is available.
         async fn ping(&self) -> Result<(), StoreError>;
     }
+}
+
+/// Product of a new catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSample {
+    /// Product to be created.
+    pub product: NewProduct,
+    /// Picture of the product.
+    pub picture: Option<NewUpload>,
 }
 
 /// Spellings that may look the same to a reader.

@@ -5,7 +5,7 @@ use common::database::store::StoreError;
 use common::database::transaction_effects::Effects;
 use contracts::{ProductId, ReviewId, UserId};
 
-use crate::domain::{NewReview, Page, PageRequest, Review};
+use crate::domain::{NewReview, Page, PageRequest, Review, ReviewFilter};
 
 /// Constraint: an author has one review per product.
 pub const CONSTRAINT_ONE_REVIEW: &str = "reviews.product_id, reviews.user_id";
@@ -38,8 +38,8 @@ pub enum RemoveOutcome {
 common::repository_trait! {
     /// Reviews. The rating of a product changes in the transaction that changes its reviews.
     pub trait ReviewRepository, instrumented as "reviews" by InstrumentedReviewRepository {
-        /// Returns a page of a product's reviews, newest first.
-        async fn list(&self, product: ProductId, page: PageRequest) -> Result<Page<Review>, StoreError>;
+        /// Returns a page of reviews, newest first.
+        async fn list(&self, filter: &ReviewFilter, page: PageRequest) -> Result<Page<Review>, StoreError>;
 
         /// Adds a review of an active product.
         ///

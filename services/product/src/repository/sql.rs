@@ -11,8 +11,10 @@ use contracts::ProductId;
 
 use super::{CONSTRAINT_ONE_REVIEW, CONSTRAINT_SKU, Repositories};
 
+mod facets;
 mod images;
 mod inventory;
+mod media;
 mod product_list;
 mod product_rows;
 mod products;
@@ -20,12 +22,14 @@ mod reservations;
 mod reviews;
 mod search_index;
 
-pub use inventory::{AUDIT_PAGE, DUE, NEXT_DUE};
+pub use facets::facet_query;
+pub use inventory::{AUDIT_PAGE, DUE, NEXT_DUE, adjustment_listing};
+pub use media::{COLLECTABLE, LOCKED_MEDIA, REFERENCE};
 pub use product_list::listing;
 pub use product_rows::{IMAGES, PRODUCT};
 pub use products::{ACTIVE_PRODUCTS, BRANDS, CATEGORIES, PRODUCT_ID_BY_SKU};
 pub use reservations::{LINES, RESERVATION};
-pub use reviews::{DELETED_AUTHOR, REVIEW_PAGE, REVIEWS_OF_AUTHOR};
+pub use reviews::{DELETED_AUTHOR, REVIEWS_OF_AUTHOR, review_listing};
 pub use search_index::PENDING;
 
 /// Migrations of the service's tables.
@@ -45,6 +49,7 @@ pub fn repositories(db: &Database) -> Repositories {
     Repositories {
         products: Arc::new(products::SqlProductRepository::new(db.clone())),
         inventory: Arc::new(inventory::SqlInventoryRepository::new(db.clone())),
+        media: Arc::new(media::SqlMediaRepository::new(db.clone())),
         reviews: Arc::new(reviews::SqlReviewRepository::new(db.clone())),
     }
 }

@@ -1,6 +1,6 @@
 //! `POST /api/products/{id}/images`
 
-use axum::extract::State;
+use axum::extract::{FromRequest as _, Request, State};
 use axum::http::StatusCode;
 use common::http::AdminOnly;
 use common::http::{ApiError, Json, Path, Validator};
@@ -10,11 +10,13 @@ use serde::Deserialize;
 use url::Url;
 use utoipa::ToSchema;
 
+use super::image_upload::{self, ImageUploadForm};
 use crate::domain::NewImage;
 use crate::state::AppState;
 
 const MAX_URL_CHARS: usize = 2048;
-const MAX_ALT_TEXT_CHARS: usize = 255;
+/// Maximum length of an alternative text, in characters.
+pub(super) const MAX_ALT_TEXT_CHARS: usize = 255;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -30,29 +32,39 @@ pub(super) struct AddImageRequest {
     primary: Option<bool>,
 }
 
-/// Adds a picture to a product. A new primary picture replaces the previous one.
+/// Adds a picture to a product: an address, or a file. A new primary picture replaces the previous one. Metadata is
+/// removed from a file, except the orientation.
 #[utoipa::path(
     post,
     path = "/api/products/{id}/images",
     tag = "images",
     security(("bearer" = [])),
     params(("id" = ProductId, Path)),
-    request_body = AddImageRequest,
+    request_body(content((AddImageRequest = "application/json"), (ImageUploadForm = "multipart/form-data"))),
     responses(
         (status = 201, body = ProductImage),
         (status = 400, description = "VALIDATION_FAILED, MALFORMED_BODY", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
         (status = 403, description = "FORBIDDEN", body = Problem),
         (status = 404, description = "PRODUCT_NOT_FOUND", body = Problem),
+        (status = 413, description = "PAYLOAD_TOO_LARGE", body = Problem),
+        (status = 415, description = "UNSUPPORTED_MEDIA_TYPE: no JPEG, PNG or WebP file", body = Problem),
+        (status = 503, description = "SERVICE_UNAVAILABLE: the media store", body = Problem),
     )
 )]
 pub(super) async fn add_image(
     State(app): State<AppState>,
     _admin: AdminOnly,
     Path(id): Path<ProductId>,
-    Json(body): Json<AddImageRequest>,
+    request: Request,
 ) -> Result<(StatusCode, Json<ProductImage>), ApiError> {
-    let image = app.catalog.add_image(id, &validate(body)?).await?;
+    let image = if image_upload::is_form(request.headers()) {
+        let _place = app.pictures.place().await?;
+        app.pictures.add(id, image_upload::read(request).await?).await?
+    } else {
+        let Json(body) = Json::<AddImageRequest>::from_request(request, &app).await?;
+        app.catalog.add_image(id, &validate(body)?).await?
+    };
     Ok((StatusCode::CREATED, Json(image)))
 }
 

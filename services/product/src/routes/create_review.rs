@@ -37,17 +37,20 @@ pub(super) struct CreateReviewRequest {
         (status = 201, body = Review),
         (status = 400, description = "VALIDATION_FAILED, MALFORMED_BODY", body = Problem),
         (status = 401, description = "UNAUTHENTICATED, also for a deleted account", body = Problem),
-        (status = 403, description = "FORBIDDEN: a service", body = Problem),
+        (status = 403, description = "FORBIDDEN: a service; EMAIL_NOT_VERIFIED", body = Problem),
         (status = 404, description = "PRODUCT_NOT_FOUND", body = Problem),
         (status = 409, description = "REVIEW_EXISTS", body = Problem),
     )
 )]
 pub(super) async fn create_review(
     State(app): State<AppState>,
-    SignedInUser(_caller, user): SignedInUser,
+    SignedInUser(caller, user): SignedInUser,
     Path(id): Path<ProductId>,
     Json(body): Json<CreateReviewRequest>,
 ) -> Result<(StatusCode, Json<Review>), ApiError> {
+    if app.require_verified_email {
+        caller.require_verified_email()?;
+    }
     let review = app.catalog.add_review(id, &validate(user, body)?).await?;
     Ok((StatusCode::CREATED, Json(review)))
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::domain::{PageRequest, Sort, SortField};
 
-/// Query of a list with pages and no other parameters.
+/// Requested page of a list.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct PageQuery {
@@ -21,27 +21,39 @@ impl PageQuery {
     ///
     /// # Errors
     /// Values out of bounds.
-    pub(super) fn validate(self) -> Result<PageRequest, ApiError> {
+    pub(super) fn validate(&self) -> Result<PageRequest, ApiError> {
         let mut checks = Validator::new();
-        let page = page(&mut checks, self.page, self.size);
+        let page = self.check(&mut checks);
         checks.finish(page)
     }
-}
 
-/// Returns the requested page; reports values out of bounds.
-pub(super) fn page(checks: &mut Validator, page: Option<i64>, size: Option<i64>) -> Option<PageRequest> {
-    let page = checks.integer("page", Some(page.unwrap_or(0)), 0..=i64::MAX);
-    let size = checks.integer("size", Some(size.unwrap_or(PageRequest::DEFAULT_SIZE)), PageRequest::SIZES);
-    PageRequest::new(page?, size?)
-}
-
-/// Returns the requested sort order; reports an unknown one.
-pub(super) fn sort(checks: &mut Validator, text: Option<&str>) -> Option<Sort> {
-    let Some(text) = text else { return Some(Sort::default()) };
-    let sort = Sort::parse(text);
-    if sort.is_none() {
-        let fields = SortField::ALL.map(SortField::as_str).join(", ");
-        checks.fail("sort", format!("must be one of {fields}, with ,asc or ,desc after it"));
+    /// Returns the requested page; reports values out of bounds.
+    pub(super) fn check(&self, checks: &mut Validator) -> Option<PageRequest> {
+        let page = checks.integer("page", Some(self.page.unwrap_or(0)), 0..=i64::MAX);
+        let size = checks.integer("size", Some(self.size.unwrap_or(PageRequest::DEFAULT_SIZE)), PageRequest::SIZES);
+        PageRequest::new(page?, size?)
     }
-    sort
+}
+
+/// Requested order of a list.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SortQuery {
+    /// Sort order: `field,asc` or `field,desc`, where the field is `id`, `name`, `price`, `createdAt`, `averageRating` or
+    /// `stockQuantity`.
+    #[param(example = "price,desc")]
+    sort: Option<String>,
+}
+
+impl SortQuery {
+    /// Returns the requested sort order; reports an unknown one.
+    pub(super) fn check(&self, checks: &mut Validator) -> Option<Sort> {
+        let Some(text) = self.sort.as_deref() else { return Some(Sort::default()) };
+        let sort = Sort::parse(text);
+        if sort.is_none() {
+            let fields = SortField::ALL.map(SortField::as_str).join(", ");
+            checks.fail("sort", format!("must be one of {fields}, with ,asc or ,desc after it"));
+        }
+        sort
+    }
 }

@@ -2,18 +2,25 @@
 
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use common::database::store::StoreError;
 use common::database::transaction_effects::Effects;
 use common::telemetry::clock::SharedClock;
 use contracts::api::{Product, ProductImage};
 use contracts::{Event, ImageId, ProductId};
+use futures::FutureExt as _;
 
 use super::cached_product::CachedProduct;
 use super::product_cache::ProductCache;
-use crate::domain::{self, NewImage, NewProduct, Page, PageRequest, ProductChanges, ProductFilter, SortOrder};
+use crate::domain::{
+    self, Facets, ImageChanges, NewImage, NewProduct, Page, PageRequest, PictureName, ProductChanges, ProductFilter,
+    SortOrder,
+};
 use crate::error::Error;
+use crate::media::MediaStore;
 use crate::repository::{ProductRepository, ReviewRepository};
+use crate::seed_data::Sample;
 
 /// Use cases of products, pictures and reviews. Clones share repositories and cache.
 #[derive(Clone)]
@@ -55,7 +62,7 @@ impl CatalogService {
         self.products.find_active(ids).await
     }
 
-    /// Returns a page of active products.
+    /// Returns a page of products.
     pub(crate) async fn list(
         &self,
         filter: &ProductFilter,
@@ -63,6 +70,11 @@ impl CatalogService {
         page: PageRequest,
     ) -> Result<Page<Product>, StoreError> {
         self.products.list(filter, order, page).await
+    }
+
+    /// Returns the facets of a list.
+    pub(crate) async fn facets(&self, filter: &ProductFilter) -> Result<Facets, StoreError> {
+        self.products.facets(filter).await
     }
 
     /// Returns the categories of active products.
@@ -90,10 +102,18 @@ impl CatalogService {
         Ok(product)
     }
 
-    /// Creates these products if the catalog never had any; returns true if it did.
-    pub(crate) async fn seed(&self, products: &[NewProduct]) -> Result<bool, StoreError> {
+    /// Creates the sample products with their pictures if the catalog never had any; returns true if it did.
+    pub(crate) async fn seed(&self, samples: &[Sample], files: &MediaStore) -> Result<bool, StoreError> {
         let now = self.clock.now();
-        self.products.seed(products, now, &|product| Effects::event(now, domain::created(product))).await
+        let new: Vec<_> = samples.iter().map(Sample::to_new).collect();
+        let store = |name: PictureName| {
+            let content = samples.iter().find(|sample| sample.picture.name == name);
+            let content = content.map(|sample| Bytes::copy_from_slice(&sample.picture.bytes)).unwrap_or_default();
+            let files = files.clone();
+            async move { Ok(files.put(&name, content).await?) }.boxed()
+        };
+        let effects = |product: &Product| Effects::event(now, domain::created(product));
+        self.products.seed(&new, now, &store, &effects).await
     }
 
     /// Changes a product.
@@ -140,6 +160,20 @@ impl CatalogService {
         let added = self.products.add_image(product, new, now, &effects).await;
         self.cache.invalidate(product).await;
         added?.ok_or(Error::ProductNotFound)
+    }
+
+    /// Changes a picture.
+    pub(crate) async fn update_image(
+        &self,
+        product: ProductId,
+        image: ImageId,
+        changes: &ImageChanges,
+    ) -> Result<ProductImage, Error> {
+        let now = self.clock.now();
+        let effects = |product: &Product| Effects::event(now, domain::image_changed(product));
+        let updated = self.products.update_image(product, image, changes, now, &effects).await;
+        self.cache.invalidate(product).await;
+        updated?.ok_or(Error::ImageNotFound)
     }
 
     /// Removes a picture.

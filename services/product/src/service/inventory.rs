@@ -13,7 +13,8 @@ use contracts::{OrderId, ProductId};
 
 use super::product_cache::ProductCache;
 use crate::domain::{
-    self, NewReservation, ReservationAction, merge_lines, on_abandoned, on_cancelled, on_confirmed, on_released,
+    self, NewAdjustment, NewReservation, Page, PageRequest, ReservationAction, StockAdjustment, merge_lines,
+    on_abandoned, on_cancelled, on_confirmed, on_released,
 };
 use crate::error::Error;
 use crate::metrics::ProductMetrics;
@@ -49,10 +50,10 @@ impl InventoryService {
     }
 
     /// Adjusts the available stock manually.
-    pub(crate) async fn adjust(&self, id: ProductId, change: i64) -> Result<Product, Error> {
-        let now = self.clock.now();
+    pub(crate) async fn adjust(&self, id: ProductId, new: &NewAdjustment) -> Result<Product, Error> {
+        let (now, change) = (self.clock.now(), new.quantity);
         let effects = |product: &Product| Effects::event(now, domain::stock_adjusted(product, change));
-        let adjusted = self.inventory.adjust(id, change, now, &effects).await;
+        let adjusted = self.inventory.adjust(id, new, now, &effects).await;
         self.cache.invalidate(id).await;
         match adjusted? {
             AdjustOutcome::Adjusted(product) => Ok(*product),
@@ -63,6 +64,11 @@ impl InventoryService {
             }
             AdjustOutcome::LimitExceeded => Err(Error::StockLimitExceeded),
         }
+    }
+
+    /// Returns a page of a product's manual adjustments, newest first.
+    pub(crate) async fn adjustments(&self, id: ProductId, page: PageRequest) -> Result<Page<StockAdjustment>, Error> {
+        self.inventory.adjustments(id, page).await?.ok_or(Error::ProductNotFound)
     }
 
     /// Reserves all lines or none; returns true beside a reservation that is new.

@@ -5,7 +5,7 @@ use common::database::transaction_effects::{Effects, InboxRecord};
 use contracts::{ProductId, ReviewId, UserId};
 
 use super::catalog::CatalogService;
-use crate::domain::{NewReview, Page, PageRequest, Review, ReviewActor};
+use crate::domain::{NewReview, Page, PageRequest, Review, ReviewActor, ReviewFilter};
 use crate::error::Error;
 use crate::repository::{AddOutcome, RemoveOutcome};
 
@@ -19,7 +19,17 @@ impl CatalogService {
     ) -> Result<Page<Review>, Error> {
         let found = self.get(product).await?;
         found.filter(|product| product.is_active() || is_admin).ok_or(Error::ProductNotFound)?;
-        Ok(self.reviews.list(product, page).await?)
+        let filter = ReviewFilter { product: Some(product), ..ReviewFilter::default() };
+        Ok(self.reviews.list(&filter, page).await?)
+    }
+
+    /// Returns a page of the reviews of all products.
+    pub(crate) async fn list_all_reviews(
+        &self,
+        filter: &ReviewFilter,
+        page: PageRequest,
+    ) -> Result<Page<Review>, StoreError> {
+        self.reviews.list(filter, page).await
     }
 
     /// Adds a review of an active product.

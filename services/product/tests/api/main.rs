@@ -5,8 +5,10 @@
 mod contract;
 mod event_handling;
 mod images;
+mod pictures;
 mod platform;
 mod product_changes;
+mod product_filters;
 mod product_lists;
 mod products;
 mod reservation_expiry;

@@ -18,15 +18,20 @@ async fn service_is_healthy_and_documented() {
         ("/api/products/{id}", &["get", "put", "patch", "delete"]),
         ("/api/products/sku/{sku}", &["get"]),
         ("/api/products/batch", &["get"]),
+        ("/api/products/facets", &["get"]),
         ("/api/products/categories", &["get"]),
         ("/api/products/brands", &["get"]),
         ("/api/products/latest", &["get"]),
         ("/api/products/top-rated", &["get"]),
         ("/api/products/{id}/stock", &["get", "patch"]),
+        ("/api/products/{id}/stock/adjustments", &["get"]),
+        ("/api/reviews", &["get"]),
+        ("/api/reviews/mine", &["get"]),
         ("/api/products/reservations", &["post"]),
         ("/api/products/reservations/{orderId}", &["get", "delete"]),
         ("/api/products/{id}/images", &["post"]),
-        ("/api/products/{id}/images/{imageId}", &["delete"]),
+        ("/api/products/{id}/images/{imageId}", &["put", "patch", "delete"]),
+        ("/media/{name}", &["get"]),
         ("/api/products/{id}/reviews", &["get", "post"]),
         ("/api/products/{id}/reviews/{reviewId}", &["delete"]),
         ("/actuator/health", &["get"]),
@@ -94,6 +99,12 @@ async fn empty_catalog_is_seeded_once_if_configured() {
     let categories = service.get("/api/products/categories").await.json(200);
     assert_eq!(categories.as_array().unwrap().len(), 6);
     assert!(categories.as_array().unwrap().contains(&json!("Kitchen")));
+    for product in page["data"].as_array().unwrap() {
+        let images = product["images"].as_array().unwrap();
+        let (url, alt) = (images[0]["url"].as_str().unwrap(), images[0]["altText"].as_str().unwrap());
+        assert_eq!((images.len(), &images[0]["primary"], alt.is_empty()), (1, &json!(true), false));
+        assert_eq!(service.get(url).await.header("content-type"), Some("image/png"), "{url}");
+    }
     let created = |events: Vec<(String, Value)>| events.iter().filter(|(kind, _)| kind == "product.created").count();
     assert_eq!(created(service.events().await), 30);
 

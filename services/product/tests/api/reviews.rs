@@ -1,5 +1,6 @@
 //! Reviews and ratings.
 
+use common::auth::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::ResponseExt as _;
@@ -122,4 +123,65 @@ async fn reviews_of_a_deleted_account_are_anonymized() {
     assert_eq!(service.product(other).await["reviewCount"], 0);
     service.delete(&one, &service.admin()).await.json(204);
     assert_eq!(service.product(id).await["averageRating"].as_f64(), Some(2.0));
+}
+
+#[tokio::test]
+async fn admin_lists_the_reviews_of_all_products() {
+    let service = TestService::open().await;
+    let (first, second) = (service.product_with_stock(1).await, service.product_with_stock(1).await);
+    let ada = service.user();
+    let mut reviews = Vec::new();
+    for (product, user, rating) in [(first, ada, 5), (second, ada, 2), (first, service.user(), 2)] {
+        service.advance(1);
+        let path = format!("/api/products/{product}/reviews");
+        reviews.push(service.post(&path, &service.token(user), json!({"rating": rating})).await.json(201));
+    }
+    service.delete(&format!("/api/products/{second}"), &service.admin()).await.json(204);
+    let admin = service.admin();
+    for (query, expected) in [
+        (String::new(), &[2, 1, 0][..]),
+        ("rating=2".to_owned(), &[2, 1]),
+        (format!("productId={first}"), &[2, 0]),
+        (format!("productId={first}&rating=5"), &[0]),
+        ("rating=4".to_owned(), &[]),
+        ("page=1&size=2".to_owned(), &[0]),
+    ] {
+        let page = service.send(Method::GET, &format!("/api/reviews?{query}"), Some(&admin), None).await.json(200);
+        assert_eq!(page["data"], expected.iter().map(|at| reviews[*at].clone()).collect::<Value>(), "{query}");
+    }
+    for (field, invalid) in
+        [("rating", "0"), ("rating", "6"), ("rating", "x"), ("productId", "x"), ("page", "-1"), ("size", "101")]
+    {
+        let path = format!("/api/reviews?{field}={invalid}");
+        service.send(Method::GET, &path, Some(&admin), None).await.invalid(400, &[field]);
+    }
+    let others = [service.token(ada), service.service_token()];
+    service.assert_forbidden(Method::GET, "/api/reviews", None, &others).await;
+
+    let own = service.send(Method::GET, "/api/reviews/mine?size=1", Some(&service.token(ada)), None).await.json(200);
+    assert_eq!((&own["data"], &own["totalElements"]), (&json!([reviews[1]]), &json!(2)));
+    let none = service.send(Method::GET, "/api/reviews/mine", Some(&admin), None).await.json(200);
+    assert_eq!(none["totalElements"], 0);
+    let mine = "/api/reviews/mine?size=0";
+    service.send(Method::GET, mine, Some(&service.token(ada)), None).await.invalid(400, &["size"]);
+    service.assert_forbidden(Method::GET, "/api/reviews/mine", None, &[service.service_token()]).await;
+}
+
+#[tokio::test]
+async fn review_needs_a_verified_address_if_configured() {
+    let service = TestService::open_with(&[("REQUIRE_VERIFIED_EMAIL", "on")], false).await;
+    let id = service.product_with_stock(1).await;
+    let path = format!("/api/products/{id}/reviews");
+    let token = |verified: Option<bool>| {
+        let mut claims = testkit::tokens::claims(service.user().to_string(), Role::User);
+        claims.ev = verified;
+        service.keys.sign(&claims)
+    };
+    for unverified in [Some(false), None] {
+        service.post(&path, &token(unverified), json!({"rating": 5})).await.problem(403, "EMAIL_NOT_VERIFIED");
+    }
+    service.post(&path, &token(Some(true)), json!({"rating": 5})).await.json(201);
+    let service = service.reopen(&[]).await;
+    let claims = testkit::tokens::claims(service.user().to_string(), Role::User);
+    service.post(&path, &service.keys.sign(&claims), json!({"rating": 5})).await.json(201);
 }

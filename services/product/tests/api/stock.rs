@@ -61,3 +61,35 @@ async fn stock_check_is_public() {
     let empty = service.product_with_stock(0).await;
     assert_eq!(service.get(&format!("/api/products/{empty}/stock")).await.json(200)["available"], false);
 }
+
+#[tokio::test]
+async fn adjustments_are_listed_with_reason_and_actor() {
+    let service = TestService::open().await;
+    let id = service.product_with_stock(5).await;
+    let (stock, list) = (format!("/api/products/{id}/stock"), format!("/api/products/{id}/stock/adjustments"));
+    let ada = service.user();
+    let admin = service.keys.admin_token_of(ada);
+    service.patch(&stock, &admin, json!({"quantity": 3, "reason": " Delivery ", "actor": "x"})).await.json(200);
+    service.advance(1);
+    service.patch(&stock, &service.service_token(), json!({"quantity": -8})).await.json(200);
+    service.patch(&stock, &admin, json!({"quantity": -1})).await.problem(400, "INSUFFICIENT_STOCK");
+    service.patch(&stock, &admin, json!({"quantity": 1, "reason": "x".repeat(256)})).await.invalid(400, &["reason"]);
+    service.patch(&stock, &admin, json!({"quantity": 1, "reason": 1})).await.invalid(400, &["reason"]);
+
+    let page = service.send(Method::GET, &list, Some(&admin), None).await.json(200);
+    assert_eq!((&page["page"], &page["size"], &page["totalElements"]), (&json!(0), &json!(20), &json!(2)));
+    let expected = json!([
+        {"id": page["data"][0]["id"], "quantity": -8, "reason": null,
+            "actor": {"type": "service", "id": "test-service"}, "created_at": service.time_after(0)},
+        {"id": page["data"][1]["id"], "quantity": 3, "reason": "Delivery",
+            "actor": {"type": "admin", "id": ada}, "created_at": service.time_after(-1)},
+    ]);
+    assert_eq!(page["data"], expected);
+    let second = service.send(Method::GET, &format!("{list}?page=1&size=1"), Some(&admin), None).await.json(200);
+    assert_eq!(second["data"], json!([expected[1]]));
+    service.send(Method::GET, &format!("{list}?size=0"), Some(&admin), None).await.invalid(400, &["size"]);
+    let unknown = "/api/products/77/stock/adjustments";
+    service.send(Method::GET, unknown, Some(&admin), None).await.problem(404, "PRODUCT_NOT_FOUND");
+    let others = [service.token(service.user()), service.service_token()];
+    service.assert_forbidden(Method::GET, &list, None, &others).await;
+}

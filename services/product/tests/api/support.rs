@@ -38,6 +38,7 @@ pub(crate) struct TestService {
     pub(crate) running: RunningService,
     bus: Bus,
     expiry: Arc<dyn Worker>,
+    collection: Arc<dyn Worker>,
     pub(crate) search_index: Arc<dyn Worker>,
     directory: tempfile::TempDir,
 }
@@ -67,6 +68,7 @@ impl TestService {
             ("ORDER_SERVICE_URL", stubs.url.clone()),
             ("CLIENT_ID", "product-service".to_owned()),
             ("CLIENT_SECRET", "secret".to_owned()),
+            ("MEDIA_URL", format!("file://{}", directory.path().join("media").display())),
         ];
         pairs.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let config = Config::from_env(&Environment::from_pairs(pairs)).unwrap();
@@ -74,9 +76,10 @@ impl TestService {
         let bus = service.platform.bus.clone();
         let worker = |name: &str| service.workers.iter().find(|worker| worker.name() == name).unwrap().clone();
         let (expiry, search_index) = (worker("reservation-expiry"), worker("search-index"));
+        let collection = worker("media-collection");
         service.workers = if expires { vec![expiry.clone()] } else { Vec::new() };
         let running = testkit::spawn_service::spawn_service(service).await;
-        Self { clock, keys, stubs, running, bus, expiry, search_index, directory }
+        Self { clock, keys, stubs, running, bus, expiry, collection, search_index, directory }
     }
 
     /// Restarts the service with the same data.
@@ -215,6 +218,26 @@ impl TestService {
                 NextRun::OnWake => return None,
             }
         }
+    }
+
+    /// Returns the names of the stored files.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let files = std::fs::read_dir(self.directory.path().join("media")).unwrap();
+        let mut names: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Removes the directory of the files, so that none can be stored.
+    pub(crate) fn remove_files(&self) {
+        let media = self.directory.path().join("media");
+        std::fs::remove_dir_all(&media).unwrap();
+        std::fs::write(&media, "").unwrap();
+    }
+
+    /// Deletes the files that are due, and marks those without a reference.
+    pub(crate) async fn collect_files(&self) {
+        while self.collection.step().await.unwrap() == NextRun::Now {}
     }
 
     pub(crate) async fn database(&self) -> SqlitePool {

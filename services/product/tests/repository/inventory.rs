@@ -1,11 +1,13 @@
 use common::database::store::StoreError;
 use common::database::transaction_effects::Effects;
 use contracts::api::{Product, Reservation, ReservationStatus, Shortage};
-use contracts::{OrderId, ProductId};
-use product_service::domain::{MAX_STOCK, NewReservation, ReservationAction};
+use contracts::{Actor, OrderId, ProductId};
+use product_service::domain::{MAX_STOCK, NewAdjustment, NewReservation, ReservationAction, StockAdjustment};
 use product_service::repository::{AdjustOutcome, ReserveOutcome};
 
-use crate::support::{Fixture, START, deactivation, inbox_record, later, line, no_effects, order, some_event};
+use crate::support::{
+    Fixture, START, adjustment, deactivation, inbox_record, later, line, no_effects, order, page, some_event,
+};
 
 fn new_reservation(order_id: OrderId, lines: &[(ProductId, i64)]) -> NewReservation {
     let lines = lines.iter().map(|(product, quantity)| line(*product, *quantity)).collect();
@@ -27,15 +29,45 @@ async fn apply(
 pub(crate) async fn adjustment_stays_within_bounds(fixture: Fixture) {
     let (inventory, id) = (&fixture.inventory, fixture.product(5).await);
     let effects = |product: &Product| some_event(product.id);
-    let AdjustOutcome::Adjusted(product) = inventory.adjust(id, -5, later(1), &effects).await.unwrap() else {
+    let AdjustOutcome::Adjusted(product) = inventory.adjust(id, &adjustment(-5), later(1), &effects).await.unwrap()
+    else {
         panic!("not adjusted")
     };
     assert_eq!((product.stock_quantity, product.updated_at), (0, later(1)));
-    assert_eq!(inventory.adjust(id, -1, START, &effects).await.unwrap(), AdjustOutcome::Insufficient(0));
-    assert!(matches!(inventory.adjust(id, MAX_STOCK, START, &effects).await.unwrap(), AdjustOutcome::Adjusted(_)));
-    assert_eq!(inventory.adjust(id, 1, START, &effects).await.unwrap(), AdjustOutcome::LimitExceeded);
-    assert_eq!(inventory.adjust(ProductId::new(77), 1, START, &effects).await.unwrap(), AdjustOutcome::NotFound);
+    assert_eq!(inventory.adjust(id, &adjustment(-1), START, &effects).await.unwrap(), AdjustOutcome::Insufficient(0));
+    assert!(matches!(
+        inventory.adjust(id, &adjustment(MAX_STOCK), START, &effects).await.unwrap(),
+        AdjustOutcome::Adjusted(_)
+    ));
+    assert_eq!(inventory.adjust(id, &adjustment(1), START, &effects).await.unwrap(), AdjustOutcome::LimitExceeded);
+    assert_eq!(
+        inventory.adjust(ProductId::new(77), &adjustment(1), START, &effects).await.unwrap(),
+        AdjustOutcome::NotFound
+    );
     assert_eq!((fixture.available(id).await, fixture.pending().await), (MAX_STOCK, 2));
+}
+
+pub(crate) async fn adjustments_are_recorded_with_reason_and_actor(fixture: Fixture) {
+    let (inventory, id, other) = (&fixture.inventory, fixture.product(5).await, fixture.product(5).await);
+    let all = [
+        NewAdjustment { quantity: 3, reason: Some("Delivery".to_owned()), actor: Actor::Admin("ada".to_owned()) },
+        NewAdjustment { quantity: -8, reason: None, actor: Actor::Service("warehouse".to_owned()) },
+    ];
+    for (seconds, new) in (1..).zip(&all) {
+        inventory.adjust(id, new, later(seconds), &no_effects).await.unwrap();
+    }
+    // A rejected adjustment leaves no record.
+    inventory.adjust(id, &adjustment(-1), later(3), &no_effects).await.unwrap();
+    inventory.adjust(other, &adjustment(1), later(3), &no_effects).await.unwrap();
+    let found = inventory.adjustments(id, page(0, 1)).await.unwrap().unwrap();
+    assert_eq!((found.total_elements, found.total_pages), (2, 2));
+    let second = inventory.adjustments(id, page(1, 1)).await.unwrap().unwrap();
+    let expected = |at: usize, seconds| {
+        let NewAdjustment { quantity, reason, actor } = all[at].clone();
+        StockAdjustment { id: i64::try_from(at).unwrap() + 1, quantity, reason, actor, created_at: later(seconds) }
+    };
+    assert_eq!([&found.data[..], &second.data].concat(), [expected(1, 2), expected(0, 1)]);
+    assert_eq!(inventory.adjustments(ProductId::new(77), page(0, 1)).await.unwrap(), None);
 }
 
 pub(crate) async fn reservation_is_created_once_with_its_effects(fixture: Fixture) {
@@ -173,7 +205,7 @@ pub(crate) async fn concurrent_reservations_never_oversell(fixture: Fixture) {
         created += i32::from(matches!(reservation.await.unwrap(), ReserveOutcome::Created(_)));
     }
     assert_eq!((created, fixture.available(a).await, fixture.available(b).await), (50, 0, 0));
-    let product = fixture.inventory.adjust(a, 1, START, &no_effects).await.unwrap();
+    let product = fixture.inventory.adjust(a, &adjustment(1), START, &no_effects).await.unwrap();
     assert!(matches!(product, AdjustOutcome::Adjusted(_)));
 }
 

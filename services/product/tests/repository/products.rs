@@ -1,10 +1,17 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use common::database::transaction_effects::Effects;
 use contracts::api::Product;
 use contracts::{ImageId, Money, ProductId};
-use product_service::domain::{NewImage, NewProduct, ProductChanges, ProductFilter, Sort, SortOrder, update};
-use product_service::repository::{Spellings, UpdateFn};
+use futures::FutureExt as _;
+use product_service::domain::{
+    FacetRating, FacetValue, NewImage, NewProduct, NewReview, NewUpload, PictureName, PriceRange, ProductChanges,
+    ProductFilter, Sort, SortOrder, Visibility, update,
+};
+use product_service::repository::{NewSample, Spellings, UpdateFn};
 
-use crate::support::{Fixture, START, deactivation, later, new, no_effects, page, some_event};
+use crate::support::{Fixture, START, adjustment, deactivation, later, new, no_effects, page, some_event, user};
 
 pub(crate) async fn product_is_read_as_it_was_created(fixture: Fixture) {
     let new = NewProduct { brand: Some("Clay".to_owned()), sku: Some("M1".to_owned()), ..new("Mug") };
@@ -152,12 +159,26 @@ pub(crate) async fn update_without_effects_rolls_back(fixture: Fixture) {
 pub(crate) async fn catalog_is_seeded_once(fixture: Fixture) {
     let all = [new("Mug"), new("Cup")];
     let effects = |product: &Product| some_event(product.id);
-    assert!(fixture.products.seed(&all, START, &effects).await.unwrap());
-    assert!(!fixture.products.seed(&all, START, &effects).await.unwrap());
+    let name = PictureName::parse(&format!("{}.png", "a".repeat(64))).unwrap();
+    let picture = NewUpload { name, alt_text: None, primary: true };
+    let all = all.map(|product| NewSample { product, picture: Some(picture.clone()) });
+    let stored = Arc::new(AtomicU32::new(0));
+    let store = |_: PictureName| {
+        let stored = stored.clone();
+        async move {
+            stored.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+        .boxed()
+    };
+    assert!(fixture.products.seed(&all, START, &store, &effects).await.unwrap());
+    assert!(!fixture.products.seed(&all, START, &store, &effects).await.unwrap());
+    assert_eq!(stored.load(Ordering::SeqCst), 2);
     let list =
         fixture.products.list(&ProductFilter::default(), SortOrder::By(Sort::default()), page(0, 20)).await.unwrap();
     let names: Vec<_> = list.data.iter().map(|product| product.name.as_str()).collect();
     assert_eq!((names, fixture.pending().await), (vec!["Mug", "Cup"], 2));
+    assert!(list.data.iter().all(|product| product.images[0].url == picture.name.path()));
 }
 
 pub(crate) async fn find_active_returns_products_once_by_id(fixture: Fixture) {
@@ -214,6 +235,85 @@ pub(crate) async fn list_is_filtered_sorted_and_paged(fixture: Fixture) {
     assert_eq!((beyond.data.len(), beyond.total_elements), (0, 4));
     assert_eq!(products.brands().await.unwrap(), ["A", "B"]);
     assert_eq!(products.categories().await.unwrap(), ["Kitchen"]);
+}
+
+pub(crate) async fn hidden_low_and_rated_products_are_listed(fixture: Fixture) {
+    let ids = [fixture.product(0).await, fixture.product(3).await, fixture.product(9).await, fixture.product(9).await];
+    fixture.products.update(ids[3], &deactivation).await.unwrap();
+    for (product, rating) in [(ids[1], 3), (ids[1], 4), (ids[2], 5)] {
+        let new = NewReview { user_id: user(), rating, title: None, comment: None };
+        fixture.reviews.add(product, &new, START, &Effects::none()).await.unwrap();
+    }
+    let all = ProductFilter::default;
+    for (filter, expected) in [
+        (all(), &[1, 2, 3][..]),
+        (ProductFilter { visibility: Visibility::All, ..all() }, &[1, 2, 3, 4]),
+        (ProductFilter { visibility: Visibility::Inactive, ..all() }, &[4]),
+        (ProductFilter { low_stock: Some(3), ..all() }, &[1, 2]),
+        (ProductFilter { low_stock: Some(0), visibility: Visibility::All, ..all() }, &[1]),
+        (ProductFilter { min_rating: Some(3), ..all() }, &[2, 3]),
+        (ProductFilter { min_rating: Some(4), ..all() }, &[3]),
+        (ProductFilter { min_rating: Some(1), in_stock: true, low_stock: Some(5), ..all() }, &[2]),
+    ] {
+        assert_eq!(found(&fixture, &filter).await, expected, "{filter:?}");
+        assert_eq!(fixture.products.facets(&filter).await.unwrap().total, i64::try_from(expected.len()).unwrap());
+    }
+}
+
+pub(crate) async fn facets_are_counted_under_the_other_filters(fixture: Fixture) {
+    let money = Money::from_cents;
+    for (name, category, brand, cents, stock) in [
+        ("Green Tea", "Tea", Some("Leaf"), 400, 1),
+        ("Black Tea", "TEA", Some("leaf"), 500, 0),
+        ("Tea Pot", "Pots", Some("Clay"), 2500, 2),
+        ("Mug", "Pots", None, 900, 3),
+        ("Hidden Tea", "Tea", Some("Leaf"), 100, 1),
+    ] {
+        let (category, brand) = (category.to_owned(), brand.map(str::to_owned));
+        let new = NewProduct { category, brand, price: money(cents), stock_quantity: stock, ..new(name) };
+        fixture.products.create(&new, START, &no_effects).await.unwrap();
+    }
+    fixture.products.update(ProductId::new(5), &deactivation).await.unwrap();
+    for (product, rating) in [(1, 5), (3, 4), (3, 5), (4, 1)] {
+        let new = NewReview { user_id: user(), rating, title: None, comment: None };
+        fixture.reviews.add(ProductId::new(product), &new, START, &Effects::none()).await.unwrap();
+    }
+    let value = |value: &str, count| FacetValue { value: value.to_owned(), count };
+    let ratings = |counts: [i64; 5]| {
+        let rating = |(value, count)| FacetRating { value, count };
+        [5, 4, 3, 2, 1].into_iter().zip(counts).map(rating).collect::<Vec<_>>()
+    };
+    let price = |min, max| PriceRange { min: Some(money(min)), max: Some(money(max)) };
+    let facets = async |filter: &ProductFilter| fixture.products.facets(filter).await.unwrap();
+
+    let all = facets(&ProductFilter::default()).await;
+    assert_eq!(all.categories, [value("Pots", 2), value("Tea", 2)]);
+    assert_eq!(all.brands, [value("Leaf", 2), value("Clay", 1)]);
+    assert_eq!(all.ratings, ratings([1, 2, 2, 2, 3]));
+    assert_eq!((all.price, all.in_stock, all.total), (price(400, 2500), 3, 4));
+
+    let tea = facets(&ProductFilter { category: Some("tea".to_owned()), ..ProductFilter::default() }).await;
+    assert_eq!(tea.categories, all.categories, "a facet ignores its own filter");
+    assert_eq!((tea.brands, tea.ratings), (vec![value("Leaf", 2)], ratings([1, 1, 1, 1, 1])));
+    assert_eq!((tea.price, tea.in_stock, tea.total), (price(400, 500), 1, 2));
+
+    let narrow = ProductFilter {
+        max_price: Some(money(450)),
+        min_rating: Some(5),
+        in_stock: true,
+        search: Some("tea".to_owned()),
+        ..ProductFilter::default()
+    };
+    let narrow = facets(&narrow).await;
+    assert_eq!((narrow.categories, narrow.brands), (vec![value("Tea", 1)], vec![value("Leaf", 1)]));
+    assert_eq!((narrow.price, narrow.ratings), (price(400, 400), ratings([1, 1, 1, 1, 1])));
+    assert_eq!((narrow.in_stock, narrow.total), (1, 1));
+
+    let hidden = facets(&ProductFilter { visibility: Visibility::Inactive, ..ProductFilter::default() }).await;
+    assert_eq!((hidden.categories, hidden.total), (vec![value("Tea", 1)], 1));
+    let none = facets(&ProductFilter { search: Some("coffee".to_owned()), ..ProductFilter::default() }).await;
+    assert_eq!((none.price, none.categories.len(), none.total), (PriceRange::default(), 0, 0));
+    assert_eq!(none.ratings, ratings([0; 5]));
 }
 
 async fn found(fixture: &Fixture, filter: &ProductFilter) -> Vec<i64> {
@@ -321,7 +421,7 @@ pub(crate) async fn search_follows_updates(fixture: Fixture) {
         assert_eq!(search(&fixture, "mug").await, mug, "{name}");
         assert_eq!(search(&fixture, "CUP").await, cup, "{name}");
     }
-    fixture.inventory.adjust(ProductId::new(id), 1, START, &no_effects).await.unwrap();
+    fixture.inventory.adjust(ProductId::new(id), &adjustment(1), START, &no_effects).await.unwrap();
     assert_eq!(search(&fixture, "mug").await, [1]);
     write(rename("Blue Mug", false)).await;
     assert_eq!(search(&fixture, "mug").await, [0; 0]);

@@ -2,13 +2,17 @@ use common::database::store::StoreError;
 use common::database::transaction_effects::Effects;
 use contracts::api::Rating;
 use contracts::{ProductId, ReviewId};
-use product_service::domain::{NewReview, Review};
+use product_service::domain::{NewReview, Review, ReviewFilter};
 use product_service::repository::{AddOutcome, RemoveOutcome};
 
 use crate::support::{Fixture, START, deactivation, inbox_record, later, page, user};
 
 fn rated(rating: i64) -> NewReview {
     NewReview { user_id: user(), rating, title: Some("Good".to_owned()), comment: None }
+}
+
+fn of(product: ProductId) -> ReviewFilter {
+    ReviewFilter { product: Some(product), ..ReviewFilter::default() }
 }
 
 async fn add(fixture: &Fixture, product: ProductId, new: &NewReview) -> Option<Review> {
@@ -75,11 +79,37 @@ pub(crate) async fn reviews_are_listed_newest_first(fixture: Fixture) {
         let AddOutcome::Added(review) = added else { panic!("{added:?}") };
         all.push(review);
     }
-    let first = reviews.list(id, page(0, 2)).await.unwrap();
+    let first = reviews.list(&of(id), page(0, 2)).await.unwrap();
     assert_eq!(first.data, [all[2].clone(), all[1].clone()]);
     assert_eq!((first.total_elements, first.total_pages), (3, 2));
-    assert_eq!(reviews.list(id, page(1, 2)).await.unwrap().data, [all[0].clone()]);
-    assert_eq!(reviews.list(ProductId::new(77), page(0, 2)).await.unwrap().data, []);
+    assert_eq!(reviews.list(&of(id), page(1, 2)).await.unwrap().data, [all[0].clone()]);
+    assert_eq!(reviews.list(&of(ProductId::new(77)), page(0, 2)).await.unwrap().data, []);
+}
+
+pub(crate) async fn reviews_are_listed_by_product_author_and_rating(fixture: Fixture) {
+    let (first, second, ada) = (fixture.product(1).await, fixture.product(1).await, user());
+    let by = |user_id, rating| NewReview { user_id, ..rated(rating) };
+    let mut ids = Vec::new();
+    for (seconds, (product, new)) in
+        (0..).zip([(first, by(ada, 5)), (second, by(ada, 2)), (first, by(user(), 2)), (second, by(user(), 5))])
+    {
+        let added = fixture.reviews.add(product, &new, later(seconds), &Effects::none()).await.unwrap();
+        let AddOutcome::Added(review) = added else { panic!("{added:?}") };
+        ids.push(review.id);
+    }
+    let all = ReviewFilter::default;
+    for (filter, expected) in [
+        (all(), &[3, 2, 1, 0][..]),
+        (ReviewFilter { author: Some(ada), ..all() }, &[1, 0]),
+        (ReviewFilter { rating: Some(2), ..all() }, &[2, 1]),
+        (ReviewFilter { rating: Some(5), product: Some(first), ..all() }, &[0]),
+        (ReviewFilter { rating: Some(3), ..all() }, &[]),
+    ] {
+        let found = fixture.reviews.list(&filter, page(0, 10)).await.unwrap();
+        let found_ids: Vec<_> = found.data.iter().map(|review| review.id).collect();
+        assert_eq!(found_ids, expected.iter().map(|at| ids[*at]).collect::<Vec<_>>(), "{filter:?}");
+        assert_eq!(found.total_elements, i64::try_from(expected.len()).unwrap());
+    }
 }
 
 pub(crate) async fn reviews_of_a_deleted_user_are_anonymized(fixture: Fixture) {
@@ -99,7 +129,7 @@ pub(crate) async fn reviews_of_a_deleted_user_are_anonymized(fixture: Fixture) {
         reviews.anonymize(user, later(2), &Effects::none().consuming(inbox_record())).await.unwrap();
     }
     for (product, expected) in [first, second].into_iter().zip(expected) {
-        let listed = reviews.list(product, page(0, 10)).await.unwrap().data;
+        let listed = reviews.list(&of(product), page(0, 10)).await.unwrap().data;
         assert!(listed.iter().all(|review| review.user_id.is_none()), "{listed:?}");
         assert_eq!(listed[1], Review { user_id: None, ..expected });
         assert_eq!(rating(&fixture, product).await, (Rating::from_cents(350), 2));
@@ -108,7 +138,7 @@ pub(crate) async fn reviews_of_a_deleted_user_are_anonymized(fixture: Fixture) {
     let late = reviews.add(third, &ada, later(3), &Effects::none()).await.unwrap();
     assert_eq!(late, AddOutcome::AuthorDeleted);
     assert_eq!(rating(&fixture, third).await, (Rating::ZERO, 0));
-    let gone = reviews.list(first, page(0, 10)).await.unwrap().data[0].id;
+    let gone = reviews.list(&of(first), page(0, 10)).await.unwrap().data[0].id;
     reviews.remove(first, gone, &|review| review.user_id.is_none(), &Effects::none()).await.unwrap();
     assert_eq!(rating(&fixture, first).await, (Rating::from_cents(500), 1));
 }
@@ -127,7 +157,7 @@ pub(crate) async fn review_and_deletion_of_its_author_are_serialized(fixture: Fi
         let added = add.await.unwrap();
         delete.await.unwrap().unwrap();
         assert!(!matches!(added, AddOutcome::ProductNotFound));
-        let listed = fixture.reviews.list(product, page(0, 100)).await.unwrap().data;
+        let listed = fixture.reviews.list(&of(product), page(0, 100)).await.unwrap().data;
         assert!(listed.iter().all(|review| review.user_id.is_none()), "{added:?}");
     }
 }

@@ -8,11 +8,13 @@ use common::database::transaction_effects::{Effects, InboxRecord};
 use common::database::{Database, query};
 use contracts::api::{Product, ReservationLine};
 use contracts::event::StockUpdated;
-use contracts::{Event, EventId, Money, OrderId, ProductId, UserId};
+use contracts::{Actor, Event, EventId, Money, OrderId, ProductId, UserId};
 use product_service::NAME;
-use product_service::domain::{NewProduct, PageRequest, deactivate};
+use product_service::domain::{NewAdjustment, NewProduct, PageRequest, deactivate};
 use product_service::repository::sql::{self, MIGRATIONS};
-use product_service::repository::{InventoryRepository, ProductRepository, Repositories, ReviewRepository};
+use product_service::repository::{
+    InventoryRepository, MediaRepository, ProductRepository, Repositories, ReviewRepository,
+};
 
 pub(crate) const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
 
@@ -20,6 +22,7 @@ pub(crate) const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_00
 pub(crate) struct Fixture {
     pub(crate) products: Arc<dyn ProductRepository>,
     pub(crate) inventory: Arc<dyn InventoryRepository>,
+    pub(crate) media: Arc<dyn MediaRepository>,
     pub(crate) reviews: Arc<dyn ReviewRepository>,
     pub(crate) outbox: Outbox,
     db: Database,
@@ -41,8 +44,8 @@ impl Fixture {
     }
 
     fn new(db: Database, directory: Option<tempfile::TempDir>) -> Self {
-        let Repositories { products, inventory, reviews } = sql::repositories(&db);
-        Self { products, inventory, reviews, outbox: db.outbox(), db, _directory: directory }
+        let Repositories { products, inventory, media, reviews } = sql::repositories(&db);
+        Self { products, inventory, media, reviews, outbox: db.outbox(), db, _directory: directory }
     }
 
     /// Executes a statement as another version of the service would.
@@ -95,6 +98,11 @@ pub(crate) fn some_event(product: ProductId) -> Effects {
 
 pub(crate) fn inbox_record() -> InboxRecord {
     InboxRecord { consumer: "suite", event_id: EventId::generate(START) }
+}
+
+/// Returns an adjustment by the system without a reason.
+pub(crate) fn adjustment(quantity: i64) -> NewAdjustment {
+    NewAdjustment { quantity, reason: None, actor: Actor::System }
 }
 
 pub(crate) fn order() -> OrderId {

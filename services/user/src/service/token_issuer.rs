@@ -51,7 +51,7 @@ impl TokenIssuer {
             sid: Some(session.to_string()),
             av: Some(user.access_version),
             email: profile.map(|profile| profile.email.clone()),
-            email_verified: profile.map(|profile| profile.email_verified),
+            ev: profile.map(|profile| profile.email_verified),
             ..self.claims(user.id.to_string(), user.role.into(), ACCESS_TOKEN_TTL)
         })
     }
@@ -73,7 +73,7 @@ impl TokenIssuer {
             av: None,
             scope: None,
             email: None,
-            email_verified: None,
+            ev: None,
             role,
             iat: now.timestamp(),
             exp: (now + ttl).timestamp(),

@@ -33,6 +33,17 @@ impl Caller {
         }
         Ok(())
     }
+
+    /// Checks that the person's e-mail address is verified. Unknown counts as unverified.
+    ///
+    /// # Errors
+    /// 403 `EMAIL_NOT_VERIFIED`.
+    pub fn require_verified_email(&self) -> Result<(), ApiError> {
+        if self.email_verified == Some(true) {
+            return Ok(());
+        }
+        Err(ApiError::new(ErrorCode::EmailNotVerified, "A verified e-mail address is required"))
+    }
 }
 
 fn forbidden() -> ApiError {

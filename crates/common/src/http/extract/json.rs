@@ -99,16 +99,20 @@ pub(in crate::http) async fn read_bytes(body: Body) -> Result<Bytes, ApiError> {
 
 /// Returns the error of a body that cannot be read to its end.
 pub(in crate::http) fn unreadable(error: axum::Error) -> ApiError {
-    if is_too_large(&error) { too_large() } else { malformed("Request body not readable").because(error) }
+    if is_too_large(&error) {
+        too_large(contracts::limits::MAX_BODY_BYTES)
+    } else {
+        malformed("Request body not readable").because(error)
+    }
 }
 
 fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
     error.is::<LengthLimitError>() || error.source().is_some_and(is_too_large)
 }
 
-pub(in crate::http) fn too_large() -> ApiError {
-    let limit = contracts::limits::MAX_BODY_BYTES / 1024;
-    ApiError::new(ErrorCode::PayloadTooLarge, format!("The body is over the limit of {limit} KiB"))
+/// Returns the error of a body over a limit in bytes.
+pub(in crate::http) fn too_large(limit: usize) -> ApiError {
+    ApiError::new(ErrorCode::PayloadTooLarge, format!("The body is over the limit of {} KiB", limit / 1024))
 }
 
 fn unsupported() -> ApiError {

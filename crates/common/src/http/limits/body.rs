@@ -5,28 +5,34 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use bytes::Bytes;
 use contracts::ErrorCode;
 use contracts::limits::MAX_BODY_BYTES;
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Frame, SizeHint};
 
-use crate::http::ApiError;
 use crate::http::extract::too_large;
+use crate::http::{ApiError, Uploads};
 
 /// Maximum size and time of the rest of a rejected body that is read: a client that is still sending when the
 /// connection closes would not see the error.
 const DRAIN_BYTES: usize = 16 * 1024 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Media type of forms with files.
+const MULTIPART: &[u8] = b"multipart/form-data";
+
+/// Mark of a request whose body its handler receives.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::http) struct Upload;
 
 /// Limits the body of a request.
 ///
 /// # Errors
 /// The declared length exceeds the limit, or the body is encoded.
-pub(super) fn limit(request: Request) -> Result<Request, ApiError> {
+pub(super) fn limit(mut request: Request, uploads: Option<Uploads>) -> Result<Request, ApiError> {
     if request.body().is_end_stream() {
         return Ok(request);
     }
@@ -36,11 +42,23 @@ pub(super) fn limit(request: Request) -> Result<Request, ApiError> {
     }
     let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let length = length.and_then(|text| text.parse::<u64>().ok());
-    let request = request.map(|body| Body::new(Limited::new(DrainOnDrop(Some(body)), MAX_BODY_BYTES)));
+    let upload = uploads.filter(|uploads| is_upload(&request, *uploads));
+    if upload.is_some() {
+        request.extensions_mut().insert(Upload);
+    }
+    let limit = upload.map_or(MAX_BODY_BYTES, |upload| upload.max_bytes);
+    let request = request.map(|body| Body::new(Limited::new(DrainOnDrop(Some(body)), limit)));
     match length {
-        Some(length) if length > MAX_BODY_BYTES as u64 => Err(too_large()),
+        Some(length) if length > limit as u64 => Err(too_large(limit)),
         _ => Ok(request),
     }
+}
+
+fn is_upload(request: &Request, uploads: Uploads) -> bool {
+    let path = request.extensions().get::<MatchedPath>();
+    let media_type = request.headers().get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let is_form = media_type.get(..MULTIPART.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(MULTIPART));
+    is_form && path.is_some_and(|path| path.as_str() == uploads.path)
 }
 
 /// Returns whether the body has an encoding other than `identity` (RFC 9110, section 8.4); none is decoded.

@@ -148,11 +148,7 @@ impl ProviderRefund {
     /// Converts the refund into a domain snapshot; `None` if it belongs to no intent or has no amount.
     #[must_use]
     pub fn to_snapshot(&self) -> Option<RefundSnapshot> {
-        let status = match self.status.as_deref() {
-            Some("succeeded") => ProviderRefundStatus::Succeeded,
-            Some("failed" | "canceled") => ProviderRefundStatus::Failed,
-            _ => ProviderRefundStatus::Pending,
-        };
+        let status = refund_status(self.status.as_deref());
         Some(RefundSnapshot {
             id: self.id.clone(),
             intent: self.payment_intent.clone()?.into_id(),
@@ -161,6 +157,15 @@ impl ProviderRefund {
             status,
             failure_reason: self.failure_reason.clone(),
         })
+    }
+}
+
+/// Maps the status of a refund (<https://docs.stripe.com/api/refunds/object#refund_object-status>).
+pub(super) fn refund_status(text: Option<&str>) -> ProviderRefundStatus {
+    match text {
+        Some("succeeded") => ProviderRefundStatus::Succeeded,
+        Some("failed" | "canceled") => ProviderRefundStatus::Failed,
+        _ => ProviderRefundStatus::Pending,
     }
 }
 

@@ -1,11 +1,13 @@
 //! Parsing of Stripe's webhook events. An event is a hint: only the ids of the objects that it names are read.
 
-use contracts::PaymentId;
+use contracts::{Money, PaymentId};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::RawValue;
 
+use super::objects::refund_status;
 use super::text::{Reference, is_id};
+use crate::domain::RefundClaim;
 
 /// Body of an event, limited to the fields that are read. Every field may be missing or of another type.
 #[derive(Deserialize)]
@@ -31,12 +33,24 @@ struct Object<'a> {
     payment_intent: Option<&'a RawValue>,
     #[serde(borrow, default)]
     metadata: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    status: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    amount_refunded: Option<&'a RawValue>,
+}
+
+impl Object<'_> {
+    fn metadata(&self) -> Option<Metadata<'_>> {
+        serde_json::from_str(self.metadata?.get()).ok()
+    }
 }
 
 #[derive(Deserialize)]
 struct Metadata<'a> {
     #[serde(borrow, default)]
     payment_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    refund_id: Option<&'a RawValue>,
 }
 
 /// Parsed webhook event: the object that it names.
@@ -53,6 +67,8 @@ pub enum WebhookEvent {
     Refund {
         /// Id of the refunded intent.
         intent: String,
+        /// Claimed state of its refunds, if it can be read.
+        claim: Option<RefundClaim>,
     },
     /// Any other event.
     Other,
@@ -86,11 +102,21 @@ fn parse_known(text: &str) -> Option<WebhookEvent> {
     let data: Data<'_> = serde_json::from_str(event.data?.get()).ok()?;
     let object: Object<'_> = serde_json::from_str(data.object?.get()).ok()?;
     if !names_intent {
-        return Some(WebhookEvent::Refund { intent: reference_id(object.payment_intent)? });
+        let claim = if kind == "charge.refunded" { total_claim(&object) } else { refund_claim(&object) };
+        return Some(WebhookEvent::Refund { intent: reference_id(object.payment_intent)?, claim });
     }
-    let metadata = object.metadata.and_then(|metadata| serde_json::from_str::<Metadata<'_>>(metadata.get()).ok());
-    let payment = metadata.and_then(|metadata| parse::<String>(metadata.payment_id)?.parse().ok());
+    let payment = object.metadata().and_then(|metadata| parse::<String>(metadata.payment_id)?.parse().ok());
     Some(WebhookEvent::Intent { intent: reference_id(object.id)?, payment })
+}
+
+fn total_claim(charge: &Object<'_>) -> Option<RefundClaim> {
+    Some(RefundClaim::Total(Money::from_cents(parse(charge.amount_refunded)?)))
+}
+
+fn refund_claim(refund: &Object<'_>) -> Option<RefundClaim> {
+    let refund_id = refund.metadata().and_then(|metadata| parse::<String>(metadata.refund_id)?.parse().ok());
+    let status: String = parse(refund.status)?;
+    Some(RefundClaim::Refund { id: parse(refund.id)?, refund_id, status: refund_status(Some(&status)) })
 }
 
 fn parse<T: DeserializeOwned>(value: Option<&RawValue>) -> Option<T> {
@@ -108,6 +134,7 @@ fn reference_id(value: Option<&RawValue>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ProviderRefundStatus;
 
     fn event(kind: &str, object: &str) -> WebhookEvent {
         let body = format!(r#"{{"id":"evt_1","type":"{kind}","data":{{"object":{object}}}}}"#);
@@ -129,8 +156,28 @@ mod tests {
             r#"{"id":"re_1","payment_intent":"pi_1","amount":null}"#,
             r#"{"id":"re_1","payment_intent":{"id":"pi_1","object":"payment_intent"}}"#,
         ] {
-            assert_eq!(event("refund.failed", object), WebhookEvent::Refund { intent: intent.clone() }, "{object}");
+            let expected = WebhookEvent::Refund { intent: intent.clone(), claim: None };
+            assert_eq!(event("refund.failed", object), expected, "{object}");
         }
+    }
+
+    #[test]
+    fn event_of_a_refund_claims_a_status_or_a_total() {
+        let id = "0190163d-8694-739b-aea5-966c26f8ad91";
+        let refund = format!(
+            r#"{{"id":"re_1","payment_intent":"pi_1","status":"succeeded","metadata":{{"refund_id":"{id}"}}}}"#
+        );
+        let claim = RefundClaim::Refund {
+            id: "re_1".to_owned(),
+            refund_id: id.parse().ok(),
+            status: ProviderRefundStatus::Succeeded,
+        };
+        let refund_event = |claim| WebhookEvent::Refund { intent: "pi_1".to_owned(), claim };
+        assert_eq!(event("refund.updated", &refund), refund_event(Some(claim)));
+        let charge = r#"{"id":"ch_1","payment_intent":"pi_1","amount_refunded":250}"#;
+        assert_eq!(event("charge.refunded", charge), refund_event(Some(RefundClaim::Total(Money::from_cents(250)))));
+        let shapeless = r#"{"id":"ch_1","payment_intent":"pi_1","amount_refunded":"all"}"#;
+        assert_eq!(event("charge.refunded", shapeless), refund_event(None));
     }
 
     #[test]

@@ -5,7 +5,9 @@ use contracts::PaymentId;
 use contracts::api::RefundCause;
 
 use super::{DomainMetric, NewPayment, OrderPayments};
-use crate::domain::{Captured, IntentSnapshot, IntentStatus, LeasedTask, PaymentError, State, Transition};
+use crate::domain::{
+    Captured, IntentSnapshot, IntentStatus, LeasedTask, Payment, PaymentError, RefundClaim, State, Transition,
+};
 
 /// Maximum number of hinted intents per payment. A payment has one intent, rarely a second one after an unknown outcome.
 const MAX_HINTS: usize = 16;
@@ -39,10 +41,18 @@ impl OrderPayments {
         Ok(())
     }
 
-    /// Records that a webhook named a refund of an intent: all refunds of the intent are fetched next.
-    pub fn request_refund_sync(&mut self, intent: &str, trace: Option<String>, now: DateTime<Utc>) {
+    /// Records that a webhook named a refund of an intent: all refunds of the intent are fetched next, unless what the
+    /// webhook claims is known.
+    pub fn request_refund_sync(
+        &mut self,
+        intent: &str,
+        claim: Option<&RefundClaim>,
+        trace: Option<String>,
+        now: DateTime<Utc>,
+    ) {
         let found = self.payments.iter_mut().find(|payment| payment.intent.as_deref() == Some(intent));
-        if let Some(payment) = found.filter(|payment| !payment.external) {
+        let is_new = |payment: &&mut Payment| !claim.is_some_and(|claim| payment.agrees_with(claim, now));
+        if let Some(payment) = found.filter(|payment| !payment.external).filter(is_new) {
             payment.sync_refunds = true;
             payment.trace = trace.or(payment.trace.take());
             payment.task.schedule_not_before(payment.next_hinted_fetch_at(), now);

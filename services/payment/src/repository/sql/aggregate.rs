@@ -52,7 +52,7 @@ pub(super) async fn audit_page(
 }
 
 /// Maps payment rows, and loads their refunds.
-async fn load_payments(db: &mut Connection, rows: &[Row]) -> Result<Vec<Payment>, StoreError> {
+pub(super) async fn load_payments(db: &mut Connection, rows: &[Row]) -> Result<Vec<Payment>, StoreError> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }

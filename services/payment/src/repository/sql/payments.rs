@@ -14,7 +14,7 @@ const COLUMNS: &str = "order_id, user_id, amount, currency, method, state, inten
     captured, captured_currency, unwanted, announced, sync_refunds, hints, idle_looks, idle_look_at, trace, description, \
     failure_reason, metadata, version, created_at, updated_at, processed_at, refunded_at";
 
-fn all_columns() -> String {
+pub(super) fn all_columns() -> String {
     format!("{COLUMNS}, {TASK_COLUMNS}")
 }
 

@@ -16,7 +16,7 @@ const COLUMNS: &str = "payment_id, position, amount, status, cause, reason, exte
 /// Columns of a task, in the order in which [`bind_task`] binds them.
 pub(super) const TASK_COLUMNS: &str = "due_at, tries, lease_token, lease_until, attempt, doubt, called_at";
 
-fn all_columns() -> String {
+pub(super) fn all_columns() -> String {
     format!("{COLUMNS}, {TASK_COLUMNS}")
 }
 
@@ -73,7 +73,7 @@ pub(super) fn bind_task<'q>(query: Query<'q>, task: &LeasedTask) -> Query<'q> {
         .bind(task.called_at)
 }
 
-fn map(row: &Row) -> Result<Refund, StoreError> {
+pub(super) fn map(row: &Row) -> Result<Refund, StoreError> {
     Ok(Refund {
         id: row.get("id")?,
         amount: row.get("amount")?,

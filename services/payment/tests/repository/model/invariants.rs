@@ -49,7 +49,7 @@ impl ModelRun<'_> {
                 // A missing webhook only delays: the first failures are left to the checks of succeeded refunds.
                 if changed && round >= WATCHED_ROUNDS {
                     let intent = self.provider.id(self.provider.refunds[refund].intent);
-                    self.deliver_webhook(Webhook::Refund(intent)).await;
+                    self.deliver_webhook(Webhook::Refund(intent, None)).await;
                 }
             }
             self.advance(900);

@@ -325,7 +325,7 @@ impl ModelRun<'_> {
     pub(super) async fn deliver_webhook(&self, webhook: Webhook) {
         let (intent, payment) = match &webhook {
             Webhook::Intent(intent, payment) => (intent, Some(*payment)),
-            Webhook::Refund(intent) => (intent, None),
+            Webhook::Refund(intent, _) => (intent, None),
         };
         let mut order = self.store.order_id_by_intent(intent).await.unwrap();
         if let (None, Some(payment)) = (order, payment) {
@@ -337,8 +337,8 @@ impl ModelRun<'_> {
         assert_eq!(order, Some(self.order));
         let rule = |payments: &mut OrderPayments, now| match &webhook {
             Webhook::Intent(intent, payment) => payments.add_intent_hint(intent, Some(*payment), None, now),
-            Webhook::Refund(intent) => {
-                payments.request_refund_sync(intent, None, now);
+            Webhook::Refund(intent, claim) => {
+                payments.request_refund_sync(intent, claim.as_ref(), None, now);
                 Ok(())
             }
         };

@@ -1,7 +1,9 @@
 //! Model of the provider, whose state is the truth about the money.
 
 use contracts::{Money, PaymentId, RefundId};
-use payment_service::domain::{Captured, Decline, IntentSnapshot, IntentStatus, ProviderRefundStatus, RefundSnapshot};
+use payment_service::domain::{
+    Captured, Decline, IntentSnapshot, IntentStatus, ProviderRefundStatus, RefundClaim, RefundSnapshot,
+};
 
 use super::plan::Act;
 
@@ -36,8 +38,8 @@ pub(crate) struct Refund {
 #[derive(Clone, Debug)]
 pub(crate) enum Webhook {
     Intent(String, PaymentId),
-    /// Change of a refund of this intent.
-    Refund(String),
+    /// Change of a refund of this intent, with the claimed state.
+    Refund(String, Option<RefundClaim>),
 }
 
 #[derive(Debug, Default)]
@@ -138,8 +140,8 @@ impl Provider {
             row.status == ProviderRefundStatus::Pending || (row.status == ProviderRefundStatus::Succeeded && !done);
         if changes {
             row.status = if done { ProviderRefundStatus::Succeeded } else { ProviderRefundStatus::Failed };
-            let intent = self.id(self.refunds[refund].intent);
-            self.sent.push(Webhook::Refund(intent));
+            let RefundSnapshot { id, intent, refund_id, status, .. } = self.refund_snapshot(refund);
+            self.sent.push(Webhook::Refund(intent, Some(RefundClaim::Refund { id, refund_id, status })));
         }
         changes
     }

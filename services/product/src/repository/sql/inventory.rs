@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use common::database::store::StoreError;
 use common::database::transaction_effects::Effects;
-use common::database::{Database, Row, query};
+use common::database::{Database, Listing, OrderBy, Row, query};
 use contracts::api::{Product, Reservation};
 use contracts::audit::ProductAudit;
 use contracts::{OrderId, ProductId};
 
 use super::{product_rows, reservations};
-use crate::domain::{MAX_STOCK, NewReservation, ReservationAction};
+use crate::domain::{MAX_STOCK, NewAdjustment, NewReservation, Page, PageRequest, ReservationAction, StockAdjustment};
 use crate::repository::{AdjustOutcome, DecideFn, EffectsFn, InventoryRepository, ReserveOutcome};
 
 /// Due reservations, longest due first.
@@ -30,6 +30,9 @@ const OUT_OF_STOCK: &str = "SELECT count(*) FROM products WHERE active AND stock
 const ADJUST: &str = "UPDATE products SET stock_quantity = stock_quantity + $1, adjustments = adjustments + $1,
         updated_at = $2
     WHERE id = $3 AND stock_quantity + $1 >= 0 AND ($1 < 0 OR stock_quantity + $1 <= $4)";
+const RECORD: &str =
+    "INSERT INTO stock_adjustments (product_id, quantity, reason, actor, created_at) VALUES ($1, $2, $3, $4, $5)";
+const PRODUCT_EXISTS: &str = "SELECT 1 FROM products WHERE id = $1";
 const POSTPONE: &str =
     "UPDATE reservations SET due_at = $1, tries = tries + 1 WHERE order_id = $2 AND status = 'reserved'";
 
@@ -49,15 +52,18 @@ impl InventoryRepository for SqlInventoryRepository {
     async fn adjust(
         &self,
         product: ProductId,
-        change: i64,
+        new: &NewAdjustment,
         now: DateTime<Utc>,
         effects: &EffectsFn<'_, Product>,
     ) -> Result<AdjustOutcome, StoreError> {
+        let change = new.quantity;
         let mut tx = self.db.begin().await?;
         let adjusted = query(ADJUST).bind(change).bind(now).bind(product).bind(MAX_STOCK).execute(&mut tx).await?;
         let found = product_rows::find(&mut tx, product).await?;
         let rejected = match found {
             Some(product) if adjusted == 1 => {
+                let record = query(RECORD).bind(product.id).bind(change).bind(&new.reason);
+                record.bind(new.actor.to_string()).bind(now).execute(&mut tx).await?;
                 self.db.commit(tx, &effects(&product)).await?;
                 return Ok(AdjustOutcome::Adjusted(Box::new(product)));
             }
@@ -67,6 +73,20 @@ impl InventoryRepository for SqlInventoryRepository {
         };
         tx.rollback().await?;
         Ok(rejected)
+    }
+
+    async fn adjustments(
+        &self,
+        product: ProductId,
+        page: PageRequest,
+    ) -> Result<Option<Page<StockAdjustment>>, StoreError> {
+        let mut tx = self.db.snapshot().await?;
+        if query(PRODUCT_EXISTS).bind(product).fetch_optional(&mut tx).await?.is_none() {
+            return Ok(None);
+        }
+        let found = adjustment_listing(product).fetch_page(&mut tx, page.offset(), page.limit()).await?;
+        tx.commit().await?;
+        Ok(Some(Page::new(page, found.total, found.rows.iter().map(map_adjustment).collect::<Result<_, _>>()?)))
     }
 
     async fn reserve(
@@ -154,6 +174,25 @@ impl InventoryRepository for SqlInventoryRepository {
         tx.commit().await?;
         rows.iter().map(|row| map_audit(row, &expiring)).collect()
     }
+}
+
+/// Returns the list of a product's adjustments, newest first.
+#[must_use]
+pub fn adjustment_listing(product: ProductId) -> Listing<'static> {
+    const NEWEST: &[OrderBy] = &[OrderBy::desc("id")];
+    let mut listing = Listing::new("id, quantity, reason, actor, created_at", "stock_adjustments", NEWEST);
+    listing.filter("product_id = ?", Some(product));
+    listing
+}
+
+fn map_adjustment(row: &Row) -> Result<StockAdjustment, StoreError> {
+    Ok(StockAdjustment {
+        id: row.get("id")?,
+        quantity: row.get("quantity")?,
+        reason: row.get("reason")?,
+        actor: row.parse("actor")?,
+        created_at: row.get("created_at")?,
+    })
 }
 
 fn map_audit(row: &Row, expiring: &HashMap<ProductId, i64>) -> Result<ProductAudit, StoreError> {

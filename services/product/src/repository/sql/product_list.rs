@@ -5,8 +5,11 @@ use common::database::{Connection, Dialect, Listing, OrderBy};
 use contracts::api::Product;
 
 use super::product_rows;
-use crate::domain::{Page, PageRequest, ProductFilter, Sort, SortField, SortOrder};
+use crate::domain::{Page, PageRequest, ProductFilter, Sort, SortField, SortOrder, Visibility};
 use crate::search_text::{equality_key, normalize_for_search};
+
+/// Hundredths of a star: the unit of stored ratings.
+pub(super) const HUNDREDTHS: i64 = 100;
 
 /// Returns a page of products.
 pub(super) async fn fetch_page(
@@ -20,7 +23,7 @@ pub(super) async fn fetch_page(
     Ok(Page::new(page, found.total, product_rows::load(db, &found.rows).await?))
 }
 
-/// Returns the list of active products that match the filter.
+/// Returns the list of products that match the filter.
 #[must_use]
 pub fn listing(dialect: Dialect, filter: &ProductFilter, order: SortOrder) -> Listing<'static> {
     let columns = product_rows::columns!();
@@ -31,12 +34,19 @@ pub fn listing(dialect: Dialect, filter: &ProductFilter, order: SortOrder) -> Li
         }
         None => Listing::new(columns, "products", order_by(order)),
     };
+    match filter.visibility {
+        Visibility::Active => drop(listing.condition("active")),
+        Visibility::Inactive => drop(listing.condition("NOT active")),
+        Visibility::All => {}
+    }
     listing
-        .condition("active")
         .filter("category_key = ?", filter.category.as_deref().map(equality_key))
         .filter("brand_key = ?", filter.brand.as_deref().map(equality_key))
         .filter("price >= ?", filter.min_price)
-        .filter("price <= ?", filter.max_price);
+        .filter("price <= ?", filter.max_price)
+        // No index has the stock: each change of it would have to update the index.
+        .filter("stock_quantity <= ?", filter.low_stock)
+        .filter("average_rating >= ?", filter.min_rating.map(|stars| stars * HUNDREDTHS));
     if filter.in_stock {
         listing.condition("stock_quantity > 0");
     }

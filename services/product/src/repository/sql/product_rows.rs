@@ -7,6 +7,8 @@ use common::database::{Connection, Row, Sql, Statement, query};
 use contracts::ProductId;
 use contracts::api::{Product, ProductImage};
 
+use super::images::map_image;
+
 /// Columns of a product. They are named, because a prepared `SELECT *` fails once a migration adds a column.
 macro_rules! columns {
     () => {
@@ -23,7 +25,7 @@ static PRODUCT_FOR_UPDATE: Statement = Statement::new(|db| format!("{PRODUCT} {}
 /// Pictures of several products.
 pub static IMAGES: Statement = Statement::new(|db| {
     let any = db.any("$1");
-    format!("SELECT product_id, id, url, alt_text, is_primary FROM images WHERE product_id {any} ORDER BY id")
+    format!("SELECT product_id, id, url, alt_text, is_primary FROM images WHERE product_id {any} ORDER BY position, id")
 });
 
 /// Returns a product.
@@ -61,13 +63,7 @@ async fn load_images(
     }
     let ids: Vec<_> = products.iter().map(|product| product.id).collect();
     for row in query(&IMAGES).bind(ids.as_slice()).fetch_all(db).await? {
-        let image = ProductImage {
-            id: row.get("id")?,
-            url: row.get("url")?,
-            alt_text: row.get("alt_text")?,
-            primary: row.get("is_primary")?,
-        };
-        images.entry(row.get("product_id")?).or_default().push(image);
+        images.entry(row.get("product_id")?).or_default().push(map_image(&row)?);
     }
     Ok(images)
 }

@@ -8,9 +8,9 @@ use common::database::{Connection, Database, Statement, query};
 use contracts::api::{Product, ProductImage};
 use contracts::{ImageId, ProductId};
 
-use super::{images, map_error, product_list, product_rows, require_row, search_index};
-use crate::domain::{NewImage, NewProduct, Page, PageRequest, ProductFilter, SortOrder};
-use crate::repository::{EffectsFn, ProductRepository, Spellings, UpdateFn};
+use super::{facets, images, map_error, media, product_list, product_rows, require_row, search_index};
+use crate::domain::{Facets, ImageChanges, NewImage, NewProduct, Page, PageRequest, ProductFilter, SortOrder};
+use crate::repository::{EffectsFn, FileFn, NewSample, ProductRepository, Spellings, UpdateFn};
 use crate::search_text::{SearchTexts, to_nfd};
 
 /// Active product with a sku in either normalization form, otherwise the last inactive one that had it.
@@ -93,6 +93,13 @@ impl ProductRepository for SqlProductRepository {
         Ok(page)
     }
 
+    async fn facets(&self, filter: &ProductFilter) -> Result<Facets, StoreError> {
+        let mut tx = self.db.snapshot().await?;
+        let facets = facets::fetch(&mut tx, filter).await?;
+        tx.commit().await?;
+        Ok(facets)
+    }
+
     async fn categories(&self) -> Result<Vec<String>, StoreError> {
         query(CATEGORIES).fetch_scalars(&mut self.db.reader().await?).await
     }
@@ -130,8 +137,9 @@ impl ProductRepository for SqlProductRepository {
 
     async fn seed(
         &self,
-        products: &[NewProduct],
+        samples: &[NewSample],
         now: DateTime<Utc>,
+        store: &FileFn<'_, ()>,
         effects: &EffectsFn<'_, Product>,
     ) -> Result<bool, StoreError> {
         let mut tx = self.db.begin().await?;
@@ -141,8 +149,14 @@ impl ProductRepository for SqlProductRepository {
             return Ok(false);
         }
         let mut all_effects = Effects::none();
-        for new in products {
-            all_effects.events.extend(effects(&insert(&mut tx, new, now).await?).events);
+        for NewSample { product, picture } in samples {
+            let product = insert(&mut tx, product, now).await?;
+            if let Some(picture) = picture {
+                media::register(&mut tx, &picture.name, now).await?;
+                store(picture.name.clone()).await?;
+                media::attach(&mut tx, product.id, picture).await?;
+            }
+            all_effects.events.extend(effects(&product).events);
         }
         self.db.commit(tx, &all_effects).await?;
         Ok(true)
@@ -172,6 +186,24 @@ impl ProductRepository for SqlProductRepository {
     ) -> Result<Option<ProductImage>, StoreError> {
         let mut tx = self.db.begin().await?;
         let Some(image) = images::add(&mut tx, product, new).await? else {
+            tx.rollback().await?;
+            return Ok(None);
+        };
+        let effects = touch(&mut tx, product, now, effects).await?;
+        self.db.commit(tx, &effects).await?;
+        Ok(Some(image))
+    }
+
+    async fn update_image(
+        &self,
+        product: ProductId,
+        image: ImageId,
+        changes: &ImageChanges,
+        now: DateTime<Utc>,
+        effects: &EffectsFn<'_, Product>,
+    ) -> Result<Option<ProductImage>, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let Some(image) = images::update(&mut tx, product, image, changes).await? else {
             tx.rollback().await?;
             return Ok(None);
         };
@@ -248,7 +280,7 @@ async fn write(db: &mut Connection, product: &Product) -> Result<(), StoreError>
 }
 
 /// Updates the time of the product's last change; returns the effects.
-async fn touch(
+pub(super) async fn touch(
     db: &mut Connection,
     id: ProductId,
     now: DateTime<Utc>,

@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use common::database::store::StoreError;
 use common::database::transaction_effects::Effects;
-use common::database::{Connection, Database, Row, Tx, query};
+use common::database::{Connection, Database, Listing, OrderBy, Row, Tx, query};
 use contracts::{ProductId, ReviewId, UserId};
 
 use super::{lock_product, map_error, require_row};
-use crate::domain::{NewReview, Page, PageRequest, Review, mean};
+use crate::domain::{NewReview, Page, PageRequest, Review, ReviewFilter, mean};
 use crate::repository::{AddOutcome, AuthorizeFn, RemoveOutcome, ReviewRepository};
 
 /// Columns of a review.
@@ -18,13 +18,6 @@ macro_rules! columns {
     };
 }
 
-/// Page of a product's reviews, newest first.
-pub const REVIEW_PAGE: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM reviews WHERE product_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3"
-);
-const COUNT: &str = "SELECT count(*) FROM reviews WHERE product_id = $1";
 const REVIEW: &str = concat!("SELECT ", columns!(), " FROM reviews WHERE id = $1 AND product_id = $2");
 const INSERT: &str = concat!(
     "INSERT INTO reviews (product_id, user_id, rating, title, comment, created_at) VALUES ($1, $2, $3, $4, $5, $6) \
@@ -58,12 +51,11 @@ impl SqlReviewRepository {
 
 #[async_trait]
 impl ReviewRepository for SqlReviewRepository {
-    async fn list(&self, product: ProductId, page: PageRequest) -> Result<Page<Review>, StoreError> {
+    async fn list(&self, filter: &ReviewFilter, page: PageRequest) -> Result<Page<Review>, StoreError> {
         let mut tx = self.db.snapshot().await?;
-        let total = query(COUNT).bind(product).fetch_scalar(&mut tx).await?;
-        let rows = query(REVIEW_PAGE).bind(product).bind(page.limit()).bind(page.offset()).fetch_all(&mut tx).await?;
+        let found = review_listing(filter).fetch_page(&mut tx, page.offset(), page.limit()).await?;
         tx.commit().await?;
-        Ok(Page::new(page, total, rows.iter().map(map_review).collect::<Result<_, _>>()?))
+        Ok(Page::new(page, found.total, found.rows.iter().map(map_review).collect::<Result<_, _>>()?))
     }
 
     async fn add(
@@ -132,6 +124,18 @@ impl ReviewRepository for SqlReviewRepository {
         tx.rollback().await?;
         Ok(rejected)
     }
+}
+
+/// Returns the list of reviews that match the filter, newest first.
+#[must_use]
+pub fn review_listing(filter: &ReviewFilter) -> Listing<'static> {
+    const NEWEST: &[OrderBy] = &[OrderBy::desc("created_at"), OrderBy::desc("id")];
+    let mut listing = Listing::new(columns!(), "reviews", NEWEST);
+    listing
+        .filter("product_id = ?", filter.product)
+        .filter("user_id = ?", filter.author)
+        .filter("rating = ?", filter.rating);
+    listing
 }
 
 /// Locks an author until the transaction ends, before any product. A review and the deletion of its author are thereby

@@ -13,7 +13,7 @@ use product_service::repository::{AdjustOutcome, InventoryRepository, ReserveOut
 
 use super::inventory_model::{Balance, Model, Status};
 use super::stock_ops::{Command, ORDERS, OrderEvent, OrderOutcome, PRODUCTS, Plan};
-use crate::support::{Fixture, START, new, some_event};
+use crate::support::{Fixture, START, adjustment, new, some_event};
 
 /// Upper bound of the reservations that failed plans leave behind.
 const ALL: u32 = 100_000;
@@ -78,7 +78,7 @@ impl Runner<'_> {
             Command::Adjust(product, by) => {
                 let id = self.products[product];
                 let effects = |_: &Product| some_event(id);
-                let adjusted = self.inventory().adjust(id, by, self.now(), &effects).await.unwrap();
+                let adjusted = self.inventory().adjust(id, &adjustment(by), self.now(), &effects).await.unwrap();
                 let available = self.model.balance(product).available;
                 if self.model.adjust(product, by) {
                     assert!(

@@ -68,7 +68,7 @@ fn webhooks_without_a_change_cause_fetches_with_growing_delay() {
     let id = scenario.started();
     let hint = |scenario: &mut Scenario, refund: bool| {
         if refund {
-            scenario.order.request_refund_sync("pi_1", None, scenario.now);
+            scenario.order.request_refund_sync("pi_1", None, None, scenario.now);
         } else {
             scenario.order.add_intent_hint("pi_1", None, None, scenario.now).unwrap();
         }
@@ -122,4 +122,39 @@ fn hints_of_a_payment_are_bounded() {
     assert!((0..16).all(|number| hint(&mut scenario, number).is_ok()));
     assert_eq!(hint(&mut scenario, 16), Err(PaymentError::TooManyHints));
     assert_eq!(hint(&mut scenario, 3), Ok(()), "already pending");
+}
+
+#[test]
+fn webhook_about_a_refund_is_fetched_only_if_its_claim_is_new() {
+    let mut scenario = Scenario::new();
+    let id = scenario.completed();
+    let refund = scenario.grant(id, Some(2_000)).unwrap();
+    let claim =
+        |provider_id: &str, refund_id, status| RefundClaim::Refund { id: provider_id.to_owned(), refund_id, status };
+    let is_fetched = |scenario: &Scenario, claim: &RefundClaim| {
+        let mut order = scenario.order.clone();
+        order.request_refund_sync("pi_1", Some(claim), None, scenario.now);
+        order.payments[0].sync_refunds
+    };
+    let total = |cents| RefundClaim::Total(Money::from_cents(cents));
+    // The refund is being sent: the response to that call shows its state, but not a later failure.
+    for (status, fetched) in [
+        (ProviderRefundStatus::Succeeded, false),
+        (ProviderRefundStatus::Pending, false),
+        (ProviderRefundStatus::Failed, true),
+    ] {
+        assert_eq!(is_fetched(&scenario, &claim("re_1", Some(refund), status)), fetched, "{status:?}");
+        assert!(is_fetched(&scenario, &claim("re_2", None, status)), "a refund that the provider's staff made");
+    }
+    assert!(!is_fetched(&scenario, &total(2_000)) && is_fetched(&scenario, &total(2_001)));
+    scenario.later(11);
+    assert!(is_fetched(&scenario, &total(2_000)), "the call ended without a result");
+
+    scenario.apply_refund_status("re_1", Some(refund), 2_000, ProviderRefundStatus::Succeeded);
+    for (status, fetched) in [(ProviderRefundStatus::Succeeded, false), (ProviderRefundStatus::Failed, true)] {
+        assert_eq!(is_fetched(&scenario, &claim("re_1", Some(refund), status)), fetched, "{status:?}");
+    }
+    assert!(!is_fetched(&scenario, &total(2_000)) && is_fetched(&scenario, &total(3_000)));
+    scenario.apply_refund_status("re_1", Some(refund), 2_000, ProviderRefundStatus::Failed);
+    assert!(is_fetched(&scenario, &total(2_000)));
 }

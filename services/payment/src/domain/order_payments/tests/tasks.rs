@@ -33,12 +33,12 @@ fn refund_before_the_capture_schedules_a_fetch_of_both() {
 fn refund_named_during_a_sync_causes_another_sync() {
     let mut scenario = Scenario::new();
     let id = scenario.completed();
-    scenario.order.request_refund_sync("pi_1", None, scenario.now);
+    scenario.order.request_refund_sync("pi_1", None, None, scenario.now);
     let token = scenario.later(10).token();
     let (action, _) = scenario.order.acquire_payment_task(id, token, scenario.now).unwrap().unwrap();
     assert_eq!(action, NextAction::SyncRefunds);
     scenario.later(1);
-    scenario.order.request_refund_sync("pi_1", None, scenario.now);
+    scenario.order.request_refund_sync("pi_1", None, None, scenario.now);
     let snapshot =
         IntentSnapshot { id: "pi_1".to_owned(), payment: Some(id), status: succeeded(10_000), captured_at: None };
     scenario
