@@ -23,9 +23,9 @@ use crate::status::ActorKind;
 pub enum Actor {
     /// A person who acts for themselves, by account id.
     Customer(String),
-    /// An admin, by account id.
+    /// Actor: an admin, by account id.
     Admin(String),
-    /// A service, by client id.
+    /// Actor: a service, by client id.
     Service(String),
     /// The fleet itself: its clock, recovery, or an event.
     #[default]

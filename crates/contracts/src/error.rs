@@ -12,7 +12,7 @@ macro_rules! codes {
         }
 
         impl ErrorCode {
-            /// All codes.
+            /// All error codes.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// Returns the code as used in bodies.

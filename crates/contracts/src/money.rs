@@ -21,7 +21,7 @@ pub enum MoneyError {
     /// The text is not a decimal number.
     #[error("must be an amount such as 59.98")]
     NotANumber,
-    /// The number is below zero.
+    /// Money error: the number is below zero.
     #[error("must not be negative")]
     Negative,
     /// The number has more than two decimals.
@@ -37,7 +37,7 @@ const MAX_DIGITS: usize = 40;
 const MAX_CENTS: i64 = 9_999_999_999;
 
 impl Money {
-    /// Zero.
+    /// Amount of zero.
     pub const ZERO: Self = Self(0);
     /// Largest amount that is parsed.
     pub const MAX: Self = Self(MAX_CENTS);

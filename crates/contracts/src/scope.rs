@@ -10,7 +10,7 @@ macro_rules! scopes {
         pub enum Scope { $($(#[$doc])* $name,)* }
 
         impl Scope {
-            /// All scopes.
+            /// All scopes of service tokens.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// Returns the name used in tokens and settings.
@@ -74,9 +74,9 @@ impl FromStr for Scope {
 pub struct ScopeSet(u32);
 
 impl ScopeSet {
-    /// All scopes.
+    /// All scopes of service tokens.
     pub const ALL: Self = Self((1 << Scope::ALL.len()) - 1);
-    /// No scope.
+    /// Set without a scope.
     pub const NONE: Self = Self(0);
 
     /// Parses the `scope` claim: names separated by spaces (RFC 8693, section 4.2). Unknown names grant nothing.

@@ -10,7 +10,7 @@ macro_rules! string_enum {
         pub enum $name { $($(#[$variant_doc])* $variant,)* }
 
         impl $name {
-            /// All values.
+            /// All values of the enumeration.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// Returns the text used in bodies, events and stores.
@@ -50,13 +50,13 @@ pub struct ParseEnumError {
 string_enum!(
     /// Kind of an [`Actor`](crate::Actor).
     ActorKind {
-        /// Person who acts for themselves.
+        /// Actor kind: person who acts for themselves.
         Customer = "customer",
-        /// Admin.
+        /// Actor kind: admin.
         Admin = "admin",
-        /// Service or other client.
+        /// Actor kind: service or other client.
         Service = "service",
-        /// The fleet itself.
+        /// Actor kind: the fleet itself.
         System = "system",
     }
 );
@@ -64,17 +64,17 @@ string_enum!(
 string_enum!(
     /// Status of an order.
     OrderStatus {
-        /// Placed, not yet paid.
+        /// Order status: placed, not yet paid.
         Pending = "pending",
-        /// Paid, or accepted by an admin.
+        /// Order status: paid, or accepted by an admin.
         Confirmed = "confirmed",
-        /// Being packed.
+        /// Order status: being packed.
         Processing = "processing",
-        /// Shipped to the customer.
+        /// Order status: shipped to the customer.
         Shipped = "shipped",
-        /// Delivered to the customer.
+        /// Order status: delivered to the customer.
         Delivered = "delivered",
-        /// Cancelled; stock and money are returned.
+        /// Order status: cancelled; stock and money are returned.
         Cancelled = "cancelled",
     }
 );
@@ -83,43 +83,43 @@ string_enum!(
     OrderPaymentStatus {
         /// No payment is processing; also while one waits for the customer.
         Pending = "pending",
-        /// The provider is processing a payment.
+        /// Order payment status: the provider is processing a payment.
         Processing = "processing",
-        /// The captured amount covers the total.
+        /// Order payment status: the captured amount covers the total.
         Completed = "completed",
-        /// The last payment failed.
+        /// Order payment status: the last payment failed.
         Failed = "failed",
-        /// The captured amount was fully refunded.
+        /// Order payment status: the captured amount was fully refunded.
         Refunded = "refunded",
     }
 );
 string_enum!(
     /// Status of a payment.
     PaymentStatus {
-        /// Created; the customer has to act.
+        /// Payment status: created; the customer has to act.
         Pending = "pending",
         /// The provider is processing the payment, or it is being settled.
         Processing = "processing",
-        /// Captured.
+        /// Payment status: captured.
         Completed = "completed",
-        /// Declined.
+        /// Payment status: declined.
         Failed = "failed",
-        /// Fully refunded.
+        /// Payment status: fully refunded.
         Refunded = "refunded",
-        /// Cancelled before the capture.
+        /// Payment status: cancelled before the capture.
         Cancelled = "cancelled",
     }
 );
 string_enum!(
     /// Payment method.
     PaymentMethod {
-        /// A card.
+        /// Payment method: a card.
         Card = "card",
-        /// PayPal.
+        /// Payment method: PayPal.
         Paypal = "paypal",
-        /// A card in an Apple wallet.
+        /// Payment method: a card in an Apple wallet.
         ApplePay = "apple_pay",
-        /// A card in a Google wallet.
+        /// Payment method: a card in a Google wallet.
         GooglePay = "google_pay",
     }
 );
@@ -128,9 +128,9 @@ string_enum!(
     PaymentMode {
         /// Local server with the provider's API; no money moves.
         Sandbox = "sandbox",
-        /// Provider's test mode; no money moves.
+        /// Payment mode: provider's test mode; no money moves.
         Test = "test",
-        /// Real payments.
+        /// Payment mode: real payments.
         Live = "live",
     }
 );
@@ -139,13 +139,13 @@ string_enum!(
     RefundCause {
         /// Granted by staff; lowers the amount due.
         Granted = "granted",
-        /// The order was cancelled.
+        /// Refund cause: the order was cancelled.
         Cancelled = "cancelled",
         /// The capture came after the cancellation, or with another amount or currency.
         Late = "late",
-        /// The order was already paid.
+        /// Refund cause: the order was already paid.
         Doubled = "doubled",
-        /// The provider refunded on its own.
+        /// Refund cause: the provider refunded on its own.
         Provider = "provider",
     }
 );
@@ -154,22 +154,22 @@ string_enum!(
     RefundStatus {
         /// Requested; the amount is not refundable meanwhile.
         Pending = "pending",
-        /// The money was refunded.
+        /// Refund status: the money was refunded.
         Succeeded = "succeeded",
-        /// Rejected; the amount is refundable again.
+        /// Refund status: rejected; the amount is refundable again.
         Failed = "failed",
     }
 );
 string_enum!(
     /// Status of a reservation.
     ReservationStatus {
-        /// Held until it expires.
+        /// Reservation status: held until it expires.
         Reserved = "reserved",
         /// Held without expiry: the order exists.
         Held = "held",
-        /// Sold.
+        /// Reservation status: sold.
         Committed = "committed",
-        /// Released to the stock.
+        /// Reservation status: released to the stock.
         Released = "released",
     }
 );

@@ -16,25 +16,25 @@ pub struct Queue {
     pub events: &'static [EventType],
 }
 
-/// Order events, for the product service.
+/// Queue of order events, for the product service.
 pub const PRODUCT_ORDERS: Queue = Queue {
     name: "product-service.order.events",
     exchange: "order.events",
     events: &[EventType::OrderUpdated, EventType::OrderCancelled],
 };
 
-/// Queue of order events that the payment service consumes.
+/// Queue of order events, for the payment service.
 pub const PAYMENT_ORDERS: Queue =
     Queue { name: "payment-service.order.events", exchange: "order.events", events: &[EventType::OrderCancelled] };
 
-/// Stock events, for the timeline of the order service.
+/// Queue of stock events, for the timeline of the order service.
 pub const ORDER_PRODUCTS: Queue = Queue {
     name: "order-service.product.events",
     exchange: "product.events",
     events: &[EventType::StockReserved, EventType::StockReleased, EventType::StockCommitted, EventType::StockExpired],
 };
 
-/// Payment events, for the order service.
+/// Queue of payment events, for the order service.
 pub const ORDER_PAYMENTS: Queue = Queue {
     name: "order-service.payment.events",
     exchange: "payment.events",
@@ -51,39 +51,39 @@ pub const ORDER_PAYMENTS: Queue = Queue {
 // A type that is added after a release gets a queue of its own: an instance of the version before consumes from the
 // queues that it knows and cannot handle the type.
 
-/// Failed refunds, for the order service.
+/// Queue of failed refunds, for the order service.
 pub const ORDER_REFUND_FAILURES: Queue = Queue {
     name: "order-service.payment.refund_failed",
     exchange: "payment.events",
     events: &[EventType::PaymentRefundFailed],
 };
 
-/// Revoked access, for the product service.
+/// Queue of revoked access, for the product service.
 pub const PRODUCT_REVOCATIONS: Queue = Queue {
     name: "product-service.user.access_revoked",
     exchange: "user.events",
     events: &[EventType::UserAccessRevoked],
 };
 
-/// Revoked access, for the order service.
+/// Queue of revoked access, for the order service.
 pub const ORDER_REVOCATIONS: Queue = Queue {
     name: "order-service.user.access_revoked",
     exchange: "user.events",
     events: &[EventType::UserAccessRevoked],
 };
 
-/// Revoked access, for the payment service.
+/// Queue of revoked access, for the payment service.
 pub const PAYMENT_REVOCATIONS: Queue = Queue {
     name: "payment-service.user.access_revoked",
     exchange: "user.events",
     events: &[EventType::UserAccessRevoked],
 };
 
-/// Deleted accounts, for the product service.
+/// Queue of deleted accounts, for the product service.
 pub const PRODUCT_DELETED_USERS: Queue =
     Queue { name: "product-service.user.deleted", exchange: "user.events", events: &[EventType::UserDeleted] };
 
-/// Deleted accounts, for the order service.
+/// Queue of deleted accounts, for the order service.
 pub const ORDER_DELETED_USERS: Queue =
     Queue { name: "order-service.user.deleted", exchange: "user.events", events: &[EventType::UserDeleted] };
 

@@ -23,7 +23,7 @@ pub struct ApiClient {
 pub struct ApiResponse {
     /// HTTP status.
     pub status: u16,
-    /// Headers.
+    /// Headers of the response.
     pub headers: reqwest::header::HeaderMap,
     /// JSON body; a string if it is other text, null if it is empty.
     pub body: Value,

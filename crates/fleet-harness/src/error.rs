@@ -12,7 +12,7 @@ pub enum HarnessError {
     /// Missing server program, or one disabled by `TEST_SERVERS=none`.
     #[error("{0} is not installed or disabled: run tests/servers/install without TEST_SERVERS=none")]
     NotInstalled(&'static str),
-    /// Missing fleet binary.
+    /// Harness error: missing fleet binary.
     #[error("{0} is missing: run `cargo build --workspace --bins`")]
     BinaryMissing(String),
     /// Process that failed to start or exited during startup.
@@ -29,51 +29,51 @@ pub enum HarnessError {
     /// Operation that this kind of fleet does not support.
     #[error("{0}")]
     Unsupported(&'static str),
-    /// Wait that reached its deadline.
+    /// Harness error: wait that reached its deadline.
     #[error("timed out after {deadline:?} waiting for {what}{}{log}", if log.is_empty() { "" } else { ": " })]
     TimedOut {
         /// Awaited condition.
         what: String,
-        /// Deadline.
+        /// Deadline of the wait.
         deadline: Duration,
         /// Log output of the awaited process, if any.
         log: String,
     },
-    /// Failed operating system call.
+    /// Harness error: failed operating system call.
     #[error("{what}")]
     Io {
         /// Attempted operation.
         what: String,
-        /// Cause.
+        /// Source error.
         source: io::Error,
     },
-    /// Failed helper program.
+    /// Harness error: failed helper program.
     #[error("{program} failed: {output}")]
     Command {
-        /// Program.
+        /// Name of the program.
         program: String,
         /// Output of the program.
         output: String,
     },
-    /// Failed HTTP request.
+    /// Harness error: failed HTTP request.
     #[error("{what}")]
     Http {
         /// Attempted operation.
         what: String,
-        /// Cause.
+        /// Source error.
         source: reqwest::Error,
     },
-    /// Response other than the expected one.
+    /// Harness error: response other than the expected one.
     #[error("{what}: unexpected response {status} {body}")]
     UnexpectedResponse {
-        /// Request.
+        /// Description of the request.
         what: String,
         /// HTTP status.
         status: u16,
         /// Response body.
         body: String,
     },
-    /// Invalid data.
+    /// Harness error: invalid data.
     #[error("{0}")]
     InvalidData(String),
 }

@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// Observations of all customers.
 #[derive(Debug, Default)]
 struct Observed {
-    /// Current phase.
+    /// Current phase of the load.
     phase: String,
     /// Number of outcomes, by phase, call and status.
     outcomes: BTreeMap<(String, &'static str, String), u32>,
@@ -206,9 +206,9 @@ impl Customer {
 
 /// Outcome of a call.
 enum CallOutcome {
-    /// Success with its body.
+    /// Call outcome: success with its body.
     Accepted(Value),
-    /// Rejection by a rule.
+    /// Call outcome: rejection by a rule.
     Rejected,
     /// No final response: the call may have taken effect.
     Unknown,

@@ -33,7 +33,7 @@ pub(crate) struct Connection {
 enum State {
     /// Connection between requests, or in the head of one.
     Waiting { since: Instant },
-    /// Request in progress.
+    /// Connection state: request in progress.
     Serving { upload: Option<Arc<UploadProgress>> },
 }
 

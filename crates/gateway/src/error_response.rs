@@ -23,7 +23,7 @@ pub(crate) enum GatewayError<'p> {
     RateLimited(&'p RateLimiting),
     /// Time-out of the client in the middle of the body.
     ClientTimeout,
-    /// Invalid response of the upstream.
+    /// Gateway error: invalid response of the upstream.
     BadGateway,
     /// Failed connection to the upstream; nothing was sent.
     Unavailable,

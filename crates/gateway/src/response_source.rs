@@ -3,7 +3,7 @@
 /// Source of a response, in Kong's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ResponseSource {
-    /// The upstream.
+    /// Response source: the upstream.
     Service,
     /// The gateway, before it called the upstream.
     Exit,

@@ -26,7 +26,7 @@ pub(crate) struct Target {
 #[derive(Debug)]
 pub(crate) enum Matcher {
     Path(RoutePath),
-    /// Prefix of whole segments.
+    /// Path matcher: prefix of whole segments.
     Segments(String),
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 /// Largest value of most numeric fields.
 pub(crate) const MAX: i64 = i32::MAX as i64;
 
-/// Boolean field.
+/// Setting that is true or false.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "Value")]
 pub(crate) struct Flag(pub(crate) bool);
@@ -37,7 +37,7 @@ impl<const MIN: i64, const MAX: i64> TryFrom<Value> for Integer<MIN, MAX> {
     }
 }
 
-/// Non-empty string.
+/// Setting of text that must not be empty.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Text(pub(crate) String);

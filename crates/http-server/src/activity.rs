@@ -12,9 +12,9 @@ use crate::Limits;
 
 #[derive(Clone, Copy)]
 enum Phase {
-    /// No request in progress.
+    /// Connection phase: no request in progress.
     Idle(Instant),
-    /// Request whose head is not complete.
+    /// Connection phase: request whose head is not complete.
     Head(Instant),
     /// Request that is handled or whose response is sent.
     Serving,

@@ -32,7 +32,7 @@ pub struct Config {
 pub struct RetrySchedule {
     /// Delay after the first failure; it doubles with each further one.
     pub first: Duration,
-    /// Maximum delay.
+    /// Maximum delay of a webhook.
     pub longest: Duration,
     /// Time after the event when the sandbox stops retrying.
     pub give_up_after: Duration,

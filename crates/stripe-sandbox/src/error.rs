@@ -4,13 +4,13 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Invalid setting, with the reason.
+    /// Service error: invalid setting, with the reason.
     #[error("{0}")]
     Config(String),
-    /// Failed access to the ledger.
+    /// Service error: failed access to the ledger.
     #[error("ledger not accessible")]
     Database(#[from] sqlx::Error),
-    /// Failed migration of the ledger.
+    /// Service error: failed migration of the ledger.
     #[error("ledger migration failed")]
     Migration(#[from] sqlx::migrate::MigrateError),
     /// Ledger with a schema that this binary is too old for.
@@ -30,7 +30,7 @@ pub enum Error {
     /// Failed construction of the client that sends webhooks.
     #[error("webhook client not available")]
     Client(#[from] reqwest::Error),
-    /// Worker that ended before shutdown.
+    /// Service error: worker that ended before shutdown.
     #[error("worker ended unexpectedly")]
     Worker(#[from] tokio::task::JoinError),
 }

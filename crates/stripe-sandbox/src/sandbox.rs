@@ -61,7 +61,7 @@ impl Sandbox {
         }
     }
 
-    /// Sets the clock.
+    /// Sets the time of the clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;

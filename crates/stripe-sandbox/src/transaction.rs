@@ -66,7 +66,7 @@ impl LedgerTx {
         self.tx.commit().await
     }
 
-    /// Rolls back.
+    /// Rolls the transaction back.
     pub(crate) async fn rollback(self) -> Result<(), sqlx::Error> {
         self.tx.rollback().await
     }

@@ -12,22 +12,22 @@ use crate::domain::{OrderError, Totals};
 /// Error of a use case.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Violation of a domain rule.
+    /// Service error: violation of a domain rule.
     #[error(transparent)]
     Domain(#[from] OrderError),
-    /// Failure of the repository.
+    /// Service error: failure of the repository.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Failure of a call to another service.
     #[error(transparent)]
     Upstream(#[from] CallError),
-    /// Unknown customer.
+    /// Service error: unknown customer.
     #[error("User not found")]
     UserNotFound,
-    /// Unknown or unavailable product.
+    /// Service error: unknown or unavailable product.
     #[error("Some products not found")]
     ProductsNotFound,
-    /// Requested quantities above the available stock.
+    /// Service error: requested quantities above the available stock.
     #[error("Insufficient stock for some items")]
     InsufficientStock(Vec<Shortage>),
     /// Total other than the one that the client showed.

@@ -17,10 +17,10 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Error of a use case.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A domain rule was violated.
+    /// Service error: a domain rule was violated.
     #[error(transparent)]
     Domain(#[from] PaymentError),
-    /// The store failed.
+    /// Service error: the store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The payment provider failed or rejected the request.
@@ -41,7 +41,7 @@ pub enum Error {
     /// The payment or refund after which a page starts does not exist.
     #[error("after must be the id of a {0}")]
     UnknownStart(&'static str),
-    /// The currency differs from the order's.
+    /// Service error: the currency differs from the order's.
     #[error("Currency must be {0}")]
     CurrencyMismatch(String),
     /// The signature of a webhook is not valid.

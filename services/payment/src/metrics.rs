@@ -14,11 +14,11 @@ const FAILED: &str = "failed";
 
 /// Metric update caused by a change, recorded once the change is committed.
 pub(crate) enum MetricUpdate {
-    /// An event was emitted.
+    /// Metric update: an event was emitted.
     Event(EventType),
-    /// An amount was captured.
+    /// Metric update: an amount was captured.
     Captured { currency: String, cents: i64 },
-    /// An occurrence without an event.
+    /// Metric update: an occurrence without an event.
     Domain(DomainMetric),
 }
 

@@ -23,7 +23,7 @@ pub type UpdateFn<'a> = dyn FnMut(&mut OrderPayments) -> Option<Effects> + Send 
 /// Due provider call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReconcileTask {
-    /// Call about a payment.
+    /// Reconcile task: call about a payment.
     Payment(OrderId, PaymentId),
     /// Call about a refund of a payment.
     Refund(OrderId, PaymentId, RefundId),

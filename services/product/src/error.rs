@@ -12,49 +12,49 @@ use crate::repository::{CONSTRAINT_ONE_REVIEW, CONSTRAINT_SKU};
 /// Error of a use case.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// Database error.
+    /// Service error: database error.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Unknown or inactive product.
+    /// Service error: unknown or inactive product.
     #[error("Product not found")]
     ProductNotFound,
     /// Unknown or inactive products of a reservation.
     #[error("Some products not found")]
     ProductsNotFound(Vec<ProductId>),
-    /// Stock below the requested quantity.
+    /// Service error: stock below the requested quantity.
     #[error("Insufficient stock")]
     InsufficientStock(Vec<Shortage>),
-    /// Stock above [`MAX_STOCK`] after an adjustment.
+    /// Service error: stock above [`MAX_STOCK`] after an adjustment.
     #[error("Stock limit of {MAX_STOCK} exceeded")]
     StockLimitExceeded,
-    /// Order without a reservation.
+    /// Service error: order without a reservation.
     #[error("Reservation not found")]
     ReservationNotFound,
     /// Reservation that was released; it is final.
     #[error("Reservation already released, use a new order id")]
     ReservationReleased,
-    /// Reservation whose stock is sold.
+    /// Service error: reservation whose stock is sold.
     #[error("Reservation already committed")]
     ReservationCommitted,
     /// Existing reservation of the order with other items.
     #[error("Reservation exists with different items")]
     ReservationMismatch,
-    /// Unknown picture.
+    /// Service error: unknown picture.
     #[error("Image not found")]
     ImageNotFound,
-    /// File that is no acceptable picture.
+    /// Service error: file that is no acceptable picture.
     #[error(transparent)]
     Picture(#[from] PictureError),
     /// Failure of the place of the files.
     #[error(transparent)]
     Media(#[from] MediaError),
-    /// Unknown review.
+    /// Service error: unknown review.
     #[error("Review not found")]
     ReviewNotFound,
-    /// Author whose account was deleted.
+    /// Service error: author whose account was deleted.
     #[error("Account deleted")]
     AuthorDeleted,
-    /// Review of another author.
+    /// Service error: review of another author.
     #[error("Only the author may delete a review")]
     NotReviewAuthor,
 }

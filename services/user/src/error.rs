@@ -15,25 +15,25 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Error of a use case.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// Failure of the store.
+    /// Service error: failure of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Unknown user, or a user that the caller must not see.
     #[error("User not found")]
     NotFound,
-    /// E-mail address of another account.
+    /// Service error: e-mail address of another account.
     #[error("User already exists")]
     Exists,
-    /// Wrong e-mail address or password.
+    /// Service error: wrong e-mail address or password.
     #[error("Invalid credentials")]
     InvalidCredentials,
-    /// Wrong current password.
+    /// Service error: wrong current password.
     #[error("Invalid current password")]
     InvalidPassword,
-    /// Address with missing parts.
+    /// Service error: address with missing parts.
     #[error(transparent)]
     IncompleteAddress(#[from] IncompleteAddress),
-    /// Unknown, used or expired refresh token.
+    /// Service error: unknown, used or expired refresh token.
     #[error("Invalid refresh token")]
     InvalidRefreshToken,
     /// Unknown, used or expired token of a reset link.
@@ -48,13 +48,13 @@ pub(crate) enum Error {
     /// Too many failed logins or requested mails; the next attempt is allowed after the duration.
     #[error("Too many attempts, retry later")]
     Throttled(Duration),
-    /// Full queue of password hashes.
+    /// Service error: full queue of password hashes.
     #[error("Service overloaded, retry later")]
     Overloaded,
-    /// Removal of the last admin.
+    /// Service error: removal of the last admin.
     #[error("The last admin cannot be deleted or demoted")]
     LastAdmin,
-    /// Internal failure.
+    /// Service error: internal failure.
     #[error("internal error")]
     Internal(#[source] BoxError),
 }

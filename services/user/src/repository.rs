@@ -52,13 +52,13 @@ pub struct UserFilter {
 /// Outcome of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SaveOutcome {
-    /// Successful write.
+    /// Save outcome: successful write.
     Saved,
-    /// E-mail address of another account.
+    /// Save outcome: e-mail address of another account.
     EmailTaken,
     /// Change by another write since the read, or a purged user.
     VersionConflict,
-    /// Write that would leave no admin.
+    /// Save outcome: write that would leave no admin.
     LastAdmin,
 }
 

@@ -9,9 +9,9 @@ pub const AUDIENCE: &str = "shopfleet";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Customer.
+    /// Role: customer.
     User,
-    /// Administrator.
+    /// Role: administrator.
     Admin,
     /// Service of the fleet, or another trusted program.
     Service,

@@ -32,9 +32,9 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 /// Source of the keys.
 #[derive(Clone)]
 pub enum JwksSource {
-    /// URL of `JWKS_URL`.
+    /// Source of keys: URL of `JWKS_URL`.
     Url(Url),
-    /// Service discovery of the user service.
+    /// Source of keys: service discovery of the user service.
     Discovery(Discovery),
 }
 
@@ -81,9 +81,9 @@ fn usable(jwk: &Jwk) -> bool {
 
 /// Result of the lookup of a key.
 pub(super) enum KeyLookup {
-    /// Set that contains the key.
+    /// Result of a key lookup: set that contains the key.
     Found(Arc<KeySet>),
-    /// Absence of the key.
+    /// Result of a key lookup: absence of the key.
     NoSuchKey,
     /// Keys that were never fetched and cannot be fetched now.
     Unavailable(Arc<CallError>),

@@ -20,10 +20,10 @@ pub const ALGORITHM: &str = "ES256";
 /// Errors of parsing a key. They do not contain the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Invalid private key.
+    /// Key error: invalid private key.
     #[error("is not a P-256 private key in PEM form (make one: openssl ecparam -name prime256v1 -genkey -noout)")]
     NotPrivate,
-    /// Invalid public key.
+    /// Key error: invalid public key.
     #[error("is not a P-256 public key in PEM form (make it: openssl ec -pubout)")]
     NotPublic,
 }

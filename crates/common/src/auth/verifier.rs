@@ -65,15 +65,15 @@ struct Verified {
 /// Errors of the verification of a token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// Invalid token.
+    /// Token error: invalid token.
     #[error("the token is not valid")]
     Invalid,
-    /// Verification that is not possible now.
+    /// Token error: verification that is not possible now.
     #[error("{detail}")]
     Unavailable {
         /// Message for the client that explains the rejection of its token.
         detail: &'static str,
-        /// Cause.
+        /// Source error.
         #[source]
         source: BoxError,
     },

@@ -24,7 +24,7 @@ const MAX_FAILOVERS: u32 = 3;
 const MAX_RESPONSE_BYTES: usize = 8 * 1024 * 1024;
 
 impl RequestBuilder {
-    /// Makes one attempt.
+    /// Makes one attempt at the call.
     pub(super) async fn attempt(&self) -> Result<ServiceResponse, CallError> {
         let (method, server) = (self.method.as_str(), self.to.as_str());
         let span = http_span::client(self.core.service, method, server);

@@ -14,7 +14,7 @@ pub enum CallError {
     Unavailable {
         /// Called service.
         to: ServiceName,
-        /// Cause.
+        /// Source error.
         #[source]
         source: BoxError,
     },
@@ -24,12 +24,12 @@ pub enum CallError {
         /// Called service.
         to: ServiceName,
     },
-    /// Unexpected response.
+    /// Call error: unexpected response.
     #[error("the {} returned an unexpected response", to.as_str())]
     InvalidResponse {
         /// Called service.
         to: ServiceName,
-        /// Cause.
+        /// Source error.
         #[source]
         source: BoxError,
     },

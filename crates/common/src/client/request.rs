@@ -42,9 +42,9 @@ pub struct RequestBuilder {
 
 /// Target of a request.
 pub(super) enum Target {
-    /// Instance that discovery resolves.
+    /// Call target: instance that discovery resolves.
     Discovered(Discovery),
-    /// Fixed URL.
+    /// Call target: fixed URL.
     Fixed(Url),
 }
 
@@ -77,7 +77,7 @@ impl RequestBuilder {
         self.sensitive_header(AUTHORIZATION, &format!("Basic {credentials}"))
     }
 
-    /// Appends query parameters.
+    /// Appends query parameters to the request.
     pub fn query<T: Serialize>(mut self, query: &T) -> Self {
         match serde_urlencoded::to_string(query) {
             Ok(text) if text.is_empty() => {}
@@ -110,7 +110,7 @@ impl RequestBuilder {
         self
     }
 
-    /// Sets a header.
+    /// Sets a header of the request.
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         match HeaderValue::from_str(value) {
             Ok(value) => drop(self.headers.insert(HeaderName::from_static(name), value)),

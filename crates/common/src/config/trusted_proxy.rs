@@ -8,7 +8,7 @@ use ipnet::IpNet;
 /// Entry of `TRUSTED_PROXIES`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrustedProxy {
-    /// Network or single address.
+    /// Trusted proxy: network or single address.
     Network(IpNet),
     /// DNS name, all of whose addresses are trusted.
     Name(String),

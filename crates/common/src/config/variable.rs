@@ -13,7 +13,7 @@ pub struct Variable {
     pub value: String,
     /// True if `<NAME>_FILE` may name a file with the value.
     pub secret: bool,
-    /// Description.
+    /// Description of the setting.
     pub about: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! Names of constraints.
+//! Names of database constraints.
 
 use super::store::StoreError;
 

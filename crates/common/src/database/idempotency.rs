@@ -99,11 +99,11 @@ impl IdempotencyLease {
 /// Outcome of an attempt to acquire a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Acquire {
-    /// The attempt may proceed.
+    /// Acquisition: the attempt may proceed.
     Acquired(IdempotencyLease),
     /// The work was completed with this response.
     Completed(StoredResponse),
-    /// Another attempt holds the lease.
+    /// Acquisition: another attempt holds the lease.
     InProgress,
     /// The key was used for another request.
     KeyReused,

@@ -1,4 +1,4 @@
-//! Ends of leases.
+//! Expiry times of database leases.
 
 use std::time::Duration;
 

@@ -78,7 +78,7 @@ impl<'q> Listing<'q> {
         self
     }
 
-    /// Adds a condition.
+    /// Adds a condition to the list.
     pub fn condition(&mut self, condition: impl Into<Fragment<'q>>) -> &mut Self {
         self.conditions.push(condition.into());
         self

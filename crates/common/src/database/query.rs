@@ -44,7 +44,7 @@ impl<'q> Query<'q> {
         self
     }
 
-    /// Returns the text for a kind of database.
+    /// Returns the statement's text in the SQL of a dialect.
     #[must_use]
     pub fn text(&self, dialect: Dialect) -> String {
         self.sql.clone().into_text(dialect).into_owned()
@@ -230,7 +230,7 @@ pub struct Fragment<'q> {
 }
 
 impl<'q> Fragment<'q> {
-    /// Creates a fragment.
+    /// Creates a fragment of SQL.
     #[must_use]
     pub fn new(text: impl Into<Cow<'static, str>>) -> Self {
         Self { text: text.into(), values: Vec::new() }

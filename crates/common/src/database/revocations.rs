@@ -10,7 +10,7 @@ pub(crate) mod sql;
 /// Tokens of an account that a revocation covers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RevokedTokens {
-    /// Tokens of this session (claim `sid`).
+    /// Revoked tokens: tokens of this session (claim `sid`).
     Session(String),
     /// Tokens with a lower access version (claim `av`).
     VersionsBelow(i64),
@@ -19,7 +19,7 @@ pub enum RevokedTokens {
 /// Stored revocation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RevocationRecord {
-    /// Account.
+    /// Account of the revocation.
     pub user_id: UserId,
     /// Revoked tokens.
     pub tokens: RevokedTokens,

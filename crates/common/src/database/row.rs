@@ -1,4 +1,4 @@
-//! Rows of results.
+//! Rows of query results.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Texts of statements.
+//! Texts of SQL statements.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -29,7 +29,7 @@ impl Statement {
         Self { build, sqlite: OnceLock::new(), postgres: OnceLock::new() }
     }
 
-    /// Returns the text for a kind of database.
+    /// Returns the statement's text in the SQL of a dialect.
     #[must_use]
     pub fn text(&self, dialect: Dialect) -> &str {
         let built = match dialect.0 {

@@ -38,7 +38,7 @@ pub enum StoreError {
     /// The lease expired and another attempt holds it; nothing was changed.
     #[error("the lease was lost")]
     LeaseLost,
-    /// Stored data is not valid.
+    /// Store error: stored data is not valid.
     #[error("stored data is not valid: {0}")]
     Decode(String),
     /// The schema was changed in a way that this binary is too old for; nothing was changed.

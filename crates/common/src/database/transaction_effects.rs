@@ -22,11 +22,11 @@ pub struct Effects {
 /// Event to be written to the outbox.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OutboxEvent {
-    /// Permanent id.
+    /// Permanent id of the event.
     pub id: EventId,
     /// Time of the event.
     pub at: DateTime<Utc>,
-    /// Content.
+    /// Content of the event.
     pub event: Event,
     /// Trace that the relay continues (W3C trace context).
     pub traceparent: Option<String>,
@@ -42,7 +42,7 @@ pub struct InboxRecord {
 }
 
 impl Effects {
-    /// Returns no effects.
+    /// Returns effects without events.
     #[must_use]
     pub fn none() -> Self {
         Self::default()

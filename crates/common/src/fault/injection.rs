@@ -16,7 +16,7 @@ macro_rules! faults {
         }
 
         impl Fault {
-            /// All faults.
+            /// All faults that can be injected.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// Returns the name in paths and on the command line.
@@ -69,7 +69,7 @@ pub struct FaultSettings {
 /// Errors of setting a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultError {
-    /// Fault injection is disabled.
+    /// Fault error: fault injection is disabled.
     Off,
     /// The service has no fault of this name.
     Unknown,

@@ -39,7 +39,7 @@ struct Dependency {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DependencyStatus {
-    /// Available.
+    /// Dependency status: available.
     Up,
     /// Unavailable; the service works without it, for a while or in part.
     Degraded,

@@ -29,7 +29,7 @@ pub struct Service {
 /// Errors of a running service.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Background task that ended or panicked.
+    /// Serve error: background task that ended or panicked.
     #[error("the background task `{0}` ended")]
     TaskExited(String),
 }

@@ -10,27 +10,27 @@ use crate::database::store::StoreError;
 /// Error of a service's start. Its text names the remedy.
 #[derive(Debug)]
 pub enum StartError {
-    /// Missing or invalid variables.
+    /// Start error: missing or invalid variables.
     Config(ConfigError),
     /// Failure to open the service's own store.
     Store {
         /// Address of the store.
         address: String,
-        /// Cause.
+        /// Source error.
         source: StoreError,
     },
-    /// Failure to listen.
+    /// Start error: failure to listen.
     Listen {
         /// Address to listen on.
         address: SocketAddr,
-        /// Cause.
+        /// Source error.
         source: std::io::Error,
     },
-    /// Failure of another dependency.
+    /// Start error: failure of another dependency.
     Other {
         /// Name of the dependency.
         what: &'static str,
-        /// Cause.
+        /// Source error.
         source: BoxError,
     },
 }

@@ -50,7 +50,7 @@ impl ManualClock {
         self.millis.fetch_add(by.num_milliseconds(), Ordering::SeqCst);
     }
 
-    /// Sets the clock.
+    /// Sets the time of the clock.
     pub fn set(&self, time: DateTime<Utc>) {
         self.millis.store(time.timestamp_millis(), Ordering::SeqCst);
     }

@@ -14,7 +14,7 @@ pub(super) const START_ATTEMPTS: usize = 3;
 pub struct Instance {
     /// Name, such as `order-service`.
     pub name: String,
-    /// Address.
+    /// Address of the instance.
     pub url: String,
     pub(super) program: PathBuf,
     pub(super) arguments: Vec<String>,

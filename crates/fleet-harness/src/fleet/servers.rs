@@ -7,9 +7,9 @@ use crate::servers::{Consul, MongoDb, Postgres, RabbitMq, Redis};
 
 /// Server shared by several fleets, or owned by one, which may stop it.
 pub enum ServerHandle<T: 'static> {
-    /// Shared server.
+    /// Server handle: shared server.
     Shared(&'static T),
-    /// Owned server.
+    /// Server handle: owned server.
     Owned(T),
 }
 

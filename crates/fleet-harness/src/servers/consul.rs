@@ -7,7 +7,7 @@ use crate::{DEADLINE, HarnessResult, http_client};
 /// Consul agent in development mode. It stores nothing: a restart forgets all registrations.
 #[derive(Debug)]
 pub struct Consul {
-    /// Server process.
+    /// Process of the server.
     pub process: ManagedProcess,
     port: u16,
 }

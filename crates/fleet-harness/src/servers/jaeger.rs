@@ -9,7 +9,7 @@ use crate::{DEADLINE, HarnessError, HarnessResult, http_client};
 /// Collector that stores traces in memory, with its query API.
 #[derive(Debug)]
 pub struct Jaeger {
-    /// Server process.
+    /// Process of the server.
     pub process: ManagedProcess,
     otlp: u16,
     query: u16,

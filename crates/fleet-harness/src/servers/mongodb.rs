@@ -10,7 +10,7 @@ use crate::{HarnessError, HarnessResult};
 /// Stand-alone server that stores its data on disk.
 #[derive(Debug)]
 pub struct MongoDb {
-    /// Server process.
+    /// Process of the server.
     pub process: ManagedProcess,
     /// Product: `mongod` or `SecantusDB`.
     pub kind: &'static str,

@@ -13,7 +13,7 @@ const ADMIN: (&str, &str) = ("postgres", "tests");
 /// PostgreSQL whose `fsync` is off by default: it survives a kill of its process, not of the machine.
 #[derive(Debug)]
 pub struct Postgres {
-    /// Server process.
+    /// Process of the server.
     pub process: ManagedProcess,
     clients: Clients,
     port: u16,

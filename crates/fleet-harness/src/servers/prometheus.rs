@@ -12,7 +12,7 @@ use crate::{DEADLINE, HarnessError, HarnessResult, http_client};
 /// Prometheus with a given configuration.
 #[derive(Debug)]
 pub struct Prometheus {
-    /// Server process.
+    /// Process of the server.
     pub process: ManagedProcess,
     port: u16,
     client: reqwest::Client,
@@ -81,7 +81,7 @@ impl Prometheus {
 /// Program that exports another program's metrics to Prometheus.
 #[derive(Debug)]
 pub struct Exporter {
-    /// Server process.
+    /// Process of the server.
     pub process: ManagedProcess,
     port: u16,
 }

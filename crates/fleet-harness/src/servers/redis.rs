@@ -16,7 +16,7 @@ const DATABASES: u32 = 1000;
 /// Redis without persistence.
 #[derive(Debug)]
 pub struct Redis {
-    /// Server process.
+    /// Process of the server.
     pub process: ManagedProcess,
     port: u16,
     databases: AtomicU32,

@@ -25,7 +25,7 @@ pub(super) struct Inputs<'a> {
     pub(super) signing_key: &'a Path,
     /// Addresses.
     pub(super) run: &'a RunFile,
-    /// Keys and passwords.
+    /// Keys and passwords of the fleet.
     pub(super) credentials: &'a Credentials,
     /// Settings of all services.
     pub(super) settings: &'a [(String, String)],

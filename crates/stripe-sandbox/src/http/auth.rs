@@ -12,7 +12,7 @@ use crate::http::response::ApiError;
 /// Authenticated caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caller {
-    /// Account itself.
+    /// Caller: account itself.
     Account,
     /// Browser with a publishable key, limited to intents whose client secret it sends.
     Browser,

@@ -50,7 +50,7 @@ impl Params {
         self.text(name)?.ok_or_else(|| missing(name))
     }
 
-    /// Returns an integer.
+    /// Returns a parameter as an integer.
     pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, ApiError> {
         let Some(text) = self.text(name)? else {
             return Ok(None);

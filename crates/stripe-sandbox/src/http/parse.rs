@@ -17,7 +17,7 @@ pub(crate) enum Param {
     Map(Tree),
 }
 
-/// Parameters by name.
+/// Form parameters by name.
 pub(crate) type Tree = BTreeMap<String, Param>;
 
 /// Adds the parameters of `encoded` (a query or a form body) to `tree`; a later one replaces an earlier one.

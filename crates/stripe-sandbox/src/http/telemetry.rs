@@ -16,7 +16,7 @@ use crate::{API_VERSION, ids};
 pub(crate) struct RequestId(pub(crate) String);
 
 impl RequestId {
-    /// Generates an id.
+    /// Generates an id of the sandbox.
     pub(crate) fn generate() -> Self {
         Self(ids::new("req"))
     }

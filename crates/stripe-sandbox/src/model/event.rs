@@ -5,7 +5,7 @@ use sqlx::FromRow;
 
 use crate::API_VERSION;
 
-/// Kind of event.
+/// Kind of a webhook event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
     IntentSucceeded,

@@ -17,9 +17,9 @@ pub(crate) enum IntentStatus {
     RequiresConfirmation,
     /// Pending action of the customer on a page.
     RequiresAction,
-    /// Successful charge.
+    /// Intent status: successful charge.
     Succeeded,
-    /// Cancelled; no further charge is possible.
+    /// Intent status: cancelled; no further charge is possible.
     Canceled,
 }
 

@@ -3,9 +3,9 @@
 /// Outcome of a charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Immediate success.
+    /// Test outcome: immediate success.
     Succeeds,
-    /// Decline by the issuer.
+    /// Test outcome: decline by the issuer.
     Declined(Decline),
     /// Success after an action of the customer on a page.
     NeedsAction,
@@ -26,11 +26,11 @@ pub(crate) const GENERIC_DECLINE: Decline =
 /// Outcome of a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RefundOutcome {
-    /// Immediate success.
+    /// Refund outcome: immediate success.
     Succeeds,
-    /// Pending at first, success later.
+    /// Refund outcome: pending at first, success later.
     SucceedsLater,
-    /// Success at first, failure later.
+    /// Refund outcome: success at first, failure later.
     FailsLater,
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct PayForm {
     method: String,
 }
 
-/// Returns the page.
+/// Returns the HTML page.
 pub(crate) async fn page(
     State(app): State<AppState>,
     Path(id): Path<String>,

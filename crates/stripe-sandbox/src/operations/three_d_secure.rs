@@ -32,7 +32,7 @@ enum Outcome {
     Fail,
 }
 
-/// Returns the page.
+/// Returns the HTML page.
 pub(crate) async fn page(State(app): State<AppState>, Path(id): Path<String>) -> Result<Response, ApiError> {
     let mut conn = app.store.reader.acquire().await?;
     let Some(intent) = intents::find(&mut conn, &id).await? else { return Ok(not_found()) };
@@ -84,7 +84,7 @@ fn finished(intent: &Intent, with_secret: bool) -> Response {
 /// Result of the authentication.
 #[derive(Debug)]
 enum Authentication {
-    /// Unknown intent.
+    /// Authentication outcome: unknown intent.
     NotFound,
     /// Intent that does not require an action, left unchanged.
     NotPending(Intent),

@@ -23,11 +23,11 @@ pub(crate) struct Delivery {
 /// Outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeliveryOutcome {
-    /// Accepted by the receiver.
+    /// Delivery outcome: accepted by the receiver.
     Delivered,
-    /// Retry at this time.
+    /// Delivery outcome: retry at this time.
     Retry(Millis),
-    /// End of the retries.
+    /// Delivery outcome: end of the retries.
     Abandoned,
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct ProductWithRaw {
 
 /// Outcome of a reservation.
 pub(crate) enum ReserveOutcome {
-    /// All lines reserved.
+    /// Reserve outcome: all lines reserved.
     Reserved,
     /// No stock reserved: the stock of these products is insufficient.
     InsufficientStock(Vec<Shortage>),

@@ -8,10 +8,10 @@ pub enum OrderError {
     /// Order that does not exist or belongs to another customer.
     #[error("Order not found")]
     NotFound,
-    /// Total above the maximum.
+    /// Order error: total above the maximum.
     #[error("The order total must be at most {}", contracts::limits::MAX_TOTAL)]
     TotalTooLarge,
-    /// Status change requested by a customer.
+    /// Order error: status change requested by a customer.
     #[error("Only staff may change the order status")]
     StatusReadOnly,
     /// Change requested by a customer after fulfilment has begun.
@@ -40,7 +40,7 @@ pub enum OrderError {
         /// Maximum number of pieces in unpaid orders.
         limit: NonZeroU32,
     },
-    /// Order for a deleted account.
+    /// Order error: order for a deleted account.
     #[error("User not found")]
     AccountDeleted,
 }

@@ -49,7 +49,7 @@ pub(crate) struct PreparedOrder {
 /// Outcome of [`PlaceOrder::commit`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CommitOutcome {
-    /// Order committed.
+    /// Commit outcome: order committed.
     Committed,
     /// Order number taken. The prepared order has another one and can be committed again.
     NumberReplaced,

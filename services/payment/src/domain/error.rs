@@ -6,10 +6,10 @@ use contracts::api::PaymentStatus;
 /// Violated rule; nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PaymentError {
-    /// The order is cancelled.
+    /// Payment error: the order is cancelled.
     #[error("Order is cancelled")]
     OrderCancelled,
-    /// The order owes nothing.
+    /// Payment error: the order owes nothing.
     #[error("Order is already paid")]
     OrderPaid,
     /// The amount differs from what the order owes.
@@ -33,7 +33,7 @@ pub enum PaymentError {
         /// Status of the payment.
         status: PaymentStatus,
     },
-    /// The amount exceeds the refundable amount.
+    /// Payment error: the amount exceeds the refundable amount.
     #[error("At most {refundable} of this payment can still be refunded")]
     RefundTooLarge {
         /// Refundable amount.
@@ -42,7 +42,7 @@ pub enum PaymentError {
     /// The payment, or the refund of the payment, does not exist.
     #[error("Payment not found")]
     NotFound,
-    /// The refund does not exist.
+    /// Payment error: the refund does not exist.
     #[error("Refund not found")]
     RefundNotFound,
     /// The refund does not need attention, or an attempt is in flight.

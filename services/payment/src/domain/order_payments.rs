@@ -31,7 +31,7 @@ pub use start::{NewPayment, StartOutcome};
 pub struct OrderTerms {
     /// Owner of the order.
     pub user_id: UserId,
-    /// Total price.
+    /// Total price of the line.
     pub total: Money,
     /// Currency (ISO 4217).
     pub currency: String,
@@ -57,7 +57,7 @@ pub struct OrderRecord {
 /// Measured occurrence for which no event is published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DomainMetric {
-    /// A payment was declined.
+    /// Metric update: a payment was declined.
     Declined(Decline),
     /// A capture was recorded that the provider made at this time.
     Captured(DateTime<Utc>),
@@ -65,7 +65,7 @@ pub enum DomainMetric {
     Refunded {
         /// Currency (ISO 4217).
         currency: String,
-        /// Cause.
+        /// Source error.
         cause: RefundCause,
         /// Growth of the refunded total.
         amount: Money,

@@ -27,7 +27,7 @@ pub struct Payment {
     pub currency: String,
     /// Payment method.
     pub method: PaymentMethod,
-    /// State.
+    /// State of the payment.
     pub state: State,
     /// Provider's intent, once known.
     pub intent: Option<String>,
@@ -82,11 +82,11 @@ pub struct Payment {
 pub enum NextAction {
     /// Fetch an intent named by a webhook.
     FetchHintedIntent,
-    /// Fetch the intent and its refunds.
+    /// Next action: fetch the intent and its refunds.
     SyncRefunds,
     /// Make sure that the intent captures nothing.
     CancelIntent,
-    /// Fetch the intent.
+    /// Next action: fetch the intent.
     FetchIntent,
     /// Create the next refund that is due; needs no provider call.
     CreateRefund,

@@ -74,9 +74,9 @@ impl Decline {
 /// Status of an intent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IntentStatus {
-    /// Waits for the customer.
+    /// Intent status: waits for the customer.
     AwaitingCustomer,
-    /// Being captured; cannot be cancelled now.
+    /// Intent status: being captured; cannot be cancelled now.
     Processing,
     /// The last attempt was declined; another one is possible.
     Declined {
@@ -85,7 +85,7 @@ pub enum IntentStatus {
         /// Reason code.
         kind: Decline,
     },
-    /// Captured.
+    /// Intent status: captured.
     Succeeded(Captured),
     /// Cancelled; no capture is possible any more.
     Canceled,
@@ -115,18 +115,18 @@ pub struct IntentSnapshot {
 /// Status of a refund at the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProviderRefundStatus {
-    /// In progress.
+    /// Provider refund status: in progress.
     Pending,
-    /// Refunded.
+    /// Provider refund status: refunded.
     Succeeded,
-    /// Failed or rejected.
+    /// Provider refund status: failed or rejected.
     Failed,
 }
 
 /// State of an intent's refunds that a webhook claims. It is never applied: it shows whether a fetch could find anything new.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefundClaim {
-    /// Status of one refund.
+    /// Refund claim: status of one refund.
     Refund {
         /// Provider's id of the refund.
         id: String,
@@ -135,7 +135,7 @@ pub enum RefundClaim {
         /// Claimed status.
         status: ProviderRefundStatus,
     },
-    /// Refunded amount of the intent.
+    /// Refund claim: refunded amount of the intent.
     Total(Money),
 }
 
@@ -159,7 +159,7 @@ pub struct RefundSnapshot {
 /// Result of a provider call about a payment, made under a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SyncResult {
-    /// The payment's intent.
+    /// Sync result: the payment's intent.
     Snapshot(IntentSnapshot),
     /// The payment's intent and all of its refunds.
     SnapshotWithRefunds(IntentSnapshot, Vec<RefundSnapshot>),
@@ -181,11 +181,11 @@ pub enum SyncResult {
 /// Result of a provider call about a refund, made under a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RefundSyncResult {
-    /// The refund.
+    /// Refund sync result: the refund.
     Snapshot(RefundSnapshot),
     /// The provider rejected the creation of the refund.
     Rejected {
-        /// Reason.
+        /// Reason of the rejection.
         reason: String,
     },
     /// The refund may or may not have been created, with the key of this attempt.

@@ -28,9 +28,9 @@ pub struct Refund {
     pub amount: Money,
     /// Status.
     pub status: RefundStatus,
-    /// Cause.
+    /// Source error.
     pub cause: RefundCause,
-    /// Reason, as free text.
+    /// Reason of the refund, as free text.
     pub reason: Option<String>,
     /// Set if the money is moved manually, outside the provider.
     pub external: bool,

@@ -8,27 +8,27 @@ use super::provider::IntentStatus;
 /// State of a payment. The status shown to clients ([`super::Payment::status`]) is derived from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// Created; the customer has to act.
+    /// Payment state: created; the customer has to act.
     Pending,
-    /// Being captured by the provider.
+    /// Payment state: being captured by the provider.
     Processing,
     /// Confirmed by a trusted caller as paid elsewhere: the intent is being cancelled, then the payment completes. The
     /// state counts as open and is shown as processing.
     Settling,
-    /// Captured.
+    /// Payment state: captured.
     Completed,
-    /// Declined, or rejected by the provider.
+    /// Payment state: declined, or rejected by the provider.
     Failed,
-    /// Cancelled before it was captured.
+    /// Payment state: cancelled before it was captured.
     Cancelled,
 }
 
 /// Effect of a provider status on the state of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
-    /// No change.
+    /// Transition: no change.
     None,
-    /// Change to the given state.
+    /// Transition: change to the given state.
     To(State),
     /// Capture, which is recorded and then either accepted or refunded.
     Capture,

@@ -31,7 +31,7 @@ pub struct PaymentFilter {
 pub struct RefundFilter {
     /// Status.
     pub status: Option<RefundStatus>,
-    /// Cause.
+    /// Source error.
     pub cause: Option<RefundCause>,
     /// Time of creation.
     pub period: Period,

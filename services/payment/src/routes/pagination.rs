@@ -10,7 +10,7 @@ use crate::repository::{Page, Period, Start};
 const DEFAULT_PER_PAGE: i64 = 20;
 const MAX_PER_PAGE: i64 = 100;
 
-/// Requested page.
+/// Requested page of a list.
 pub(super) struct PageRequest<Id> {
     pub(super) start: Start<Id>,
     pub(super) per_page: i64,

@@ -5,12 +5,12 @@ use contracts::Money;
 /// Visibility of the listed products.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Visibility {
-    /// Products in the catalog.
+    /// Visibility: products in the catalog.
     #[default]
     Active,
-    /// Products that are hidden from customers.
+    /// Visibility: products that are hidden from customers.
     Inactive,
-    /// All products.
+    /// Visibility: all products.
     All,
 }
 
@@ -23,9 +23,9 @@ pub struct ProductFilter {
     pub category: Option<String>,
     /// Brand, in any spelling with the same equality key.
     pub brand: Option<String>,
-    /// Lowest price, inclusive.
+    /// Lowest price of the filter, inclusive.
     pub min_price: Option<Money>,
-    /// Highest price, inclusive.
+    /// Highest price of the filter, inclusive.
     pub max_price: Option<Money>,
     /// Text that the name or description contains, regardless of case and diacritics.
     pub search: Option<String>,
@@ -48,9 +48,9 @@ impl ProductFilter {
 /// Sort order of a product list. Ties are broken by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortOrder {
-    /// The caller's order.
+    /// Sort order: the caller's order.
     By(Sort),
-    /// Newest first.
+    /// Sort order: newest first.
     Latest,
     /// Best rating first, then the larger number of reviews.
     TopRated,

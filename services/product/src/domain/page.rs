@@ -11,7 +11,7 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
-    /// Permitted page sizes.
+    /// Permitted sizes of a page.
     pub const SIZES: std::ops::RangeInclusive<i64> = 1..=100;
     /// Page size if the request names none.
     pub const DEFAULT_SIZE: i64 = 20;

@@ -35,27 +35,27 @@ pub struct PictureName {
 /// File format of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PictureFormat {
-    /// JPEG (ITU-T T.81).
+    /// Picture format: JPEG (ITU-T T.81).
     Jpeg,
-    /// PNG (ISO/IEC 15948).
+    /// Picture format: PNG (ISO/IEC 15948).
     Png,
-    /// WebP (RFC 9649).
+    /// Picture format: WebP (RFC 9649).
     WebP,
 }
 
 /// Reason why a file is no acceptable picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PictureError {
-    /// Content of another type.
+    /// Picture error: content of another type.
     #[error("The picture must be a JPEG, PNG or WebP file")]
     UnknownFormat,
     /// Container that is truncated or breaks the rules of its format.
     #[error("must be an intact picture")]
     Broken,
-    /// Several pictures in one file.
+    /// Picture error: several pictures in one file.
     #[error("must not be animated")]
     Animated,
-    /// Side of more than [`MAX_SIDE`] pixels.
+    /// Picture error: side of more than [`MAX_SIDE`] pixels.
     #[error("must be at most {MAX_SIDE} pixels wide and high")]
     TooManyPixels,
 }

@@ -32,19 +32,19 @@ impl NewReservation {
 /// Transition of a reservation and of the stock that it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReservationAction {
-    /// No transition.
+    /// Reservation action: no transition.
     Keep,
     /// Tombstone that prevents a later reservation of the order.
     Tombstone,
     /// Confirmation that the order exists: the stock stays reserved without expiry.
     Hold,
-    /// Sale of the reserved stock.
+    /// Reservation action: sale of the reserved stock.
     Commit,
-    /// Return of the reserved stock.
+    /// Reservation action: return of the reserved stock.
     Release,
     /// Return of the reserved stock, because the order was never placed.
     Expire,
-    /// Return of the sold stock.
+    /// Reservation action: return of the sold stock.
     Restock,
 }
 

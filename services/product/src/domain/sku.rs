@@ -1,4 +1,4 @@
-//! Rules of skus.
+//! Validation rules of SKUs.
 
 use unicode_normalization::UnicodeNormalization as _;
 

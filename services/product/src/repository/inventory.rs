@@ -16,9 +16,9 @@ pub type DecideFn<'a> = dyn Fn(Option<&Reservation>) -> (ReservationAction, Effe
 /// Result of a manual stock adjustment.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AdjustOutcome {
-    /// Adjusted product.
+    /// Adjust outcome: adjusted product.
     Adjusted(Box<Product>),
-    /// Unknown product.
+    /// Adjust outcome: unknown product.
     NotFound,
     /// Available stock, too low for the adjustment.
     Insufficient(i64),
@@ -29,13 +29,13 @@ pub enum AdjustOutcome {
 /// Result of a reservation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ReserveOutcome {
-    /// New reservation.
+    /// Reserve outcome: new reservation.
     Created(Reservation),
     /// Previous reservation of the order; nothing changed.
     Existing(Reservation),
-    /// Unknown or inactive products; nothing changed.
+    /// Reserve outcome: unknown or inactive products; nothing changed.
     ProductsNotFound(Vec<ProductId>),
-    /// Products with insufficient stock; nothing changed.
+    /// Reserve outcome: products with insufficient stock; nothing changed.
     Insufficient(Vec<Shortage>),
 }
 

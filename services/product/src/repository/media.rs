@@ -15,9 +15,9 @@ pub type FileFn<'a, T> = dyn Fn(PictureName) -> BoxFuture<'a, Result<T, StoreErr
 /// Result of adding an uploaded picture to a product.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AttachOutcome {
-    /// Added picture.
+    /// Attach outcome: added picture.
     Attached(ProductImage),
-    /// Unknown product.
+    /// Attach outcome: unknown product.
     ProductNotFound,
     /// File that was deleted since it was stored.
     FileMissing,
@@ -26,11 +26,11 @@ pub enum AttachOutcome {
 /// Result of a step of the collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CollectOutcome {
-    /// Deleted file.
+    /// Collect outcome: deleted file.
     Deleted,
-    /// File that is referenced again.
+    /// Collect outcome: file that is referenced again.
     Kept,
-    /// No file that is due.
+    /// Collect outcome: no file that is due.
     NoneDue,
 }
 

@@ -16,22 +16,22 @@ pub type AuthorizeFn<'a> = dyn Fn(&Review) -> bool + Send + Sync + 'a;
 /// Result of adding a review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddOutcome {
-    /// Added review.
+    /// Add outcome: added review.
     Added(Review),
-    /// Unknown or inactive product.
+    /// Add outcome: unknown or inactive product.
     ProductNotFound,
-    /// Author whose account was deleted.
+    /// Add outcome: author whose account was deleted.
     AuthorDeleted,
 }
 
 /// Result of removing a review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemoveOutcome {
-    /// Removed review.
+    /// Remove outcome: removed review.
     Removed,
-    /// Unknown review.
+    /// Remove outcome: unknown review.
     NotFound,
-    /// Caller without permission.
+    /// Remove outcome: caller without permission.
     Forbidden,
 }
 

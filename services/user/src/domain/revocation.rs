@@ -3,17 +3,17 @@
 /// Cause of a revocation, as named by `user.access_revoked`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RevocationReason {
-    /// Another role of the account.
+    /// Revocation reason: another role of the account.
     RoleChanged,
-    /// Deletion of the account.
+    /// Revocation reason: deletion of the account.
     Deleted,
     /// Sign-out of the user, in the session itself or from another one, or by an admin.
     SignedOut,
-    /// Password change in another session.
+    /// Revocation reason: password change in another session.
     PasswordChanged,
-    /// Password reset by a link.
+    /// Revocation reason: password reset by a link.
     PasswordReset,
-    /// E-mail change in another session.
+    /// Revocation reason: e-mail change in another session.
     EmailChanged,
     /// Reuse of a refresh token after its grace period.
     RefreshTokenReused,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub enum AccountRole {
     /// Customer, who acts for one's own account.
     User,
-    /// Member of the shop's staff.
+    /// Account role: member of the shop's staff.
     Admin,
 }
 

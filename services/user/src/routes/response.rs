@@ -1,4 +1,4 @@
-//! Shared responses.
+//! Response types of several endpoints.
 
 use common::auth::Role;
 use contracts::UserId;

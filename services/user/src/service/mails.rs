@@ -11,11 +11,11 @@ use crate::domain::User;
 pub(super) enum MailKind {
     /// Welcome after the registration, with a link to verify the address.
     Welcome,
-    /// Link to verify the address.
+    /// Mail kind: link to verify the address.
     EmailVerification,
-    /// Link to reset the password.
+    /// Mail kind: link to reset the password.
     PasswordReset,
-    /// Report of a new password.
+    /// Mail kind: report of a new password.
     PasswordChanged,
     /// Report of a new address to the old one.
     EmailChanged,

@@ -42,11 +42,11 @@ pub(super) struct QueuePermit(#[expect(dead_code, reason = "held until the hash 
 /// Result of a password verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PasswordCheck {
-    /// Valid password.
+    /// Password check: valid password.
     Valid,
     /// Valid password whose hash has the form of the older service or was computed without normalisation.
     ValidNeedsRehash,
-    /// Wrong password or unknown account.
+    /// Password check: wrong password or unknown account.
     Invalid,
 }
 

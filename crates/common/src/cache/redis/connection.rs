@@ -25,7 +25,7 @@ pub(super) enum ConnectionError {
     /// Redis is known to be unavailable; the call was not sent.
     #[error("Redis is unavailable: {0}")]
     Unavailable(Arc<str>),
-    /// The call timed out.
+    /// Connection error: the call timed out.
     #[error("Redis timed out after {0:?}")]
     TimedOut(Duration),
     /// Redis returned an error, or the connection broke.

@@ -1,4 +1,4 @@
-//! Client addresses.
+//! Extractor of client addresses.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -1,4 +1,4 @@
-//! JSON bodies.
+//! Extractor of JSON bodies.
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};

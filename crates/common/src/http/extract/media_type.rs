@@ -6,11 +6,11 @@ use http::header::CONTENT_TYPE;
 /// Media type of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MediaType {
-    /// `application/json` or `application/<something>+json`, whatever its parameters.
+    /// Media type: `application/json` or `application/<something>+json`, whatever its parameters.
     Json,
-    /// Another media type.
+    /// Media type: another media type.
     Other,
-    /// No media type.
+    /// Media type: no media type.
     Missing,
 }
 

@@ -1,4 +1,4 @@
-//! Parameters of paths.
+//! Extractor of path parameters.
 
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;

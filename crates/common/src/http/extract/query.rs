@@ -1,4 +1,4 @@
-//! Parameters of queries.
+//! Extractor of query parameters.
 
 use axum::extract::FromRequestParts;
 use contracts::FieldError;

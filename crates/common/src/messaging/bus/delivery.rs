@@ -9,7 +9,7 @@ use super::message::{BusError, Message};
 /// Settlement of a delivery.
 #[async_trait]
 pub trait Acknowledger: Send + Sync {
-    /// Removes the message.
+    /// Removes the message from its queue.
     async fn ack(&self) -> Result<(), BusError>;
     /// Requeues the message with a delay; `counted` increases its attempt count.
     async fn requeue(&self, after: Duration, counted: bool) -> Result<(), BusError>;

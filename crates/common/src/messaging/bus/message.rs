@@ -11,7 +11,7 @@ use crate::database::store::StoreError;
 /// Errors of the bus.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
-    /// Unavailable bus.
+    /// Bus error: unavailable bus.
     #[error("the bus is unavailable")]
     Unavailable(#[source] BoxError),
     /// Message that no queue accepts although it must have a consumer.
@@ -25,10 +25,10 @@ pub enum BusError {
     /// Rejected message, and with it the whole batch; another batch may be accepted.
     #[error("the bus rejected a message")]
     Rejected(#[source] BoxError),
-    /// Unknown queue.
+    /// Bus error: unknown queue.
     #[error("unknown queue `{0}`")]
     UnknownQueue(String),
-    /// Unreadable content of the bus.
+    /// Bus error: unreadable content of the bus.
     #[error("the bus has unreadable data: {0}")]
     Corrupt(String),
 }

@@ -17,9 +17,9 @@ pub const ACCOUNT_DELETED: &str = "Account deleted";
 /// Role in which a caller changes an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// Customer who placed the order.
+    /// Actor: customer who placed the order.
     Customer,
-    /// Admin or service.
+    /// Actor: admin or service.
     Staff,
 }
 

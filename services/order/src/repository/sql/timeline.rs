@@ -7,7 +7,7 @@ use contracts::OrderId;
 use super::statements;
 use crate::domain::TimelineEntry;
 
-/// Inserts entries.
+/// Inserts entries of timelines.
 pub(super) async fn insert_entries(db: &mut Connection, entries: &[TimelineEntry]) -> Result<(), StoreError> {
     for entry in entries {
         query(statements::INSERT_TIMELINE_ENTRY)

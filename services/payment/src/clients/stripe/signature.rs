@@ -13,7 +13,7 @@ const HEX_DIGITS: usize = 64;
 /// Error of a signature verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// The header is missing or malformed.
+    /// Signature error: the header is missing or malformed.
     #[error("The Stripe-Signature header is missing or malformed")]
     Malformed,
     /// The time of the signature is too old, or in the future.

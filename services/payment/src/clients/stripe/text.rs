@@ -48,9 +48,9 @@ pub(super) fn deserialize_currency<'de, D: Deserializer<'de>>(deserializer: D) -
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Reference {
-    /// Id.
+    /// Reference: id.
     Id(String),
-    /// Expanded object.
+    /// Reference: expanded object.
     Expanded {
         /// Id.
         id: String,

@@ -56,21 +56,21 @@ struct Metadata<'a> {
 /// Parsed webhook event: the object that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebhookEvent {
-    /// Change of an intent.
+    /// Webhook event: change of an intent.
     Intent {
         /// Id of the intent.
         intent: String,
         /// Payment named in the metadata.
         payment: Option<PaymentId>,
     },
-    /// Change of a refund.
+    /// Webhook event: change of a refund.
     Refund {
         /// Id of the refunded intent.
         intent: String,
         /// Claimed state of its refunds, if it can be read.
         claim: Option<RefundClaim>,
     },
-    /// Any other event.
+    /// Webhook event: any other event.
     Other,
 }
 

@@ -12,7 +12,7 @@ use crate::domain::{FencingToken, PaymentError, ProviderRefundStatus, Refund, Re
 pub struct NewRefund {
     /// Amount; `None` for the refundable amount.
     pub amount: Option<Money>,
-    /// Reason, as free text.
+    /// Reason of the refund, as free text.
     pub reason: Option<String>,
     /// Requesting caller.
     pub actor: Actor,

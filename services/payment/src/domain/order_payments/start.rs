@@ -1,4 +1,4 @@
-//! Start of a payment.
+//! Rules that start a payment.
 
 use chrono::{DateTime, Utc};
 use contracts::api::PaymentMethod;

@@ -1,4 +1,4 @@
-//! Rows of payments.
+//! SQL rows of payments.
 
 use common::database::store::StoreError;
 use common::database::{Query, Row, Statement};

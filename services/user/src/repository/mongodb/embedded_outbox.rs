@@ -58,7 +58,7 @@ impl PendingEvent {
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct EmbeddedOutbox {
-    /// Handled messages.
+    /// Ids of handled messages.
     handled: Vec<String>,
     /// Number of events per aggregate.
     sequences: Document,

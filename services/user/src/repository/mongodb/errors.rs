@@ -25,7 +25,7 @@ const NOT_PRIMARY_CODES: [i32; 3] = [10107, 13435, 13436];
 /// <https://www.mongodb.com/docs/manual/reference/error-codes/>
 const ABORTED_CODES: [i32; 10] = [6, 7, 50, 89, 91, 189, 262, 9001, 11600, 11602];
 
-/// Runs a read.
+/// Runs a read of the database.
 pub(super) async fn run_read<T>(read: impl IntoFuture<Output = Result<T, Error>>) -> Result<T, StoreError> {
     match tokio::time::timeout(TIMEOUT, read).await {
         Ok(response) => response.map_err(|error| map_error(error, StoreError::Unavailable)),

@@ -135,11 +135,11 @@ impl Broker {
 /// Outcome of a published message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PublishOutcome {
-    /// Accepted by the broker.
+    /// Publish outcome: accepted by the broker.
     Accepted,
-    /// Returned without a queue.
+    /// Publish outcome: returned without a queue.
     Returned,
-    /// Rejected by the broker.
+    /// Publish outcome: rejected by the broker.
     Rejected,
 }
 

@@ -49,7 +49,7 @@ impl AmqpConnection {
         &self.publisher
     }
 
-    /// Opens another channel.
+    /// Opens another AMQP channel.
     pub(super) async fn channel(&self) -> Result<Channel, BusError> {
         let channel = timeout(CONNECT_TIMEOUT, self.connection.create_channel()).await;
         channel.map_err(|late| BusError::Unavailable(late.into()))?.map_err(unavailable)
