@@ -24,6 +24,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use user_service::repository::mongodb::MongoUserRepository;
 
+/// Version of the newest migration in `crates/common/migrations`.
+const PLATFORM_VERSION: i64 = 2;
 const NOW: DateTime<Utc> = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
 
 /// Expansion of a newer version: it adds tables, columns and migrations.
@@ -86,7 +88,7 @@ async fn starts_on_a_newer_schema(
     assert_publishes(&db.outbox(), &effects).await;
     db.close().await;
 
-    for (component, known) in [("platform", 1), ("store", newest(migrations))] {
+    for (component, known) in [("platform", PLATFORM_VERSION), ("store", newest(migrations))] {
         run(contraction(component)).await;
         assert_incompatible(open().await.err().unwrap(), known);
         run("DELETE FROM schema_compatibility".to_owned()).await;

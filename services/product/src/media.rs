@@ -1,12 +1,15 @@
 //! Files of pictures, in a directory or a bucket.
 
 use std::fmt;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use common::database::private_files;
 use common::database::store::StoreError;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -19,6 +22,9 @@ use crate::domain::PictureName;
 
 /// Age after which a partial file belongs to no process any more.
 const STALE: Duration = Duration::from_secs(60 * 60);
+
+/// Mode of the files: read and written by their owner alone.
+const PRIVATE: u32 = 0o600;
 
 /// Place of the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +99,7 @@ pub(crate) struct MediaFile {
 }
 
 impl MediaStore {
-    /// Opens the place of the files. A directory is created.
+    /// Opens the place of the files. A directory is created, and restricted to its owner with its files.
     ///
     /// # Errors
     /// If the directory cannot be created, or the settings of the bucket are incomplete.
@@ -101,8 +107,8 @@ impl MediaStore {
         match url {
             MediaUrl::Directory(directory) => {
                 let failed = |source: std::io::Error| Error::Generic { store: "directory", source: source.into() };
-                std::fs::create_dir_all(directory).map_err(failed)?;
-                remove_stale(directory).map_err(failed)?;
+                private_files::directory(directory).map_err(failed)?;
+                prepare_files(directory).map_err(failed)?;
                 let files = Arc::new(LocalFileSystem::new_with_prefix(directory)?);
                 Ok(Self { store: files.clone(), prefix: Path::default(), directory: Some(files) })
             }
@@ -126,7 +132,9 @@ impl MediaStore {
         let Some(files) = &self.directory else { return Ok(()) };
         let file = files.path_to_filesystem(&path).map_err(MediaError)?;
         let synced = async {
-            tokio::fs::File::open(&file).await?.sync_all().await?;
+            let stored = tokio::fs::File::open(&file).await?;
+            stored.set_permissions(Permissions::from_mode(PRIVATE)).await?;
+            stored.sync_all().await?;
             match file.parent() {
                 Some(directory) => tokio::fs::File::open(directory).await?.sync_all().await,
                 None => Ok(()),
@@ -162,10 +170,16 @@ impl MediaStore {
     }
 }
 
-/// Removes files that were being stored when a process was killed. They have a number after the name.
-fn remove_stale(directory: &std::path::Path) -> std::io::Result<()> {
+/// Removes files that were being stored when a process was killed, which have a number after the name, and restricts all
+/// others to their owner.
+fn prepare_files(directory: &std::path::Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
+        if entry.file_type()?.is_file()
+            && let Err(error) = std::fs::set_permissions(entry.path(), Permissions::from_mode(PRIVATE))
+        {
+            tracing::warn!(%error, "file not restricted to its owner");
+        }
         let is_partial = entry.file_name().to_string_lossy().contains('#');
         // Another instance may be storing a younger one, or removing the same.
         let modified = entry.metadata().and_then(|metadata| metadata.modified()).ok();
