@@ -8,7 +8,7 @@ use common::runtime::{Backend, Platform, Service, ServiceBuilder, StartError};
 use common::telemetry::clock::SharedClock;
 use contracts::topology::PAYMENT_REVOCATIONS;
 
-use crate::clients::order::OrderClient;
+use crate::clients::orders::OrderClient;
 use crate::clients::stripe::{StripeClient, StripeSettings};
 use crate::config::{CALLED_SERVICES, Config};
 use crate::consumers::CONSUMED_QUEUES;

@@ -1,4 +1,4 @@
 //! Clients of the order service and of the payment provider.
 
-pub(crate) mod order;
+pub(crate) mod orders;
 pub mod stripe;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::clients::order::OrderClient;
+use crate::clients::orders::OrderClient;
 use crate::clients::stripe::{StripeClient, WebhookSecrets};
 use crate::config::Checkout;
 

@@ -46,7 +46,7 @@ impl OrderRepository for SqlOrderRepository {
         effects: &OrderEffects,
     ) -> Result<Result<(), OrderError>, StoreError> {
         let mut tx = self.db.begin().await?;
-        if let Err(error) = customers::check_limits(&mut tx, &new_order.order, limits).await? {
+        if let Err(error) = customers::lock_and_check_limits(&mut tx, &new_order.order, limits).await? {
             tx.rollback().await?;
             return Ok(Err(error));
         }

@@ -146,7 +146,7 @@ impl PlaceOrder {
         if expected_total.is_some_and(|expected| expected != order.totals.total) {
             return Err(Error::TotalChanged(order.totals));
         }
-        self.check_limits(&order, limits, shortages).await?;
+        self.precheck_limits(&order, limits, shortages).await?;
         self.reserve(id, &lines).await?;
         let placed_by = caller.subject.clone();
         let idempotency_key = lease.map(|lease| lease.reference.key.clone());
@@ -197,7 +197,12 @@ impl PlaceOrder {
 
     /// Rejects an order that exceeds the customer's limits before its stock is reserved. The repository checks again on
     /// insertion. A shortage takes precedence.
-    async fn check_limits(&self, order: &Order, limits: UnpaidLimits, shortages: Vec<Shortage>) -> Result<(), Error> {
+    async fn precheck_limits(
+        &self,
+        order: &Order,
+        limits: UnpaidLimits,
+        shortages: Vec<Shortage>,
+    ) -> Result<(), Error> {
         if limits.is_unlimited() {
             return Ok(());
         }

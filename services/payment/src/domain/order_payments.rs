@@ -11,7 +11,7 @@ use super::provider::Decline;
 use super::state::State;
 
 mod confirm;
-mod provider_events;
+mod intent_snapshots;
 mod refund_retry;
 mod refund_status;
 mod refunds;

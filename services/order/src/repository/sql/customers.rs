@@ -9,7 +9,7 @@ use super::statements;
 use crate::domain::{Order, OrderError, UnpaidLimits, UnpaidTotals};
 
 /// Checks that an order may be inserted. The customer's row stays locked until the transaction ends.
-pub(super) async fn check_limits(
+pub(super) async fn lock_and_check_limits(
     db: &mut Connection,
     order: &Order,
     limits: UnpaidLimits,
