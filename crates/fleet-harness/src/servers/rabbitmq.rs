@@ -89,7 +89,10 @@ impl RabbitMq {
         };
         let process = ManagedProcess::start("RabbitMQ", program, || is_listening(ports[0])).await?;
         let ctl = server.with_file_name("rabbitmqctl");
-        Ok(Self { process, ctl, environment: variables, port: ports[0], metrics, vhosts: AtomicU32::default() })
+        let node = Self { process, ctl, environment: variables, port: ports[0], metrics, vhosts: AtomicU32::default() };
+        // The listener is open before `rabbitmqctl` may change anything.
+        node.ctl(&["await_startup"]).await?;
+        Ok(node)
     }
 
     /// Starts the node again on its data, at the same port.
