@@ -61,7 +61,7 @@ impl Sandbox {
         }
     }
 
-    /// Sets the time of the clock.
+    /// Replaces the clock of the sandbox.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;

@@ -14,7 +14,7 @@ pub mod sql;
 /// Mail to be written to the queue with the change that causes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewMail {
-    /// Permanent id of the event.
+    /// Permanent id of the mail.
     pub id: Uuid,
     /// Kind, such as `password_reset`, from which the worker renders the text.
     pub kind: &'static str,
@@ -38,7 +38,7 @@ impl NewMail {
 /// Mail that a worker has claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueuedMail {
-    /// Permanent id of the event.
+    /// Permanent id of the mail.
     pub id: Uuid,
     /// Kind; a newer version may have written one that is unknown here.
     pub kind: String,

@@ -31,7 +31,7 @@ pub use start::{NewPayment, StartOutcome};
 pub struct OrderTerms {
     /// Owner of the order.
     pub user_id: UserId,
-    /// Total price of the line.
+    /// Total price of the order.
     pub total: Money,
     /// Currency (ISO 4217).
     pub currency: String,
@@ -65,7 +65,7 @@ pub enum DomainMetric {
     Refunded {
         /// Currency (ISO 4217).
         currency: String,
-        /// Source error.
+        /// Cause of the refund.
         cause: RefundCause,
         /// Growth of the refunded total.
         amount: Money,

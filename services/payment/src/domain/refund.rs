@@ -28,7 +28,7 @@ pub struct Refund {
     pub amount: Money,
     /// Status.
     pub status: RefundStatus,
-    /// Source error.
+    /// Cause of the refund.
     pub cause: RefundCause,
     /// Reason of the refund, as free text.
     pub reason: Option<String>,

@@ -31,7 +31,7 @@ pub struct PaymentFilter {
 pub struct RefundFilter {
     /// Status.
     pub status: Option<RefundStatus>,
-    /// Source error.
+    /// Cause of the refunds.
     pub cause: Option<RefundCause>,
     /// Time of creation.
     pub period: Period,
