@@ -9,7 +9,7 @@
 //! use contracts::{Money, ProductId};
 //!
 //! const PRICE: &str = "SELECT price FROM products WHERE id = $1";
-//! static LOCKED: Statement = Statement::new(|db| format!("{PRICE} {}", db.for_update()));
+//! static LOCKED: Statement = Statement::new(|db| format!("{PRICE} {}", db.row_lock("FOR UPDATE")));
 //!
 //! async fn price(db: &Database, id: ProductId) -> Result<Option<Money>, StoreError> {
 //!     query(PRICE).bind(id).fetch_optional_scalar(&mut db.reader().await?).await

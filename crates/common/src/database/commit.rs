@@ -13,13 +13,6 @@ use super::transaction_effects::{Effects, InboxRecord, OutboxEvent};
 
 /// Records a message as handled.
 const HANDLED: &str = "INSERT INTO inbox (consumer, event_id) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-/// Takes the next number of an aggregate's events.
-const NEXT_SEQUENCE: &str = "INSERT INTO event_sequences (aggregate_id, sequence) VALUES ($1, 1)
-    ON CONFLICT (aggregate_id) DO UPDATE SET sequence = event_sequences.sequence + 1 RETURNING sequence";
-/// Inserts an event.
-const INSERT: &str =
-    "INSERT INTO outbox (id, event_type, schema_version, aggregate_id, sequence, service, at, data, traceparent)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
 impl Database {
     /// Writes the effects and commits, all or nothing. Wakes the relay if there is something to publish.
@@ -62,18 +55,16 @@ async fn write(connection: &mut Connection, service: &str, effects: &Effects) ->
 async fn insert(connection: &mut Connection, service: &str, event: &OutboxEvent) -> Result<(), StoreError> {
     let aggregate_id = event.event.aggregate_id();
     let data = event.event.data().map_err(|error| StoreError::Internal(error.into()))?;
-    let sequence: i64 = query(NEXT_SEQUENCE).bind(&aggregate_id).fetch_scalar(connection).await?;
-    query(INSERT)
-        .bind(event.id)
-        .bind(event.event.event_type().as_str())
-        .bind(SCHEMA_VERSION)
-        .bind(&aggregate_id)
-        .bind(sequence)
-        .bind(service)
-        .bind(event.at)
-        .bind(data.get())
-        .bind(&event.traceparent)
-        .execute(connection)
-        .await?;
-    Ok(())
+    let event_type = event.event.event_type().as_str();
+    let insert = connection.insert_event(&aggregate_id, |insert| {
+        insert
+            .bind(event.id)
+            .bind(event_type)
+            .bind(SCHEMA_VERSION)
+            .bind(service)
+            .bind(event.at)
+            .bind(data.get())
+            .bind(&event.traceparent)
+    });
+    insert.await
 }

@@ -12,7 +12,7 @@ use super::dialect::Kind;
 /// use common::database::{Dialect, Statement};
 ///
 /// static LOCKED: Statement =
-///     Statement::new(|db| format!("SELECT name FROM shelves WHERE id = $1 {}", db.for_update()));
+///     Statement::new(|db| format!("SELECT name FROM shelves WHERE id = $1 {}", db.row_lock("FOR UPDATE")));
 /// assert_eq!(LOCKED.text(Dialect::POSTGRES), "SELECT name FROM shelves WHERE id = $1 FOR UPDATE");
 /// ```
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 //! that stopped are claimed again after their lease. An event may be published twice, but never zero times.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,6 +28,8 @@ use crate::telemetry::metrics::Metrics;
 const BATCH: u32 = 200;
 /// Duration of a claim: far longer than a batch takes, and the maximum delay of events whose relay stopped.
 const LEASE: Duration = Duration::from_secs(5);
+/// Time between two reports of the pending events, which count them.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// Retention of inbox records: far longer than any queue holds a message.
 const INBOX_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -40,6 +43,7 @@ impl Outbox {
             clock,
             pending: metrics.gauge_vec("outbox_pending_events", "Pending events.", &[]),
             oldest: metrics.float_gauge_vec("outbox_oldest_event_seconds", "Age of the oldest pending event.", &[]),
+            housekeeping: AtomicI64::new(0),
         })
     }
 }
@@ -50,6 +54,8 @@ struct Relay {
     clock: SharedClock,
     pending: IntGaugeVec,
     oldest: GaugeVec,
+    /// Time of the last housekeeping in milliseconds since the epoch.
+    housekeeping: AtomicI64,
 }
 
 impl Relay {
@@ -109,6 +115,18 @@ impl Relay {
         if events.is_empty() { Ok(()) } else { self.report().await }
     }
 
+    /// Deletes old inbox records and reports the pending events, at most once per [`HOUSEKEEPING`].
+    async fn housekeeping(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let last = self.housekeeping.load(Ordering::Relaxed);
+        if Duration::from_millis(now.timestamp_millis().abs_diff(last)) < HOUSEKEEPING {
+            return Ok(());
+        }
+        self.housekeeping.store(now.timestamp_millis(), Ordering::Relaxed);
+        self.outbox.store().forget_handled(now - INBOX_RETENTION).await?;
+        self.report().await
+    }
+
     async fn report(&self) -> Result<(), StoreError> {
         let state = self.outbox.state(self.clock.now()).await?;
         self.pending.with_label_values::<&str>(&[]).set(i64::try_from(state.pending).unwrap_or(i64::MAX));
@@ -127,9 +145,8 @@ impl Worker for Relay {
     async fn step(&self) -> Result<NextRun, WorkerError> {
         let store = self.outbox.store();
         let rows = store.claim(BATCH, LEASE, self.clock.now()).await?;
+        self.housekeeping().await?;
         if rows.is_empty() {
-            store.forget_handled(self.clock.now() - INBOX_RETENTION).await?;
-            self.report().await?;
             return Ok(NextRun::OnWake);
         }
         let (mut events, mut messages, mut rejected) = (Vec::new(), Vec::new(), Vec::new());

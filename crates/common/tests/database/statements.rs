@@ -132,7 +132,7 @@ async fn any_finds_the_elements_of_arrays() {
     static BY_NAME: Statement =
         Statement::new(|db| format!("SELECT number FROM things WHERE name {} ORDER BY number", db.any("$1")));
     static FIRST_TWO: Statement = Statement::new(|db| {
-        let first = format!("SELECT id FROM things ORDER BY number LIMIT $1 {}", db.skip_locked());
+        let first = format!("SELECT id FROM things ORDER BY number LIMIT $1 {}", db.row_lock("FOR UPDATE SKIP LOCKED"));
         format!("UPDATE things SET name = 'first' WHERE id {} RETURNING number", db.any(&first))
     });
     for fixture in fixtures().await {
@@ -226,7 +226,7 @@ async fn snapshot_sees_one_moment() {
 /// Adds one to a counter in a transaction that reads it first.
 async fn increment(db: &Database, by_name: bool) {
     static LOCKED: Statement =
-        Statement::new(|db| format!("SELECT small FROM things WHERE number = 1 {}", db.for_update()));
+        Statement::new(|db| format!("SELECT small FROM things WHERE number = 1 {}", db.row_lock("FOR UPDATE")));
     let mut tx = db.begin().await.unwrap();
     let read = if by_name {
         tx.lock_name("the counter").await.unwrap();
@@ -318,7 +318,7 @@ async fn containing_takes_every_character_for_itself() {
 
 #[test]
 fn texts_of_statements_are_built_once_for_each_kind() {
-    static STATEMENT: Statement = Statement::new(|db| format!("SELECT 1 {}", db.for_share()));
+    static STATEMENT: Statement = Statement::new(|db| format!("SELECT 1 {}", db.row_lock("FOR SHARE")));
     assert_eq!(STATEMENT.text(Dialect::POSTGRES), "SELECT 1 FOR SHARE");
     assert_eq!(STATEMENT.text(Dialect::SQLITE), "SELECT 1 ");
     assert!(std::ptr::eq(STATEMENT.text(Dialect::SQLITE), STATEMENT.text(Dialect::SQLITE)));

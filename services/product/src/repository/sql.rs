@@ -41,7 +41,7 @@ const CONSTRAINTS: &[(&str, &str)] = &[("products_sku", CONSTRAINT_SKU), ("revie
 
 /// Lock of a product.
 pub static LOCKED_PRODUCT: Statement =
-    Statement::new(|db| format!("SELECT active FROM products WHERE id = $1 {}", db.for_update()));
+    Statement::new(|db| format!("SELECT active FROM products WHERE id = $1 {}", db.row_lock("FOR UPDATE")));
 
 /// Creates the repositories of an open database.
 #[must_use]

@@ -23,7 +23,7 @@ static SWEEP: Statement = Statement::new(|db| {
     format!(
         "DELETE FROM idempotency_keys WHERE (caller, key) IN (
              SELECT caller, key FROM idempotency_keys WHERE created_at <= $1 ORDER BY created_at LIMIT 100 {})",
-        db.skip_locked()
+        db.row_lock("FOR UPDATE SKIP LOCKED")
     )
 });
 /// Deletes a key if it is expired.
@@ -37,7 +37,7 @@ static LOCKED: Statement = Statement::new(|db| {
     format!(
         "SELECT hash, fingerprint, lease_until, resource, status, location, body FROM idempotency_keys
          WHERE caller = $1 AND key = $2 {}",
-        db.for_update()
+        db.row_lock("FOR UPDATE")
     )
 });
 const TAKE_OVER: &str = "UPDATE idempotency_keys SET token = $1, lease_until = $2 WHERE caller = $3 AND key = $4";

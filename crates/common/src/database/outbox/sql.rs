@@ -19,15 +19,13 @@ use crate::database::store::StoreError;
 
 /// Claims events: until when, from when, how many.
 pub static CLAIM: Statement = Statement::new(|db| {
-    let due = format!("SELECT seq FROM outbox WHERE claimed_until <= $2 ORDER BY seq LIMIT $3 {}", db.skip_locked());
+    let due = format!("SELECT seq FROM outbox WHERE claimed_until <= $2 ORDER BY seq LIMIT $3 {}", db.row_lock("FOR UPDATE SKIP LOCKED"));
     format!(
         "UPDATE outbox SET claimed_until = $1 WHERE seq {}
          RETURNING seq, id, event_type, schema_version, aggregate_id, sequence, service, at, data, traceparent",
         db.any(&due)
     )
 });
-/// Looks for an event that can be claimed. Most of the time there is none, and the writer of a SQLite file is left alone.
-pub const CLAIMABLE: &str = "SELECT 1 FROM outbox WHERE claimed_until <= $1 ORDER BY seq LIMIT 1";
 /// Deletes events that were published.
 pub static PUBLISHED: Statement = Statement::new(|db| format!("DELETE FROM outbox WHERE id {}", db.any("$1")));
 /// Sets the time from which events can be claimed again.
@@ -48,9 +46,6 @@ impl Database {
 #[async_trait]
 impl OutboxStore for SqlOutbox {
     async fn claim(&self, n: u32, lease: Duration, now: DateTime<Utc>) -> Result<Vec<OutboxRow>, StoreError> {
-        if query(CLAIMABLE).bind(now).fetch_optional(&mut self.0.reader().await?).await?.is_none() {
-            return Ok(Vec::new());
-        }
         let claim = query(&CLAIM).bind(lease_end(now, lease)).bind(now).bind(n);
         let rows = claim.fetch_all(&mut self.0.writer().await?).await?;
         let mut claimed = Vec::with_capacity(rows.len());

@@ -24,7 +24,7 @@ macro_rules! unpaid {
 /// Selects an order by id.
 pub const FIND: &str = concat!("SELECT ", columns!(), " FROM orders WHERE id = $1");
 /// Selects an order by id and locks its row.
-pub static FIND_FOR_UPDATE: Statement = Statement::new(|db| format!("{FIND} {}", db.for_update()));
+pub static FIND_FOR_UPDATE: Statement = Statement::new(|db| format!("{FIND} {}", db.row_lock("FOR UPDATE")));
 /// Selects an order by number.
 pub const FIND_BY_NUMBER: &str = concat!("SELECT ", columns!(), " FROM orders WHERE order_number = $1");
 /// Selects the status of an order.
@@ -76,10 +76,10 @@ pub const COUNT_BY_STATUS: &str = "SELECT status, count(*) AS count FROM orders 
 
 /// Selects a customer and locks its row against deletion and other orders.
 pub static LOCK_CUSTOMER: Statement =
-    Statement::new(|db| format!("SELECT deleted_at FROM customers WHERE user_id = $1 {}", db.for_update()));
+    Statement::new(|db| format!("SELECT deleted_at FROM customers WHERE user_id = $1 {}", db.row_lock("FOR UPDATE")));
 /// Selects a customer and locks its row against deletion only.
 pub static SHARE_CUSTOMER: Statement =
-    Statement::new(|db| format!("SELECT deleted_at FROM customers WHERE user_id = $1 {}", db.for_share()));
+    Statement::new(|db| format!("SELECT deleted_at FROM customers WHERE user_id = $1 {}", db.row_lock("FOR SHARE")));
 /// Inserts a customer unless known.
 pub const INSERT_CUSTOMER: &str = "INSERT INTO customers (user_id) VALUES ($1) ON CONFLICT DO NOTHING";
 /// Records the deletion of a customer. The first deletion determines the time.

@@ -17,10 +17,10 @@ const INSERT: &str =
 const REFRESH: &str = "UPDATE media SET unreferenced_since = $1 WHERE name = $2 AND unreferenced_since IS NOT NULL";
 /// Lock of a file's record.
 pub static LOCKED_MEDIA: Statement =
-    Statement::new(|db| format!("SELECT name FROM media WHERE name = $1 {}", db.for_update()));
+    Statement::new(|db| format!("SELECT name FROM media WHERE name = $1 {}", db.row_lock("FOR UPDATE")));
 /// File that has been without a reference for longest, locked.
 pub static COLLECTABLE: Statement = Statement::new(|db| {
-    let lock = db.skip_locked();
+    let lock = db.row_lock("FOR UPDATE SKIP LOCKED");
     format!("SELECT name FROM media WHERE unreferenced_since <= $1 ORDER BY unreferenced_since LIMIT 1 {lock}")
 });
 /// Reference to a file.

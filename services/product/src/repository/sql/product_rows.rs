@@ -21,7 +21,7 @@ pub(super) use columns;
 /// Product by id.
 pub const PRODUCT: &str = concat!("SELECT ", columns!(), " FROM products WHERE id = $1");
 /// Product by id, locked.
-static PRODUCT_FOR_UPDATE: Statement = Statement::new(|db| format!("{PRODUCT} {}", db.for_update()));
+static PRODUCT_FOR_UPDATE: Statement = Statement::new(|db| format!("{PRODUCT} {}", db.row_lock("FOR UPDATE")));
 /// Pictures of several products.
 pub static IMAGES: Statement = Statement::new(|db| {
     let any = db.any("$1");

@@ -13,7 +13,7 @@ use crate::repository::ReserveOutcome;
 /// Reservation of an order.
 pub const RESERVATION: &str = "SELECT status, expires_at FROM reservations WHERE order_id = $1";
 /// Reservation of an order, locked.
-static RESERVATION_FOR_UPDATE: Statement = Statement::new(|db| format!("{RESERVATION} {}", db.for_update()));
+static RESERVATION_FOR_UPDATE: Statement = Statement::new(|db| format!("{RESERVATION} {}", db.row_lock("FOR UPDATE")));
 /// Lines of a reservation.
 pub const LINES: &str = "SELECT product_id, quantity FROM reservation_lines WHERE order_id = $1 ORDER BY product_id";
 

@@ -10,7 +10,7 @@ use crate::search_text::SearchTexts;
 
 /// Products without search texts, locked.
 pub static PENDING: Statement = Statement::new(|db| {
-    let lock = db.skip_locked();
+    let lock = db.row_lock("FOR UPDATE SKIP LOCKED");
     format!(
         "SELECT id, name, description, category, brand FROM products WHERE search_text IS NULL ORDER BY id LIMIT $1 {lock}"
     )
