@@ -7,6 +7,13 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Timestamp, Uuid};
 
+/// Generates a UUID of version 7 (RFC 9562): sorted by `now` to the millisecond, otherwise random.
+#[must_use]
+pub fn uuid_v7(now: DateTime<Utc>) -> Uuid {
+    let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
+    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
+}
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -16,11 +23,10 @@ macro_rules! uuid_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// Generates an id (UUID version 7, RFC 9562): sorted by `now` to the millisecond, otherwise random.
+            /// Generates an id by [`uuid_v7`].
             #[must_use]
             pub fn generate(now: DateTime<Utc>) -> Self {
-                let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
-                Self(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos())))
+                Self(uuid_v7(now))
             }
 
             /// Wraps an existing UUID.

@@ -15,7 +15,7 @@ use crate::consumers::CONSUMED_QUEUES;
 use crate::consumers::order_events::OrderEventHandler;
 use crate::repository::InstrumentedPaymentRepository;
 use crate::repository::sql::{MIGRATIONS, SqlPaymentRepository};
-use crate::service::{Dependencies, PaymentService, PaymentStore};
+use crate::service::{Dependencies, PaymentService, PaymentUnitOfWork};
 use crate::state::AppState;
 use crate::workers::reconciler::Reconciler;
 use crate::{NAME, routes};
@@ -37,7 +37,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let repository =
         InstrumentedPaymentRepository::new(Arc::new(SqlPaymentRepository::new(db.clone())), metrics.clone());
     let repository = Arc::new(repository);
-    let store = PaymentStore::new(repository, clock.clone(), &platform.metrics);
+    let store = PaymentUnitOfWork::new(repository, clock.clone(), &platform.metrics);
     store.preregister_currency(&config.backend.currency);
     let stripe = StripeClient::new(StripeSettings {
         url: config.stripe_url,
@@ -65,7 +65,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     });
     let keys = db.keys(clock).measured(&metrics);
     let state = AppState { payments: payments.clone(), checkout, keys, verifier: verifier.clone() };
-    let ping = |store: PaymentStore| async move { store.ping().await };
+    let ping = |store: PaymentUnitOfWork| async move { store.ping().await };
     let health = service.health(store.clone(), ping, CALLED_SERVICES);
     let service = service
         .worker(Reconciler::new(payments.clone()))

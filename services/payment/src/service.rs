@@ -13,23 +13,23 @@ use crate::config::Checkout;
 mod confirm;
 mod idempotent;
 mod order_events;
-mod provider;
+mod provider_calls;
 mod queries;
 mod reconcile;
 mod refund;
 mod refund_retry;
 mod start;
-mod store;
+mod unit_of_work;
 mod webhook;
 
 pub(crate) use idempotent::{IdempotentOperation, ToStoredResponse};
 pub(crate) use start::StartedPayment;
-pub use store::PaymentStore;
+pub use unit_of_work::PaymentUnitOfWork;
 
 /// Starts, confirms, refunds and reconciles payments. Clones share everything.
 #[derive(Clone)]
 pub(crate) struct PaymentService {
-    store: PaymentStore,
+    store: PaymentUnitOfWork,
     stripe: StripeClient,
     orders: OrderClient,
     webhook_secrets: WebhookSecrets,
@@ -39,7 +39,7 @@ pub(crate) struct PaymentService {
 
 /// Dependencies of a [`PaymentService`].
 pub(crate) struct Dependencies {
-    pub(crate) store: PaymentStore,
+    pub(crate) store: PaymentUnitOfWork,
     pub(crate) stripe: StripeClient,
     pub(crate) orders: OrderClient,
     pub(crate) webhook_secrets: WebhookSecrets,

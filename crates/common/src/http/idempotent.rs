@@ -71,7 +71,7 @@ impl<T: Serialize> ParsedBody for OptionalJson<T> {
 impl<E> Idempotent<E> {
     /// Returns the idempotent request of a caller, if it has a key.
     #[must_use]
-    pub fn request(&self, caller: &Caller) -> Option<IdempotentRequest> {
+    pub fn for_caller(&self, caller: &Caller) -> Option<IdempotentRequest> {
         let Key { key, hash, fingerprint } = self.key.clone()?;
         Some(IdempotentRequest { caller: caller.subject.clone(), key, hash, fingerprint })
     }

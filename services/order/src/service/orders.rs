@@ -183,7 +183,7 @@ impl OrderService {
         let mut update = |order: &mut Order| {
             // The time is read under the lock, so that later changes have later times.
             let now = self.clock.now();
-            let mut effects = Effects { consumed: inbox, ..Effects::none() };
+            let mut effects = Effects { inbox, ..Effects::none() };
             for event in rule.take()?(order, now)? {
                 published.push(event.event_type());
                 effects.push_event(now, event);

@@ -4,7 +4,7 @@ use contracts::PaymentId;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::PaymentService;
-use super::provider::ProviderOutcome;
+use super::provider_calls::ProviderOutcome;
 use crate::domain::{ConfirmOutcome, OrderPayments, Payment, PaymentError, State};
 use crate::error::Error;
 

@@ -1,6 +1,7 @@
 //! Use case: reconcile payments with the provider.
 //!
-//! A task falls due when a request did not finish, a change requested a provider call, or a webhook is missing.
+//! A task falls due when a request did not finish, a change requested a provider call, a webhook gave a hint, or a webhook
+//! may be missing.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use tokio::sync::Notify;
 use tracing::{Instrument as _, Span};
 
 use super::PaymentService;
-use super::provider::{ProviderOutcome, log_provider_error};
+use super::provider_calls::{ProviderOutcome, log_provider_error};
 use crate::domain::{FencingToken, OrderPayments, Payment, PaymentError, RefundSyncResult, SyncResult};
 use crate::error::Error;
 use crate::repository::ReconcileTask;

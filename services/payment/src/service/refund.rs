@@ -2,7 +2,7 @@
 
 use contracts::{PaymentId, RefundId};
 
-use super::provider::{ProviderOutcome, log_provider_error};
+use super::provider_calls::{ProviderOutcome, log_provider_error};
 use super::{IdempotentOperation, PaymentService, ToStoredResponse};
 use crate::clients::stripe::StripeError;
 use crate::domain::{FencingToken, NewRefund, OrderPayments, Payment, PaymentError, RefundGrant};

@@ -5,7 +5,7 @@ use contracts::OrderId;
 use contracts::api::{OrderStatus, OrderSummary};
 use secrecy::ExposeSecret as _;
 
-use super::provider::{ProviderOutcome, new_intent};
+use super::provider_calls::{ProviderOutcome, new_intent};
 use super::{IdempotentOperation, PaymentService};
 use crate::clients::stripe::{PaymentIntent, StripeError};
 use crate::domain::{

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use contracts::EventId;
+use contracts::ids::uuid_v7;
 
 use super::{MailQueue, MailQueueState, MailQueueStore, NewMail, QueuedMail};
 use crate::database::connection::Connection;
@@ -22,7 +22,10 @@ const INSERT: &str = "INSERT INTO mails (id, kind, recipient, payload, created_a
 pub const DUE: &str = "SELECT 1 FROM mails WHERE due_at <= $1 ORDER BY due_at LIMIT 1";
 /// Claims mails: until when, by which claim, from when, how many.
 pub static CLAIM: Statement = Statement::new(|db| {
-    let due = format!("SELECT id FROM mails WHERE due_at <= $3 ORDER BY due_at LIMIT $4 {}", db.row_lock("FOR UPDATE SKIP LOCKED"));
+    let due = format!(
+        "SELECT id FROM mails WHERE due_at <= $3 ORDER BY due_at LIMIT $4 {}",
+        db.row_lock("FOR UPDATE SKIP LOCKED")
+    );
     format!(
         "UPDATE mails SET due_at = $1, lease = $2, attempts = attempts + 1 WHERE id {}
          RETURNING id, kind, recipient, payload, created_at, attempts, lease",
@@ -56,7 +59,7 @@ impl MailQueueStore for SqlMailQueue {
         if query(DUE).bind(now).fetch_optional(&mut self.0.reader().await?).await?.is_none() {
             return Ok(Vec::new());
         }
-        let claim = query(&CLAIM).bind(lease_end(now, lease)).bind(EventId::generate(now).as_uuid()).bind(now).bind(n);
+        let claim = query(&CLAIM).bind(lease_end(now, lease)).bind(uuid_v7(now)).bind(now).bind(n);
         claim.fetch_all(&mut self.0.writer().await?).await?.iter().map(read).collect()
     }
 

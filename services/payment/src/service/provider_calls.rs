@@ -90,7 +90,7 @@ impl PaymentService {
 
     async fn fetch_current(&self, payment: &Payment) -> ProviderOutcome<SyncResult> {
         match &payment.intent {
-            Some(intent) => existing_intent(intent, self.stripe.poll_intent(intent).await),
+            Some(intent) => existing_intent(intent, self.stripe.get_intent_rate_limited(intent).await),
             None => ProviderOutcome::ok(SyncResult::NoResponse),
         }
     }
@@ -99,7 +99,7 @@ impl PaymentService {
     async fn fetch_hinted(&self, payment: &Payment) -> ProviderOutcome<SyncResult> {
         let Some(intent) = payment.hints.first() else { return ProviderOutcome::ok(SyncResult::NoResponse) };
         let hinted = |snapshot| SyncResult::HintedIntent(intent.clone(), snapshot);
-        match self.stripe.poll_intent(intent).await {
+        match self.stripe.get_intent_rate_limited(intent).await {
             Ok(found) => ProviderOutcome::ok(hinted(Some(found.to_snapshot()))),
             Err(error) if error.is_missing() => ProviderOutcome::failed(hinted(None), error),
             Err(error) => ProviderOutcome::failed(SyncResult::NoResponse, error),
@@ -113,7 +113,7 @@ impl PaymentService {
     async fn fetch_refunds(&self, payment: &Payment) -> ProviderOutcome<SyncResult> {
         let outcome = self.fetch_current(payment).await;
         let SyncResult::Snapshot(snapshot) = outcome.result else { return outcome };
-        match self.stripe.poll_refunds(&snapshot.id).await {
+        match self.stripe.list_refunds_rate_limited(&snapshot.id).await {
             Ok(refunds) => {
                 let refunds = refunds.iter().filter_map(ProviderRefund::to_snapshot).collect();
                 ProviderOutcome::ok(SyncResult::SnapshotWithRefunds(snapshot, refunds))
@@ -188,7 +188,7 @@ impl PaymentService {
         now: DateTime<Utc>,
     ) -> ProviderOutcome<RefundSyncResult> {
         if let Some(id) = &refund.provider_refund_id {
-            return match self.stripe.poll_refund(id).await {
+            return match self.stripe.get_refund_rate_limited(id).await {
                 Ok(found) => existing_refund(&found),
                 Err(error) => ProviderOutcome::failed(RefundSyncResult::NoResponse, error),
             };

@@ -19,14 +19,14 @@ use crate::repository::{Page, PaymentFilter, PaymentRepository, Period, Reconcil
 
 /// Stored payments with the clock, the metrics and the wake-up of the reconciler. Clones share everything.
 #[derive(Clone)]
-pub struct PaymentStore {
+pub struct PaymentUnitOfWork {
     repository: Arc<dyn PaymentRepository>,
     clock: SharedClock,
     wake: Arc<Notify>,
     metrics: PaymentMetrics,
 }
 
-impl PaymentStore {
+impl PaymentUnitOfWork {
     /// Creates a store over `repository`.
     #[must_use]
     pub fn new(repository: Arc<dyn PaymentRepository>, clock: SharedClock, metrics: &Metrics) -> Self {
@@ -99,16 +99,16 @@ impl PaymentStore {
     pub async fn update_consuming<T: Send>(
         &self,
         order: OrderId,
-        message: InboxRecord,
+        inbox: InboxRecord,
         rule: impl FnOnce(&mut OrderPayments, DateTime<Utc>) -> Result<T, PaymentError> + Send,
     ) -> Result<T, Error> {
-        self.commit(order, Some(message), rule, |_| None).await
+        self.commit(order, Some(inbox), rule, |_| None).await
     }
 
     async fn commit<T: Send>(
         &self,
         order: OrderId,
-        message: Option<InboxRecord>,
+        inbox: Option<InboxRecord>,
         rule: impl FnOnce(&mut OrderPayments, DateTime<Utc>) -> Result<T, PaymentError> + Send,
         key_update: impl FnOnce(&T) -> Option<IdempotencyUpdate> + Send,
     ) -> Result<T, Error> {
@@ -119,7 +119,7 @@ impl PaymentStore {
             let now = clock.now();
             let (rule, key_update) = rule.take()?;
             let outcome = rule(order_payments, now);
-            let mut effects = Effects { consumed: message, ..Effects::none() };
+            let mut effects = Effects { inbox, ..Effects::none() };
             for (at, event) in order_payments.take_events() {
                 metric_updates.extend(MetricUpdate::from_event(&event));
                 effects.push_event(at, event);
