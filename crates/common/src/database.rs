@@ -2,7 +2,7 @@
 //!
 //! A repository is written once. Its statements have PostgreSQL's placeholders and locking protocol (`READ COMMITTED`, a
 //! row locked before it is read to be changed), which is correct in SQLite too, where a transaction that writes has the lock
-//! of the whole file. The differences that remain are the eight [`fragments`] of a [`Dialect`].
+//! of the whole file. The differences that remain are the seven [`fragments`] of a [`Dialect`].
 //!
 //! ```
 //! use common::database::{Database, Effects, Statement, StoreError, query};

@@ -159,12 +159,12 @@ where
 {
     let Some(request) = request else { return respond(work(None).await?, false) };
     match keys.begin(&request).await? {
-        Acquire::Acquired(turn) => {
-            let claim = turn.reference.clone();
-            match work(Some(turn)).await {
+        Acquire::Acquired(lease) => {
+            let reference = lease.reference.clone();
+            match work(Some(lease)).await {
                 Ok(response) => respond(response, false),
                 Err(error) => {
-                    if let Err(error) = keys.release(&claim).await {
+                    if let Err(error) = keys.release(&reference).await {
                         let error = crate::error_chain(&error);
                         tracing::warn!(error, "idempotency key not released; it is locked until its lease ends");
                     }

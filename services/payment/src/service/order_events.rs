@@ -19,7 +19,7 @@ impl PaymentService {
             payments.cancel_order(now);
             Ok(())
         };
-        match self.store.update_consuming(order, inbox, cancel).await {
+        match self.unit_of_work.update_consuming(order, inbox, cancel).await {
             Err(Error::Store(StoreError::AlreadyHandled)) => Ok(()),
             outcome => outcome,
         }

@@ -125,7 +125,7 @@ impl PaymentService {
     /// Cancels an intent whose creation has an unknown outcome. A repeat with the same key returns the created intent, or
     /// creates one that is cancelled then. If the key may not be reused, the list of intents is searched.
     async fn resolve_unknown_intent(&self, payment: &Payment) -> ProviderOutcome<SyncResult> {
-        let found = if payment.task.requires_lookup(self.store.now()) {
+        let found = if payment.task.requires_lookup(self.unit_of_work.now()) {
             match self.stripe.find_intent(payment.id, payment.created_at).await {
                 Ok(Some(intent)) => intent,
                 Ok(None) => return ProviderOutcome::ok(SyncResult::NotFound),
@@ -157,7 +157,7 @@ impl PaymentService {
         let (Some(refund), Some(intent)) = (payment.refund(refund), &payment.intent) else {
             return ProviderOutcome::ok(RefundSyncResult::NoResponse);
         };
-        let call = self.send_or_fetch_refund(refund, intent, self.store.now());
+        let call = self.send_or_fetch_refund(refund, intent, self.unit_of_work.now());
         with_timeout(call, RefundSyncResult::NoResponse).await
     }
 

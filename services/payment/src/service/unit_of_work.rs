@@ -27,7 +27,7 @@ pub struct PaymentUnitOfWork {
 }
 
 impl PaymentUnitOfWork {
-    /// Creates a store over `repository`.
+    /// Creates a unit of work over `repository`.
     #[must_use]
     pub fn new(repository: Arc<dyn PaymentRepository>, clock: SharedClock, metrics: &Metrics) -> Self {
         Self { repository, clock, wake: Arc::default(), metrics: PaymentMetrics::new(metrics) }
@@ -183,7 +183,7 @@ impl PaymentUnitOfWork {
         Ok(self.repository.order_id_by_refund(refund).await?.inspect(|(order, _)| record_order_id(*order)))
     }
 
-    /// Lists the tasks that are due now: payments with hints first, then all others, oldest first.
+    /// Lists the tasks that are due now: refunds to be sent first, then payments with hints, then all others, each oldest first.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
