@@ -94,6 +94,7 @@ pub(crate) fn new_order_at(second: i64) -> NewOrder {
     let draft = OrderDraft {
         user_id: UserId::generate(at(second)),
         lines: Vec::new(),
+        cart: None,
         customer_info,
         shipping_address: address(None),
         billing_address: Some(address(Some("4b".to_owned()))),
@@ -112,6 +113,7 @@ pub(crate) fn new_order_at(second: i64) -> NewOrder {
         snapshots: vec![snapshot.clone(), snapshot],
         placed_by: "ada".to_owned(),
         idempotency_key: Some("key".to_owned()),
+        cart: None,
     }
 }
 
