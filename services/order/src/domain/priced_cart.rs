@@ -42,7 +42,10 @@ impl PricedCart {
     pub fn new(found: FoundCart, products: &HashMap<ProductId, Product>) -> Result<Self, OrderError> {
         let FoundCart { cart, dropped } = found;
         let price = |lines: &[CartLine]| {
-            lines.iter().map(|line| PricedLine::new(line, products.get(&line.product_id))).collect::<Result<Vec<_>, _>>()
+            lines
+                .iter()
+                .map(|line| PricedLine::new(line, products.get(&line.product_id)))
+                .collect::<Result<Vec<_>, _>>()
         };
         let (lines, dropped) = (price(&cart.lines)?, price(&dropped)?);
         let on_sale = lines.iter().filter(|priced| products.contains_key(&priced.line.product_id));
@@ -135,7 +138,10 @@ mod tests {
     fn gone_product_is_shown_and_does_not_count() {
         let priced = price(&[(1, 2), (9, 3)], &[], [product(1, 2_999, 100), product(2, 100, 1)]);
         let gone = &priced.lines[1];
-        assert_eq!((gone.line.product_name.as_str(), gone.available, gone.total_price.cents()), ("as of the change", 0, 3));
+        assert_eq!(
+            (gone.line.product_name.as_str(), gone.available, gone.total_price.cents()),
+            ("as of the change", 0, 3)
+        );
         assert_eq!((&gone.image_url, priced.totals.total.cents()), (&None, 7_477));
         let only_gone = price(&[(9, 3)], &[], [product(1, 1, 1), product(2, 1, 1)]);
         assert_eq!(only_gone.totals, Totals::ZERO);

@@ -30,8 +30,13 @@ pub struct Totals {
 
 impl Totals {
     /// Totals without items.
-    pub const ZERO: Self =
-        Self { subtotal: Money::ZERO, tax: Money::ZERO, shipping: Money::ZERO, discount: Money::ZERO, total: Money::ZERO };
+    pub const ZERO: Self = Self {
+        subtotal: Money::ZERO,
+        tax: Money::ZERO,
+        shipping: Money::ZERO,
+        discount: Money::ZERO,
+        total: Money::ZERO,
+    };
 
     /// Calculates the totals of items with these prices.
     ///

@@ -21,10 +21,7 @@ use crate::state::AppState;
         (status = 503, description = "SERVICE_UNAVAILABLE, with Retry-After", body = Problem),
     )
 )]
-pub(super) async fn get_my_cart(
-    State(app): State<AppState>,
-    caller: SignedInUser,
-) -> Result<CartResponse, ApiError> {
+pub(super) async fn get_my_cart(State(app): State<AppState>, caller: SignedInUser) -> Result<CartResponse, ApiError> {
     let SignedInUser(_, user) = caller;
     Ok(CartResponse::new(app.carts.get_by_user(user).await?, &app.currency))
 }

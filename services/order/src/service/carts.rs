@@ -93,7 +93,8 @@ impl CartService {
         let mut products = Products::default();
         for _ in 0..MAX_ATTEMPTS {
             let FoundCart { mut cart, dropped } = self.find(person, id).await?;
-            let ids = cart.lines.iter().chain(&dropped).map(|line| line.product_id).chain([product]);
+            let ids = cart.lines.iter().chain(&dropped).map(|line| line.product_id);
+            let ids = ids.chain(Some(product).filter(|_| quantity > 0));
             self.request(&mut products, ids).await?;
             let (read, before) = (cart.reference(), cart.quantity_of(product));
             if quantity == before {

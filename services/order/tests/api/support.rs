@@ -18,6 +18,7 @@ use testkit::spawn_service::RunningService;
 use testkit::tokens::TestKeys;
 use testkit::{ApiResponse, eventually};
 
+pub(crate) mod carts;
 pub(crate) mod database;
 pub(crate) mod events;
 pub(crate) mod stub_services;
@@ -80,7 +81,12 @@ impl TestApp {
 
     /// Runs the deadline worker until it is idle. Returns the time of its next step.
     pub(crate) async fn run_deadline_worker(&self) -> Option<DateTime<Utc>> {
-        let worker = self.workers.iter().find(|worker| worker.name() == "payment-deadline").unwrap();
+        self.run_worker("payment-deadline").await
+    }
+
+    /// Runs a worker until it is idle. Returns the time of its next step.
+    pub(crate) async fn run_worker(&self, name: &str) -> Option<DateTime<Utc>> {
+        let worker = self.workers.iter().find(|worker| worker.name() == name).unwrap();
         loop {
             match worker.step().await.unwrap() {
                 NextRun::Now => {}

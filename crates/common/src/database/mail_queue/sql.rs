@@ -22,7 +22,10 @@ const INSERT: &str = "INSERT INTO mails (id, kind, recipient, payload, created_a
 pub const DUE: &str = "SELECT 1 FROM mails WHERE due_at <= $1 ORDER BY due_at LIMIT 1";
 /// Claims mails: until when, by which claim, from when, how many.
 pub static CLAIM: Statement = Statement::new(|db| {
-    let due = format!("SELECT id FROM mails WHERE due_at <= $3 ORDER BY due_at LIMIT $4 {}", db.row_lock("FOR UPDATE SKIP LOCKED"));
+    let due = format!(
+        "SELECT id FROM mails WHERE due_at <= $3 ORDER BY due_at LIMIT $4 {}",
+        db.row_lock("FOR UPDATE SKIP LOCKED")
+    );
     format!(
         "UPDATE mails SET due_at = $1, lease = $2, attempts = attempts + 1 WHERE id {}
          RETURNING id, kind, recipient, payload, created_at, attempts, lease",

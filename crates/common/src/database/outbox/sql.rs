@@ -19,7 +19,10 @@ use crate::database::store::StoreError;
 
 /// Claims events: until when, from when, how many.
 pub static CLAIM: Statement = Statement::new(|db| {
-    let due = format!("SELECT seq FROM outbox WHERE claimed_until <= $2 ORDER BY seq LIMIT $3 {}", db.row_lock("FOR UPDATE SKIP LOCKED"));
+    let due = format!(
+        "SELECT seq FROM outbox WHERE claimed_until <= $2 ORDER BY seq LIMIT $3 {}",
+        db.row_lock("FOR UPDATE SKIP LOCKED")
+    );
     format!(
         "UPDATE outbox SET claimed_until = $1 WHERE seq {}
          RETURNING seq, id, event_type, schema_version, aggregate_id, sequence, service, at, data, traceparent",

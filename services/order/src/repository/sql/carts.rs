@@ -130,7 +130,8 @@ impl CartRepository for SqlCartRepository {
 
     async fn delete(&self, id: CartId, user: Option<UserId>) -> Result<bool, StoreError> {
         let mut tx = self.db.begin().await?;
-        let Some(CartRow { cart, merged_into }) = rows::find(&mut tx, id).await?.filter(|row| row.cart.is_usable_by(user))
+        let Some(CartRow { cart, merged_into }) =
+            rows::find(&mut tx, id).await?.filter(|row| row.cart.is_usable_by(user))
         else {
             tx.rollback().await?;
             return Ok(false);

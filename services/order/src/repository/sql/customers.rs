@@ -25,11 +25,7 @@ pub(super) async fn lock(db: &mut Connection, user: UserId) -> Result<LockedCust
     lock_by(db, &statements::LOCK_CUSTOMER, user).await
 }
 
-async fn lock_by(
-    db: &mut Connection,
-    lock: &'static Statement,
-    user: UserId,
-) -> Result<LockedCustomer, StoreError> {
+async fn lock_by(db: &mut Connection, lock: &'static Statement, user: UserId) -> Result<LockedCustomer, StoreError> {
     let mut row = query(lock).bind(user).fetch_optional(db).await?;
     if row.is_none() {
         query(statements::INSERT_CUSTOMER).bind(user).execute(db).await?;

@@ -15,7 +15,8 @@ const CONSTRAINTS: &[(&str, &str)] =
 
 const SELECT_ORDER: &str = "SELECT user_id, total, currency, cancelled_at FROM orders WHERE order_id = $1";
 pub(super) static ORDER: Statement = Statement::new(|_| SELECT_ORDER.to_owned());
-pub(super) static LOCKED_ORDER: Statement = Statement::new(|db| format!("{SELECT_ORDER} {}", db.row_lock("FOR UPDATE")));
+pub(super) static LOCKED_ORDER: Statement =
+    Statement::new(|db| format!("{SELECT_ORDER} {}", db.row_lock("FOR UPDATE")));
 const INSERT_ORDER: &str = "INSERT INTO orders (order_id) VALUES ($1) ON CONFLICT DO NOTHING";
 const UPDATE_ORDER: &str =
     "UPDATE orders SET user_id = $2, total = $3, currency = $4, cancelled_at = $5 WHERE order_id = $1";
