@@ -6,20 +6,23 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 use common::config::urls::PostgresUrl;
 use common::database::Database;
+use common::database::idempotency::IdempotencyKeys;
 use common::database::outbox::Outbox;
 use common::database::transaction_effects::Effects;
+use common::telemetry::clock::SharedClock;
 use contracts::api::{PaymentMethod, PaymentStatus, RefundCause};
 use contracts::{ItemId, Money, OrderId, PaymentId, ProductId, RefundId, UserId};
 use order_service::NAME;
 use order_service::domain::*;
-use order_service::repository::sql::{MIGRATIONS, SqlOrderRepository};
-use order_service::repository::{OrderEffects, OrderRepository};
+use order_service::repository::sql::{MIGRATIONS, SqlCartRepository, SqlOrderRepository};
+use order_service::repository::{CartRepository, OrderEffects, OrderRepository};
 
 pub(crate) const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
 
 /// Repository on a database that can be reopened.
 pub(crate) struct Fixture {
     pub(crate) repository: Arc<dyn OrderRepository>,
+    pub(crate) carts: Arc<dyn CartRepository>,
     pub(crate) outbox: Outbox,
     db: Database,
     database: TestDatabase,
@@ -48,13 +51,24 @@ impl Fixture {
             TestDatabase::Postgres(url) => Database::open_postgres(url, NAME, &MIGRATIONS.postgres).await,
         };
         let db = db.unwrap();
-        Self { repository: Arc::new(SqlOrderRepository::new(db.clone())), outbox: db.outbox(), db, database }
+        Self {
+            repository: Arc::new(SqlOrderRepository::new(db.clone())),
+            carts: Arc::new(SqlCartRepository::new(db.clone())),
+            outbox: db.outbox(),
+            db,
+            database,
+        }
     }
 
     /// Reopens the database as a process that starts on it does.
     pub(crate) async fn reopen(self) -> Self {
         self.db.close().await;
         Self::open(self.database).await
+    }
+
+    /// Returns the idempotency keys.
+    pub(crate) fn keys(&self, clock: SharedClock) -> IdempotencyKeys {
+        self.db.keys(clock)
     }
 
     /// Returns the number of unpublished events.
