@@ -45,6 +45,22 @@ pub async fn crash_task_at<F: Future>(name: String, future: F) -> F::Output {
     }
 }
 
+/// Lets a future that becomes a task of its own crash at the failpoint of the current task.
+pub fn inherit_crash<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    #[cfg(debug_assertions)]
+    {
+        let crash = CRASH.try_with(Clone::clone).ok();
+        return async move {
+            match crash {
+                Some(crash) => CRASH.scope(crash, future).await,
+                None => future.await,
+            }
+        };
+    }
+    #[cfg(not(debug_assertions))]
+    future
+}
+
 #[cfg(debug_assertions)]
 static FOLDER: std::sync::LazyLock<Option<std::path::PathBuf>> =
     std::sync::LazyLock::new(|| std::env::var_os("CRASH_POINTS").map(Into::into));

@@ -117,12 +117,14 @@ impl Cart {
         self.lines.iter().find(|line| line.product_id == product).map_or(0, |line| line.quantity)
     }
 
-    /// Returns the quantities to order if the cart is still in this version.
+    /// Returns the quantities to order if the cart is the ordered one and still in its version.
     ///
     /// # Errors
-    /// [`OrderError::CartChanged`] for another version, else [`OrderError::CartEmpty`] without lines.
-    pub fn lines_to_order(&self, version: i64) -> Result<Vec<Line>, OrderError> {
-        if self.version != version {
+    /// [`OrderError::CartChanged`] for another version and for a cart that was merged into this one, else
+    /// [`OrderError::CartEmpty`] without lines.
+    pub fn lines_to_order(&self, ordered: CartVersion) -> Result<Vec<Line>, OrderError> {
+        // Versions of different carts can be equal.
+        if self.reference() != ordered {
             return Err(OrderError::CartChanged);
         }
         if self.lines.is_empty() {

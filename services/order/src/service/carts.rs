@@ -136,18 +136,14 @@ impl CartService {
         if self.repository.delete(id, person).await? { Ok(()) } else { Err(OrderError::CartNotFound.into()) }
     }
 
-    /// Returns the lines that a person orders, and the version of the cart that holds them.
+    /// Returns the lines that a person orders from this version of a cart.
     ///
     /// # Errors
-    /// [`OrderError::CartNotFound`], also for a cart of another person; [`OrderError::CartChanged`],
-    /// [`OrderError::CartEmpty`]; or the repository fails.
-    pub(crate) async fn lines_to_order(
-        &self,
-        user: UserId,
-        ordered: CartVersion,
-    ) -> Result<(CartVersion, Vec<Line>), Error> {
+    /// [`OrderError::CartNotFound`], also for a cart of another person; [`OrderError::CartChanged`], also for a cart that was
+    /// merged into another one; [`OrderError::CartEmpty`]; or the repository fails.
+    pub(crate) async fn lines_to_order(&self, user: UserId, ordered: CartVersion) -> Result<Vec<Line>, Error> {
         let FoundCart { cart, .. } = self.find(Some(user), ordered.id).await?;
-        Ok((cart.reference(), cart.lines_to_order(ordered.version)?))
+        Ok(cart.lines_to_order(ordered)?)
     }
 
     /// Deletes a batch of expired carts. Returns whether more may be expired.

@@ -143,8 +143,7 @@ impl PlaceOrder {
         record_order_id(id);
         self.check_user(caller, draft.user_id).await?;
         if let Some(ordered) = draft.cart {
-            let (cart, lines) = self.carts.lines_to_order(draft.user_id, ordered).await?;
-            (draft.cart, draft.lines) = (Some(cart), lines);
+            draft.lines = self.carts.lines_to_order(draft.user_id, ordered).await?;
         }
         let (lines, cart, expected_total) = (draft.lines.clone(), draft.cart, draft.expected_total);
         let PricedLines { items, snapshots, shortages } = self.price(&lines).await?;

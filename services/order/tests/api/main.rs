@@ -13,6 +13,7 @@ mod get_order;
 mod idempotency;
 mod limits;
 mod list_orders;
+mod model;
 mod order_cart;
 mod pay_order;
 mod payment_deadline;

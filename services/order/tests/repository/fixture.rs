@@ -6,10 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Duration, Utc};
 use common::config::urls::PostgresUrl;
 use common::database::Database;
-use common::database::idempotency::IdempotencyKeys;
 use common::database::outbox::Outbox;
 use common::database::transaction_effects::Effects;
-use common::telemetry::clock::SharedClock;
 use contracts::api::{PaymentMethod, PaymentStatus, RefundCause};
 use contracts::{ItemId, Money, OrderId, PaymentId, ProductId, RefundId, UserId};
 use order_service::NAME;
@@ -64,11 +62,6 @@ impl Fixture {
     pub(crate) async fn reopen(self) -> Self {
         self.db.close().await;
         Self::open(self.database).await
-    }
-
-    /// Returns the idempotency keys.
-    pub(crate) fn keys(&self, clock: SharedClock) -> IdempotencyKeys {
-        self.db.keys(clock)
     }
 
     /// Returns the number of unpublished events.

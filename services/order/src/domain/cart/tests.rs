@@ -74,10 +74,13 @@ fn lines_without_room_are_dropped_from_a_merge() {
 #[test]
 fn version_is_checked_before_emptiness() {
     let full = cart(&[(4, 2)]);
-    assert_eq!(full.lines_to_order(1).unwrap(), [Line { product_id: ProductId::new(4), quantity: 2 }]);
-    assert_eq!(full.lines_to_order(2), Err(OrderError::CartChanged));
-    assert_eq!(cart(&[]).lines_to_order(2), Err(OrderError::CartChanged));
-    assert_eq!(cart(&[]).lines_to_order(1), Err(OrderError::CartEmpty));
+    let version = |version| CartVersion { version, ..full.reference() };
+    assert_eq!(full.lines_to_order(version(1)).unwrap(), [Line { product_id: ProductId::new(4), quantity: 2 }]);
+    assert_eq!(full.lines_to_order(version(2)), Err(OrderError::CartChanged));
+    assert_eq!(cart(&[]).lines_to_order(version(2)), Err(OrderError::CartChanged));
+    assert_eq!(cart(&[]).lines_to_order(version(1)), Err(OrderError::CartEmpty));
+    let merged = CartVersion { id: CartId::from_random_bytes([8; 16]), version: 1 };
+    assert_eq!(full.lines_to_order(merged), Err(OrderError::CartChanged), "an equal version of another cart");
 }
 
 #[test]
