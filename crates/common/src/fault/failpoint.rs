@@ -34,30 +34,33 @@ tokio::task_local! {
 }
 
 /// Runs a future that unwinds at the failpoint with this name, so that its task ends as in a crash of the process: open
-/// transactions are rolled back, and nothing after the failpoint happens. Without failpoints, the future is only run.
+/// transactions are rolled back, and nothing after the failpoint happens.
+#[cfg(debug_assertions)]
 pub async fn crash_task_at<F: Future>(name: String, future: F) -> F::Output {
-    #[cfg(debug_assertions)]
-    return CRASH.scope(name, future).await;
-    #[cfg(not(debug_assertions))]
-    {
-        drop(name);
-        future.await
-    }
+    CRASH.scope(name, future).await
+}
+
+/// Runs a future. There are no failpoints at which it could unwind.
+#[cfg(not(debug_assertions))]
+pub async fn crash_task_at<F: Future>(_name: String, future: F) -> F::Output {
+    future.await
 }
 
 /// Lets a future that becomes a task of its own crash at the failpoint of the current task.
+#[cfg(debug_assertions)]
 pub fn inherit_crash<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    #[cfg(debug_assertions)]
-    {
-        let crash = CRASH.try_with(Clone::clone).ok();
-        return async move {
-            match crash {
-                Some(crash) => CRASH.scope(crash, future).await,
-                None => future.await,
-            }
-        };
+    let crash = CRASH.try_with(Clone::clone).ok();
+    async move {
+        match crash {
+            Some(crash) => CRASH.scope(crash, future).await,
+            None => future.await,
+        }
     }
-    #[cfg(not(debug_assertions))]
+}
+
+/// Returns the future: there are no failpoints.
+#[cfg(not(debug_assertions))]
+pub const fn inherit_crash<F: Future>(future: F) -> F {
     future
 }
 

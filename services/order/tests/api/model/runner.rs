@@ -66,6 +66,8 @@ struct Sent {
 
 /// Executes a plan. Returns the number of its commands.
 pub(crate) async fn run(app: &TestApp, plan: Plan, counts: &Counts) -> usize {
+    // Those of earlier plans.
+    app.stub_services.state().reservations.clear();
     let user = app.user();
     let mut runner = Runner { app, counts, user, token: app.token(user), orders: BTreeSet::new() };
     let mut commands = 0;
