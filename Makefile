@@ -59,7 +59,7 @@ proof: ## Runs the tests at full counts, with many kills and restarts, and print
 	$(CARGO) build --workspace --bins --locked
 	tests/servers/install
 	CASES=$${CASES:-2000} $(CARGO) test --locked -p product-service --test repository model -- --nocapture
-	CASES=$${CASES:-2000} $(CARGO) test --locked -p order-service --test repository model -- --nocapture
+	CASES=$${CASES:-2000} $(CARGO) test --locked -p order-service --test repository --test api model -- --nocapture
 	CASES=$${CASES:-2000} $(CARGO) test --locked -p payment-service --test repository model -- --nocapture
 	KILLS=$${KILLS:-50} $(CARGO) test --locked -p fleet-tests --test faults restart:: -- --nocapture
 	CRASHES=$${CRASHES:-all} $(CARGO) test --locked -p fleet-tests --test faults crash:: -- --nocapture --test-threads 1

@@ -35,6 +35,11 @@ const PUBLIC: &[(&str, &str)] = &[
     ("GET", "/actuator/health"),
     ("GET", "/actuator/info"),
     ("GET", "/actuator/prometheus"),
+    // A service token is no person: the cart must be unclaimed.
+    ("POST", "/api/carts"),
+    ("GET", "/api/carts/{id}"),
+    ("DELETE", "/api/carts/{id}"),
+    ("PUT", "/api/carts/{id}/items/{product_id}"),
     ("GET", "/api/payments/config"),
     // Authenticated by the provider's signature.
     ("POST", "/api/webhooks/stripe"),

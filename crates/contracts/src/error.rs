@@ -135,6 +135,12 @@ codes! {
     TooManyUnpaidPieces = "TOO_MANY_UNPAID_PIECES", 409;
     /// The order's total is not the total that the client expected.
     TotalChanged = "TOTAL_CHANGED", 409;
+    /// Unknown cart, or another person's.
+    CartNotFound = "CART_NOT_FOUND", 404;
+    /// The cart was changed since the client read it.
+    CartChanged = "CART_CHANGED", 409;
+    /// The cart has no lines to order.
+    CartEmpty = "CART_EMPTY", 409;
     /// The amount exceeds the refundable amount.
     RefundTooLarge = "REFUND_TOO_LARGE", 400;
     /// Invalid webhook signature.

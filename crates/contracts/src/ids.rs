@@ -14,7 +14,8 @@ pub fn uuid_v7(now: DateTime<Utc>) -> Uuid {
     Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
 }
 
-macro_rules! uuid_id {
+/// Declares an id that is a UUID.
+macro_rules! uuid_newtype {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -23,12 +24,6 @@ macro_rules! uuid_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// Generates an id by [`uuid_v7`].
-            #[must_use]
-            pub fn generate(now: DateTime<Utc>) -> Self {
-                Self(uuid_v7(now))
-            }
-
             /// Wraps an existing UUID.
             #[must_use]
             pub const fn from_uuid(id: Uuid) -> Self {
@@ -59,6 +54,21 @@ macro_rules! uuid_id {
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 text.parse().map(Self)
+            }
+        }
+    };
+}
+
+/// Declares an id that is a UUID of version 7.
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        uuid_newtype!($(#[$doc])* $name);
+
+        impl $name {
+            /// Generates an id by [`uuid_v7`].
+            #[must_use]
+            pub fn generate(now: DateTime<Utc>) -> Self {
+                Self(uuid_v7(now))
             }
         }
     };
@@ -126,6 +136,19 @@ uuid_id!(
     /// Event id; identical in every delivery.
     EventId
 );
+uuid_newtype!(
+    /// Cart id. Knowledge of it gives access to an unclaimed cart, so that it has no predictable part.
+    CartId
+);
+
+impl CartId {
+    /// Creates an id (UUID version 4, RFC 9562) of 16 random bytes, of which 122 bits are used.
+    #[must_use]
+    pub const fn from_random_bytes(bytes: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    }
+}
+
 integer_id!(
     /// Product id.
     ProductId
@@ -150,6 +173,13 @@ mod tests {
         assert!(OrderId::generate(early) < OrderId::generate(late));
         assert_eq!(OrderId::generate(early).as_uuid().get_version_num(), 7);
         assert_ne!(OrderId::generate(early), OrderId::generate(early));
+    }
+
+    #[test]
+    fn cart_ids_are_random_uuids() {
+        let id = CartId::from_random_bytes([0xff; 16]);
+        assert_eq!(id.to_string(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(id.as_uuid().get_version_num(), 4);
     }
 
     #[test]

@@ -15,6 +15,6 @@ pub mod topology;
 pub use actor::Actor;
 pub use error::{ErrorCode, FieldError, Problem};
 pub use event::{Envelope, Event, EventType};
-pub use ids::{EventId, ImageId, ItemId, OrderId, PaymentId, ProductId, RefundId, ReviewId, UserId};
+pub use ids::{CartId, EventId, ImageId, ItemId, OrderId, PaymentId, ProductId, RefundId, ReviewId, UserId};
 pub use money::{Money, MoneyError};
 pub use scope::{Scope, ScopeSet};

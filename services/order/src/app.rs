@@ -11,11 +11,11 @@ use contracts::topology::{ORDER_PAYMENTS, ORDER_REFUND_FAILURES, ORDER_REVOCATIO
 use crate::clients::{PaymentClient, ProductClient, UserClient};
 use crate::config::{CALLED_SERVICES, Config};
 use crate::consumers::{CONSUMED_QUEUES, DeletedUserHandler, PaymentEventHandler, StockEventHandler};
-use crate::repository::InstrumentedOrderRepository;
-use crate::repository::sql::{MIGRATIONS, SqlOrderRepository};
-use crate::service::{DeleteCustomer, OrderPaymentService, OrderService, PlaceOrder, PlacementTerms};
+use crate::repository::sql::{MIGRATIONS, SqlCartRepository, SqlOrderRepository};
+use crate::repository::{InstrumentedCartRepository, InstrumentedOrderRepository};
+use crate::service::{CartService, DeleteCustomer, OrderPaymentService, OrderService, PlaceOrder, PlacementTerms};
 use crate::state::AppState;
-use crate::workers::PaymentDeadlineWorker;
+use crate::workers::{CartExpiryWorker, PaymentDeadlineWorker};
 use crate::{NAME, routes};
 
 const API_INFO: OpenApiInfo = OpenApiInfo {
@@ -43,19 +43,25 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
 
     let users = UserClient::new(client.clone(), tokens.clone(), service.platform().cache.clone());
     let products = ProductClient::new(client.clone(), tokens);
-    let terms = PlacementTerms { currency: config.backend.currency.into(), limits: config.unpaid_limits };
+    let carts = InstrumentedCartRepository::new(Arc::new(SqlCartRepository::new(db.clone())), metrics.clone());
+    let carts = CartService::new(Arc::new(carts), products.clone(), clock.clone());
+    let currency: Arc<str> = config.backend.currency.into();
+    let terms = PlacementTerms { currency: currency.clone(), limits: config.unpaid_limits };
     let state = AppState {
         orders: orders.clone(),
-        place_order: PlaceOrder::new(orders.clone(), users.clone(), products, terms),
+        place_order: PlaceOrder::new(orders.clone(), carts.clone(), users.clone(), products, terms),
+        carts: carts.clone(),
         payments: OrderPaymentService::new(orders.clone(), PaymentClient::new(client)),
         idempotency_keys: db.keys(clock).measured(&metrics),
         payment_deadline: config.payment_deadline,
+        currency,
         verifier: verifier.clone(),
     };
     let ping = |orders: OrderService| async move { orders.repository().ping().await };
     let health = service.health(orders.clone(), ping, CALLED_SERVICES);
     let service = service
         .worker(PaymentDeadlineWorker::new(orders.clone(), config.payment_deadline))
+        .worker(CartExpiryWorker::new(carts))
         .row_counts(orders.clone(), |orders| async move { orders.refresh_status_counts().await })
         .consumer(PaymentEventHandler::new(ORDER_PAYMENTS, orders.clone()))
         .consumer(PaymentEventHandler::new(ORDER_REFUND_FAILURES, orders.clone()))

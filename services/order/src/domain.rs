@@ -13,6 +13,7 @@
 //! Payments are known from the payment service's events only. [`PaymentProjection`] stores their latest state, and
 //! [`payment_status`] derives the order's payment status from the projections alone.
 
+mod cart;
 mod contact;
 mod error;
 mod lines;
@@ -21,11 +22,13 @@ mod number;
 mod order;
 mod payment_events;
 mod payment_projection;
+mod priced_cart;
 mod status;
 mod timeline;
 mod totals;
 mod unpaid;
 
+pub use cart::{Cart, CartLine, CartVersion, FoundCart, LineChange, MergedLines};
 pub use contact::{Address, AddressUpdate, CustomerInfo};
 pub use error::OrderError;
 pub use lines::{QuantityLimitExceeded, merge_lines};
@@ -33,6 +36,7 @@ pub use new_order::{NewOrder, OrderDraft, ProductSnapshot};
 pub use number::{OrderNumber, ParseOrderNumberError};
 pub use order::{ACCOUNT_DELETED, Actor, Item, MAX_PROCESSING_WAIT, Order, OrderUpdate, PAYMENT_DEADLINE_EXCEEDED};
 pub use payment_projection::{PaymentProjection, PaymentVersion, Refund, payment_status};
+pub use priced_cart::{PricedCart, PricedLine};
 pub use status::can_transition_to;
 pub use timeline::{TimelineEntry, mark_repeated_refunds};
 pub use totals::Totals;

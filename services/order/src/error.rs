@@ -4,7 +4,8 @@ use common::client::CallError;
 use common::database::store::StoreError;
 use common::http::ApiError;
 use contracts::api::Shortage;
-use contracts::{ErrorCode, ProductId};
+use contracts::limits::MAX_ORDER_LINES;
+use contracts::{ErrorCode, FieldError, ProductId};
 use serde::Serialize;
 
 use crate::domain::{OrderError, Totals};
@@ -33,6 +34,9 @@ pub enum Error {
     /// Total other than the one that the client showed.
     #[error("The total has changed")]
     TotalChanged(Totals),
+    /// Cart that others changed during each attempt to change it.
+    #[error("The cart is being changed, retry later")]
+    CartContended,
     /// Reservation that expired before the order was committed.
     #[error("Reservation expired, retry later")]
     ReservationExpired,
@@ -50,6 +54,10 @@ impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let detail = error.to_string();
         match error {
+            Error::Domain(OrderError::CartFull) => {
+                let message = format!("must have at most {MAX_ORDER_LINES} lines");
+                Self::validation(vec![FieldError { field: "items".to_owned(), message }]).status(422)
+            }
             Error::Domain(error) => Self::new(code(error), detail),
             Error::Store(error) => error.into(),
             Error::Upstream(error) => error.into(),
@@ -68,6 +76,7 @@ impl From<Error> for ApiError {
                 .with("shipping_amount", totals.shipping)
                 .with("discount_amount", totals.discount)
                 .with("total_amount", totals.total),
+            Error::CartContended => Self::new(ErrorCode::Conflict, detail),
             Error::ReservationExpired => Self::unavailable(detail, error),
         }
     }
@@ -84,5 +93,9 @@ const fn code(error: OrderError) -> ErrorCode {
         OrderError::TooManyUnpaidOrders { .. } => ErrorCode::TooManyUnpaidOrders,
         OrderError::TooManyUnpaidPieces { .. } => ErrorCode::TooManyUnpaidPieces,
         OrderError::AccountDeleted => ErrorCode::UserNotFound,
+        OrderError::CartNotFound => ErrorCode::CartNotFound,
+        OrderError::CartChanged => ErrorCode::CartChanged,
+        OrderError::CartEmpty => ErrorCode::CartEmpty,
+        OrderError::CartFull => ErrorCode::ValidationFailed,
     }
 }

@@ -1,4 +1,4 @@
-//! Port for the storage of orders.
+//! Ports for the storage of orders and carts.
 
 use chrono::{DateTime, Utc};
 use common::database::store::StoreError;
@@ -7,9 +7,11 @@ use contracts::{OrderId, UserId};
 
 use crate::domain::{NewOrder, Order, OrderError, OrderNumber, TimelineEntry, UnpaidLimits, UnpaidTotals};
 
+mod carts;
 mod effects;
 pub mod sql;
 
+pub use carts::{CartExpiry, CartRepository, InstrumentedCartRepository};
 pub use effects::OrderEffects;
 
 /// Constraint violated by a second order with the same number.
@@ -53,7 +55,8 @@ common::repository_trait! {
     /// Storage of orders.
     pub trait OrderRepository, instrumented as "orders" by InstrumentedOrderRepository {
         /// Inserts an order unless the customer's account is deleted or the order exceeds the limits, which are checked
-        /// under a lock of the customer. A rejected order leaves no trace.
+        /// under a lock of the customer, or the cart that it is placed from has changed. Empties the cart. A rejected
+        /// order leaves no trace.
         ///
         /// # Errors
         /// [`StoreError::Unique`] with [`CONSTRAINT_ORDER_NUMBER`] or [`CONSTRAINT_ORDER_ID`]. After any error but
@@ -68,8 +71,8 @@ common::repository_trait! {
         /// Returns the totals of a customer's unpaid orders.
         async fn unpaid_totals(&self, user: UserId) -> Result<UnpaidTotals, StoreError>;
 
-        /// Records the deletion of a customer's account, after which no order of the customer is inserted. Returns the
-        /// customer's unpaid orders.
+        /// Records the deletion of a customer's account, after which no order and no cart of the customer is inserted, and
+        /// deletes the customer's carts. Returns the customer's unpaid orders.
         async fn mark_customer_deleted(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<OrderId>, StoreError>;
 
         /// Locks an order, applies `update` and commits the result with its effects. Returns the order after the update;

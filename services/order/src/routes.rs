@@ -8,7 +8,13 @@ use crate::state::AppState;
 mod abandon_order;
 mod audit_orders;
 mod cancel_order;
+mod cart_response;
+mod claim_cart;
+mod create_cart;
 mod create_order;
+mod delete_cart;
+mod get_cart;
+mod get_my_cart;
 mod get_order;
 mod get_order_by_number;
 mod get_timeline;
@@ -17,6 +23,7 @@ mod list_orders;
 mod pay_order;
 mod request;
 mod response;
+mod set_cart_item;
 mod update_order;
 
 /// Returns the router of the service's own endpoints.
@@ -28,6 +35,11 @@ pub(crate) fn router(state: AppState) -> OpenApiRouter {
         .routes(routes!(cancel_order::cancel_order))
         .routes(routes!(pay_order::pay_order, list_order_payments::list_order_payments))
         .routes(routes!(get_timeline::get_timeline))
+        .routes(routes!(create_cart::create_cart))
+        .routes(routes!(get_my_cart::get_my_cart))
+        .routes(routes!(get_cart::get_cart, delete_cart::delete_cart))
+        .routes(routes!(set_cart_item::set_cart_item))
+        .routes(routes!(claim_cart::claim_cart))
         .routes(routes!(abandon_order::abandon_order))
         .routes(routes!(audit_orders::audit_orders))
         .with_state(state)

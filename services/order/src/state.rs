@@ -1,20 +1,25 @@
 //! State shared by the request handlers.
 
+use std::sync::Arc;
+
 use axum::extract::FromRef;
 use chrono::TimeDelta;
 use common::auth::TokenVerifier;
 use common::database::idempotency::IdempotencyKeys;
 
-use crate::service::{OrderPaymentService, OrderService, PlaceOrder};
+use crate::service::{CartService, OrderPaymentService, OrderService, PlaceOrder};
 
 /// Use cases and settings of the request handlers.
 #[derive(Clone)]
 pub(crate) struct AppState {
     pub(crate) orders: OrderService,
     pub(crate) place_order: PlaceOrder,
+    pub(crate) carts: CartService,
     pub(crate) payments: OrderPaymentService,
     pub(crate) idempotency_keys: IdempotencyKeys,
     pub(crate) payment_deadline: TimeDelta,
+    /// Currency code of every cart (ISO 4217).
+    pub(crate) currency: Arc<str>,
     pub(crate) verifier: TokenVerifier,
 }
 

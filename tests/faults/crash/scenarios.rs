@@ -27,9 +27,10 @@ pub(crate) struct Callers {
 type Scenario = fn(Callers) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Scenarios that end with their last response.
-pub(crate) const QUICK: [Scenario; 11] = [
+pub(crate) const QUICK: [Scenario; 12] = [
     |callers| Box::pin(set_a_password_by_mail(callers)),
     |callers| Box::pin(place_and_cancel(callers)),
+    |callers| Box::pin(order_a_cart(callers)),
     |callers| Box::pin(buy(callers)),
     |callers| Box::pin(buy_and_cancel(callers)),
     |callers| Box::pin(try_another_card(callers)),
@@ -144,6 +145,42 @@ async fn place_and_cancel(callers: Callers) {
     callers.send(&callers.customer, Method::PUT, &path, &json!({"notes": "by the door"})).await;
     callers.cancel(&order).await;
     callers.until_cancelled(&order).await;
+}
+
+/// Fills a cart before signing in, merges it into the one of the person, and orders it in two tabs. A request with another
+/// key finds the cart changed or empty, so that there is one order.
+async fn order_a_cart(callers: Callers) {
+    let mut person = callers.fleet.visitor();
+    let (_, unclaimed) = callers.send(&person, Method::POST, "/api/carts", &Value::Null).await;
+    let path = format!("/api/carts/{}", id(&unclaimed));
+    callers.send(&person, Method::PUT, &format!("{path}/items/1"), &json!({"quantity": 2})).await;
+    let form = json!({
+        "firstName": "Ann", "lastName": "Lee", "email": format!("{}@example.com", Uuid::now_v7().simple()),
+        "password": "password123",
+    });
+    callers.send(&person, Method::POST, "/api/auth/register", &form).await;
+    let (status, session) = callers.send(&person, Method::POST, "/api/auth/login", &form).await;
+    assert_eq!(status, 200, "{session:#}");
+    person.sign_in(&session);
+    let (_, own) = callers.send(&person, Method::POST, "/api/carts", &Value::Null).await;
+    let item = format!("/api/carts/{}/items/2", id(&own));
+    callers.send(&person, Method::PUT, &item, &json!({"quantity": 1})).await;
+    let (status, cart) = callers.send(&person, Method::POST, &format!("{path}/claim"), &Value::Null).await;
+    assert_eq!((status, &cart["id"]), (200, &own["id"]), "{cart:#}");
+    let lines: Vec<_> =
+        cart["items"].as_array().unwrap().iter().map(|item| (&item["product_id"], &item["quantity"])).collect();
+    assert_eq!(lines, [(&json!(2), &json!(1)), (&json!(1), &json!(2))], "no line was lost");
+    let mut form = person.order_form(&[]);
+    form.as_object_mut().unwrap().remove("items");
+    form["cart_id"] = cart["id"].clone();
+    form["cart_version"] = cart["version"].clone();
+    form["expected_total"] = cart["total_amount"].clone();
+    let tab = || callers.send(&person, Method::POST, "/api/orders", &form);
+    let ((first, _), (second, _)) = tokio::join!(tab(), tab());
+    assert!([(201, 409), (409, 201)].contains(&(first, second)), "two tabs place one order: {first} {second}");
+    let (_, emptied) = call_until_final(|| person.request(Method::GET, "/api/carts/mine")).await;
+    assert_eq!(emptied["items"], json!([]));
+    callers.send(&person, Method::DELETE, &format!("/api/carts/{}", id(&own)), &Value::Null).await;
 }
 
 async fn buy(callers: Callers) {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use contracts::{EventId, ImageId, ItemId, Money, OrderId, PaymentId, ProductId, RefundId, ReviewId, UserId};
+use contracts::{CartId, EventId, ImageId, ItemId, Money, OrderId, PaymentId, ProductId, RefundId, ReviewId, UserId};
 #[cfg(feature = "postgres")]
 use sqlx::postgres::{PgRow, Postgres};
 #[cfg(feature = "sqlite")]
@@ -218,6 +218,7 @@ converted! {
     PaymentId: |id: Uuid| Self::from_uuid(id);
     RefundId: |id: Uuid| Self::from_uuid(id);
     EventId: |id: Uuid| Self::from_uuid(id);
+    CartId: |id: Uuid| Self::from_uuid(id);
 }
 
 fn narrow<T: TryFrom<i64>>(value: i64) -> Result<T, StoreError> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
-use contracts::{EventId, ImageId, ItemId, Money, OrderId, PaymentId, ProductId, RefundId, ReviewId, UserId};
+use contracts::{CartId, EventId, ImageId, ItemId, Money, OrderId, PaymentId, ProductId, RefundId, ReviewId, UserId};
 use sqlx::Arguments as _;
 use sqlx::error::BoxDynError;
 #[cfg(feature = "postgres")]
@@ -144,7 +144,8 @@ scalars! {
         ItemId => |id| id.as_uuid(),
         PaymentId => |id| id.as_uuid(),
         RefundId => |id| id.as_uuid(),
-        EventId => |id| id.as_uuid();
+        EventId => |id| id.as_uuid(),
+        CartId => |id| id.as_uuid();
     Timestamp: DateTime<Utc> => |time| time;
 }
 

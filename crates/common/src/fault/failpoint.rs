@@ -2,7 +2,7 @@
 //!
 //! They are compiled into debug builds only and do nothing unless `CRASH_POINTS` names a directory. Each failpoint that
 //! is hit is then recorded in the file `seen`, and the process aborts at the failpoint that the file `armed` names. The
-//! file is removed first, so the next process continues.
+//! file is removed first, so the next process continues. Within one process, [`crash_task_at`] ends a single task.
 
 /// Hits a failpoint. Its name consists of `place` and the text of `about`, such as `after-commit order-service
 /// order.created`.
@@ -14,9 +14,54 @@ pub fn hit(_place: &'static str, _about: impl FnOnce() -> String) {}
 /// order.created`.
 #[cfg(debug_assertions)]
 pub fn hit(place: &'static str, about: impl FnOnce() -> String) {
-    if let Some(folder) = &*FOLDER {
-        record_and_maybe_abort(folder, &format!("{place} {}", about()));
+    let crash = CRASH.try_with(Clone::clone).ok();
+    if FOLDER.is_none() && crash.is_none() {
+        return;
     }
+    let name = format!("{place} {}", about());
+    if crash.is_some_and(|crash| crash == name) {
+        // Without the panic hook, which would report the intended crash as a defect.
+        std::panic::resume_unwind(Box::new(name));
+    }
+    if let Some(folder) = &*FOLDER {
+        record_and_maybe_abort(folder, &name);
+    }
+}
+
+#[cfg(debug_assertions)]
+tokio::task_local! {
+    static CRASH: String;
+}
+
+/// Runs a future that unwinds at the failpoint with this name, so that its task ends as in a crash of the process: open
+/// transactions are rolled back, and nothing after the failpoint happens.
+#[cfg(debug_assertions)]
+pub async fn crash_task_at<F: Future>(name: String, future: F) -> F::Output {
+    CRASH.scope(name, future).await
+}
+
+/// Runs a future. There are no failpoints at which it could unwind.
+#[cfg(not(debug_assertions))]
+pub async fn crash_task_at<F: Future>(_name: String, future: F) -> F::Output {
+    future.await
+}
+
+/// Lets a future that becomes a task of its own crash at the failpoint of the current task.
+#[cfg(debug_assertions)]
+pub fn inherit_crash<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let crash = CRASH.try_with(Clone::clone).ok();
+    async move {
+        match crash {
+            Some(crash) => CRASH.scope(crash, future).await,
+            None => future.await,
+        }
+    }
+}
+
+/// Returns the future: there are no failpoints.
+#[cfg(not(debug_assertions))]
+pub const fn inherit_crash<F: Future>(future: F) -> F {
+    future
 }
 
 #[cfg(debug_assertions)]
@@ -59,6 +104,18 @@ mod tests {
     #[test]
     fn path_template_has_no_ids() {
         assert_eq!(path_template("/api/orders/0190f5c8-1/cancel?x=1"), "/api/orders/{id}/cancel");
+    }
+
+    #[cfg(debug_assertions)]
+    #[tokio::test]
+    async fn task_crashes_at_its_failpoint_only() {
+        let pass = |crash: &str| {
+            let crash = crash.to_owned();
+            tokio::spawn(crash_task_at(crash, async { hit("before-commit", || "order-service".to_owned()) }))
+        };
+        assert!(pass("before-commit order-service").await.unwrap_err().is_panic());
+        pass("after-commit order-service").await.unwrap();
+        hit("before-commit", || "order-service".to_owned());
     }
 
     #[cfg(debug_assertions)]

@@ -18,6 +18,7 @@ use tracing::Instrument;
 
 use super::error::deadline_exceeded;
 use super::{ApiError, Uploads};
+use crate::fault::failpoint;
 use crate::task::panic::panic_message;
 use crate::task::request_context;
 
@@ -50,7 +51,7 @@ pub(super) async fn request_limits(
         return timeout_at(deadline, handler).await.unwrap_or_else(|_| deadline_response());
     }
     let task = context.scope(timeout_at(deadline + WRITE_GRACE_PERIOD, handler)).in_current_span();
-    match timeout_at(deadline, in_flight.spawn(task)).await {
+    match timeout_at(deadline, in_flight.spawn(failpoint::inherit_crash(task))).await {
         Ok(Ok(Ok(response))) => response,
         Ok(Err(fault)) => ApiError::internal(fault).into_response(),
         Ok(Ok(Err(_))) | Err(_) => deadline_response(),

@@ -6,7 +6,7 @@ use common::config::ServiceName;
 use common::task::Backoff;
 use contracts::api::{Product, ReservationLine, ReservationRequest, Shortage};
 use contracts::event::Line;
-use contracts::{ErrorCode, OrderId};
+use contracts::{ErrorCode, OrderId, ProductId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tracing::Instrument;
@@ -53,12 +53,15 @@ impl ProductClient {
         Self { client, tokens }
     }
 
-    /// Returns the available products of these lines.
+    /// Returns the products with these ids that are on sale, in one call. Ids start at 1, so that others need none.
     ///
     /// # Errors
     /// If the product service is unavailable.
-    pub(crate) async fn find(&self, lines: &[Line]) -> Result<Vec<ProductWithRaw>, CallError> {
-        let ids: Vec<_> = lines.iter().map(|line| line.product_id.to_string()).collect();
+    pub(crate) async fn find(&self, ids: &[ProductId]) -> Result<Vec<ProductWithRaw>, CallError> {
+        let ids: Vec<_> = ids.iter().filter(|id| id.get() >= 1).map(ProductId::to_string).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let request = self.client.get(ServiceName::Product, "/api/products/batch").query(&[("ids", ids.join(","))]);
         let response = request.retries(1).send().await?;
         if !response.is_success() {

@@ -43,4 +43,16 @@ pub enum OrderError {
     /// Order error: order for a deleted account.
     #[error("User not found")]
     AccountDeleted,
+    /// Cart that does not exist or belongs to another person.
+    #[error("Cart not found")]
+    CartNotFound,
+    /// Order from a version of a cart that is not the current one.
+    #[error("The cart has changed")]
+    CartChanged,
+    /// Order from a cart without lines.
+    #[error("The cart is empty")]
+    CartEmpty,
+    /// Line beyond the maximum of a cart.
+    #[error("A cart has at most {} lines", contracts::limits::MAX_ORDER_LINES)]
+    CartFull,
 }

@@ -3,15 +3,17 @@
 use contracts::event::Line;
 use contracts::{Money, UserId};
 
-use super::{Address, CustomerInfo, Order};
+use super::{Address, CartVersion, CustomerInfo, Order};
 
 /// Validated order request of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are those of the order's fields in the contract")]
 pub struct OrderDraft {
     pub user_id: UserId,
-    /// Requested quantities, one line per product.
+    /// Requested quantities, one line per product; those of the cart for an order from a cart.
     pub lines: Vec<Line>,
+    /// Cart that is ordered, in the version that the client showed.
+    pub cart: Option<CartVersion>,
     pub customer_info: CustomerInfo,
     pub shipping_address: Address,
     pub billing_address: Option<Address>,
@@ -32,6 +34,8 @@ pub struct NewOrder {
     pub placed_by: String,
     /// Idempotency key of the request.
     pub idempotency_key: Option<String>,
+    /// Cart that is emptied with the insertion.
+    pub cart: Option<CartVersion>,
 }
 
 /// Product data stored with an item beyond the fields that the order shows.

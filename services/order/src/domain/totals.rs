@@ -29,16 +29,43 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Totals without items.
+    pub const ZERO: Self = Self {
+        subtotal: Money::ZERO,
+        tax: Money::ZERO,
+        shipping: Money::ZERO,
+        discount: Money::ZERO,
+        total: Money::ZERO,
+    };
+
     /// Calculates the totals of items with these prices.
     ///
     /// # Errors
     /// [`OrderError::TotalTooLarge`] above 999999.99.
     pub fn calculate(items: impl IntoIterator<Item = Money>) -> Result<Self, OrderError> {
+        let totals = Self::unlimited(items)?;
+        totals.check_maximum()?;
+        Ok(totals)
+    }
+
+    /// Checks that an order may have these totals.
+    ///
+    /// # Errors
+    /// [`OrderError::TotalTooLarge`] above 999999.99.
+    pub fn check_maximum(&self) -> Result<(), OrderError> {
+        if self.total <= MAX_TOTAL { Ok(()) } else { Err(OrderError::TotalTooLarge) }
+    }
+
+    /// Calculates the totals of items with these prices, also above the maximum of an order.
+    ///
+    /// # Errors
+    /// [`OrderError::TotalTooLarge`] if an amount has no representation.
+    pub fn unlimited(items: impl IntoIterator<Item = Money>) -> Result<Self, OrderError> {
         let subtotal = items.into_iter().try_fold(Money::ZERO, Money::checked_add).ok_or(OrderError::TotalTooLarge)?;
         let tax = subtotal.percent(TAX_PERCENT);
         let shipping = if subtotal >= FREE_SHIPPING_FROM { Money::ZERO } else { SHIPPING };
         let total = subtotal.checked_add(tax).and_then(|sum| sum.checked_add(shipping));
-        let total = total.filter(|total| *total <= MAX_TOTAL).ok_or(OrderError::TotalTooLarge)?;
+        let total = total.ok_or(OrderError::TotalTooLarge)?;
         Ok(Self { subtotal, tax, shipping, discount: Money::ZERO, total })
     }
 }

@@ -1,8 +1,8 @@
 //! Repository on PostgreSQL and SQLite.
 //!
 //! Statements follow PostgreSQL's locking protocol: every update locks the order's row first, and every insertion the
-//! customer's row. An order and its tombstone contend for a row of `order_ids`: the second transaction to insert it waits
-//! for the first to commit and then finds the row.
+//! customer's row and then the row of the ordered cart. An order and its tombstone contend for a row of `order_ids`: the
+//! second transaction to insert it waits for the first to commit and then finds the row.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -14,11 +14,14 @@ use contracts::{OrderId, UserId};
 use super::{OrderAuditRecord, OrderEffects, OrderFilter, OrderPage, OrderRepository, UpdateFn};
 use crate::domain::{NewOrder, Order, OrderError, OrderNumber, TimelineEntry, UnpaidLimits, UnpaidTotals};
 
+mod carts;
 mod customers;
 mod read;
 pub mod statements;
 mod timeline;
 mod write;
+
+pub use carts::{SqlCartRepository, statements as cart_statements};
 
 /// Migrations of the order tables.
 pub static MIGRATIONS: Migrations =
@@ -49,6 +52,13 @@ impl OrderRepository for SqlOrderRepository {
         if let Err(error) = customers::lock_and_check_limits(&mut tx, &new_order.order, limits).await? {
             tx.rollback().await?;
             return Ok(Err(error));
+        }
+        if let Some(cart) = new_order.cart {
+            let NewOrder { order, .. } = new_order;
+            if !carts::empty_ordered(&mut tx, cart, order.user_id, order.created_at).await? {
+                tx.rollback().await?;
+                return Ok(Err(OrderError::CartChanged));
+            }
         }
         write::insert_order(&mut tx, new_order).await?;
         timeline::insert_entries(&mut tx, &effects.entries).await?;

@@ -7,14 +7,14 @@ use common::http::{ApiError, Json422, Validator};
 use common::http::{Scoped, scope};
 use contracts::event::Line;
 use contracts::limits::{MAX_METADATA_BYTES, MAX_ORDER_LINES, MAX_QUANTITY};
-use contracts::{ErrorCode, Money, Problem, ProductId, UserId};
+use contracts::{CartId, ErrorCode, Money, Problem, ProductId, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::request::{self, AddressRequest, CustomerRequest};
 use super::response::{OrderResponse, created_response};
-use crate::domain::{OrderDraft, QuantityLimitExceeded, merge_lines};
+use crate::domain::{CartVersion, OrderDraft, QuantityLimitExceeded, merge_lines};
 use crate::service::CommitOutcome;
 use crate::state::AppState;
 
@@ -25,9 +25,16 @@ pub(super) struct CreateOrderRequest {
     /// Customer: the caller, or any user for an admin or a service.
     #[schema(required)]
     user_id: Option<UserId>,
-    /// Order lines; lines of the same product are merged.
-    #[schema(required, min_items = 1, max_items = 50)]
+    /// Order lines; lines of the same product are merged. Required unless a cart is ordered.
+    #[schema(min_items = 1, max_items = 50)]
     items: Option<Vec<LineRequest>>,
+    /// Cart to order instead of `items`, which is emptied. Requires `cart_version` and `expected_total`.
+    // Left out of the parsed form where absent, so that requests without a cart keep their fingerprints.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cart_id: Option<CartId>,
+    /// Version of the cart that was shown to the customer. Another version is rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cart_version: Option<i64>,
     #[schema(required)]
     shipping_address: Option<AddressRequest>,
     billing_address: Option<AddressRequest>,
@@ -38,7 +45,7 @@ pub(super) struct CreateOrderRequest {
     /// Client-defined JSON object of up to 16 KiB, stored unchanged.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Box<RawValue>>,
-    /// Total shown to the customer. An order with another total is rejected.
+    /// Total shown to the customer. An order with another total is rejected. Required with a cart.
     expected_total: Option<Money>,
 }
 
@@ -52,7 +59,8 @@ struct LineRequest {
     quantity: Option<i64>,
 }
 
-/// Places an order.
+/// Places an order of items or of a cart. Customers only order a cart, and for themselves; the version of the cart is checked
+/// before its lines.
 #[utoipa::path(
     post,
     path = "/api/orders",
@@ -64,11 +72,20 @@ struct LineRequest {
         (status = 201, description = "Order placed, stock reserved", body = OrderResponse, headers(("Location" = String))),
         (status = 400, description = "PRODUCT_NOT_FOUND, INSUFFICIENT_STOCK with shortages, MALFORMED_BODY", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "FORBIDDEN: user_id of another customer; INSUFFICIENT_SCOPE", body = Problem),
-        (status = 404, description = "USER_NOT_FOUND", body = Problem),
+        (
+            status = 403,
+            description = "FORBIDDEN: user_id of another customer, or a cart for another customer; INSUFFICIENT_SCOPE",
+            body = Problem,
+        ),
+        (
+            status = 404,
+            description = "USER_NOT_FOUND; CART_NOT_FOUND, also for a cart of another person",
+            body = Problem,
+        ),
         (
             status = 409,
-            description = "TOTAL_CHANGED with the new totals, TOO_MANY_UNPAID_ORDERS, TOO_MANY_UNPAID_PIECES, IDEMPOTENCY_IN_FLIGHT",
+            description = "CART_CHANGED, CART_EMPTY, TOTAL_CHANGED with the new totals, TOO_MANY_UNPAID_ORDERS, \
+                           TOO_MANY_UNPAID_PIECES, IDEMPOTENCY_IN_FLIGHT",
             body = Problem,
         ),
         (status = 422, description = "VALIDATION_FAILED, TOTAL_TOO_LARGE, IDEMPOTENCY_MISMATCH", body = Problem),
@@ -89,6 +106,9 @@ pub(super) async fn create_order(
         if !caller.can_act_for(draft.user_id) {
             return Err(ApiError::new(ErrorCode::Forbidden, "Orders can only be placed for the caller's own account"));
         }
+        if draft.cart.is_some() && caller.user_id != Some(draft.user_id) {
+            return Err(ApiError::new(ErrorCode::Forbidden, "A cart can only be ordered for the caller's own account"));
+        }
         let mut prepared = app.place_order.prepare(&caller, draft, lease.as_ref()).await?;
         // The response is stored in the order's transaction, so a replaced order number needs a new response.
         loop {
@@ -106,7 +126,8 @@ impl CreateOrderRequest {
     fn into_draft(self) -> Result<OrderDraft, ApiError> {
         let mut checks = Validator::unprocessable();
         let user_id = checks.required("user_id", self.user_id);
-        let lines = lines(&mut checks, self.items);
+        let cart = cart(&mut checks, &self);
+        let lines = if cart.is_none() { lines(&mut checks, self.items) } else { Some(Vec::new()) };
         let shipping_address = checks.required("shipping_address", self.shipping_address);
         let shipping_address =
             shipping_address.and_then(|body| request::address(&mut checks, "shipping_address", body));
@@ -120,6 +141,7 @@ impl CreateOrderRequest {
             Some(OrderDraft {
                 user_id: user_id?,
                 lines: lines?,
+                cart: cart.flatten(),
                 customer_info: customer_info?,
                 shipping_address: shipping_address?,
                 billing_address,
@@ -131,6 +153,20 @@ impl CreateOrderRequest {
         let draft = draft();
         checks.finish(draft)
     }
+}
+
+/// Validates the reference to a cart; `None` if the request does not name one.
+fn cart(checks: &mut Validator, body: &CreateOrderRequest) -> Option<Option<CartVersion>> {
+    if body.cart_id.is_none() && body.cart_version.is_none() {
+        return None;
+    }
+    if body.items.is_some() {
+        checks.fail("items", "must not be combined with a cart");
+    }
+    let id = checks.required("cart_id", body.cart_id);
+    let version = checks.integer("cart_version", body.cart_version, 1..=i64::MAX);
+    checks.required("expected_total", body.expected_total);
+    Some(id.zip(version).map(|(id, version)| CartVersion { id, version }))
 }
 
 fn lines(checks: &mut Validator, items: Option<Vec<LineRequest>>) -> Option<Vec<Line>> {

@@ -1,5 +1,5 @@
-//! Order placement: check the customer, price the products, reserve the stock, then commit the order and its event in one
-//! transaction.
+//! Order placement: check the customer, read the cart, price the products, reserve the stock, then commit the order and its
+//! event and empty the cart in one transaction.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use contracts::api::Shortage;
 use contracts::event::Line;
 use contracts::{ItemId, OrderId, UserId};
 
-use super::OrderService;
+use super::{CartService, OrderService};
 use crate::clients::{ProductClient, ProductWithRaw, ReserveOutcome, UserClient};
 use crate::domain::{Item, NewOrder, Order, OrderDraft, OrderError, OrderNumber, ProductSnapshot, UnpaidLimits};
 use crate::error::Error;
@@ -25,6 +25,7 @@ const MAX_NUMBER_ATTEMPTS: u32 = 5;
 #[derive(Clone)]
 pub(crate) struct PlaceOrder {
     orders: OrderService,
+    carts: CartService,
     users: UserClient,
     products: ProductClient,
     terms: PlacementTerms,
@@ -75,17 +76,18 @@ impl PlaceOrder {
     /// Creates the use case.
     pub(crate) const fn new(
         orders: OrderService,
+        carts: CartService,
         users: UserClient,
         products: ProductClient,
         terms: PlacementTerms,
     ) -> Self {
-        Self { orders, users, products, terms }
+        Self { orders, carts, users, products, terms }
     }
 
     /// Prices an order and reserves its stock.
     ///
     /// # Errors
-    /// If the customer or a product is unknown, the total is too large or not the expected one, a limit is exceeded, the
+    /// If the customer, the cart or a product is unknown, the cart is changed or empty, the total is too large or not the expected one, a limit is exceeded, the
     /// stock is insufficient, or another service or the repository fails.
     pub(crate) async fn prepare(
         &self,
@@ -104,7 +106,8 @@ impl PlaceOrder {
     /// queries whether the order exists.
     ///
     /// # Errors
-    /// If a limit is exceeded, the account was deleted, the reservation expired, or the repository fails.
+    /// If a limit is exceeded, the account was deleted, the cart was changed, the reservation expired, or the repository
+    /// fails.
     pub(crate) async fn commit(
         &self,
         prepared: &mut PreparedOrder,
@@ -131,7 +134,7 @@ impl PlaceOrder {
     async fn price_and_reserve(
         &self,
         caller: &Caller,
-        draft: OrderDraft,
+        mut draft: OrderDraft,
         limits: UnpaidLimits,
         lease: Option<&IdempotencyLease>,
     ) -> Result<NewOrder, Error> {
@@ -139,7 +142,10 @@ impl PlaceOrder {
         let id = OrderId::generate(now);
         record_order_id(id);
         self.check_user(caller, draft.user_id).await?;
-        let (lines, expected_total) = (draft.lines.clone(), draft.expected_total);
+        if let Some(ordered) = draft.cart {
+            draft.lines = self.carts.lines_to_order(draft.user_id, ordered).await?;
+        }
+        let (lines, cart, expected_total) = (draft.lines.clone(), draft.cart, draft.expected_total);
         let PricedLines { items, snapshots, shortages } = self.price(&lines).await?;
         let number = OrderNumber::generate(now, rand::random());
         let order = Order::new((id, number), draft, items, self.terms.currency.to_string(), now)?;
@@ -150,7 +156,7 @@ impl PlaceOrder {
         self.reserve(id, &lines).await?;
         let placed_by = caller.subject.clone();
         let idempotency_key = lease.map(|lease| lease.reference.key.clone());
-        Ok(NewOrder { order, snapshots, placed_by, idempotency_key })
+        Ok(NewOrder { order, snapshots, placed_by, idempotency_key, cart })
     }
 
     /// Checks that the customer exists. If the user service is unavailable, the customer's own token suffices.
@@ -168,11 +174,8 @@ impl PlaceOrder {
     }
 
     async fn price(&self, lines: &[Line]) -> Result<PricedLines, Error> {
-        // Ids start at 1, so other ids need no call.
-        if lines.iter().any(|line| line.product_id.get() < 1) {
-            return Err(Error::ProductsNotFound);
-        }
-        let found = self.products.find(lines).await?;
+        let ids: Vec<_> = lines.iter().map(|line| line.product_id).collect();
+        let found = self.products.find(&ids).await?;
         let mut found: HashMap<_, _> = found.into_iter().map(|found| (found.product.id, found)).collect();
         let mut priced = PricedLines::default();
         for line in lines {

@@ -4,6 +4,8 @@
 
 mod abandon_order;
 mod cancel_order;
+mod carts;
+mod claim_cart;
 mod contract;
 mod deleted_accounts;
 mod event_handling;
@@ -11,6 +13,8 @@ mod get_order;
 mod idempotency;
 mod limits;
 mod list_orders;
+mod model;
+mod order_cart;
 mod pay_order;
 mod payment_deadline;
 mod place_order;

@@ -37,6 +37,11 @@ async fn health_and_documentation_are_served() {
         ("/api/orders/number/{order_number}", &["get"]),
         ("/api/orders/{id}/cancel", &["post"]),
         ("/api/orders/{id}/payments", &["get", "post"]),
+        ("/api/carts", &["post"]),
+        ("/api/carts/mine", &["get"]),
+        ("/api/carts/{id}", &["get", "delete"]),
+        ("/api/carts/{id}/items/{product_id}", &["put"]),
+        ("/api/carts/{id}/claim", &["post"]),
         ("/ops/orders/{id}/abandon", &["post"]),
         ("/ops/outbox", &["get"]),
     ] {

@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::ResponseExt as _;
 
+use crate::support::carts::cart_path;
 use crate::support::{TestApp, path};
 
 /// Routes common to all services, which have tests of their own.
@@ -25,6 +26,16 @@ const ROUTES: &[(&str, &str, Scope)] = &[
     ("post", "/ops/orders/{id}/abandon", Scope::OrdersAbandon),
     ("get", "/ops/audit", Scope::OpsRead),
 ];
+
+/// Routes that need no token.
+const WITHOUT_SCOPE: &[(&str, &str)] = &[
+    ("post", "/api/carts"),
+    ("get", "/api/carts/{id}"),
+    ("delete", "/api/carts/{id}"),
+    ("put", "/api/carts/{id}/items/{product_id}"),
+];
+/// Routes for persons only.
+const PERSONS: &[(&str, &str)] = &[("get", "/api/carts/mine"), ("post", "/api/carts/{id}/claim")];
 
 fn body(method: &str, path: &str, order: &Value) -> Option<Value> {
     match (method, path) {
@@ -57,6 +68,31 @@ async fn service_token_needs_the_scope_of_the_route() {
 }
 
 #[tokio::test]
+async fn routes_of_persons_reject_services() {
+    let app = TestApp::start().await;
+    let cart = app.new_cart(None).await;
+    for (method, route) in PERSONS {
+        let (method, url) =
+            (method.to_uppercase().parse::<Method>().unwrap(), route.replace("{id}", cart["id"].as_str().unwrap()));
+        for token in [app.service_with(&[]), app.service_with(Scope::ALL)] {
+            app.send(method.clone(), &url, Some(&token), None).await.problem(403, "FORBIDDEN");
+        }
+        app.send(method, &url, None, None).await.problem(401, "UNAUTHENTICATED");
+    }
+}
+
+#[tokio::test]
+async fn routes_without_a_scope_take_service_tokens_as_no_person() {
+    let app = TestApp::start().await;
+    let token = app.service_with(&[]);
+    let cart = app.new_cart(Some(&token)).await;
+    assert_eq!(cart["user_id"], Value::Null);
+    app.get_cart(&cart, Some(&token)).await.json(200);
+    app.set_item(&cart, Some(&token), 1, 1).await.json(200);
+    assert_eq!(app.send(Method::DELETE, &cart_path(&cart), Some(&token), None).await.status, 204);
+}
+
+#[tokio::test]
 async fn every_route_of_the_service_is_covered() {
     let app = TestApp::start().await;
     let docs = app.send(Method::GET, "/docs/openapi.json", None, None).await.json(200);
@@ -70,7 +106,9 @@ async fn every_route_of_the_service_is_covered() {
         documented.extend(methods.map(|method| (method.clone(), path.clone())));
     }
     for (method, path) in documented {
-        assert!(ROUTES.iter().any(|route| (route.0, route.1) == (&*method, &*path)), "{method} {path} is not covered");
+        let mut known =
+            ROUTES.iter().map(|route| (route.0, route.1)).chain(WITHOUT_SCOPE.iter().chain(PERSONS).copied());
+        assert!(known.any(|route| route == (&*method, &*path)), "{method} {path} is not covered");
     }
 }
 

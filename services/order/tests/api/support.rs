@@ -4,8 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use testkit::ResponseExt as _;
 
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use chrono::{DateTime, Utc};
 use common::config::Environment;
+use common::fault::failpoint;
 use common::messaging::bus::Bus;
 use common::runtime::{NextRun, Worker};
 use common::telemetry::clock::{Clock, ManualClock, SystemClock};
@@ -14,10 +18,12 @@ use order_service::app;
 use order_service::config::Config;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use testkit::spawn_service::RunningService;
 use testkit::tokens::TestKeys;
 use testkit::{ApiResponse, eventually};
 
+pub(crate) mod carts;
 pub(crate) mod database;
 pub(crate) mod events;
 pub(crate) mod stub_services;
@@ -27,12 +33,14 @@ use stub_services::StubServices;
 
 /// Timeout for the effect of a message.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
+/// Header with the name of a failpoint.
+pub(crate) const CRASH_AT: &str = "crash-at";
 /// Id that does not exist.
 pub(crate) const UNKNOWN: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
 
 /// Running service. Its clock is set by the test, and its deadline worker runs on demand.
 pub(crate) struct TestApp {
-    _directory: tempfile::TempDir,
+    _directory: TempDir,
     pub(crate) database: Database,
     pub(crate) clock: ManualClock,
     pub(crate) stub_services: StubServices,
@@ -51,10 +59,15 @@ impl TestApp {
     /// Starts the service with additional settings.
     pub(crate) async fn with(settings: &[(&'static str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let database = Database::new(directory.path()).await;
+        Self::on(directory, database, settings).await
+    }
+
+    /// Starts the service on a database with additional settings.
+    pub(crate) async fn on(directory: TempDir, database: Database, settings: &[(&'static str, &str)]) -> Self {
         let keys = Arc::new(TestKeys::new());
         let clock = ManualClock::at(SystemClock.now());
         let stub_services = StubServices::start(keys.clone()).await;
-        let database = Database::new(directory.path()).await;
         let mut env = vec![
             ("DATABASE_URL", database.url.clone()),
             ("REDIS_URL", "memory:".to_owned()),
@@ -70,6 +83,7 @@ impl TestApp {
         env.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let env = Environment::from_pairs(env);
         let mut service = app::build(Config::from_env(&env).unwrap(), clock.shared()).await.unwrap();
+        service.router = service.router.layer(from_fn(crash));
         let workers = std::mem::take(&mut service.workers);
         let bus = service.platform.bus.clone();
         let running = testkit::spawn_service::spawn_service(service).await;
@@ -80,7 +94,12 @@ impl TestApp {
 
     /// Runs the deadline worker until it is idle. Returns the time of its next step.
     pub(crate) async fn run_deadline_worker(&self) -> Option<DateTime<Utc>> {
-        let worker = self.workers.iter().find(|worker| worker.name() == "payment-deadline").unwrap();
+        self.run_worker("payment-deadline").await
+    }
+
+    /// Runs a worker until it is idle. Returns the time of its next step.
+    pub(crate) async fn run_worker(&self, name: &str) -> Option<DateTime<Utc>> {
+        let worker = self.workers.iter().find(|worker| worker.name() == name).unwrap();
         loop {
             match worker.step().await.unwrap() {
                 NextRun::Now => {}
@@ -233,6 +252,14 @@ impl TestApp {
 
     pub(crate) async fn event_kinds(&self, order: &Value) -> Vec<String> {
         self.events(order).await.into_iter().map(|(kind, _)| kind).collect()
+    }
+}
+
+/// Ends a request at the failpoint that its header `crash-at` names, as in a crash of the service.
+async fn crash(request: Request, next: Next) -> Response {
+    match request.headers().get(CRASH_AT).map(|name| name.to_str().unwrap().to_owned()) {
+        Some(name) => failpoint::crash_task_at(name, next.run(request)).await,
+        None => next.run(request).await,
     }
 }
 

@@ -7,6 +7,8 @@ use contracts::{EventId, Money, PaymentId, UserId};
 use order_service::domain::*;
 use order_service::repository::{CONSTRAINT_ORDER_ID, CONSTRAINT_ORDER_NUMBER, OrderEffects, OrderFilter};
 
+use crate::cart_concurrency::*;
+use crate::carts::*;
 use crate::concurrency::*;
 use crate::fixture::*;
 use crate::unpaid::*;
@@ -65,6 +67,29 @@ suite!(
     concurrent_timeline_entries_are_all_stored,
     payment_belongs_to_one_order,
     concurrent_updates_of_many_orders_do_not_deadlock,
+    created_cart_is_found,
+    unknown_cart_is_not_found,
+    person_has_one_cart,
+    lines_are_changed_in_the_current_version_only,
+    lines_keep_their_order,
+    claimed_cart_is_bound,
+    claimed_cart_is_merged,
+    dropped_lines_stay_with_the_merged_cart,
+    carts_of_others_are_not_claimed,
+    deleted_cart_takes_merged_ones_along,
+    expired_carts_are_deleted_in_batches,
+    use_of_a_cart_postpones_its_expiry,
+    deletion_of_an_account_deletes_its_carts,
+    order_empties_its_cart,
+    order_from_a_changed_cart_leaves_no_trace,
+    rejected_order_leaves_the_cart,
+    concurrent_changes_of_a_cart_have_versions_of_their_own,
+    one_of_concurrent_orders_from_a_cart_is_committed,
+    one_of_concurrent_claims_by_persons_wins,
+    concurrent_claims_and_changes_lose_no_line,
+    concurrent_creations_leave_one_cart,
+    concurrent_deletions_claims_and_orders_do_not_deadlock,
+    claim_and_deletion_of_the_account_leave_no_cart,
 );
 
 async fn inserted_order_is_found(fixture: Fixture) {

@@ -12,14 +12,15 @@ use contracts::api::{PaymentMethod, PaymentStatus, RefundCause};
 use contracts::{ItemId, Money, OrderId, PaymentId, ProductId, RefundId, UserId};
 use order_service::NAME;
 use order_service::domain::*;
-use order_service::repository::sql::{MIGRATIONS, SqlOrderRepository};
-use order_service::repository::{OrderEffects, OrderRepository};
+use order_service::repository::sql::{MIGRATIONS, SqlCartRepository, SqlOrderRepository};
+use order_service::repository::{CartRepository, OrderEffects, OrderRepository};
 
 pub(crate) const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
 
 /// Repository on a database that can be reopened.
 pub(crate) struct Fixture {
     pub(crate) repository: Arc<dyn OrderRepository>,
+    pub(crate) carts: Arc<dyn CartRepository>,
     pub(crate) outbox: Outbox,
     db: Database,
     database: TestDatabase,
@@ -48,7 +49,13 @@ impl Fixture {
             TestDatabase::Postgres(url) => Database::open_postgres(url, NAME, &MIGRATIONS.postgres).await,
         };
         let db = db.unwrap();
-        Self { repository: Arc::new(SqlOrderRepository::new(db.clone())), outbox: db.outbox(), db, database }
+        Self {
+            repository: Arc::new(SqlOrderRepository::new(db.clone())),
+            carts: Arc::new(SqlCartRepository::new(db.clone())),
+            outbox: db.outbox(),
+            db,
+            database,
+        }
     }
 
     /// Reopens the database as a process that starts on it does.
@@ -94,6 +101,7 @@ pub(crate) fn new_order_at(second: i64) -> NewOrder {
     let draft = OrderDraft {
         user_id: UserId::generate(at(second)),
         lines: Vec::new(),
+        cart: None,
         customer_info,
         shipping_address: address(None),
         billing_address: Some(address(Some("4b".to_owned()))),
@@ -112,6 +120,7 @@ pub(crate) fn new_order_at(second: i64) -> NewOrder {
         snapshots: vec![snapshot.clone(), snapshot],
         placed_by: "ada".to_owned(),
         idempotency_key: Some("key".to_owned()),
+        cart: None,
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed precondition ends the test")]
 
+mod cart_concurrency;
+mod carts;
 mod concurrency;
 mod conformance;
 mod fixture;

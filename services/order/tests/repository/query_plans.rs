@@ -7,6 +7,7 @@ use contracts::api::OrderStatus;
 use order_service::NAME;
 use order_service::repository::OrderFilter;
 use order_service::repository::sql::MIGRATIONS;
+use order_service::repository::sql::cart_statements::*;
 use order_service::repository::sql::statements::*;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{AssertSqlSafe, Executor as _, PgPool, Row as _};
@@ -34,11 +35,28 @@ const ROWS: &str = "
     INSERT INTO order_timeline (order_id, at, type, summary, service, event_id, data)
         SELECT id, now(), 'order.created', '', 'order-service', gen_random_uuid(), '{}' FROM orders;
     INSERT INTO customers (user_id) SELECT DISTINCT user_id FROM orders;
+    INSERT INTO carts (id, user_id, version, created_at, updated_at, used_at)
+        SELECT gen_random_uuid(), CASE WHEN n % 2 = 0 THEN gen_random_uuid() END, n % 5 + 1, at, at, at
+        FROM (SELECT n, now() - n * interval '1 minute' AS at FROM generate_series(1, 100000) n) numbered;
+    INSERT INTO cart_items (cart_id, product_id, quantity, position, product_name, unit_price)
+        SELECT id, product, 1, product, 'Mug', 100 FROM carts, generate_series(1, 2) product;
+    INSERT INTO carts (id, user_id, version, created_at, updated_at, used_at, merged_into, merged_at)
+        SELECT gen_random_uuid(), user_id, 2, created_at, updated_at, used_at, id, updated_at
+        FROM carts WHERE user_id IS NOT NULL;
     ANALYZE;
     COMMIT;";
 
-const TABLES: &[&str] =
-    &["order_ids", "orders", "order_items", "order_payments", "order_refunds", "order_timeline", "customers"];
+const TABLES: &[&str] = &[
+    "order_ids",
+    "orders",
+    "order_items",
+    "order_payments",
+    "order_refunds",
+    "order_timeline",
+    "customers",
+    "carts",
+    "cart_items",
+];
 
 /// Returns the texts of the frequent statements. Counts of all orders, or of one status, scan by design.
 fn frequent_statements(dialect: Dialect) -> Vec<String> {
@@ -53,8 +71,36 @@ fn frequent_statements(dialect: Dialect) -> Vec<String> {
         UNPAID_IDS,
         UPDATE_ORDER,
         TIMELINE,
+        FIND_CART,
+        FIND_CART_BY_USER,
+        CART_LINES,
+        RAISE_VERSION,
+        RAISE_VERSION_OF_ORDERED,
+        BIND_CART,
+        MARK_MERGED,
+        UPDATE_CART,
+        RECORD_USE,
+        SET_LINE,
+        DELETE_LINE,
+        DELETE_LINES,
+        DELETE_UNCLAIMED_CART,
+        DELETE_CART_OF_USER,
+        DELETE_CARTS_BY_USER,
+        // What the deletion of a cart does to those that were merged into it.
+        "DELETE FROM carts WHERE merged_into = $1",
     ];
-    let with_fragments = [&FIND_FOR_UPDATE, &ITEMS, &PAYMENTS, &REFUNDS, &LOCK_CUSTOMER, &SHARE_CUSTOMER];
+    let with_fragments = [
+        &FIND_FOR_UPDATE,
+        &ITEMS,
+        &PAYMENTS,
+        &REFUNDS,
+        &LOCK_CUSTOMER,
+        &SHARE_CUSTOMER,
+        &LOCK_CARTS,
+        &DELETE_MERGED,
+        &DELETE_UNFILLED,
+        &DELETE_UNUSED,
+    ];
     let (user_id, status) = (Some(UserId::generate(DateTime::UNIX_EPOCH)), Some(OrderStatus::Pending));
     let filters = [(None, None), (None, status), (user_id, None), (user_id, status)];
     let filters = filters.map(|(user_id, status)| OrderFilter { user_id, status });

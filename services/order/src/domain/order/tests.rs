@@ -37,6 +37,7 @@ pub(in crate::domain) fn order() -> Order {
     let draft = OrderDraft {
         user_id: UserId::generate(at(0)),
         lines: Vec::new(),
+        cart: None,
         customer_info,
         shipping_address: address,
         billing_address: None,

@@ -54,18 +54,23 @@ impl Database {
     /// Creates a database; a SQLite file is placed in this directory.
     pub(crate) async fn new(directory: &Path) -> Self {
         match env::var("TEST_DATABASE").ok().as_deref() {
-            Some("postgres") => {
-                let server = servers::postgres().await.expect("a PostgreSQL server, as TEST_DATABASE requests");
-                let url = server.database().await.expect("a database");
-                Self { pool: Pool::Postgres(PgPool::connect_lazy(&url).unwrap()), url }
-            }
-            None | Some("" | "sqlite") => {
-                let path = directory.join("orders.db");
-                let pool = SqlitePoolOptions::new().connect_lazy_with(SqliteConnectOptions::new().filename(&path));
-                Self { pool: Pool::Sqlite(pool), url: format!("sqlite://{}", path.display()) }
-            }
+            Some("postgres") => Self::postgres().await.expect("a PostgreSQL server, as TEST_DATABASE requests"),
+            None | Some("" | "sqlite") => Self::sqlite(directory),
             Some(other) => panic!("TEST_DATABASE is `{other}`, not `sqlite` or `postgres`"),
         }
+    }
+
+    /// Creates a SQLite file in this directory.
+    pub(crate) fn sqlite(directory: &Path) -> Self {
+        let path = directory.join("orders.db");
+        let pool = SqlitePoolOptions::new().connect_lazy_with(SqliteConnectOptions::new().filename(&path));
+        Self { pool: Pool::Sqlite(pool), url: format!("sqlite://{}", path.display()) }
+    }
+
+    /// Creates a database in PostgreSQL; `None` without a server.
+    pub(crate) async fn postgres() -> Option<Self> {
+        let url = servers::postgres().await?.database().await.expect("a database");
+        Some(Self { pool: Pool::Postgres(PgPool::connect_lazy(&url).unwrap()), url })
     }
 
     pub(crate) async fn run(&self, statements: Statements) {

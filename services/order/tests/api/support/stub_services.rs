@@ -29,6 +29,8 @@ pub(crate) struct StubState {
     pub(crate) users: HashSet<UserId>,
     /// Number of user lookups.
     pub(crate) user_lookups: u32,
+    /// Number of product lookups.
+    pub(crate) product_lookups: u32,
     /// Price and stock by product id.
     pub(crate) products: BTreeMap<i64, (&'static str, i64)>,
     pub(crate) reservations: HashMap<OrderId, ReservationRequest>,
@@ -47,6 +49,8 @@ pub(crate) struct StubState {
     pub(crate) orders: Option<(reqwest::Client, String)>,
     /// Status and code of the product service's error response to a reservation.
     pub(crate) reservation_error: Option<(u16, &'static str)>,
+    /// Path of a cart's item whose quantity becomes 7 while stock is being reserved.
+    pub(crate) cart_item_changed: Option<String>,
     pub(crate) payments_unavailable: bool,
     /// Flag: the payment service replays a stored response.
     pub(crate) payment_replayed: bool,
@@ -67,6 +71,7 @@ impl StubServices {
         let state = StubState {
             users: HashSet::new(),
             user_lookups: 0,
+            product_lookups: 0,
             products,
             reservations: HashMap::new(),
             released: Vec::new(),
@@ -78,6 +83,7 @@ impl StubServices {
             expires_immediately: false,
             orders: None,
             reservation_error: None,
+            cart_item_changed: None,
             payments_unavailable: false,
             payment_replayed: false,
         };
@@ -131,7 +137,8 @@ async fn user(
 }
 
 async fn batch(State(stub_services): State<StubServices>, Query(query): Query<HashMap<String, String>>) -> Response {
-    let state = stub_services.state();
+    let mut state = stub_services.state();
+    state.product_lookups += 1;
     if state.products_unavailable {
         return unavailable();
     }
@@ -141,7 +148,11 @@ async fn batch(State(stub_services): State<StubServices>, Query(query): Query<Ha
         json!({
             "id": id, "name": format!("Product {id}"), "description": "Nice", "price": price, "category": "Things",
             "stockQuantity": stock, "brand": null, "sku": format!("SKU-{id}"), "averageRating": 0, "reviewCount": 0,
-            "active": true, "images": [], "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
+            "active": true, "images": [
+                {"id": 1, "url": "/media/side", "altText": null, "primary": false},
+                {"id": 2, "url": format!("/media/{id}"), "altText": null, "primary": true},
+            ],
+            "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
         })
     });
     Json(found.collect::<Vec<_>>()).into_response()
@@ -160,6 +171,14 @@ async fn reserve(
         let abandon = client.post(format!("{url}/ops/orders/{}/abandon", request.order_id));
         let response = abandon.bearer_auth(stub_services.keys.service_token()).send().await.unwrap();
         assert_eq!(response.text().await.unwrap(), r#"{"exists":false}"#);
+    }
+    let changed = {
+        let state = stub_services.state();
+        state.cart_item_changed.clone().zip(state.orders.clone())
+    };
+    if let Some((path, (client, url))) = changed {
+        let response = client.put(format!("{url}{path}")).json(&json!({"quantity": 7})).send().await.unwrap();
+        assert_eq!(response.status(), 200);
     }
     let mut state = stub_services.state();
     if state.products_unavailable {
