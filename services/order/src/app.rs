@@ -15,7 +15,7 @@ use crate::repository::InstrumentedOrderRepository;
 use crate::repository::sql::{MIGRATIONS, SqlOrderRepository};
 use crate::service::{DeleteCustomer, OrderPaymentService, OrderService, PlaceOrder, PlacementTerms};
 use crate::state::AppState;
-use crate::workers::PaymentDeadlineWorker;
+use crate::workers::{PaymentDeadlineWorker, SearchIndexWorker};
 use crate::{NAME, routes};
 
 const API_INFO: OpenApiInfo = OpenApiInfo {
@@ -43,11 +43,13 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
 
     let users = UserClient::new(client.clone(), tokens.clone(), service.platform().cache.clone());
     let products = ProductClient::new(client.clone(), tokens);
-    let terms = PlacementTerms { currency: config.backend.currency.into(), limits: config.unpaid_limits };
+    let currency: Arc<str> = config.backend.currency.into();
+    let terms = PlacementTerms { currency: currency.clone(), limits: config.unpaid_limits };
     let state = AppState {
         orders: orders.clone(),
         place_order: PlaceOrder::new(orders.clone(), users.clone(), products, terms),
         payments: OrderPaymentService::new(orders.clone(), PaymentClient::new(client)),
+        currency,
         idempotency_keys: db.keys(clock).measured(&metrics),
         payment_deadline: config.payment_deadline,
         verifier: verifier.clone(),
@@ -56,6 +58,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let health = service.health(orders.clone(), ping, CALLED_SERVICES);
     let service = service
         .worker(PaymentDeadlineWorker::new(orders.clone(), config.payment_deadline))
+        .worker(SearchIndexWorker::new(orders.clone()))
         .row_counts(orders.clone(), |orders| async move { orders.refresh_status_counts().await })
         .consumer(PaymentEventHandler::new(ORDER_PAYMENTS, orders.clone()))
         .consumer(PaymentEventHandler::new(ORDER_REFUND_FAILURES, orders.clone()))

@@ -4,7 +4,7 @@ use common::client::CallError;
 use common::database::store::StoreError;
 use common::http::ApiError;
 use contracts::api::Shortage;
-use contracts::{ErrorCode, ProductId};
+use contracts::{ErrorCode, FieldError, ProductId};
 use serde::Serialize;
 
 use crate::domain::{OrderError, Totals};
@@ -33,6 +33,9 @@ pub enum Error {
     /// Total other than the one that the client showed.
     #[error("The total has changed")]
     TotalChanged(Totals),
+    /// Unknown order after which a page is to start.
+    #[error("after must be the id of an order")]
+    UnknownStart,
     /// Reservation that expired before the order was committed.
     #[error("Reservation expired, retry later")]
     ReservationExpired,
@@ -68,6 +71,10 @@ impl From<Error> for ApiError {
                 .with("shipping_amount", totals.shipping)
                 .with("discount_amount", totals.discount)
                 .with("total_amount", totals.total),
+            Error::UnknownStart => {
+                let message = "must be the id of an order".to_owned();
+                Self::validation(vec![FieldError { field: "after".to_owned(), message }])
+            }
             Error::ReservationExpired => Self::unavailable(detail, error),
         }
     }

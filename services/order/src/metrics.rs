@@ -52,7 +52,7 @@ impl OrderMetrics {
             Error::Domain(OrderError::TooManyUnpaidOrders { .. } | OrderError::TooManyUnpaidPieces { .. }) => {
                 "unpaid_limit"
             }
-            Error::Domain(_) | Error::UserNotFound | Error::TotalChanged(_) => return,
+            Error::Domain(_) | Error::UserNotFound | Error::TotalChanged(_) | Error::UnknownStart => return,
         };
         self.rejections.with_label_values(&[reason]).inc();
     }

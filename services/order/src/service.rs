@@ -2,6 +2,7 @@
 
 mod access;
 mod delete_customer;
+mod lists;
 mod orders;
 mod pay_order;
 mod payment_deadline;

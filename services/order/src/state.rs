@@ -1,5 +1,7 @@
 //! State shared by the request handlers.
 
+use std::sync::Arc;
+
 use axum::extract::FromRef;
 use chrono::TimeDelta;
 use common::auth::TokenVerifier;
@@ -13,6 +15,8 @@ pub(crate) struct AppState {
     pub(crate) orders: OrderService,
     pub(crate) place_order: PlaceOrder,
     pub(crate) payments: OrderPaymentService,
+    /// Currency of the shop (ISO 4217).
+    pub(crate) currency: Arc<str>,
     pub(crate) idempotency_keys: IdempotencyKeys,
     pub(crate) payment_deadline: TimeDelta,
     pub(crate) verifier: TokenVerifier,

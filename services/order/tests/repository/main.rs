@@ -5,6 +5,7 @@
 mod concurrency;
 mod conformance;
 mod fixture;
+mod lists;
 mod model;
 mod query_plans;
 mod unpaid;
