@@ -43,6 +43,7 @@ mod lease_end;
 mod listing;
 pub mod mail_queue;
 pub mod outbox;
+mod page;
 #[cfg(feature = "postgres")]
 mod postgres_pool;
 pub mod private_files;
@@ -68,6 +69,7 @@ pub use dialect::Dialect;
 pub use handle::{Database, Migrations};
 pub use listing::{Listing, OrderBy, RowPage};
 pub use mail_queue::{NewMail, QueuedMail};
+pub use page::{NEWEST_FIRST, Page, Period, Start, newest_first_key};
 pub use query::{Fragment, Query, QueryBuilder, query};
 pub use row::{Column, FromColumn, Nullable, Row};
 pub use statement::{Sql, Statement};

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use common::database::store::StoreError;
 use common::database::transaction_effects::Effects;
+use common::database::{Page, Period, Start};
 use contracts::{OrderId, PaymentId, RefundId};
 
 use crate::domain::{OrderPayments, Payment, RefundOfPayment, State};
@@ -10,7 +11,7 @@ use crate::domain::{OrderPayments, Payment, RefundOfPayment, State};
 mod lists;
 pub mod sql;
 
-pub use lists::{Page, PaymentFilter, Period, RefundFilter, Start, Totals};
+pub use lists::{PaymentFilter, RefundFilter, Totals};
 
 /// Constraint violated by a second open payment of an order.
 pub const CONSTRAINT_ONE_OPEN_PAYMENT: &str = "payments.order_id";

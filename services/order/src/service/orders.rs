@@ -17,7 +17,7 @@ use crate::NAME;
 use crate::domain::{NewOrder, Order, OrderError, TimelineEntry, UnpaidLimits};
 use crate::error::Error;
 use crate::metrics::OrderMetrics;
-use crate::repository::{OrderAuditRecord, OrderEffects, OrderFilter, OrderPage, OrderRepository};
+use crate::repository::{OrderAuditRecord, OrderEffects, OrderRepository};
 
 /// Lifetime of a cached order, which is invalidated when the order changes.
 const CACHE_TTL: Ttl = Ttl { found: Duration::from_secs(3600), missing: Duration::ZERO };
@@ -132,14 +132,6 @@ impl OrderService {
     ) -> Result<bool, StoreError> {
         let updated = self.apply(id, Some(message), |order, now| Some(rule(order, now))).await?;
         Ok(updated.is_some())
-    }
-
-    /// Lists up to `limit` orders, newest first, after skipping `offset`.
-    ///
-    /// # Errors
-    /// If the repository fails.
-    pub(crate) async fn list(&self, filter: OrderFilter, offset: i64, limit: i64) -> Result<OrderPage, StoreError> {
-        self.repository.list(filter, offset, limit).await
     }
 
     /// Lists up to `limit` orders by ascending id, starting after `after`.

@@ -1,12 +1,13 @@
 //! Use cases: read payments.
 
 use common::auth::Caller;
+use common::database::{Page, Period, Start};
 use contracts::{OrderId, PaymentId, RefundId};
 
 use super::PaymentService;
 use crate::domain::{Payment, PaymentError, RefundOfPayment};
 use crate::error::Error;
-use crate::repository::{Page, PaymentFilter, Period, RefundFilter, Start, Totals};
+use crate::repository::{PaymentFilter, RefundFilter, Totals};
 
 impl PaymentService {
     /// Returns a payment that the caller may read.

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use common::database::idempotency::IdempotencyUpdate;
 use common::database::store::StoreError;
 use common::database::transaction_effects::{Effects, InboxRecord};
+use common::database::{Page, Period, Start};
 use common::telemetry::clock::SharedClock;
 use common::telemetry::metrics::Metrics;
 use common::telemetry::record_order_id;
@@ -15,7 +16,7 @@ use tokio::sync::Notify;
 use crate::domain::{FencingToken, OrderPayments, Payment, PaymentError, RefundOfPayment};
 use crate::error::Error;
 use crate::metrics::{MetricUpdate, PaymentMetrics};
-use crate::repository::{Page, PaymentFilter, PaymentRepository, Period, ReconcileTask, RefundFilter, Start, Totals};
+use crate::repository::{PaymentFilter, PaymentRepository, ReconcileTask, RefundFilter, Totals};
 
 /// Stored payments with the clock, the metrics and the wake-up of the reconciler. Clones share everything.
 #[derive(Clone)]
