@@ -54,7 +54,7 @@ const ROWS: &str = "
     COMMIT;";
 
 /// Orders in SQLite, with the same distribution.
-const SQLITE_ROWS: [&str; 4] = [
+const SQLITE_ROWS: [&str; 7] = [
     "INSERT INTO order_ids (id) WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers LIMIT 20000)
         SELECT printf('order-%06d', n) FROM numbers",
     "INSERT INTO orders (id, order_number, user_id, status, payment_status, subtotal, tax_amount, shipping_amount,
@@ -73,6 +73,13 @@ const SQLITE_ROWS: [&str; 4] = [
         SELECT 'item-' || id, id, 0, 1, 'Mug', '', 100, 1, 100, '{}' FROM orders",
     "INSERT INTO order_payments (payment_id, order_id, refunded_total, amount, currency, status, version, counts)
         SELECT 'payment-' || id, id, 0, 100, 'USD', 'completed', 1, true FROM orders",
+    "INSERT INTO carts (id, user_id, version, created_at, updated_at, used_at)
+        SELECT 'cart-' || id, CASE WHEN rowid % 2 = 0 THEN user_id END, 1, created_at, created_at, created_at FROM orders",
+    "INSERT INTO cart_items (cart_id, product_id, quantity, position, product_name, unit_price)
+        SELECT id, 1, 1, 0, 'Mug', 100 FROM carts",
+    "INSERT INTO carts (id, user_id, version, created_at, updated_at, used_at, merged_into, merged_at)
+        SELECT 'merged-' || id, user_id, 2, created_at, updated_at, used_at, id, updated_at
+        FROM carts WHERE user_id IS NOT NULL",
 ];
 
 const TABLES: &[&str] = &[
