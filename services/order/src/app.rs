@@ -15,7 +15,7 @@ use crate::repository::InstrumentedOrderRepository;
 use crate::repository::sql::{MIGRATIONS, SqlOrderRepository};
 use crate::service::{DeleteCustomer, OrderPaymentService, OrderService, PlaceOrder, PlacementTerms};
 use crate::state::AppState;
-use crate::workers::PaymentDeadlineWorker;
+use crate::workers::{PaymentDeadlineWorker, TimelinePollWorker};
 use crate::{NAME, routes};
 
 const API_INFO: OpenApiInfo = OpenApiInfo {
@@ -51,11 +51,13 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         idempotency_keys: db.keys(clock).measured(&metrics),
         payment_deadline: config.payment_deadline,
         verifier: verifier.clone(),
+        long_polls: service.platform().http.long_polls.clone(),
     };
     let ping = |orders: OrderService| async move { orders.repository().ping().await };
     let health = service.health(orders.clone(), ping, CALLED_SERVICES);
     let service = service
         .worker(PaymentDeadlineWorker::new(orders.clone(), config.payment_deadline))
+        .worker(TimelinePollWorker::new(orders.clone()))
         .row_counts(orders.clone(), |orders| async move { orders.refresh_status_counts().await })
         .consumer(PaymentEventHandler::new(ORDER_PAYMENTS, orders.clone()))
         .consumer(PaymentEventHandler::new(ORDER_REFUND_FAILURES, orders.clone()))

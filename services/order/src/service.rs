@@ -6,6 +6,8 @@ mod orders;
 mod pay_order;
 mod payment_deadline;
 mod place_order;
+mod timeline;
+mod timeline_watch;
 
 pub(crate) use delete_customer::DeleteCustomer;
 pub use orders::{ConsumedMessage, OrderService};

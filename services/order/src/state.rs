@@ -4,6 +4,7 @@ use axum::extract::FromRef;
 use chrono::TimeDelta;
 use common::auth::TokenVerifier;
 use common::database::idempotency::IdempotencyKeys;
+use common::http::LongPolls;
 
 use crate::service::{OrderPaymentService, OrderService, PlaceOrder};
 
@@ -16,6 +17,7 @@ pub(crate) struct AppState {
     pub(crate) idempotency_keys: IdempotencyKeys,
     pub(crate) payment_deadline: TimeDelta,
     pub(crate) verifier: TokenVerifier,
+    pub(crate) long_polls: LongPolls,
 }
 
 impl FromRef<AppState> for TokenVerifier {

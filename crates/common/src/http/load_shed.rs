@@ -10,6 +10,7 @@ use prometheus::IntCounterVec;
 use tokio::sync::Semaphore;
 
 use super::limits::body::Upload;
+use super::long_poll::RequestPlace;
 use super::receive::{NotReceived, Reception};
 use super::{ApiError, HttpSettings};
 use crate::telemetry::metrics::Metrics;
@@ -37,17 +38,21 @@ pub(super) struct ConcurrencyLimit {
 impl ConcurrencyLimit {
     pub(super) fn new(settings: &HttpSettings) -> Self {
         let shed = counter(&settings.metrics);
-        for reason in ["requests", "bodies"] {
+        for reason in ["requests", "bodies", "waiting"] {
             shed.with_label_values(&[reason]).inc_by(0);
         }
         Self { permits: Arc::new(Semaphore::new(settings.max_concurrent_requests)), reception: Reception::new(), shed }
     }
 
     fn overload(&self, reason: &str) -> Response {
-        self.shed.with_label_values(&[reason]).inc();
-        let detail = "Service overloaded, retry later";
-        ApiError::new(ErrorCode::ServiceUnavailable, detail).retry_after(RETRY_AFTER).into_response()
+        overload(&self.shed, reason).into_response()
     }
+}
+
+/// Counts a rejected request and returns its error.
+pub(super) fn overload(shed: &IntCounterVec, reason: &str) -> ApiError {
+    shed.with_label_values(&[reason]).inc();
+    ApiError::new(ErrorCode::ServiceUnavailable, "Service overloaded, retry later").retry_after(RETRY_AFTER)
 }
 
 /// Handles a request if there is a permit once its body has arrived; otherwise rejects it with 503 and `Retry-After`.
@@ -61,6 +66,11 @@ pub(super) async fn load_shed(State(limit): State<Arc<ConcurrencyLimit>>, reques
             Err(NotReceived::Rejected(error)) => return error.into_response(),
         }
     };
-    let Ok(_place) = limit.permits.clone().try_acquire_owned() else { return limit.overload("requests") };
-    next.run(request).await
+    let Ok(permit) = limit.permits.clone().try_acquire_owned() else { return limit.overload("requests") };
+    let place = RequestPlace::new(permit);
+    let mut request = request;
+    request.extensions_mut().insert(place.clone());
+    let response = next.run(request).await;
+    place.release();
+    response
 }

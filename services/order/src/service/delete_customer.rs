@@ -1,8 +1,8 @@
-use contracts::UserId;
+use contracts::{Actor, UserId};
 
 use super::OrderService;
 use crate::clients::UserClient;
-use crate::domain::ACCOUNT_DELETED;
+use crate::domain::{ACCOUNT_DELETED, Order};
 use crate::error::Error;
 
 /// Reaction to the deletion of a customer's account.
@@ -26,7 +26,8 @@ impl DeleteCustomer {
         let unpaid = self.orders.repository().mark_customer_deleted(user, self.orders.now()).await?;
         self.users.invalidate(user).await;
         for id in unpaid {
-            self.orders.update(id, |order, now| Ok(order.cancel_unpaid(ACCOUNT_DELETED, now))).await?;
+            let rule = |order: &mut Order, now| Ok(order.cancel_unpaid(ACCOUNT_DELETED, now));
+            self.orders.update(id, &Actor::System, rule).await?;
         }
         Ok(())
     }

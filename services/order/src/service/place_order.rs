@@ -150,7 +150,8 @@ impl PlaceOrder {
         self.reserve(id, &lines).await?;
         let placed_by = caller.subject.clone();
         let idempotency_key = lease.map(|lease| lease.reference.key.clone());
-        Ok(NewOrder { order, snapshots, placed_by, idempotency_key })
+        let actor = caller.actor();
+        Ok(NewOrder { order, snapshots, placed_by, actor, idempotency_key })
     }
 
     /// Checks that the customer exists. If the user service is unavailable, the customer's own token suffices.

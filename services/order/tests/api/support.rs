@@ -6,6 +6,7 @@ use testkit::ResponseExt as _;
 
 use chrono::{DateTime, Utc};
 use common::config::Environment;
+use common::http::LongPolls;
 use common::messaging::bus::Bus;
 use common::runtime::{NextRun, Worker};
 use common::telemetry::clock::{Clock, ManualClock, SystemClock};
@@ -37,6 +38,7 @@ pub(crate) struct TestApp {
     pub(crate) clock: ManualClock,
     pub(crate) stub_services: StubServices,
     pub(crate) bus: Bus,
+    pub(crate) long_polls: LongPolls,
     keys: Arc<TestKeys>,
     client: Client,
     workers: Vec<Arc<dyn Worker>>,
@@ -72,10 +74,11 @@ impl TestApp {
         let mut service = app::build(Config::from_env(&env).unwrap(), clock.shared()).await.unwrap();
         let workers = std::mem::take(&mut service.workers);
         let bus = service.platform.bus.clone();
+        let long_polls = service.platform.http.long_polls.clone();
         let running = testkit::spawn_service::spawn_service(service).await;
         let client = running.client.clone();
         stub_services.state().orders = Some((client.clone(), running.url.clone()));
-        Self { _directory: directory, database, clock, stub_services, bus, keys, client, workers, running }
+        Self { _directory: directory, database, clock, stub_services, bus, long_polls, keys, client, workers, running }
     }
 
     /// Runs the deadline worker until it is idle. Returns the time of its next step.
@@ -88,6 +91,11 @@ impl TestApp {
                 NextRun::OnWake => return None,
             }
         }
+    }
+
+    /// Stops the service as a signal does, and waits until it has drained.
+    pub(crate) async fn stop(self) {
+        self.running.stop().await;
     }
 
     pub(crate) fn advance(&self, seconds: i64) {

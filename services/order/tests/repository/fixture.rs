@@ -9,7 +9,7 @@ use common::database::Database;
 use common::database::outbox::Outbox;
 use common::database::transaction_effects::Effects;
 use contracts::api::{PaymentMethod, PaymentStatus, RefundCause};
-use contracts::{ItemId, Money, OrderId, PaymentId, ProductId, RefundId, UserId};
+use contracts::{Actor, ItemId, Money, OrderId, PaymentId, ProductId, RefundId, UserId};
 use order_service::NAME;
 use order_service::domain::*;
 use order_service::repository::sql::{MIGRATIONS, SqlOrderRepository};
@@ -21,7 +21,7 @@ pub(crate) const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_00
 pub(crate) struct Fixture {
     pub(crate) repository: Arc<dyn OrderRepository>,
     pub(crate) outbox: Outbox,
-    db: Database,
+    pub(crate) db: Database,
     database: TestDatabase,
 }
 
@@ -111,12 +111,13 @@ pub(crate) fn new_order_at(second: i64) -> NewOrder {
         order,
         snapshots: vec![snapshot.clone(), snapshot],
         placed_by: "ada".to_owned(),
+        actor: Actor::Customer("ada".to_owned()),
         idempotency_key: Some("key".to_owned()),
     }
 }
 
 pub(crate) fn order_effects(effects: Effects) -> OrderEffects {
-    OrderEffects::new(effects, NAME).unwrap()
+    OrderEffects::new(effects, NAME, &Actor::System).unwrap()
 }
 
 pub(crate) async fn insert(repository: &dyn OrderRepository, new_order: &NewOrder) -> Order {

@@ -7,4 +7,5 @@ mod conformance;
 mod fixture;
 mod model;
 mod query_plans;
+mod timelines;
 mod unpaid;

@@ -31,14 +31,23 @@ const ROWS: &str = "
     INSERT INTO order_payments (payment_id, order_id, refunded_total) SELECT gen_random_uuid(), id, 0 FROM orders;
     INSERT INTO order_refunds (refund_id, payment_id, amount, cause, at)
         SELECT gen_random_uuid(), payment_id, 1, 'granted', now() FROM order_payments;
-    INSERT INTO order_timeline (order_id, at, type, summary, service, event_id, data)
-        SELECT id, now(), 'order.created', '', 'order-service', gen_random_uuid(), '{}' FROM orders;
+    INSERT INTO order_timeline (order_id, order_seq, at, type, summary, service, event_id, data)
+        SELECT id, 1, now(), 'order.created', '', 'order-service', gen_random_uuid(), '{}' FROM orders;
+    INSERT INTO order_timeline_heads (order_id, last_seq) SELECT id, 1 FROM orders;
     INSERT INTO customers (user_id) SELECT DISTINCT user_id FROM orders;
     ANALYZE;
     COMMIT;";
 
-const TABLES: &[&str] =
-    &["order_ids", "orders", "order_items", "order_payments", "order_refunds", "order_timeline", "customers"];
+const TABLES: &[&str] = &[
+    "order_ids",
+    "orders",
+    "order_items",
+    "order_payments",
+    "order_refunds",
+    "order_timeline",
+    "order_timeline_heads",
+    "customers",
+];
 
 /// Returns the texts of the frequent statements. Counts of all orders, or of one status, scan by design.
 fn frequent_statements(dialect: Dialect) -> Vec<String> {
@@ -53,8 +62,12 @@ fn frequent_statements(dialect: Dialect) -> Vec<String> {
         UNPAID_IDS,
         UPDATE_ORDER,
         TIMELINE,
+        TAKE_TIMELINE_NUMBERS,
+        NUMBER_TIMELINE_ENTRIES,
+        ADD_TIMELINE_NUMBERS,
     ];
-    let with_fragments = [&FIND_FOR_UPDATE, &ITEMS, &PAYMENTS, &REFUNDS, &LOCK_CUSTOMER, &SHARE_CUSTOMER];
+    let with_fragments =
+        [&FIND_FOR_UPDATE, &ITEMS, &PAYMENTS, &REFUNDS, &TIMELINE_HEADS, &LOCK_CUSTOMER, &SHARE_CUSTOMER];
     let (user_id, status) = (Some(UserId::generate(DateTime::UNIX_EPOCH)), Some(OrderStatus::Pending));
     let filters = [(None, None), (None, status), (user_id, None), (user_id, status)];
     let filters = filters.map(|(user_id, status)| OrderFilter { user_id, status });
@@ -89,8 +102,10 @@ async fn no_frequent_statement_scans_a_whole_table_in_sqlite() {
     for statement in frequent_statements(Dialect::SQLITE) {
         let explain = sqlx::raw_sql(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")));
         let plan: Vec<String> = pool.fetch_all(explain).await.unwrap().iter().map(|row| row.get("detail")).collect();
+        // Results of the statement's own subqueries are no tables.
+        let allowed = ["INDEX", "json_each", "(subquery", "SCAN numbered"];
         let scans =
-            plan.iter().any(|step| step.starts_with("SCAN ") && !step.contains("INDEX") && !step.contains("json_each"));
+            plan.iter().any(|step| step.starts_with("SCAN ") && !allowed.iter().any(|part| step.contains(part)));
         assert!(!scans, "a whole table is scanned by\n{statement}\n{plan:#?}");
     }
 }
