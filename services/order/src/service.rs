@@ -2,6 +2,8 @@
 
 mod access;
 mod delete_customer;
+mod mail_renderer;
+mod mails;
 mod orders;
 mod pay_order;
 mod payment_deadline;
@@ -10,6 +12,7 @@ mod timeline;
 mod timeline_watch;
 
 pub(crate) use delete_customer::DeleteCustomer;
+pub(crate) use mail_renderer::OrderMailRenderer;
 pub use orders::{ConsumedMessage, OrderService};
 pub(crate) use pay_order::{OrderPaymentService, PaymentRequest};
 pub(crate) use place_order::{CommitOutcome, PlaceOrder, PlacementTerms};

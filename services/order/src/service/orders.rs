@@ -13,9 +13,10 @@ use common::telemetry::metrics::Metrics;
 use contracts::api::OrderStatus;
 use contracts::{Actor, Event, OrderId};
 
+use super::mails;
 use super::timeline_watch::TimelineWatch;
 use crate::NAME;
-use crate::domain::{NewOrder, Order, OrderError, TimelineEntry, UnpaidLimits};
+use crate::domain::{NewOrder, Notice, Order, OrderError, TimelineEntry, UnpaidLimits};
 use crate::error::Error;
 use crate::metrics::OrderMetrics;
 use crate::repository::{OrderAuditRecord, OrderEffects, OrderFilter, OrderPage, OrderRepository};
@@ -31,6 +32,8 @@ pub struct OrderService {
     clock: SharedClock,
     metrics: OrderMetrics,
     pub(super) watch: TimelineWatch,
+    /// False if the service sends no mails: none is queued.
+    sends_mails: bool,
 }
 
 /// Consumed message whose effect is committed with its inbox record, so that it is applied once.
@@ -45,11 +48,18 @@ pub struct ConsumedMessage {
 }
 
 impl OrderService {
-    /// Creates the service over a repository.
+    /// Creates the service over a repository. It queues no mails.
     #[must_use]
     pub fn new(repository: Arc<dyn OrderRepository>, cache: Cache, clock: SharedClock, metrics: &Metrics) -> Self {
         let (metrics, watch) = (OrderMetrics::new(metrics), TimelineWatch::default());
-        Self { repository, cache, clock, metrics, watch }
+        Self { repository, cache, clock, metrics, watch, sends_mails: false }
+    }
+
+    /// Sets whether mails are queued with the changes that they report, and returns the service.
+    #[must_use]
+    pub const fn sending_mails(mut self, sends_mails: bool) -> Self {
+        self.sends_mails = sends_mails;
+        self
     }
 
     /// Returns the repository, for operations that bypass the cache.
@@ -90,7 +100,10 @@ impl OrderService {
     ) -> Result<Result<(), OrderError>, StoreError> {
         let event = new_order.order.created_event();
         let published = [event.event_type()];
-        let effects = Effects::event(new_order.order.created_at, event).idempotency(idempotency);
+        let mut effects = Effects::event(new_order.order.created_at, event).idempotency(idempotency);
+        if self.sends_mails {
+            effects.mails.push(mails::mail(Notice::Received, &new_order.order, new_order.order.created_at));
+        }
         let effects = OrderEffects::new(effects, NAME, &new_order.actor)?;
         let outcome = self.repository.insert(new_order, limits, &effects).await;
         self.watch.notify(new_order.order.id);
@@ -198,14 +211,18 @@ impl OrderService {
         let mut update = |order: &mut Order| {
             // The time is read under the lock, so that later changes have later times.
             let now = self.clock.now();
-            let tracking = order.tracking.clone();
+            let before = order.clone();
             let mut effects = Effects { consumed: inbox, ..Effects::none() };
             for event in rule.take()?(order, now)? {
                 published.push(event.event_type());
                 effects.push_event(now, event);
             }
+            if self.sends_mails {
+                effects.mails =
+                    order.notices_since(&before).into_iter().map(|one| mails::mail(one, order, now)).collect();
+            }
             let mut effects = OrderEffects::new(effects, NAME, actor);
-            if order.tracking != tracking {
+            if order.tracking != before.tracking {
                 effects = effects.and_then(|effects| effects.with_tracking(order.tracking.as_ref()));
             }
             let effects = effects.map_err(|error| failure = Some(error)).ok()?;

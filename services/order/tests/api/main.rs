@@ -11,6 +11,7 @@ mod get_order;
 mod idempotency;
 mod limits;
 mod list_orders;
+mod mails;
 mod pay_order;
 mod payment_deadline;
 mod place_order;

@@ -21,6 +21,7 @@ use testkit::{ApiResponse, eventually};
 
 pub(crate) mod database;
 pub(crate) mod events;
+pub(crate) mod mail_folder;
 pub(crate) mod stub_services;
 
 use database::Database;
@@ -31,9 +32,9 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 /// Id that does not exist.
 pub(crate) const UNKNOWN: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
 
-/// Running service. Its clock is set by the test, and its deadline worker runs on demand.
+/// Running service. Its clock is set by the test, and its workers run on demand.
 pub(crate) struct TestApp {
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     pub(crate) database: Database,
     pub(crate) clock: ManualClock,
     pub(crate) stub_services: StubServices,
@@ -68,7 +69,11 @@ impl TestApp {
             ("CLIENT_ID", "order-service".to_owned()),
             ("CLIENT_SECRET", "secret".to_owned()),
             ("PAYMENT_DEADLINE", "60".to_owned()),
+            ("MAIL_URL", url::Url::from_file_path(directory.path().join("mail")).unwrap().into()),
+            ("MAIL_FROM", "Shop <shop@example.com>".to_owned()),
+            ("PUBLIC_URL", "https://shop.example.com".to_owned()),
         ];
+        env.retain(|(name, _)| !settings.iter().any(|(set, _)| set == name));
         env.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let env = Environment::from_pairs(env);
         let mut service = app::build(Config::from_env(&env).unwrap(), clock.shared()).await.unwrap();
@@ -78,12 +83,21 @@ impl TestApp {
         let running = testkit::spawn_service::spawn_service(service).await;
         let client = running.client.clone();
         stub_services.state().orders = Some((client.clone(), running.url.clone()));
-        Self { _directory: directory, database, clock, stub_services, bus, long_polls, keys, client, workers, running }
+        Self { directory, database, clock, stub_services, bus, long_polls, keys, client, workers, running }
     }
 
     /// Runs the deadline worker until it is idle. Returns the time of its next step.
     pub(crate) async fn run_deadline_worker(&self) -> Option<DateTime<Utc>> {
-        let worker = self.workers.iter().find(|worker| worker.name() == "payment-deadline").unwrap();
+        self.run_worker("payment-deadline").await
+    }
+
+    /// Sends the mails that are due.
+    pub(crate) async fn send_mails(&self) {
+        self.run_worker("mail").await;
+    }
+
+    async fn run_worker(&self, name: &str) -> Option<DateTime<Utc>> {
+        let worker = self.workers.iter().find(|worker| worker.name() == name).unwrap();
         loop {
             match worker.step().await.unwrap() {
                 NextRun::Now => {}

@@ -48,7 +48,7 @@ pub(in crate::domain) fn order() -> Order {
     Order::new((OrderId::generate(at(0)), number), draft, vec![item], "USD".to_owned(), at(0)).unwrap()
 }
 
-fn in_status(status: OrderStatus) -> Order {
+pub(in crate::domain) fn in_status(status: OrderStatus) -> Order {
     Order { status, ..order() }
 }
 
