@@ -27,6 +27,7 @@ mod long_poll;
 mod normalize_path;
 mod openapi;
 pub mod ops;
+mod overload;
 mod receive;
 mod request_id;
 mod router;

@@ -5,28 +5,15 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use contracts::ErrorCode;
 use prometheus::IntCounterVec;
 use tokio::sync::Semaphore;
 
+use super::HttpSettings;
 use super::limits::body::Upload;
 use super::long_poll::RequestPlace;
+pub use super::overload::counter;
+use super::overload::overload;
 use super::receive::{NotReceived, Reception};
-use super::{ApiError, HttpSettings};
-use crate::telemetry::metrics::Metrics;
-
-/// Delay before a rejected client should retry.
-const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// Returns the counter of rejected requests by reason.
-#[must_use]
-pub fn counter(metrics: &Metrics) -> IntCounterVec {
-    metrics.counter_vec(
-        "http_server_requests_shed_total",
-        "Requests rejected by load shedding, by reason.",
-        &["reason"],
-    )
-}
 
 /// Limit of requests that are received and handled at once.
 pub(super) struct ConcurrencyLimit {
@@ -47,12 +34,6 @@ impl ConcurrencyLimit {
     fn overload(&self, reason: &str) -> Response {
         overload(&self.shed, reason).into_response()
     }
-}
-
-/// Counts a rejected request and returns its error.
-pub(super) fn overload(shed: &IntCounterVec, reason: &str) -> ApiError {
-    shed.with_label_values(&[reason]).inc();
-    ApiError::new(ErrorCode::ServiceUnavailable, "Service overloaded, retry later").retry_after(RETRY_AFTER)
 }
 
 /// Handles a request if there is a permit once its body has arrived; otherwise rejects it with 503 and `Retry-After`.

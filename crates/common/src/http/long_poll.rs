@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::ApiError;
-use super::load_shed::{counter, overload};
+use super::overload::{counter, overload};
 use crate::task::request_context::{self, WaitedTime};
 use crate::telemetry::metrics::Metrics;
 
