@@ -1,7 +1,7 @@
 //! Mails to the customers of orders
 
-use contracts::Event;
 use contracts::api::PaymentStatus as Status;
+use contracts::{Event, Money};
 use serde_json::{Value, json};
 use testkit::ResponseExt as _;
 
@@ -24,7 +24,8 @@ async fn ship(app: &TestApp, order: &Value, tracking: Value) {
 async fn refund(app: &TestApp, order: &Value, payment: contracts::PaymentId, cents: i64, total: i64) {
     app.publish(&[app.refunded(order, payment, cents, total)]).await;
     app.until(order, "the refund is known", |order| {
-        order["payments"][0]["refunded_amount"].as_f64().is_some_and(|amount| (amount * 100.0).round() as i64 == total)
+        let amount = order["payments"][0]["refunded_amount"].clone();
+        serde_json::from_value::<Money>(amount).is_ok_and(|amount| amount.cents() == total)
     })
     .await;
 }
