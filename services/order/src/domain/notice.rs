@@ -1,4 +1,4 @@
-//! Notices: changes of an order that its customer is told by mail.
+//! Notices: changes of an order that are reported to its customer by mail.
 
 use contracts::Money;
 use contracts::api::{OrderPaymentStatus, OrderStatus};
