@@ -23,9 +23,11 @@ mod health;
 pub mod idempotent;
 mod limits;
 pub mod load_shed;
+mod long_poll;
 mod normalize_path;
 mod openapi;
 pub mod ops;
+mod overload;
 pub mod pagination;
 mod receive;
 mod request_id;
@@ -43,6 +45,7 @@ pub use extract::{
     ServiceWith, SignedInUser, double_option, scope,
 };
 pub use health::{DependencyReport, DependencyStatus, Health, HealthReport};
+pub use long_poll::{LongPoll, LongPolls, RequestPlace};
 pub use openapi::OpenApiInfo;
 pub use router::with_platform_layers;
 pub use settings::{HttpSettings, Uploads};

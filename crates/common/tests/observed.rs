@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::routing::get;
 use common::fault::Faults;
-use common::http::{ApiError, Health, HttpSettings, OpenApiInfo, TrustedProxies, with_platform_layers};
+use common::http::{ApiError, Health, HttpSettings, LongPolls, OpenApiInfo, TrustedProxies, with_platform_layers};
 use common::telemetry;
 use common::telemetry::clock::system;
 use common::telemetry::metrics::Metrics;
@@ -80,10 +80,12 @@ fn app() -> Router {
         .route("/trace", get(traceparent).post(traceparent))
         .route("/fails", get(|| async { ApiError::unavailable("The store is unavailable", "connection refused") }))
         .route("/panics", get(|| async { panic!("something is odd") as String }));
+    let metrics = Metrics::new();
     let settings = HttpSettings {
         service: "test-service",
         version: "1.2.3".to_owned(),
-        metrics: Metrics::new(),
+        long_polls: LongPolls::new(&metrics),
+        metrics,
         clock: system(),
         trusted_proxies: TrustedProxies::default(),
         allowed_origins: Vec::new(),

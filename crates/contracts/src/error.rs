@@ -105,6 +105,8 @@ codes! {
     CurrencyMismatch = "CURRENCY_MISMATCH", 422;
     /// The order's status does not permit the transition.
     InvalidTransition = "INVALID_TRANSITION", 400;
+    /// The order has no tracking before it is shipped.
+    OrderNotShipped = "ORDER_NOT_SHIPPED", 400;
     /// The order's status no longer permits changes by its owner.
     OrderNotChangeable = "ORDER_NOT_CHANGEABLE", 400;
     /// The order's status no longer permits cancellation, or it is already cancelled.

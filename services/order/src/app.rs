@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use common::database::Database;
 use common::http::OpenApiInfo;
+use common::mail::MailWorker;
 use common::runtime::{Backend, Platform, Service, ServiceBuilder, StartError};
 use common::telemetry::clock::SharedClock;
 use contracts::topology::{ORDER_PAYMENTS, ORDER_REFUND_FAILURES, ORDER_REVOCATIONS};
@@ -13,9 +14,11 @@ use crate::config::{CALLED_SERVICES, Config};
 use crate::consumers::{CONSUMED_QUEUES, DeletedUserHandler, PaymentEventHandler, StockEventHandler};
 use crate::repository::sql::{MIGRATIONS, SqlCartRepository, SqlOrderRepository};
 use crate::repository::{InstrumentedCartRepository, InstrumentedOrderRepository};
-use crate::service::{CartService, DeleteCustomer, OrderPaymentService, OrderService, PlaceOrder, PlacementTerms};
+use crate::service::{
+    CartService, DeleteCustomer, OrderMailRenderer, OrderPaymentService, OrderService, PlaceOrder, PlacementTerms,
+};
 use crate::state::{AppState, UseCases};
-use crate::workers::{CartExpiryWorker, PaymentDeadlineWorker, SearchIndexWorker};
+use crate::workers::{CartExpiryWorker, PaymentDeadlineWorker, SearchIndexWorker, TimelinePollWorker};
 use crate::{NAME, routes};
 
 const API_INFO: OpenApiInfo = OpenApiInfo {
@@ -34,7 +37,8 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let metrics = db.observe(&platform.metrics);
     let repository = InstrumentedOrderRepository::new(Arc::new(SqlOrderRepository::new(db.clone())), metrics.clone());
     let repository = Arc::new(repository);
-    let orders = OrderService::new(repository, platform.cache.clone(), clock.clone(), &platform.metrics);
+    let orders = OrderService::new(repository, platform.cache.clone(), clock.clone(), &platform.metrics)
+        .sending_mails(config.mail.is_some());
 
     let mut service = ServiceBuilder::new(platform, db.outbox().measured(&metrics), CONSUMED_QUEUES);
     let revocations = db.revocations(clock.clone()).measured(&metrics);
@@ -45,6 +49,19 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let products = ProductClient::new(client.clone(), tokens);
     let carts = InstrumentedCartRepository::new(Arc::new(SqlCartRepository::new(db.clone())), metrics.clone());
     let carts = CartService::new(Arc::new(carts), products.clone(), clock.clone());
+    let mail = match &config.mail {
+        Some(mail) => {
+            let (orders, users, public_url) = (orders.clone(), users.clone(), mail.public_url.clone());
+            let renderer = Arc::new(OrderMailRenderer { orders, users, public_url });
+            let queue = db.mails().measured(&metrics);
+            let worker = MailWorker::open(mail, queue, renderer, clock.clone(), &service.platform().metrics);
+            Some(worker.map_err(|source| StartError::other("the transport of mails", source))?)
+        }
+        None => {
+            tracing::warn!("MAIL_URL is not set: no mails are sent");
+            None
+        }
+    };
     let currency: Arc<str> = config.backend.currency.into();
     let terms = PlacementTerms { currency: currency.clone(), limits: config.unpaid_limits };
     let state = AppState::new(UseCases {
@@ -56,13 +73,20 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         idempotency_keys: db.keys(clock).measured(&metrics),
         payment_deadline: config.payment_deadline,
         verifier: verifier.clone(),
+        long_polls: service.platform().http.long_polls.clone(),
     });
     let ping = |orders: OrderService| async move { orders.repository().ping().await };
-    let health = service.health(orders.clone(), ping, CALLED_SERVICES);
+    let mut health = service.health(orders.clone(), ping, CALLED_SERVICES);
+    if let Some(mail) = mail {
+        let status = mail.status();
+        health = health.dependency("mail", move || std::future::ready(status.check()));
+        service = service.worker(mail);
+    }
     let service = service
         .worker(PaymentDeadlineWorker::new(orders.clone(), config.payment_deadline))
         .worker(CartExpiryWorker::new(carts))
         .worker(SearchIndexWorker::new(orders.clone()))
+        .worker(TimelinePollWorker::new(orders.clone()))
         .row_counts(orders.clone(), |orders| async move { orders.refresh_status_counts().await })
         .consumer(PaymentEventHandler::new(ORDER_PAYMENTS, orders.clone()))
         .consumer(PaymentEventHandler::new(ORDER_REFUND_FAILURES, orders.clone()))

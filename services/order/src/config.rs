@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use chrono::TimeDelta;
 use common::config::{BackendConfig, ConfigError, EnvReader, Environment, ServiceName};
+use common::mail::MailConfig;
 
 use crate::NAME;
 use crate::domain::UnpaidLimits;
@@ -28,6 +29,8 @@ pub struct Config {
     pub payment_deadline: TimeDelta,
     /// `MAX_UNPAID_ORDERS` and `MAX_UNPAID_PIECES`: limits per customer; 0 means unlimited.
     pub unpaid_limits: UnpaidLimits,
+    /// `MAIL_URL`, `MAIL_FROM`, `PUBLIC_URL`: transport of mails; `None` sends no mails.
+    pub mail: Option<MailConfig>,
 }
 
 impl Config {
@@ -42,6 +45,7 @@ impl Config {
         let payment_deadline = settings.or_default("PAYMENT_DEADLINE", PAYMENT_DEADLINE);
         let max_unpaid_orders = settings.or_default("MAX_UNPAID_ORDERS", MAX_UNPAID_ORDERS);
         let max_unpaid_pieces = settings.or_default("MAX_UNPAID_PIECES", MAX_UNPAID_PIECES);
+        let mail = MailConfig::read(&mut settings);
         let config = || {
             Some(Self {
                 backend: backend?,
@@ -50,6 +54,7 @@ impl Config {
                     orders: NonZeroU32::new(max_unpaid_orders?),
                     pieces: NonZeroU32::new(max_unpaid_pieces?),
                 },
+                mail: mail?,
             })
         };
         let config = config();
@@ -86,6 +91,7 @@ mod tests {
         assert_eq!(config.unpaid_limits, limits(20, 200));
         let unlimited = read(&[("MAX_UNPAID_ORDERS", "0"), ("MAX_UNPAID_PIECES", "0")]).unwrap();
         assert_eq!(unlimited.unpaid_limits, UnpaidLimits::NONE);
+        assert!(config.mail.is_none());
         assert_eq!(read(&[("PAYMENT_DEADLINE", "1")]).unwrap().payment_deadline, TimeDelta::seconds(1));
     }
 
@@ -111,6 +117,7 @@ mod tests {
             ("PAYMENT_DEADLINE", "99999999999"),
             ("DATABASE_URL", "mysql://x"),
             ("PORT", "many"),
+            ("MAIL_URL", "imap://mail.example.com"),
         ] {
             let error = read(&[(name, value)]).err().unwrap().to_string();
             assert!(error.starts_with(name), "{error}");

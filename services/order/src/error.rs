@@ -93,7 +93,8 @@ const fn code(error: OrderError) -> ErrorCode {
     match error {
         OrderError::NotFound => ErrorCode::OrderNotFound,
         OrderError::TotalTooLarge => ErrorCode::TotalTooLarge,
-        OrderError::StatusReadOnly => ErrorCode::Forbidden,
+        OrderError::StatusReadOnly | OrderError::AdminOnly => ErrorCode::Forbidden,
+        OrderError::NotShipped => ErrorCode::OrderNotShipped,
         OrderError::NotChangeable => ErrorCode::OrderNotChangeable,
         OrderError::InvalidTransition { .. } => ErrorCode::InvalidTransition,
         OrderError::NotCancellable => ErrorCode::NotCancellable,

@@ -93,8 +93,12 @@ common::repository_trait! {
         /// [`StoreError::AlreadyHandled`]
         async fn append_timeline(&self, effects: &OrderEffects) -> Result<(), StoreError>;
 
-        /// Returns the timeline of an order, oldest entry first.
+        /// Returns the timeline of an order by ascending number. Entries of the version before are numbered first.
         async fn timeline(&self, id: OrderId) -> Result<Vec<TimelineEntry>, StoreError>;
+
+        /// Returns the last number of the timelines of orders; `None` for one with entries that have no number yet. Orders
+        /// without entries are omitted.
+        async fn timeline_heads(&self, orders: &[OrderId]) -> Result<Vec<(OrderId, Option<i64>)>, StoreError>;
 
         /// Returns up to `limit` orders by ascending id, starting after `after`.
         async fn audit_page(&self, after: Option<OrderId>, limit: i64) -> Result<Vec<OrderAuditRecord>, StoreError>;

@@ -4,13 +4,18 @@ mod access;
 mod carts;
 mod delete_customer;
 mod lists;
+mod mail_renderer;
+mod mails;
 mod orders;
 mod pay_order;
 mod payment_deadline;
 mod place_order;
+mod timeline;
+mod timeline_watch;
 
 pub(crate) use carts::CartService;
 pub(crate) use delete_customer::DeleteCustomer;
+pub(crate) use mail_renderer::OrderMailRenderer;
 pub use orders::{ConsumedMessage, OrderService};
 pub(crate) use pay_order::{OrderPaymentService, PaymentRequest};
 pub(crate) use place_order::{CommitOutcome, PlaceOrder, PlacementTerms};

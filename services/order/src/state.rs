@@ -7,6 +7,7 @@ use axum::extract::FromRef;
 use chrono::TimeDelta;
 use common::auth::TokenVerifier;
 use common::database::idempotency::IdempotencyKeys;
+use common::http::LongPolls;
 
 use crate::service::{CartService, OrderPaymentService, OrderService, PlaceOrder};
 
@@ -25,6 +26,7 @@ pub(crate) struct UseCases {
     pub(crate) idempotency_keys: IdempotencyKeys,
     pub(crate) payment_deadline: TimeDelta,
     pub(crate) verifier: TokenVerifier,
+    pub(crate) long_polls: LongPolls,
 }
 
 impl AppState {

@@ -3,7 +3,9 @@
 mod cart_expiry;
 mod payment_deadline;
 mod search_index;
+mod timeline_poll;
 
 pub(crate) use cart_expiry::CartExpiryWorker;
 pub(crate) use payment_deadline::PaymentDeadlineWorker;
 pub(crate) use search_index::SearchIndexWorker;
+pub(crate) use timeline_poll::TimelinePollWorker;

@@ -247,8 +247,13 @@ async fn refund_partially(callers: Callers) {
 async fn ship(callers: Callers) {
     let Some((order, _)) = callers.paid().await else { return };
     let path = format!("/api/orders/{}", id(&order));
-    for status in ["processing", "shipped", "delivered"] {
-        callers.send(&callers.admin, Method::PUT, &path, &json!({"status": status})).await;
+    let tracking = json!({"carrier": "DHL", "number": "0034"});
+    for body in [
+        json!({"status": "processing"}),
+        json!({"status": "shipped", "tracking": tracking}),
+        json!({"status": "delivered", "staff_notes": "left at the door"}),
+    ] {
+        callers.send(&callers.admin, Method::PUT, &path, &body).await;
     }
 }
 

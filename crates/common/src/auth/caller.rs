@@ -1,7 +1,7 @@
 //! Authenticated callers.
 
 use contracts::{Actor, ScopeSet, UserId};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::claims::{Claims, Role};
 use crate::client::Bearer;
@@ -43,6 +43,11 @@ impl Caller {
             },
             token,
         }
+    }
+
+    /// Returns the text of the caller's token.
+    pub(super) fn token(&self) -> &str {
+        self.token.expose_secret()
     }
 
     /// Returns the caller's own token, to pass it on.

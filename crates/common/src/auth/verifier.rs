@@ -184,6 +184,14 @@ impl TokenVerifier {
         Ok(Caller::new(&found.claims, found.user_id, SecretString::from(token)))
     }
 
+    /// Verifies the token of a caller again, after a time in which its access may have ended.
+    ///
+    /// # Errors
+    /// The token is no longer valid or cannot be verified now.
+    pub async fn verify_again(&self, caller: &Caller) -> Result<(), TokenError> {
+        self.verify(caller.token()).await.map(drop)
+    }
+
     async fn check(&self, token: &str) -> Result<Verified, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
         // The algorithm is fixed; the token's own claim never selects another one.

@@ -5,27 +5,15 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use contracts::ErrorCode;
 use prometheus::IntCounterVec;
 use tokio::sync::Semaphore;
 
+use super::HttpSettings;
 use super::limits::body::Upload;
+use super::long_poll::RequestPlace;
+pub use super::overload::counter;
+use super::overload::overload;
 use super::receive::{NotReceived, Reception};
-use super::{ApiError, HttpSettings};
-use crate::telemetry::metrics::Metrics;
-
-/// Delay before a rejected client should retry.
-const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// Returns the counter of rejected requests by reason.
-#[must_use]
-pub fn counter(metrics: &Metrics) -> IntCounterVec {
-    metrics.counter_vec(
-        "http_server_requests_shed_total",
-        "Requests rejected by load shedding, by reason.",
-        &["reason"],
-    )
-}
 
 /// Limit of requests that are received and handled at once.
 pub(super) struct ConcurrencyLimit {
@@ -37,16 +25,14 @@ pub(super) struct ConcurrencyLimit {
 impl ConcurrencyLimit {
     pub(super) fn new(settings: &HttpSettings) -> Self {
         let shed = counter(&settings.metrics);
-        for reason in ["requests", "bodies"] {
+        for reason in ["requests", "bodies", "waiting"] {
             shed.with_label_values(&[reason]).inc_by(0);
         }
         Self { permits: Arc::new(Semaphore::new(settings.max_concurrent_requests)), reception: Reception::new(), shed }
     }
 
     fn overload(&self, reason: &str) -> Response {
-        self.shed.with_label_values(&[reason]).inc();
-        let detail = "Service overloaded, retry later";
-        ApiError::new(ErrorCode::ServiceUnavailable, detail).retry_after(RETRY_AFTER).into_response()
+        overload(&self.shed, reason).into_response()
     }
 }
 
@@ -61,6 +47,11 @@ pub(super) async fn load_shed(State(limit): State<Arc<ConcurrencyLimit>>, reques
             Err(NotReceived::Rejected(error)) => return error.into_response(),
         }
     };
-    let Ok(_place) = limit.permits.clone().try_acquire_owned() else { return limit.overload("requests") };
-    next.run(request).await
+    let Ok(permit) = limit.permits.clone().try_acquire_owned() else { return limit.overload("requests") };
+    let place = RequestPlace::new(permit);
+    let mut request = request;
+    request.extensions_mut().insert(place.clone());
+    let response = next.run(request).await;
+    place.release();
+    response
 }

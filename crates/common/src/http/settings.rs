@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
-use super::TrustedProxies;
+use super::{LongPolls, TrustedProxies};
 use crate::config::PlatformConfig;
 use crate::fault::Faults;
 use crate::telemetry::clock::SharedClock;
@@ -49,6 +49,8 @@ pub struct HttpSettings {
     pub faults: Faults,
     /// Route that takes uploads.
     pub uploads: Option<Uploads>,
+    /// Requests that wait for a change.
+    pub long_polls: LongPolls,
     /// Mutating handlers in progress, each of which completes even if its client disconnects.
     pub in_flight: TaskTracker,
 }
@@ -57,6 +59,7 @@ impl HttpSettings {
     /// Creates settings from the configuration, with defaults for the rest.
     #[must_use]
     pub fn new(config: &PlatformConfig, metrics: Metrics, clock: SharedClock) -> Self {
+        let long_polls = LongPolls::new(&metrics);
         Self {
             service: config.service,
             version: config.version.clone(),
@@ -68,6 +71,7 @@ impl HttpSettings {
             max_concurrent_requests: MAX_CONCURRENT_REQUESTS,
             faults: Faults::off(),
             uploads: None,
+            long_polls,
             in_flight: TaskTracker::new(),
         }
     }

@@ -14,7 +14,7 @@ use tracing::{Instrument, Span};
 
 use super::{ApiError, HttpSettings, headers, limits, request_id};
 use crate::fault::failpoint;
-use crate::task::request_context::{REQUEST_ID, RequestContext};
+use crate::task::request_context::{REQUEST_ID, RequestContext, WaitedTime};
 use crate::telemetry::{self, http_span};
 
 /// Recorded status of a request whose client disconnected before the response (as in nginx).
@@ -50,11 +50,12 @@ pub(super) async fn request_telemetry(
     let context = RequestContext {
         request_id: request_id::take_request_id(request.headers(), &*telemetry.settings.clock),
         deadline: limits::deadline(allowed),
+        waited: WaitedTime::default(),
     };
-    let request_id = context.request_id.clone();
+    let (request_id, waited) = (context.request_id.clone(), context.waited.clone());
     request.extensions_mut().insert(telemetry.settings.trusted_proxies.clone());
     let personal = headers::is_personal(&request);
-    let mut in_flight = InFlightRequest::begin(telemetry, &request, request_id.clone());
+    let mut in_flight = InFlightRequest::begin(telemetry, &request, request_id.clone(), waited);
     let rest = async { to_problem_json(next.run(request).await) };
     let mut response = context.scope(rest).instrument(in_flight.span.clone()).await;
     if let Ok(id) = HeaderValue::from_str(&request_id) {
@@ -78,12 +79,13 @@ struct InFlightRequest {
     path: Option<MatchedPath>,
     request_id: Arc<str>,
     begun: Instant,
+    waited: WaitedTime,
     span: Span,
     status: u16,
 }
 
 impl InFlightRequest {
-    fn begin(telemetry: Arc<RequestTelemetry>, request: &Request, request_id: Arc<str>) -> Self {
+    fn begin(telemetry: Arc<RequestTelemetry>, request: &Request, request_id: Arc<str>, waited: WaitedTime) -> Self {
         telemetry.active.inc();
         let method = method_label(request.method());
         let path = request.extensions().get::<MatchedPath>().cloned();
@@ -91,17 +93,20 @@ impl InFlightRequest {
         let span = http_span::server(telemetry.settings.service, method, route);
         span.record("http.request.id", &*request_id);
         telemetry::continue_trace(&span, traceparent(request.headers()));
-        Self { telemetry, method, path, request_id, begun: Instant::now(), span, status: CLIENT_CLOSED_REQUEST }
+        let (begun, status) = (Instant::now(), CLIENT_CLOSED_REQUEST);
+        Self { telemetry, method, path, request_id, begun, waited, span, status }
     }
 }
 
 impl Drop for InFlightRequest {
     fn drop(&mut self) {
-        let Self { telemetry, method, path, request_id, begun, span, status } = self;
+        let Self { telemetry, method, path, request_id, begun, waited, span, status } = self;
         telemetry.active.dec();
         let (route, taken) = (route(path.as_ref()), begun.elapsed());
         let code = StatusCode::from_u16(*status).unwrap_or_default();
-        telemetry.durations.with_label_values(&[*method, route, code.as_str()]).observe(taken.as_secs_f64());
+        // The time of waiting for a change is the client's choice and no latency.
+        let worked = taken.saturating_sub(waited.total());
+        telemetry.durations.with_label_values(&[*method, route, code.as_str()]).observe(worked.as_secs_f64());
         http_span::record_status(span, *status);
         span.in_scope(|| {
             tracing::info!(

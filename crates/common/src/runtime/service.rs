@@ -43,6 +43,7 @@ impl Service {
         join_all(self.workers.iter().map(|worker| worker.prepare())).await;
         let mut tasks = JoinSet::new();
         let in_flight = self.platform.http.in_flight.clone();
+        let long_polls = self.platform.http.long_polls.clone();
         for one in self.workers.into_iter().chain(self.platform.http.trusted_proxies.resolver()) {
             let (name, shutdown) = (one.name().to_owned(), shutdown.clone());
             let (clock, metrics) = (self.platform.clock.clone(), self.platform.metrics.clone());
@@ -89,6 +90,7 @@ impl Service {
             () = shutdown.soft() => Ok(()),
         };
         shutdown.trigger();
+        long_polls.end();
         let drained = async {
             if !served {
                 server.await;

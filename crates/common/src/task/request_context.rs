@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::HeaderName;
@@ -17,6 +18,23 @@ pub static REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("x-request-time
 pub(crate) struct RequestContext {
     pub(crate) request_id: Arc<str>,
     pub(crate) deadline: Instant,
+    pub(crate) waited: WaitedTime,
+}
+
+/// Time that a request waited for a change on purpose. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WaitedTime(Arc<AtomicU64>);
+
+impl WaitedTime {
+    /// Adds a time.
+    pub(crate) fn add(&self, time: Duration) {
+        self.0.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Returns the sum of the times.
+    pub(crate) fn total(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed))
+    }
 }
 
 tokio::task_local! {

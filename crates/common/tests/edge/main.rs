@@ -8,6 +8,7 @@ mod calls;
 mod deadlines;
 mod floors;
 mod load;
+mod long_polls;
 mod ops;
 mod pages;
 mod refusals;

@@ -6,7 +6,7 @@ use axum::extract::Request;
 use common::client::discovery::{Discovery, StaticAddresses};
 use common::config::{EnvReader, Environment};
 use common::fault::Faults;
-use common::http::{Health, HttpSettings, OpenApiInfo, TrustedProxies, with_platform_layers};
+use common::http::{Health, HttpSettings, LongPolls, OpenApiInfo, TrustedProxies, with_platform_layers};
 use common::telemetry::clock::{SharedClock, system};
 use common::telemetry::metrics::Metrics;
 use http::header::HOST;
@@ -19,10 +19,12 @@ use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) fn settings() -> HttpSettings {
+    let metrics = Metrics::new();
     HttpSettings {
         service: "test-service",
         version: "1.2.3".to_owned(),
-        metrics: Metrics::new(),
+        long_polls: LongPolls::new(&metrics),
+        metrics,
         clock: system(),
         trusted_proxies: TrustedProxies::new(["127.0.0.0/8".parse().unwrap()]),
         allowed_origins: Vec::new(),

@@ -35,12 +35,15 @@ async fn print_history(client: &AdminClient, order: &str) -> Result<(), CliError
     Ok(())
 }
 
-/// Formats a timeline entry as one line: time, service, event, summary, and the ids for further searches.
+/// Formats a timeline entry as one line: number, time, service, event, actor, summary, and the ids for further searches.
 fn format_entry(entry: &Value) -> String {
     let field = |name: &str| entry[name].as_str().unwrap_or_default();
     let id = |name: &str| entry[name].as_str().map(|id| format!("  {name} {id}")).unwrap_or_default();
+    let seq = entry["seq"].as_i64().map(|seq| seq.to_string()).unwrap_or_default();
+    let actor = &entry["actor"];
+    let actor = [&actor["type"], &actor["id"]].into_iter().filter_map(Value::as_str).collect::<Vec<_>>().join(":");
     format!(
-        "{:<26} {:<16} {:<26} {}{}{}",
+        "{seq:>4} {:<26} {:<16} {:<26} {actor:<45} {}{}{}",
         field("at"),
         field("service"),
         field("type"),
@@ -58,10 +61,13 @@ mod tests {
     #[test]
     fn entry_is_one_line_with_its_ids() {
         let entry = json!({
-            "at": "2026-01-01T00:00:00.000Z", "service": "payment-service", "type": "payment.completed",
+            "seq": 3, "actor": {"type": "system", "id": null}, "at": "2026-01-01T00:00:00.000Z", "service": "payment-service", "type": "payment.completed",
             "summary": "59.98 were taken", "event_id": "e1", "trace_id": null, "data": {},
         });
         let line = format_entry(&entry);
         assert!(line.contains("payment.completed") && line.ends_with("59.98 were taken  event_id e1"), "{line}");
+        assert!(line.starts_with("   3 2026") && line.contains(" system "), "{line}");
+        let by_admin = format_entry(&json!({"seq": 12, "actor": {"type": "admin", "id": "a1"}}));
+        assert!(by_admin.starts_with("  12 ") && by_admin.contains(" admin:a1 "), "{by_admin}");
     }
 }

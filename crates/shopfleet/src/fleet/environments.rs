@@ -54,16 +54,20 @@ pub(super) fn environments(inputs: &Inputs<'_>) -> Environments {
         all.extend(own.iter().cloned());
         env(&all)
     };
-    let user_env = env(&[
+    let mail = [
+        ("MAIL_URL", file_url(Path::new(&run.mail))),
+        ("MAIL_FROM", MAIL_FROM.to_owned()),
+        ("PUBLIC_URL", run.gateway.clone()),
+    ];
+    let mut user = vec![
         ("MONGODB_URL", sqlite("users.db")),
         ("JWT_PRIVATE_KEY_FILE", inputs.signing_key.display().to_string()),
         ("CLIENT_CREDENTIALS", registrations.join(",")),
         ("ADMIN_EMAIL", credentials.admin.email.clone()),
         ("ADMIN_PASSWORD", credentials.admin.password.clone()),
-        ("MAIL_URL", file_url(Path::new(&run.mail))),
-        ("MAIL_FROM", MAIL_FROM.to_owned()),
-        ("PUBLIC_URL", run.gateway.clone()),
-    ]);
+    ];
+    user.extend(mail.iter().cloned());
+    let user_env = env(&user);
     let product_env = env_with_client(
         product,
         &[
@@ -72,7 +76,9 @@ pub(super) fn environments(inputs: &Inputs<'_>) -> Environments {
             ("SAMPLE_DATA", inputs.sample_data.to_string()),
         ],
     );
-    let order_env = env_with_client(order, &[("DATABASE_URL", sqlite("orders.db"))]);
+    let mut orders = vec![("DATABASE_URL", sqlite("orders.db"))];
+    orders.extend(mail);
+    let order_env = env_with_client(order, &orders);
     let payment_env = env_with_client(
         payment,
         &[
@@ -147,8 +153,10 @@ mod tests {
             let registered = client.registration(name.scopes());
             assert!(known.split(',').any(|client| client == registered), "{name}");
         }
-        let mail = ["MAIL_URL", "PUBLIC_URL"].map(|name| envs[user_service::NAME].get(name).unwrap());
-        assert_eq!(mail, ["file:///data/my%20mail", "http://127.0.0.1:8000"]);
+        for service in [user_service::NAME, order_service::NAME] {
+            let mail = ["MAIL_URL", "PUBLIC_URL"].map(|name| envs[service].get(name).unwrap());
+            assert_eq!(mail, ["file:///data/my%20mail", "http://127.0.0.1:8000"], "{service}");
+        }
         assert!(envs[user_service::NAME].get("CLIENT_SECRET").is_none(), "the user service calls no other");
     }
 }

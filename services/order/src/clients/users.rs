@@ -2,9 +2,10 @@ use std::time::Duration;
 
 use common::auth::ServiceTokens;
 use common::cache::{Cache, Ttl};
-use common::client::{CallError, ServiceClient};
+use common::client::{CallError, ServiceClient, ServiceResponse};
 use common::config::ServiceName;
 use contracts::UserId;
+use serde::Deserialize;
 
 /// Lifetime of the cached existence of a user. Absence is not cached, because it can end at any moment.
 const CACHE_TTL: Ttl = Ttl { found: Duration::from_secs(60), missing: Duration::ZERO };
@@ -36,20 +37,56 @@ impl UserClient {
         Ok(known.unwrap_or(false))
     }
 
+    /// Returns whether a user wants notifications: false for one that does not exist.
+    ///
+    /// # Errors
+    /// If the user service is unavailable.
+    pub(crate) async fn wants_notifications(&self, id: UserId) -> Result<bool, CallError> {
+        let response = self.request(id).await?;
+        match response.status() {
+            404 => Ok(false),
+            _ if response.is_success() => Ok(response.json::<Profile>()?.preferences.notifications),
+            _ => Err(response.unexpected()),
+        }
+    }
+
     /// Removes the cached existence of a user.
     pub(crate) async fn invalidate(&self, id: UserId) {
         self.cache.invalidate(&[&cache_key(id)]).await;
     }
 
     async fn fetch(&self, id: UserId) -> Result<Option<bool>, CallError> {
-        let token = self.tokens.bearer().await?;
-        let request = self.client.get(ServiceName::User, format!("/api/users/{id}")).bearer(&token);
-        let response = request.timeout(TIMEOUT).retries(1).send().await?;
+        let response = self.request(id).await?;
         match response.status() {
             404 => Ok(None),
             _ if response.is_success() => Ok(Some(true)),
             _ => Err(response.unexpected()),
         }
+    }
+
+    async fn request(&self, id: UserId) -> Result<ServiceResponse, CallError> {
+        let token = self.tokens.bearer().await?;
+        let request = self.client.get(ServiceName::User, format!("/api/users/{id}")).bearer(&token);
+        request.timeout(TIMEOUT).retries(1).send().await
+    }
+}
+
+/// Part of a user's profile that mails depend on.
+#[derive(Deserialize)]
+struct Profile {
+    #[serde(default)]
+    preferences: Preferences,
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct Preferences {
+    notifications: bool,
+}
+
+impl Default for Preferences {
+    fn default() -> Self {
+        Self { notifications: true }
     }
 }
 

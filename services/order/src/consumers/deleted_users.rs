@@ -5,6 +5,7 @@ use contracts::event::UserDeleted;
 use contracts::topology::{ORDER_DELETED_USERS, Queue};
 use contracts::{Envelope, Event};
 
+use crate::domain::named_actor;
 use crate::error::Error;
 use crate::service::DeleteCustomer;
 
@@ -26,9 +27,9 @@ impl EventHandler for DeletedUserHandler {
         ORDER_DELETED_USERS
     }
 
-    async fn handle(&self, event: Event, _inbox: InboxRecord, _envelope: &Envelope) -> Result<(), HandleError> {
+    async fn handle(&self, event: Event, _inbox: InboxRecord, envelope: &Envelope) -> Result<(), HandleError> {
         let Event::UserDeleted(UserDeleted { user_id }) = event else { return Ok(()) };
-        match self.delete_customer.execute(user_id).await {
+        match self.delete_customer.execute(user_id, &named_actor(envelope)).await {
             Ok(()) => Ok(()),
             Err(Error::Store(error)) => Err(error.into()),
             Err(error) => Err(HandleError::Rejected(error.into())),

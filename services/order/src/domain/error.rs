@@ -14,6 +14,12 @@ pub enum OrderError {
     /// Order error: status change requested by a customer.
     #[error("Only staff may change the order status")]
     StatusReadOnly,
+    /// Change of tracking or staff notes requested by another caller than an admin.
+    #[error("Only admins may change tracking and staff notes")]
+    AdminOnly,
+    /// Tracking of an order that is not shipped.
+    #[error("Tracking requires a shipped order")]
+    NotShipped,
     /// Change requested by a customer after fulfilment has begun.
     #[error("Order can no longer be changed")]
     NotChangeable,

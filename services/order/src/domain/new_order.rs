@@ -1,7 +1,7 @@
 //! Input and result of order placement.
 
 use contracts::event::Line;
-use contracts::{Money, UserId};
+use contracts::{Actor, Money, UserId};
 
 use super::{Address, CartVersion, CustomerInfo, Order};
 
@@ -32,6 +32,8 @@ pub struct NewOrder {
     pub snapshots: Vec<ProductSnapshot>,
     /// Subject of the token that placed the order.
     pub placed_by: String,
+    /// Caller that placed the order.
+    pub actor: Actor,
     /// Idempotency key of the request.
     pub idempotency_key: Option<String>,
     /// Cart that is emptied with the insertion.

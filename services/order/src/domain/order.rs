@@ -6,11 +6,13 @@ use contracts::event::{Line, OrderCreated};
 use contracts::{Event, ItemId, Money, OrderId, ProductId, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{Address, CustomerInfo, OrderDraft, OrderError, OrderNumber, PaymentProjection, Totals, payment_status};
+use super::{
+    Address, CustomerInfo, OrderDraft, OrderError, OrderNumber, PaymentProjection, Totals, Tracking, payment_status,
+};
 
 mod lifecycle;
 
-pub use lifecycle::{ACCOUNT_DELETED, Actor, OrderUpdate, PAYMENT_DEADLINE_EXCEEDED};
+pub use lifecycle::{ACCOUNT_DELETED, OrderUpdate, PAYMENT_DEADLINE_EXCEEDED, Role};
 
 /// Maximum time from placement until an unpaid order is cancelled while the provider is processing a payment.
 pub const MAX_PROCESSING_WAIT: TimeDelta = TimeDelta::hours(24);
@@ -35,6 +37,10 @@ pub struct Order {
     pub notes: Option<String>,
     /// Client-defined data: the text of a JSON object.
     pub metadata: Option<String>,
+    /// Tracking of the parcel; never before the order is shipped.
+    pub tracking: Option<Tracking>,
+    /// Notes that only admins read and write.
+    pub staff_notes: Option<String>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     pub shipped_at: Option<DateTime<Utc>>,
@@ -80,6 +86,8 @@ impl Order {
             payments: Vec::new(),
             notes: draft.notes,
             metadata: draft.metadata,
+            tracking: None,
+            staff_notes: None,
             created_at: now,
             updated_at: now,
             shipped_at: None,

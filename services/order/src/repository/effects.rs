@@ -1,7 +1,9 @@
 use common::database::store::StoreError;
 use common::database::transaction_effects::{Effects, OutboxEvent};
 
-use crate::domain::TimelineEntry;
+use contracts::Actor;
+
+use crate::domain::{TimelineEntry, Tracking};
 
 /// Effects of a change, committed with it: published events, inbox record, idempotency update, and timeline entries.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,17 +15,28 @@ pub struct OrderEffects {
 }
 
 impl OrderEffects {
-    /// Creates effects with a timeline entry for each event.
+    /// Creates effects with a timeline entry for each event, caused by `actor`.
     ///
     /// # Errors
     /// Never in practice: events are plain structs.
-    pub fn new(effects: Effects, service: &str) -> Result<Self, StoreError> {
+    pub fn new(effects: Effects, service: &str, actor: &Actor) -> Result<Self, StoreError> {
         let entry = |new: &OutboxEvent| {
-            TimelineEntry::from_published((new.id, &new.event), new.at, new.traceparent.as_deref(), service)
+            TimelineEntry::from_published((new.id, &new.event), new.at, new.traceparent.as_deref(), (service, actor))
                 .map_err(|error| StoreError::Internal(error.into()))
         };
         let entries = effects.events.iter().filter_map(|new| entry(new).transpose()).collect::<Result<_, _>>()?;
         Ok(Self { effects, entries })
+    }
+
+    /// Adds a change of the tracking to the entry of the event that reports it.
+    ///
+    /// # Errors
+    /// Never in practice: the data of an event is an object.
+    pub fn with_tracking(mut self, tracking: Option<&Tracking>) -> Result<Self, StoreError> {
+        for entry in &mut self.entries {
+            entry.add_tracking(tracking).map_err(|error| StoreError::Internal(error.into()))?;
+        }
+        Ok(self)
     }
 
     /// Adds the entry of the consumed event that caused the change, before all others.
@@ -50,9 +63,10 @@ mod tests {
         let updated =
             Event::OrderUpdated(OrderUpdated { order_id: id, status: OrderStatus::Confirmed, timestamp: now });
         let deleted = Event::UserDeleted(UserDeleted { user_id: UserId::generate(now) });
+        let actor = Actor::Customer("ada".to_owned());
         let effects =
-            OrderEffects::new(Effects::event(now, updated).with_event(now, deleted), "order-service").unwrap();
+            OrderEffects::new(Effects::event(now, updated).with_event(now, deleted), "order-service", &actor).unwrap();
         let [entry] = &effects.entries[..] else { panic!("{:?}", effects.entries) };
-        assert_eq!((entry.order_id, entry.event_id), (id, effects.effects.events[0].id));
+        assert_eq!((entry.order_id, entry.event_id, &entry.actor), (id, effects.effects.events[0].id, &actor));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Statements follow PostgreSQL's locking protocol: every update locks the order's row first, and every insertion the
 //! customer's row and then the row of the ordered cart. An order and its tombstone contend for a row of `order_ids`: the
-//! second transaction to insert it waits for the first to commit and then finds the row.
+//! second transaction to insert it waits for the first to commit and then finds the row. The head of a timeline is locked
+//! after these rows: it numbers the entries in the order in which their transactions commit.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -149,7 +150,22 @@ impl OrderRepository for SqlOrderRepository {
     }
 
     async fn timeline(&self, id: OrderId) -> Result<Vec<TimelineEntry>, StoreError> {
-        timeline::find_entries(&mut self.db.reader().await?, id).await
+        let entries = timeline::find_entries(&mut self.db.reader().await?, id).await?;
+        if entries.iter().all(|entry| entry.seq.is_some()) {
+            return Ok(entries);
+        }
+        let mut tx = self.db.begin().await?;
+        timeline::number_entries(&mut tx, id).await?;
+        let mut entries = timeline::find_entries(&mut tx, id).await?;
+        tx.commit().await?;
+        // An entry that the version before has committed since; it gets the next number.
+        entries.retain(|entry| entry.seq.is_some());
+        Ok(entries)
+    }
+
+    async fn timeline_heads(&self, orders: &[OrderId]) -> Result<Vec<(OrderId, Option<i64>)>, StoreError> {
+        let rows = query(&statements::TIMELINE_HEADS).bind(orders).fetch_all(&mut self.db.reader().await?).await?;
+        rows.iter().map(|row| Ok((row.get("order_id")?, row.get("last_seq")?))).collect()
     }
 
     async fn audit_page(&self, after: Option<OrderId>, limit: i64) -> Result<Vec<OrderAuditRecord>, StoreError> {

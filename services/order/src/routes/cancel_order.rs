@@ -53,5 +53,5 @@ pub(super) async fn cancel_order(
     let reason = checks.optional_text("reason", body.and_then(|body| body.reason), MAX_REASON_CHARS);
     let reason = checks.finish(Some(reason))?;
     let order = app.orders.cancel(&caller, id, reason).await?;
-    Ok(Json(OrderResponse::new(order, app.payment_deadline)?))
+    Ok(Json(OrderResponse::for_caller(&caller, order, app.payment_deadline)?))
 }

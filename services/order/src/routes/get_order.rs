@@ -32,5 +32,5 @@ pub(super) async fn get_order(
     let caller = caller.into_inner();
     record_order_id(id);
     let order = app.orders.get(&caller, id).await?;
-    Ok(Json(OrderResponse::new(order, app.payment_deadline)?))
+    Ok(Json(OrderResponse::for_caller(&caller, order, app.payment_deadline)?))
 }

@@ -29,5 +29,5 @@ pub(super) async fn get_order_by_number(
 ) -> Result<Json<OrderResponse>, ApiError> {
     let caller = caller.into_inner();
     let order = app.orders.get_by_number(&caller, &number).await?;
-    Ok(Json(OrderResponse::new(order, app.payment_deadline)?))
+    Ok(Json(OrderResponse::for_caller(&caller, order, app.payment_deadline)?))
 }

@@ -14,7 +14,8 @@ const STREET_CHARS: RangeInclusive<usize> = 1..=255;
 const POSTAL_CODE_CHARS: RangeInclusive<usize> = 1..=20;
 const MAX_APARTMENT_CHARS: usize = 100;
 const MAX_PHONE_CHARS: usize = 50;
-const MAX_NOTES_CHARS: usize = 2000;
+/// Maximum length of notes in characters.
+pub(super) const MAX_NOTES_CHARS: usize = 2000;
 
 /// Postal address for goods or bills.
 #[derive(Deserialize, Serialize, ToSchema)]

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::response::Response;
 use chrono::{DateTime, TimeDelta, Utc};
+use common::auth::Caller;
 use common::client::ServiceResponse;
 use common::database::idempotency::StoredResponse;
 use common::http::ApiError;
@@ -15,7 +16,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::domain::{Address, CustomerInfo, Item, Order, PaymentProjection};
+use crate::domain::{Address, CustomerInfo, Item, Order, PaymentProjection, Tracking};
 
 /// Order in responses.
 #[derive(Debug, Serialize, ToSchema)]
@@ -43,6 +44,11 @@ pub(super) struct OrderResponse {
     notes: Option<String>,
     #[schema(value_type = Option<Object>)]
     metadata: Option<Box<RawValue>>,
+    /// Tracking of the parcel; `null` before the order is shipped.
+    tracking: Option<Tracking>,
+    /// Notes of the staff, in responses to admins only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    staff_notes: Option<String>,
     /// Time at which the order is cancelled unless it is paid by then; `null` once it is paid or cancelled.
     payment_due_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
@@ -81,7 +87,7 @@ struct PaymentResponse {
 }
 
 impl OrderResponse {
-    /// Creates the response of an order whose payment is due after `payment_deadline`.
+    /// Creates the response of an order whose payment is due after `payment_deadline`, without the notes of the staff.
     ///
     /// # Errors
     /// If stored metadata is not valid JSON.
@@ -106,11 +112,22 @@ impl OrderResponse {
             payments: order.payments.iter().filter_map(PaymentResponse::new).collect(),
             notes: order.notes,
             metadata: order.metadata.map(RawValue::from_string).transpose().map_err(ApiError::internal)?,
+            tracking: order.tracking,
+            staff_notes: None,
             created_at: order.created_at,
             updated_at: order.updated_at,
             shipped_at: order.shipped_at,
             delivered_at: order.delivered_at,
         })
+    }
+
+    /// Creates the response of an order for a caller: with the notes of the staff if it is an admin.
+    ///
+    /// # Errors
+    /// If stored metadata is not valid JSON.
+    pub(super) fn for_caller(caller: &Caller, mut order: Order, payment_deadline: TimeDelta) -> Result<Self, ApiError> {
+        let staff_notes = order.staff_notes.take().filter(|_| caller.is_admin());
+        Ok(Self { staff_notes, ..Self::new(order, payment_deadline)? })
     }
 }
 

@@ -4,7 +4,7 @@ use common::auth::Caller;
 use contracts::OrderId;
 
 use super::OrderService;
-use crate::domain::{Actor, Order, OrderError, OrderNumber, OrderUpdate, TimelineEntry, mark_repeated_refunds};
+use crate::domain::{Order, OrderError, OrderNumber, OrderUpdate, Role, TimelineEntry};
 use crate::error::Error;
 
 impl OrderService {
@@ -29,15 +29,18 @@ impl OrderService {
         Ok(order)
     }
 
-    /// Returns the timeline of an order that the caller may see.
+    /// Returns the entries with a number greater than `after` of the timeline of an order that the caller may see.
     ///
     /// # Errors
     /// [`OrderError::NotFound`], also for an order of another customer.
-    pub(crate) async fn get_timeline(&self, caller: &Caller, id: OrderId) -> Result<Vec<TimelineEntry>, Error> {
+    pub(crate) async fn get_timeline(
+        &self,
+        caller: &Caller,
+        id: OrderId,
+        after: i64,
+    ) -> Result<Vec<TimelineEntry>, Error> {
         self.get(caller, id).await?;
-        let mut entries = self.repository().timeline(id).await?;
-        mark_repeated_refunds(&mut entries);
-        Ok(entries)
+        Ok(self.timeline_after(id, after).await?)
     }
 
     /// Applies the changes that a caller requests.
@@ -45,9 +48,9 @@ impl OrderService {
     /// # Errors
     /// [`OrderError::NotFound`], also for an order of another customer; errors of [`Order::update`].
     pub(crate) async fn change(&self, caller: &Caller, id: OrderId, update: OrderUpdate) -> Result<Order, Error> {
-        self.update(id, |order, now| {
+        self.update(id, &caller.actor(), |order, now| {
             ensure_visible(order, caller)?;
-            order.update(actor(caller), update, now)
+            order.update(role(caller), update, now)
         })
         .await
     }
@@ -57,17 +60,23 @@ impl OrderService {
     /// # Errors
     /// [`OrderError::NotFound`], also for an order of another customer; [`OrderError::NotCancellable`].
     pub(crate) async fn cancel(&self, caller: &Caller, id: OrderId, reason: Option<String>) -> Result<Order, Error> {
-        self.update(id, |order, now| {
+        self.update(id, &caller.actor(), |order, now| {
             ensure_visible(order, caller)?;
-            order.cancel(actor(caller), reason, now)
+            order.cancel(role(caller), reason, now)
         })
         .await
     }
 }
 
 /// Returns the role in which a caller changes orders.
-fn actor(caller: &Caller) -> Actor {
-    if caller.is_privileged() { Actor::Staff } else { Actor::Customer }
+fn role(caller: &Caller) -> Role {
+    if caller.is_admin() {
+        Role::Admin
+    } else if caller.is_service() {
+        Role::Service
+    } else {
+        Role::Customer
+    }
 }
 
 /// Rejects a caller who may not see the order. Orders of other customers are reported as not found.

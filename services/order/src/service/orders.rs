@@ -11,10 +11,12 @@ use common::database::transaction_effects::{Effects, InboxRecord};
 use common::telemetry::clock::SharedClock;
 use common::telemetry::metrics::Metrics;
 use contracts::api::OrderStatus;
-use contracts::{Event, OrderId};
+use contracts::{Actor, Event, OrderId};
 
+use super::mails;
+use super::timeline_watch::TimelineWatch;
 use crate::NAME;
-use crate::domain::{NewOrder, Order, OrderError, TimelineEntry, UnpaidLimits};
+use crate::domain::{NewOrder, Notice, Order, OrderError, TimelineEntry, UnpaidLimits};
 use crate::error::Error;
 use crate::metrics::OrderMetrics;
 use crate::repository::{OrderAuditRecord, OrderEffects, OrderRepository};
@@ -29,6 +31,9 @@ pub struct OrderService {
     cache: Cache,
     clock: SharedClock,
     metrics: OrderMetrics,
+    pub(super) watch: TimelineWatch,
+    /// False if the service sends no mails: none is queued.
+    sends_mails: bool,
 }
 
 /// Consumed message whose effect is committed with its inbox record, so that it is applied once.
@@ -38,13 +43,23 @@ pub struct ConsumedMessage {
     pub inbox: InboxRecord,
     /// Timeline entry of the consumed event.
     pub entry: Option<TimelineEntry>,
+    /// Actor that the event names.
+    pub actor: Actor,
 }
 
 impl OrderService {
-    /// Creates the service over a repository.
+    /// Creates the service over a repository. It queues no mails.
     #[must_use]
     pub fn new(repository: Arc<dyn OrderRepository>, cache: Cache, clock: SharedClock, metrics: &Metrics) -> Self {
-        Self { repository, cache, clock, metrics: OrderMetrics::new(metrics) }
+        let (metrics, watch) = (OrderMetrics::new(metrics), TimelineWatch::default());
+        Self { repository, cache, clock, metrics, watch, sends_mails: false }
+    }
+
+    /// Sets whether mails are queued with the changes that they report, and returns the service.
+    #[must_use]
+    pub const fn sending_mails(mut self, sends_mails: bool) -> Self {
+        self.sends_mails = sends_mails;
+        self
     }
 
     /// Returns the repository, for operations that bypass the cache.
@@ -85,8 +100,14 @@ impl OrderService {
     ) -> Result<Result<(), OrderError>, StoreError> {
         let event = new_order.order.created_event();
         let published = [event.event_type()];
-        let effects = Effects::event(new_order.order.created_at, event).idempotency(idempotency);
-        let outcome = self.repository.insert(new_order, limits, &OrderEffects::new(effects, NAME)?).await?;
+        let mut effects = Effects::event(new_order.order.created_at, event).idempotency(idempotency);
+        if self.sends_mails {
+            effects.mails.push(mails::mail(Notice::Received, &new_order.order, new_order.order.created_at));
+        }
+        let effects = OrderEffects::new(effects, NAME, &new_order.actor)?;
+        let outcome = self.repository.insert(new_order, limits, &effects).await;
+        self.watch.notify(new_order.order.id);
+        let outcome = outcome?;
         if outcome.is_ok() {
             self.metrics.record_changes(&published);
         }
@@ -102,18 +123,19 @@ impl OrderService {
         self.cache.get_or_load(&cache_key(id), CACHE_TTL, move || async move { repository.find(id).await }).await
     }
 
-    /// Applies a rule to an order and publishes the events that the rule returns.
+    /// Applies a rule to an order for `actor` and publishes the events that the rule returns.
     ///
     /// # Errors
     /// [`OrderError::NotFound`], the error of the rule, or an error of the repository.
     pub async fn update(
         &self,
         id: OrderId,
+        actor: &Actor,
         rule: impl FnOnce(&mut Order, DateTime<Utc>) -> Result<Vec<Event>, OrderError> + Send,
     ) -> Result<Order, Error> {
         let mut rejection = None;
         let rule = |order: &mut Order, now| rule(order, now).inspect_err(|error| rejection = Some(*error)).ok();
-        let updated = self.apply(id, None, rule).await?;
+        let updated = self.apply(id, actor, None, rule).await?;
         match rejection {
             Some(error) => Err(error.into()),
             None => updated.ok_or_else(|| OrderError::NotFound.into()),
@@ -130,7 +152,8 @@ impl OrderService {
         message: ConsumedMessage,
         rule: impl FnOnce(&mut Order, DateTime<Utc>) -> Vec<Event> + Send,
     ) -> Result<bool, StoreError> {
-        let updated = self.apply(id, Some(message), |order, now| Some(rule(order, now))).await?;
+        let actor = message.actor.clone();
+        let updated = self.apply(id, &actor, Some(message), |order, now| Some(rule(order, now))).await?;
         Ok(updated.is_some())
     }
 
@@ -161,12 +184,17 @@ impl OrderService {
     pub(crate) async fn append_timeline(&self, message: ConsumedMessage) -> Result<(), StoreError> {
         let effects = Effects::none().consuming(message.inbox);
         let effects = OrderEffects { effects, entries: message.entry.into_iter().collect() };
-        self.repository.append_timeline(&effects).await
+        let outcome = self.repository.append_timeline(&effects).await;
+        for entry in &effects.entries {
+            self.watch.notify(entry.order_id);
+        }
+        outcome
     }
 
     async fn apply(
         &self,
         id: OrderId,
+        actor: &Actor,
         message: Option<ConsumedMessage>,
         rule: impl FnOnce(&mut Order, DateTime<Utc>) -> Option<Vec<Event>> + Send,
     ) -> Result<Option<Order>, StoreError> {
@@ -175,17 +203,27 @@ impl OrderService {
         let mut update = |order: &mut Order| {
             // The time is read under the lock, so that later changes have later times.
             let now = self.clock.now();
+            let before = order.clone();
             let mut effects = Effects { inbox, ..Effects::none() };
             for event in rule.take()?(order, now)? {
                 published.push(event.event_type());
                 effects.push_event(now, event);
             }
-            let effects = OrderEffects::new(effects, NAME).map_err(|error| failure = Some(error)).ok()?;
+            if self.sends_mails {
+                effects.mails =
+                    order.notices_since(&before).into_iter().map(|one| mails::mail(one, order, now)).collect();
+            }
+            let mut effects = OrderEffects::new(effects, NAME, actor);
+            if order.tracking != before.tracking {
+                effects = effects.and_then(|effects| effects.with_tracking(order.tracking.as_ref()));
+            }
+            let effects = effects.map_err(|error| failure = Some(error)).ok()?;
             Some(effects.with_consumed(entry.take().flatten()))
         };
         let outcome = self.repository.update(id, &mut update).await;
         // The order may have changed even after an error, if the outcome of the commit is unknown.
         self.cache.invalidate(&[&cache_key(id)]).await;
+        self.watch.notify(id);
         let updated = outcome?;
         if let Some(failure) = failure {
             return Err(failure);

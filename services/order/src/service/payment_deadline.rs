@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::database::store::StoreError;
+use contracts::Actor;
 
 use super::OrderService;
-use crate::domain::MAX_PROCESSING_WAIT;
+use crate::domain::{MAX_PROCESSING_WAIT, Order};
 use crate::error::Error;
 
 /// Maximum number of orders cancelled in one call.
@@ -22,7 +23,8 @@ impl OrderService {
         let mut failure = None;
         for id in &overdue {
             // The rule checks again under the lock, because the order may have been paid meanwhile.
-            let cancelled = self.update(*id, |order, now| Ok(order.cancel_if_overdue(deadline, now))).await;
+            let rule = |order: &mut Order, now| Ok(order.cancel_if_overdue(deadline, now));
+            let cancelled = self.update(*id, &Actor::System, rule).await;
             failure = failure.or(cancelled.err());
         }
         match failure {

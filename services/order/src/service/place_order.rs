@@ -156,7 +156,8 @@ impl PlaceOrder {
         self.reserve(id, &lines).await?;
         let placed_by = caller.subject.clone();
         let idempotency_key = lease.map(|lease| lease.reference.key.clone());
-        Ok(NewOrder { order, snapshots, placed_by, idempotency_key, cart })
+        let actor = caller.actor();
+        Ok(NewOrder { order, snapshots, placed_by, actor, idempotency_key, cart })
     }
 
     /// Checks that the customer exists. If the user service is unavailable, the customer's own token suffices.

@@ -7,7 +7,7 @@ use crate::support::TestApp;
 #[tokio::test]
 async fn single_line_fields_reject_line_breaks_and_invisible_characters() {
     let app = TestApp::start().await;
-    let tried = openapi::check_text_fields(app.client(), app.url(), &app.admin(), &["notes"], &[]).await;
+    let tried = openapi::check_text_fields(app.client(), app.url(), &app.admin(), &["notes", "staff_notes"], &[]).await;
     for field in ["POST /api/orders customer_info.first_name", "PATCH /api/orders/{id} shipping_address.street"] {
         assert!(tried.iter().any(|one| one == field), "{field} was not tested: {tried:?}");
     }

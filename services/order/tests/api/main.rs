@@ -13,6 +13,7 @@ mod get_order;
 mod idempotency;
 mod limits;
 mod list_orders;
+mod mails;
 mod model;
 mod order_cart;
 mod order_summary;

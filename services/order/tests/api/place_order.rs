@@ -33,7 +33,8 @@ async fn order_is_priced_reserved_and_placed() {
                 "id": order["items"][0]["id"], "product_id": 1, "product_name": "Product 1", "product_sku": "SKU-1",
                 "unit_price": 29.99, "quantity": 2, "total_price": 59.98,
             }],
-            "payments": [], "notes": null, "metadata": null, "payment_due_at": order["payment_due_at"],
+            "payments": [], "notes": null, "metadata": null, "tracking": null,
+            "payment_due_at": order["payment_due_at"],
             "created_at": now, "updated_at": now, "shipped_at": null, "delivered_at": null,
         })
     );

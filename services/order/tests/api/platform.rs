@@ -24,6 +24,7 @@ async fn health_and_documentation_are_served() {
             ("user-service", false),
             ("product-service", false),
             ("payment-service", false),
+            ("mail", false),
         ]
         .map(|(name, critical)| (json!(name), json!(critical)))
         .iter()

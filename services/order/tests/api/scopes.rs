@@ -125,6 +125,22 @@ async fn every_route_of_the_service_is_covered() {
     }
 }
 
+#[tokio::test]
+async fn tracking_and_staff_notes_are_for_admins_only() {
+    let app = TestApp::start().await;
+    let (user, order) = app.placed_in("shipped").await;
+    let manage = app.service_with(&[Scope::OrdersManage, Scope::OrdersRead]);
+    let tracking = json!({"carrier": "DHL", "number": "0034"});
+    for body in [json!({"tracking": tracking}), json!({"staff_notes": "fragile"}), json!({"staff_notes": null})] {
+        for token in [&manage, &app.token(user)] {
+            app.put(&path(&order), token, body.clone()).await.problem(403, "FORBIDDEN");
+        }
+        assert_eq!(app.put(&path(&order), &app.admin(), body).await.status, 200);
+    }
+    app.put(&path(&order), &app.admin(), json!({"staff_notes": "fragile"})).await.json(200);
+    assert!(app.get(&path(&order), &manage).await.json(200).get("staff_notes").is_none());
+}
+
 /// A service token represents no customer; its scopes alone decide what it may do.
 #[tokio::test]
 async fn service_token_acts_as_staff_and_never_as_the_customer() {

@@ -10,6 +10,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use common::config::Environment;
 use common::fault::failpoint;
+use common::http::LongPolls;
 use common::messaging::bus::Bus;
 use common::runtime::{NextRun, Worker};
 use common::telemetry::clock::{Clock, ManualClock, SystemClock};
@@ -26,6 +27,7 @@ use testkit::{ApiResponse, eventually};
 pub(crate) mod carts;
 pub(crate) mod database;
 pub(crate) mod events;
+pub(crate) mod mail_folder;
 pub(crate) mod stub_services;
 
 use database::Database;
@@ -38,13 +40,14 @@ pub(crate) const CRASH_AT: &str = "crash-at";
 /// Id that does not exist.
 pub(crate) const UNKNOWN: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
 
-/// Running service. Its clock is set by the test, and its deadline worker runs on demand.
+/// Running service. Its clock is set by the test, and its workers run on demand.
 pub(crate) struct TestApp {
-    _directory: TempDir,
+    directory: TempDir,
     pub(crate) database: Database,
     pub(crate) clock: ManualClock,
     pub(crate) stub_services: StubServices,
     pub(crate) bus: Bus,
+    pub(crate) long_polls: LongPolls,
     keys: Arc<TestKeys>,
     client: Client,
     workers: Vec<Arc<dyn Worker>>,
@@ -79,22 +82,32 @@ impl TestApp {
             ("CLIENT_ID", "order-service".to_owned()),
             ("CLIENT_SECRET", "secret".to_owned()),
             ("PAYMENT_DEADLINE", "60".to_owned()),
+            ("MAIL_URL", url::Url::from_file_path(directory.path().join("mail")).unwrap().into()),
+            ("MAIL_FROM", "Shop <shop@example.com>".to_owned()),
+            ("PUBLIC_URL", "https://shop.example.com".to_owned()),
         ];
+        env.retain(|(name, _)| !settings.iter().any(|(set, _)| set == name));
         env.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let env = Environment::from_pairs(env);
         let mut service = app::build(Config::from_env(&env).unwrap(), clock.shared()).await.unwrap();
         service.router = service.router.layer(from_fn(crash));
         let workers = std::mem::take(&mut service.workers);
         let bus = service.platform.bus.clone();
+        let long_polls = service.platform.http.long_polls.clone();
         let running = testkit::spawn_service::spawn_service(service).await;
         let client = running.client.clone();
         stub_services.state().orders = Some((client.clone(), running.url.clone()));
-        Self { _directory: directory, database, clock, stub_services, bus, keys, client, workers, running }
+        Self { directory, database, clock, stub_services, bus, long_polls, keys, client, workers, running }
     }
 
     /// Runs the deadline worker until it is idle. Returns the time of its next step.
     pub(crate) async fn run_deadline_worker(&self) -> Option<DateTime<Utc>> {
         self.run_worker("payment-deadline").await
+    }
+
+    /// Sends the mails that are due.
+    pub(crate) async fn send_mails(&self) {
+        self.run_worker("mail").await;
     }
 
     /// Runs a worker until it is idle. Returns the time of its next step.
@@ -112,6 +125,11 @@ impl TestApp {
     /// Runs one step of a worker.
     pub(crate) async fn step(&self, worker: &str) -> NextRun {
         self.workers.iter().find(|known| known.name() == worker).unwrap().step().await.unwrap()
+    }
+
+    /// Stops the service as a signal does, and waits until it has drained.
+    pub(crate) async fn stop(self) {
+        self.running.stop().await;
     }
 
     pub(crate) fn advance(&self, seconds: i64) {

@@ -170,3 +170,100 @@ async fn invalid_input_is_reported_by_field() {
     app.raw(Method::PUT, &path, &token, "application/json", "{").await.problem(400, "MALFORMED_BODY");
     app.put("/api/orders/7", &token, json!({})).await.invalid(400, &["id"]);
 }
+
+#[tokio::test]
+async fn admin_sets_the_tracking_of_a_shipped_order() {
+    let app = TestApp::start().await;
+    let (user, order) = app.placed_in("processing").await;
+    assert_eq!(order["tracking"], Value::Null);
+    let tracking = json!({"carrier": "DHL", "number": "0034", "url": "https://dhl.example/?n=0034"});
+    let early = app.put(&path(&order), &app.admin(), json!({"tracking": tracking})).await;
+    early.problem(400, "ORDER_NOT_SHIPPED");
+    let shipped = app.put(&path(&order), &app.admin(), json!({"status": "shipped", "tracking": tracking})).await;
+    let shipped = shipped.json(200);
+    assert_eq!((&shipped["status"], &shipped["tracking"]), (&json!("shipped"), &tracking));
+    let seen = app.get(&path(&order), &app.token(user)).await.json(200);
+    assert_eq!(seen["tracking"], tracking);
+    assert_eq!(app.put(&path(&order), &app.token(user), seen.clone()).await.json(200), seen, "it can be sent back");
+    let stolen = json!({"tracking": {"carrier": "DHL", "number": "0035"}});
+    app.put(&path(&order), &app.token(user), stolen).await.problem(403, "FORBIDDEN");
+
+    let delivered = app.put(&path(&order), &app.admin(), json!({"status": "delivered"})).await.json(200);
+    assert_eq!(delivered["tracking"], tracking);
+    let other = json!({"carrier": "UPS", "number": "1Z", "ignored": 5});
+    let changed = app.put(&path(&order), &app.admin(), json!({"tracking": other})).await.json(200);
+    assert_eq!(changed["tracking"], json!({"carrier": "UPS", "number": "1Z", "url": null}));
+    let removed = app.put(&path(&order), &app.admin(), json!({"tracking": null})).await.json(200);
+    assert_eq!(removed["tracking"], Value::Null);
+
+    let entries = app.get(&format!("{}/timeline", path(&order)), &app.token(user)).await.json(200);
+    let entries = entries.as_array().unwrap();
+    let summaries: Vec<_> = entries.iter().map(|entry| entry["summary"].as_str().unwrap()).collect();
+    let expected = [
+        "Order status: shipped; tracking: DHL 0034",
+        "Order status: delivered",
+        "Order status: delivered; tracking: UPS 1Z",
+        "Order status: delivered; tracking: removed",
+    ];
+    assert_eq!(summaries[3..], expected);
+    assert_eq!(entries[3]["data"]["tracking"], tracking);
+    assert_eq!(entries[3]["actor"]["type"], "admin");
+}
+
+#[tokio::test]
+async fn invalid_tracking_is_reported_by_field() {
+    let app = TestApp::start().await;
+    let (_, order) = app.placed_in("shipped").await;
+    let tracking = |field: &str, value: Value| {
+        let mut tracking = json!({"carrier": "DHL", "number": "0034"});
+        tracking[field] = value;
+        json!({"tracking": tracking})
+    };
+    for (body, fields) in [
+        (json!({"tracking": {}}), &["tracking.carrier", "tracking.number"][..]),
+        (json!({"tracking": "DHL"}), &["tracking"]),
+        (tracking("carrier", json!(" ")), &["tracking.carrier"]),
+        (tracking("carrier", json!("D\nHL")), &["tracking.carrier"]),
+        (tracking("number", json!("0".repeat(101))), &["tracking.number"]),
+        (tracking("number", json!(34)), &["tracking.number"]),
+        (tracking("url", json!("http://dhl.example")), &["tracking.url"]),
+        (tracking("url", json!("javascript:alert(1)")), &["tracking.url"]),
+        (tracking("url", json!(format!("https://dhl.example/{}", "x".repeat(2000)))), &["tracking.url"]),
+        (json!({"staff_notes": "x".repeat(2001)}), &["staff_notes"]),
+        (json!({"staff_notes": 5}), &["staff_notes"]),
+    ] {
+        app.put(&path(&order), &app.admin(), body).await.invalid(422, fields);
+    }
+    let (_, unshipped) = app.placed().await;
+    app.put(&path(&unshipped), &app.admin(), tracking("url", Value::Null)).await.problem(400, "ORDER_NOT_SHIPPED");
+}
+
+#[tokio::test]
+async fn staff_notes_are_in_responses_to_admins_only() {
+    let app = TestApp::start().await;
+    let (user, order) = app.placed().await;
+    let events = app.event_kinds(&order).await;
+    let noted =
+        app.put(&path(&order), &app.admin(), json!({"staff_notes": "fragile\ncustomer called"})).await.json(200);
+    assert_eq!(noted["staff_notes"], "fragile\ncustomer called");
+    assert_eq!(app.order(order["id"].as_str().unwrap()).await, noted);
+    let number = format!("/api/orders/number/{}", order["order_number"].as_str().unwrap());
+    assert_eq!(app.get(&number, &app.admin()).await.json(200), noted);
+    let (owner, service) = (app.token(user), app.service());
+    for token in [&owner, &service] {
+        let mut bodies = Vec::new();
+        for path in [path(&order), number.clone(), format!("{}/timeline", path(&order))] {
+            bodies.push(app.get(&path, token).await.json(200));
+        }
+        bodies.push(app.put(&path(&order), token, json!({"notes": "ring"})).await.json(200));
+        bodies.push(app.get("/api/orders", token).await.json(200));
+        for body in bodies {
+            assert!(!body.to_string().contains("staff_notes") && !body.to_string().contains("fragile"), "{body}");
+        }
+    }
+    assert_eq!(app.event_kinds(&order).await.len(), events.len() + 1, "only the customer's notes are published");
+    let cancelled = app.post(&format!("{}/cancel", path(&order)), &owner, json!({})).await.json(200);
+    assert!(cancelled.get("staff_notes").is_none());
+    let removed = app.put(&path(&order), &app.admin(), json!({"staff_notes": null})).await.json(200);
+    assert!(removed.get("staff_notes").is_none());
+}

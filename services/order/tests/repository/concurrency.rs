@@ -13,10 +13,10 @@ use order_service::repository::{CONSTRAINT_ORDER_ID, CONSTRAINT_ORDER_NUMBER, Or
 use crate::fixture::*;
 
 /// Number of concurrent operations.
-const TASKS: i64 = 16;
+pub(super) const TASKS: i64 = 16;
 
 /// Returns the effects of a change of an order, caused by a message of its own.
-fn status_event(order: OrderId, second: i64) -> OrderEffects {
+pub(super) fn status_event(order: OrderId, second: i64) -> OrderEffects {
     let handled = InboxRecord { consumer: "queue", event_id: EventId::generate(at(second)) };
     let updated = OrderUpdated { order_id: order, status: OrderStatus::Pending, timestamp: at(second) };
     order_effects(Effects::event(at(second), Event::OrderUpdated(updated)).consuming(handled))
@@ -107,7 +107,10 @@ pub(super) async fn concurrent_timeline_entries_are_all_stored(fixture: Fixture)
     for task in join_all(tasks).await {
         task.unwrap().unwrap();
     }
-    let times: Vec<_> = fixture.repository.timeline(id).await.unwrap().into_iter().map(|entry| entry.at).collect();
+    let entries = fixture.repository.timeline(id).await.unwrap();
+    assert_eq!(entries.iter().filter_map(|entry| entry.seq).collect::<Vec<_>>(), (1..=TASKS).collect::<Vec<_>>());
+    let mut times: Vec<_> = entries.into_iter().map(|entry| entry.at).collect();
+    times.sort_unstable();
     assert_eq!(times, (0..TASKS).map(at).collect::<Vec<_>>());
 }
 

@@ -3,7 +3,7 @@
 use common::database::store::StoreError;
 use common::database::transaction_effects::{Effects, InboxRecord};
 use contracts::api::{OrderStatus, PaymentStatus};
-use contracts::{EventId, Money, PaymentId};
+use contracts::{Actor, EventId, Money, PaymentId};
 use order_service::domain::*;
 use order_service::repository::{CONSTRAINT_ORDER_ID, CONSTRAINT_ORDER_NUMBER, OrderEffects};
 
@@ -12,6 +12,7 @@ use crate::carts::*;
 use crate::concurrency::*;
 use crate::fixture::*;
 use crate::lists::*;
+use crate::timelines::*;
 use crate::unpaid::*;
 
 /// Runs each test of the suite on each database.
@@ -67,6 +68,11 @@ suite!(
     data_survives_a_restart,
     timeline_is_in_order,
     timeline_entry_may_precede_its_order,
+    timeline_entries_are_numbered_without_gaps,
+    entries_of_the_version_before_are_numbered_by_time,
+    concurrent_readers_and_writers_number_each_entry_once,
+    waiting_reader_gets_the_entries_of_two_writers_whose_first_commits_last,
+    waiting_reader_is_woken_by_a_commit_of_its_instance,
     audit_pages_contain_every_order_once_by_id,
     either_the_order_or_its_tombstone_is_committed,
     one_of_concurrent_orders_with_one_id_is_committed,
@@ -127,6 +133,9 @@ async fn updated_order_is_found_with_all_changes(fixture: Fixture) {
         order.shipping_address.street = "elsewhere".to_owned();
         order.notes = None;
         order.metadata = None;
+        order.staff_notes = Some("fragile".to_owned());
+        let (carrier, number) = ("DHL".to_owned(), "0034".to_owned());
+        order.tracking = Some(Tracking { carrier, number, url: Some("https://dhl.example/0034".to_owned()) });
         order.updated_at = at(1);
         order.shipped_at = Some(at(2));
         order.delivered_at = Some(at(3));
@@ -212,7 +221,7 @@ async fn effects_are_committed_with_the_change(fixture: Fixture) {
     fixture.repository.insert(&placed, UnpaidLimits::NONE, &order_effects(effects)).await.unwrap().unwrap();
     assert_eq!(fixture.pending().await, 1);
     let mut cancel = |order: &mut Order| {
-        let events = order.cancel(Actor::Customer, None, at(1)).unwrap();
+        let events = order.cancel(Role::Customer, None, at(1)).unwrap();
         Some(order_effects(events.into_iter().fold(Effects::none(), |effects, event| effects.with_event(at(1), event))))
     };
     fixture.repository.update(placed.order.id, &mut cancel).await.unwrap();
@@ -248,12 +257,13 @@ async fn timeline_is_in_order(fixture: Fixture) {
     let created = order_effects(Effects::event(at(0), placed.order.created_event()));
     repository.insert(&placed, UnpaidLimits::NONE, &created).await.unwrap().unwrap();
     let mut cancel = |order: &mut Order| {
-        let events = order.cancel(Actor::Customer, Some("changed my mind".to_owned()), at(2)).unwrap();
+        let events = order.cancel(Role::Customer, Some("changed my mind".to_owned()), at(2)).unwrap();
         Some(order_effects(events.into_iter().fold(Effects::none(), |effects, event| effects.with_event(at(2), event))))
     };
     repository.update(placed.order.id, &mut cancel).await.unwrap();
     let entries = repository.timeline(placed.order.id).await.unwrap();
-    assert_eq!(entries[..1], created.entries);
+    let first = TimelineEntry { seq: Some(1), ..created.entries[0].clone() };
+    assert_eq!(entries[..1], [first]);
     let kinds: Vec<_> = entries.iter().map(|entry| entry.kind.as_str()).collect();
     assert_eq!(kinds, ["order.created", "order.cancelled"]);
     assert!(entries[1].summary.contains("changed my mind"), "{entries:?}");
@@ -265,10 +275,12 @@ async fn timeline_entry_may_precede_its_order(fixture: Fixture) {
     let (repository, placed) = (&fixture.repository, new_order_at(0));
     let entry = TimelineEntry {
         order_id: placed.order.id,
+        seq: None,
         at: at(0),
         kind: "product.stock_reserved".to_owned(),
         summary: "Stock reserved".to_owned(),
         service: "product-service".to_owned(),
+        actor: Actor::Service("warehouse".to_owned()),
         event_id: EventId::generate(at(0)),
         trace_id: Some("0af7651916cd43dd8448eb211c80319c".to_owned()),
         data: "{}".to_owned(),
@@ -279,6 +291,7 @@ async fn timeline_entry_may_precede_its_order(fixture: Fixture) {
     let again = repository.append_timeline(&consumed).await;
     assert!(matches!(again, Err(StoreError::AlreadyHandled)), "{again:?}");
     repository.insert(&placed, UnpaidLimits::NONE, &OrderEffects::default()).await.unwrap().unwrap();
+    let entry = TimelineEntry { seq: Some(1), ..entry };
     assert_eq!(repository.timeline(placed.order.id).await.unwrap(), [entry]);
 }
 

@@ -9,7 +9,7 @@ use common::database::outbox::Outbox;
 use common::database::transaction_effects::Effects;
 use common::database::{Database, Page, Start, query};
 use contracts::api::{PaymentMethod, PaymentStatus, RefundCause};
-use contracts::{ItemId, Money, OrderId, PaymentId, ProductId, RefundId, UserId};
+use contracts::{Actor, ItemId, Money, OrderId, PaymentId, ProductId, RefundId, UserId};
 use order_service::NAME;
 use order_service::domain::*;
 use order_service::repository::sql::{MIGRATIONS, SqlCartRepository, SqlOrderRepository};
@@ -22,7 +22,7 @@ pub(crate) struct Fixture {
     pub(crate) repository: Arc<dyn OrderRepository>,
     pub(crate) carts: Arc<dyn CartRepository>,
     pub(crate) outbox: Outbox,
-    db: Database,
+    pub(crate) db: Database,
     database: TestDatabase,
 }
 
@@ -131,13 +131,14 @@ pub(crate) fn new_order_at(second: i64) -> NewOrder {
         order,
         snapshots: vec![snapshot.clone(), snapshot],
         placed_by: "ada".to_owned(),
+        actor: Actor::Customer("ada".to_owned()),
         idempotency_key: Some("key".to_owned()),
         cart: None,
     }
 }
 
 pub(crate) fn order_effects(effects: Effects) -> OrderEffects {
-    OrderEffects::new(effects, NAME).unwrap()
+    OrderEffects::new(effects, NAME, &Actor::System).unwrap()
 }
 
 pub(crate) async fn insert(repository: &dyn OrderRepository, new_order: &NewOrder) -> Order {

@@ -10,4 +10,5 @@ mod fixture;
 mod lists;
 mod model;
 mod query_plans;
+mod timelines;
 mod unpaid;

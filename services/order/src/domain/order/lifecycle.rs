@@ -7,7 +7,7 @@ use contracts::event::{OrderCancelled, OrderUpdated};
 use serde_json::Value;
 
 use super::Order;
-use crate::domain::{AddressUpdate, OrderError, can_transition_to};
+use crate::domain::{AddressUpdate, OrderError, Tracking, can_transition_to};
 
 /// Cancellation reason of orders without a payment by the deadline.
 pub const PAYMENT_DEADLINE_EXCEEDED: &str = "Payment deadline exceeded";
@@ -16,11 +16,13 @@ pub const ACCOUNT_DELETED: &str = "Account deleted";
 
 /// Role in which a caller changes an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Actor {
-    /// Actor: customer who placed the order.
+pub enum Role {
+    /// Role: customer who placed the order.
     Customer,
-    /// Actor: admin or service.
-    Staff,
+    /// Role: service of the fleet.
+    Service,
+    /// Role: admin.
+    Admin,
 }
 
 /// Requested changes of an order; a field that is `None` stays unchanged.
@@ -34,21 +36,32 @@ pub struct OrderUpdate {
     pub notes: Option<Option<String>>,
     /// New metadata; `Some(None)` removes it.
     pub metadata: Option<Option<String>>,
+    /// New tracking; `Some(None)` removes it.
+    pub tracking: Option<Option<Tracking>>,
+    /// New staff notes; `Some(None)` removes them.
+    pub staff_notes: Option<Option<String>>,
 }
 
 impl Order {
     /// Applies the requested changes. Fields that already have the requested value are not a change.
     ///
     /// # Errors
-    /// [`OrderError::StatusReadOnly`] or [`OrderError::NotChangeable`] for a customer, [`OrderError::InvalidTransition`].
-    pub fn update(&mut self, by: Actor, update: OrderUpdate, now: DateTime<Utc>) -> Result<Vec<Event>, OrderError> {
+    /// [`OrderError::StatusReadOnly`] or [`OrderError::NotChangeable`] for a customer, [`OrderError::AdminOnly`] for others
+    /// than admins, [`OrderError::InvalidTransition`], [`OrderError::NotShipped`].
+    pub fn update(&mut self, by: Role, update: OrderUpdate, now: DateTime<Utc>) -> Result<Vec<Event>, OrderError> {
         let status = update.status.filter(|status| *status != self.status);
         let shipping_address = update.shipping_address.map(|address| address.merged_into(&self.shipping_address));
         let shipping_address = shipping_address.filter(|address| *address != self.shipping_address);
         let notes = update.notes.filter(|notes| *notes != self.notes);
         let metadata = update.metadata.filter(|metadata| !is_same_json(metadata.as_deref(), self.metadata.as_deref()));
         let details = shipping_address.is_some() || notes.is_some() || metadata.is_some();
-        if by == Actor::Customer {
+        let tracking = update.tracking.filter(|tracking| *tracking != self.tracking);
+        // Staff notes are rejected even if they are unchanged, which would reveal them.
+        if by != Role::Admin && (tracking.is_some() || update.staff_notes.is_some()) {
+            return Err(OrderError::AdminOnly);
+        }
+        let staff_notes = update.staff_notes.filter(|notes| *notes != self.staff_notes);
+        if by == Role::Customer {
             if status.is_some() {
                 return Err(OrderError::StatusReadOnly);
             }
@@ -60,9 +73,19 @@ impl Order {
         if let Some(to) = invalid {
             return Err(OrderError::InvalidTransition { from: self.status, to });
         }
-        if status.is_none() && !details {
+        let is_shipped = matches!(status.unwrap_or(self.status), OrderStatus::Shipped | OrderStatus::Delivered);
+        if tracking.is_some() && !is_shipped {
+            return Err(OrderError::NotShipped);
+        }
+        if let Some(notes) = staff_notes {
+            self.staff_notes = notes;
+            self.updated_at = now;
+        }
+        // Neither events nor the timeline report staff notes.
+        if status.is_none() && !details && tracking.is_none() {
             return Ok(Vec::new());
         }
+        self.tracking = tracking.unwrap_or_else(|| self.tracking.take());
         self.shipping_address = shipping_address.unwrap_or_else(|| self.shipping_address.clone());
         self.notes = notes.unwrap_or_else(|| self.notes.take());
         self.metadata = metadata.unwrap_or_else(|| self.metadata.take());
@@ -76,8 +99,8 @@ impl Order {
     ///
     /// # Errors
     /// [`OrderError::NotCancellable`]: customers cancel before fulfilment has begun, staff before shipment.
-    pub fn cancel(&mut self, by: Actor, reason: Option<String>, now: DateTime<Utc>) -> Result<Vec<Event>, OrderError> {
-        let fulfilment_begun = by == Actor::Customer && !self.is_changeable();
+    pub fn cancel(&mut self, by: Role, reason: Option<String>, now: DateTime<Utc>) -> Result<Vec<Event>, OrderError> {
+        let fulfilment_begun = by == Role::Customer && !self.is_changeable();
         if fulfilment_begun || !can_transition_to(self.status, OrderStatus::Cancelled) {
             return Err(OrderError::NotCancellable);
         }

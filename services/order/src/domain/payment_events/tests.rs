@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::domain::order::tests::{at, order};
-use crate::domain::{ACCOUNT_DELETED, Actor, MAX_PROCESSING_WAIT};
+use crate::domain::{ACCOUNT_DELETED, MAX_PROCESSING_WAIT, Role};
 
 /// Returns an event of a payment over the total of the order.
 fn changed(order: &Order, id: PaymentId, version: i64, status: Status) -> PaymentChanged {
@@ -99,7 +99,7 @@ fn deadline_is_extended_while_the_provider_is_processing() {
 #[test]
 fn payment_of_a_cancelled_order_does_not_reactivate_it() {
     let (mut order, id) = (order(), id());
-    order.cancel(Actor::Customer, None, at(1)).unwrap();
+    order.cancel(Role::Customer, None, at(1)).unwrap();
     let late_payment = PaymentChanged { counts: false, ..changed(&order, id, 1, Status::Completed) };
     assert!(order.apply_payment_event(&late_payment, at(2)).is_empty());
     assert_eq!(state(&order).0, OrderStatus::Cancelled);

@@ -44,10 +44,12 @@ impl ReportedRefunds {
 
 /// Rewords the entries of refunds that repeat a failed one, so that the timeline reports an amount as refunded once,
 /// regardless of the number of attempts. Refunds made outside the provider or by the provider itself are no attempts of
-/// ours. `entries` are those of one order, oldest first.
+/// ours. `entries` are those of one order; their times decide, because they may have arrived in another order.
 pub fn mark_repeated_refunds(entries: &mut [TimelineEntry]) {
     let mut payments: HashMap<PaymentId, ReportedRefunds> = HashMap::new();
-    for entry in entries {
+    let mut by_time: Vec<&mut TimelineEntry> = entries.iter_mut().collect();
+    by_time.sort_by_key(|entry| entry.at);
+    for entry in by_time {
         if entry.kind == EventType::PaymentRefundFailed.as_str() {
             let Ok(failed) = serde_json::from_str::<PaymentRefundFailed>(&entry.data) else { continue };
             payments.entry(failed.payment_id).or_default().fail(&failed);
@@ -69,7 +71,8 @@ mod tests {
 
     fn entries(events: &[Event], now: DateTime<Utc>) -> Vec<TimelineEntry> {
         let entry = |event| {
-            TimelineEntry::from_published((EventId::generate(now), event), now, None, "payment-service").unwrap()
+            let by = ("payment-service", &contracts::Actor::System);
+            TimelineEntry::from_published((EventId::generate(now), event), now, None, by).unwrap()
         };
         events.iter().filter_map(entry).collect()
     }
@@ -121,7 +124,16 @@ mod tests {
             refunded(third, 700, 1000, 8),
         ];
         let mut entries = entries(&events, now);
+        for (second, entry) in (0..).zip(&mut entries) {
+            entry.at += chrono::TimeDelta::seconds(second);
+        }
+        let mut late = entries.clone();
         mark_repeated_refunds(&mut entries);
+        // A failure that arrives after the refund that follows it leads to the same summaries.
+        late.swap(2, 3);
+        mark_repeated_refunds(&mut late);
+        late.swap(2, 3);
+        assert_eq!(late, entries);
         let summaries: Vec<_> = entries.iter().map(|entry| entry.summary.as_str()).collect();
         let failure = "Refund of 7.00 failed: lost_or_stolen_card";
         let again = "Refund of 7.00 repeated";

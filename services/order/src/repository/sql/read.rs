@@ -109,6 +109,8 @@ fn map_order(row: &Row) -> Result<Order, StoreError> {
         payments: Vec::new(),
         notes: row.get("notes")?,
         metadata: row.get("metadata")?,
+        tracking: row.get::<Option<&str>>("tracking")?.map(from_json).transpose()?,
+        staff_notes: row.get("staff_notes")?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
         shipped_at: row.get("shipped_at")?,

@@ -7,8 +7,8 @@ macro_rules! columns {
     () => {
         "id, order_number, user_id, status, payment_status, subtotal, tax_amount, shipping_amount, \
          discount_amount, total_amount, captured, currency, customer_info, shipping_address, \
-         billing_address, notes, metadata, created_at, updated_at, shipped_at, delivered_at, placed_by, \
-         idempotency_key"
+         billing_address, notes, metadata, tracking, staff_notes, created_at, updated_at, shipped_at, \
+         delivered_at, placed_by, idempotency_key"
     };
 }
 
@@ -108,8 +108,9 @@ pub const INSERT_ITEM: &str = "INSERT INTO order_items (id, order_id, position, 
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 /// Updates the mutable columns of an order.
 pub const UPDATE_ORDER: &str = "UPDATE orders SET status = $1, payment_status = $2, captured = $3,
-        shipping_address = $4, notes = $5, metadata = $6, updated_at = $7, shipped_at = $8, delivered_at = $9
-    WHERE id = $10";
+        shipping_address = $4, notes = $5, metadata = $6, updated_at = $7, shipped_at = $8, delivered_at = $9,
+        tracking = $10, staff_notes = $11
+    WHERE id = $12";
 /// Inserts or updates a payment, unless it belongs to another order.
 pub const UPSERT_PAYMENT: &str = "INSERT INTO order_payments (payment_id, order_id, method, amount, currency, status,
         version, counts, created_at, processed_at, captured, refunded_total, refund_version)
@@ -124,10 +125,33 @@ pub const UPSERT_PAYMENT: &str = "INSERT INTO order_payments (payment_id, order_
 pub const INSERT_REFUND: &str =
     "INSERT INTO order_refunds (refund_id, payment_id, amount, cause, at) VALUES ($1, $2, $3, $4, $5)";
 
-/// Selects the timeline of an order, oldest entry first.
-pub const TIMELINE: &str = "SELECT at, type, summary, service, event_id, trace_id, data FROM order_timeline
-    WHERE order_id = $1 ORDER BY at, seq";
+/// Selects the timeline of an order by ascending number. Entries of the version before have no number.
+pub const TIMELINE: &str = "SELECT order_seq, at, type, summary, service, actor, event_id, trace_id, data
+    FROM order_timeline WHERE order_id = $1 ORDER BY order_seq";
 /// Inserts a timeline entry.
 pub const INSERT_TIMELINE_ENTRY: &str =
-    "INSERT INTO order_timeline (order_id, at, type, summary, service, event_id, trace_id, data)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    "INSERT INTO order_timeline (order_id, order_seq, at, type, summary, service, actor, event_id, trace_id, data)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+/// Takes the next `$2` numbers of the timeline of `$1` and locks its head until the transaction ends.
+pub const TAKE_TIMELINE_NUMBERS: &str = "INSERT INTO order_timeline_heads (order_id, last_seq) VALUES ($1, $2)
+    ON CONFLICT (order_id) DO UPDATE SET last_seq = order_timeline_heads.last_seq + excluded.last_seq
+    RETURNING last_seq,
+        EXISTS (SELECT 1 FROM order_timeline WHERE order_id = $1 AND order_seq IS NULL) AS unnumbered";
+/// Numbers the entries of the version before by their times, after `$2`. The head of the timeline must be locked.
+pub const NUMBER_TIMELINE_ENTRIES: &str = "UPDATE order_timeline SET order_seq = numbered.order_seq
+    FROM (
+        SELECT seq, CAST($2 AS BIGINT) + row_number() OVER (ORDER BY at, seq) AS order_seq
+        FROM order_timeline WHERE order_id = $1 AND order_seq IS NULL
+    ) AS numbered
+    WHERE order_timeline.seq = numbered.seq";
+/// Adds numbers that were given to a timeline.
+pub const ADD_TIMELINE_NUMBERS: &str = "UPDATE order_timeline_heads SET last_seq = last_seq + $2 WHERE order_id = $1";
+/// Selects the last numbers of timelines, and the timelines with entries that have none.
+pub static TIMELINE_HEADS: Statement = Statement::new(|db| {
+    let orders = db.any("$1");
+    format!(
+        "SELECT order_id, last_seq FROM order_timeline_heads WHERE order_id {orders}
+         UNION ALL
+         SELECT order_id, NULL FROM order_timeline WHERE order_id {orders} AND order_seq IS NULL"
+    )
+});

@@ -87,6 +87,8 @@ pub(super) async fn update_order(db: &mut Connection, before: &Order, after: &Or
         .bind(after.updated_at)
         .bind(after.shipped_at)
         .bind(after.delivered_at)
+        .bind(after.tracking.as_ref().map(to_json).transpose()?)
+        .bind(&after.staff_notes)
         .bind(after.id)
         .execute(db)
         .await?;

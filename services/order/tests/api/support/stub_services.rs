@@ -27,6 +27,8 @@ pub(crate) struct StubServices {
 /// State and injected failures of the stubs.
 pub(crate) struct StubState {
     pub(crate) users: HashSet<UserId>,
+    /// Users who want no notifications.
+    pub(crate) silent_users: HashSet<UserId>,
     /// Number of user lookups.
     pub(crate) user_lookups: u32,
     /// Number of product lookups.
@@ -70,6 +72,7 @@ impl StubServices {
             BTreeMap::from([(1, ("29.99", 100)), (2, ("100.00", 5)), (3, ("999.99", 5000)), (4, ("0.07", 9))]);
         let state = StubState {
             users: HashSet::new(),
+            silent_users: HashSet::new(),
             user_lookups: 0,
             product_lookups: 0,
             products,
@@ -133,7 +136,12 @@ async fn user(
     if state.users_unavailable {
         return unavailable();
     }
-    if state.users.contains(&id) { Json(json!({"id": id})).into_response() } else { problem(404, "USER_NOT_FOUND") }
+    let preferences = json!({"notifications": !state.silent_users.contains(&id)});
+    if state.users.contains(&id) {
+        Json(json!({"id": id, "preferences": preferences})).into_response()
+    } else {
+        problem(404, "USER_NOT_FOUND")
+    }
 }
 
 async fn batch(State(stub_services): State<StubServices>, Query(query): Query<HashMap<String, String>>) -> Response {

@@ -10,11 +10,9 @@ use common::telemetry::clock::{Clock as _, ManualClock};
 use common::telemetry::metrics::Metrics;
 use contracts::api::{PaymentMethod, RefundCause};
 use contracts::event::{PaymentChanged, PaymentRefundFailed, PaymentRefunded};
-use contracts::{EventId, Money, PaymentId, RefundId};
+use contracts::{Actor, EventId, Money, PaymentId, RefundId};
 use order_service::NAME;
-use order_service::domain::{
-    Actor, MAX_PROCESSING_WAIT, NewOrder, Order, OrderUpdate, PaymentProjection, UnpaidLimits,
-};
+use order_service::domain::{MAX_PROCESSING_WAIT, NewOrder, Order, OrderUpdate, PaymentProjection, Role, UnpaidLimits};
 use order_service::repository::CONSTRAINT_ORDER_ID;
 use order_service::service::{ConsumedMessage, OrderService};
 
@@ -106,18 +104,20 @@ impl Runner<'_> {
                 one.abandoned |= one.model.is_none();
             }
             Command::Cancel(order, by_customer) => {
-                let by = if by_customer { Actor::Customer } else { Actor::Staff };
+                let by = if by_customer { Role::Customer } else { Role::Admin };
                 let one = &mut self.orders[order];
-                let outcome =
-                    self.service.update(one.new_order.order.id, |order, now| order.cancel(by, None, now)).await;
+                let outcome = self
+                    .service
+                    .update(one.new_order.order.id, &Actor::System, |order, now| order.cancel(by, None, now))
+                    .await;
                 let done = one.model.as_mut().is_some_and(|model| model.cancel(by_customer));
                 assert_eq!(outcome.is_ok(), done, "{outcome:?}");
             }
             Command::Update(order, to) => {
                 let change = OrderUpdate { status: Some(to), ..OrderUpdate::default() };
                 let one = &mut self.orders[order];
-                let rule = |order: &mut Order, now| order.update(Actor::Staff, change, now);
-                let outcome = self.service.update(one.new_order.order.id, rule).await;
+                let rule = |order: &mut Order, now| order.update(Role::Admin, change, now);
+                let outcome = self.service.update(one.new_order.order.id, &Actor::System, rule).await;
                 let done = one.model.as_mut().is_some_and(|model| model.update(to));
                 assert_eq!(outcome.is_ok(), done, "{outcome:?}");
             }
@@ -149,7 +149,8 @@ impl Runner<'_> {
     async fn deliver(&mut self, order: usize, event: usize) {
         let one = &mut self.orders[order];
         let (event_id, payment_event) = one.events[event];
-        let message = ConsumedMessage { inbox: InboxRecord { consumer: "model", event_id }, entry: None };
+        let inbox = InboxRecord { consumer: "model", event_id };
+        let message = ConsumedMessage { inbox, entry: None, actor: Actor::System };
         let id = one.new_order.order.id;
         let outcome = match payment_event.kind {
             EventKind::Changed { .. } => {
@@ -189,7 +190,8 @@ impl Runner<'_> {
             let due = one.model.as_ref().is_some_and(|model| model.is_unpaid(oldest, oldest_processing));
             assert_eq!(unpaid.contains(&id), due, "unpaid orders");
             if let Some(model) = &mut one.model {
-                self.service.update(id, |order, now| Ok(order.cancel_if_overdue(deadline, now))).await.unwrap();
+                let rule = |order: &mut Order, now| Ok(order.cancel_if_overdue(deadline, now));
+                self.service.update(id, &Actor::System, rule).await.unwrap();
                 if due {
                     model.transition_to(contracts::api::OrderStatus::Cancelled);
                 }
