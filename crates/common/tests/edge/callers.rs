@@ -5,7 +5,7 @@ use axum::extract::FromRef;
 use axum::routing::get;
 use common::auth::keys::{SigningKey, generate_pem, jwk_of_public_pem};
 use common::auth::{AUDIENCE, Claims, Jwks, Role, TokenVerifier};
-use common::http::{AdminOnly, AdminOr, OptionalCaller, Scoped, ServiceWith, SignedInUser, scope};
+use common::http::{AdminOnly, AdminOr, OptionalCaller, ServiceWith, SignedInUser, UserOr, scope};
 use common::telemetry::clock::{Clock, SystemClock, system};
 use contracts::UserId;
 use p256::pkcs8::{DecodePrivateKey, EncodePublicKey, LineEnding};
@@ -92,7 +92,7 @@ async fn role_reaches_its_endpoints() {
 async fn service_token_reaches_what_its_scopes_allow() {
     let key = SigningKey::from_pem(&generate_pem()).unwrap();
     let jwks = Jwks { keys: vec![key.jwk().clone()] };
-    let scoped = |caller: Scoped<scope::OrdersRead>| async move { caller.into_inner().key() };
+    let scoped = |caller: UserOr<scope::OrdersRead>| async move { caller.into_inner().key() };
     let admin_or = |caller: AdminOr<scope::OrdersRead>| async move { caller.into_inner().key() };
     let service = |caller: ServiceWith<scope::OrdersRead>| async move { caller.into_inner().key() };
     let routes =

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use common::http::{ApiError, Json, OptionalJson, Path, Validator};
-use common::http::{Scoped, scope};
+use common::http::{UserOr, scope};
 use common::telemetry::record_order_id;
 use contracts::{OrderId, Problem};
 use serde::Deserialize;
@@ -42,7 +42,7 @@ pub(super) struct CancelOrderRequest {
 )]
 pub(super) async fn cancel_order(
     State(app): State<AppState>,
-    caller: Scoped<scope::OrdersManage>,
+    caller: UserOr<scope::OrdersManage>,
     Path(id): Path<OrderId>,
     body: Result<OptionalJson<CancelOrderRequest>, ApiError>,
 ) -> Result<Json<OrderResponse>, ApiError> {

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use common::http::idempotent::{Idempotent, run_idempotent};
 use common::http::{ApiError, Json422, Validator};
-use common::http::{Scoped, scope};
+use common::http::{UserOr, scope};
 use contracts::event::Line;
 use contracts::limits::{MAX_METADATA_BYTES, MAX_ORDER_LINES, MAX_QUANTITY};
 use contracts::{CartId, ErrorCode, Money, Problem, ProductId, UserId};
@@ -94,7 +94,7 @@ struct LineRequest {
 )]
 pub(super) async fn create_order(
     State(app): State<AppState>,
-    caller: Scoped<scope::OrdersPlace>,
+    caller: UserOr<scope::OrdersPlace>,
     request: Idempotent<Json422<CreateOrderRequest>>,
 ) -> Result<Response, ApiError> {
     let caller = caller.into_inner();

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use common::http::{ApiError, Json, Path};
-use common::http::{Scoped, scope};
+use common::http::{UserOr, scope};
 use common::telemetry::record_order_id;
 use contracts::{OrderId, Problem};
 
@@ -26,7 +26,7 @@ use crate::state::AppState;
 )]
 pub(super) async fn get_order(
     State(app): State<AppState>,
-    caller: Scoped<scope::OrdersRead>,
+    caller: UserOr<scope::OrdersRead>,
     Path(id): Path<OrderId>,
 ) -> Result<Json<OrderResponse>, ApiError> {
     let caller = caller.into_inner();

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use common::http::{ApiError, Json, Path};
-use common::http::{Scoped, scope};
+use common::http::{UserOr, scope};
 use contracts::Problem;
 
 use super::response::OrderResponse;
@@ -24,7 +24,7 @@ use crate::state::AppState;
 )]
 pub(super) async fn get_order_by_number(
     State(app): State<AppState>,
-    caller: Scoped<scope::OrdersRead>,
+    caller: UserOr<scope::OrdersRead>,
     Path(number): Path<String>,
 ) -> Result<Json<OrderResponse>, ApiError> {
     let caller = caller.into_inner();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use common::http::{ApiError, Json, Path, Query, RequestPlace, Scoped, Validator, scope};
+use common::http::{ApiError, Json, Path, Query, RequestPlace, UserOr, Validator, scope};
 use common::telemetry::record_order_id;
 use contracts::actor::ActorBody;
 use contracts::{Actor, EventId, OrderId, Problem};
@@ -75,7 +75,7 @@ pub(super) struct TimelineEntryResponse {
 )]
 pub(super) async fn get_timeline(
     State(app): State<AppState>,
-    caller: Scoped<scope::OrdersRead>,
+    caller: UserOr<scope::OrdersRead>,
     Path(id): Path<OrderId>,
     Query(query): Query<TimelineQuery>,
     place: RequestPlace,

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use common::http::{ApiError, Path};
-use common::http::{Scoped, scope};
+use common::http::{UserOr, scope};
 use common::telemetry::record_order_id;
 use contracts::{OrderId, Problem};
 
@@ -28,7 +28,7 @@ use crate::state::AppState;
 )]
 pub(super) async fn list_order_payments(
     State(app): State<AppState>,
-    caller: Scoped<scope::PaymentsRead>,
+    caller: UserOr<scope::PaymentsRead>,
     Path(id): Path<OrderId>,
 ) -> Result<Response, ApiError> {
     let caller = caller.into_inner();

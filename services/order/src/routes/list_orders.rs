@@ -4,7 +4,7 @@ use axum::extract::State;
 use common::auth::Caller;
 use common::http::pagination::{self, PagePosition, PageRequest};
 use common::http::{ApiError, Json, Query, Validator};
-use common::http::{Scoped, scope};
+use common::http::{UserOr, scope};
 use contracts::api::{OrderPaymentStatus, OrderStatus};
 use contracts::{ErrorCode, OrderId, Problem, UserId};
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,7 @@ pub(super) struct ListOrdersResponse {
 )]
 pub(super) async fn list_orders(
     State(app): State<AppState>,
-    caller: Scoped<scope::OrdersRead>,
+    caller: UserOr<scope::OrdersRead>,
     Query(query): Query<ListOrdersQuery>,
 ) -> Result<Json<ListOrdersResponse>, ApiError> {
     let caller = caller.into_inner();

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use common::http::idempotent::Idempotent;
 use common::http::{ApiError, Json422, Path, Validator};
-use common::http::{Scoped, scope};
+use common::http::{UserOr, scope};
 use common::telemetry::record_order_id;
 use contracts::api::PaymentMethod;
 use contracts::{Money, OrderId, Problem};
@@ -57,7 +57,7 @@ pub(super) struct PayOrderRequest {
 )]
 pub(super) async fn pay_order(
     State(app): State<AppState>,
-    caller: Scoped<scope::PaymentsCreate>,
+    caller: UserOr<scope::PaymentsCreate>,
     Path(id): Path<OrderId>,
     request: Idempotent<Json422<PayOrderRequest>>,
 ) -> Result<Response, ApiError> {

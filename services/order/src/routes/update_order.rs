@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use axum::extract::State;
 use common::http::{ApiError, Json, Json422, Path, Validator, double_option};
-use common::http::{Scoped, scope};
+use common::http::{UserOr, scope};
 use common::telemetry::record_order_id;
 use contracts::api::OrderStatus;
 use contracts::limits::MAX_METADATA_BYTES;
@@ -80,7 +80,7 @@ struct TrackingRequest {
 )]
 pub(super) async fn update_order(
     State(app): State<AppState>,
-    caller: Scoped<scope::OrdersManage>,
+    caller: UserOr<scope::OrdersManage>,
     Path(id): Path<OrderId>,
     Json422(body): Json422<UpdateOrderRequest>,
 ) -> Result<Json<OrderResponse>, ApiError> {

@@ -6,7 +6,7 @@ use axum::response::Response;
 use common::database::idempotency::StoredResponse;
 use common::http::idempotent::{self, Idempotent, run_idempotent};
 use common::http::{ApiError, Json, Validator};
-use common::http::{Scoped, scope};
+use common::http::{UserOr, scope};
 use common::telemetry::record_order_id;
 use contracts::api::PaymentMethod;
 use contracts::limits::MAX_METADATA_BYTES;
@@ -90,7 +90,7 @@ pub(super) struct CreatePaymentResponse {
 )]
 pub(super) async fn create_payment(
     State(app): State<AppState>,
-    caller: Scoped<scope::PaymentsCreate>,
+    caller: UserOr<scope::PaymentsCreate>,
     request: Idempotent<Json<CreatePaymentRequest>>,
 ) -> Result<Response, ApiError> {
     let caller = caller.into_inner();

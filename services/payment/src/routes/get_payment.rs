@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use common::http::{ApiError, Json, Path};
-use common::http::{Scoped, scope};
+use common::http::{UserOr, scope};
 use contracts::{PaymentId, Problem};
 
 use super::response::PaymentResponse;
@@ -25,7 +25,7 @@ use crate::state::AppState;
 )]
 pub(super) async fn get_payment(
     State(app): State<AppState>,
-    caller: Scoped<scope::PaymentsRead>,
+    caller: UserOr<scope::PaymentsRead>,
     Path(id): Path<PaymentId>,
 ) -> Result<Json<PaymentResponse>, ApiError> {
     Ok(Json(app.payments.find(id, &caller.0).await?.into()))

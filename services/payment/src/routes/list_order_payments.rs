@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use common::http::{ApiError, Json, Path};
-use common::http::{Scoped, scope};
+use common::http::{UserOr, scope};
 use common::telemetry::record_order_id;
 use contracts::{OrderId, Problem};
 
@@ -27,7 +27,7 @@ use crate::state::AppState;
 )]
 pub(super) async fn list_order_payments(
     State(app): State<AppState>,
-    caller: Scoped<scope::PaymentsRead>,
+    caller: UserOr<scope::PaymentsRead>,
     Path(id): Path<OrderId>,
 ) -> Result<Json<Vec<PaymentResponse>>, ApiError> {
     record_order_id(id);

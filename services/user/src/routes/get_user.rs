@@ -1,7 +1,7 @@
 //! `GET /api/users/{id}`
 
 use axum::extract::State;
-use common::http::{ApiError, Json, Path, Scoped, scope};
+use common::http::{ApiError, Json, Path, UserOr, scope};
 use contracts::{Problem, UserId};
 
 use super::request::ensure_visible;
@@ -25,7 +25,7 @@ use crate::state::AppState;
 )]
 pub(super) async fn get_user(
     State(app): State<AppState>,
-    caller: Scoped<scope::UsersRead>,
+    caller: UserOr<scope::UsersRead>,
     Path(id): Path<UserId>,
 ) -> Result<Json<UserProfile>, ApiError> {
     ensure_visible(&caller.into_inner(), id)?;

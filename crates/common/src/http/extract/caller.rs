@@ -145,7 +145,7 @@ macro_rules! scoped_extractor {
 
 scoped_extractor!(
     /// Person, or a service with the scope; a service without it is rejected with 403.
-    Scoped,
+    UserOr,
     |_| true
 );
 scoped_extractor!(

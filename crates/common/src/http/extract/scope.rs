@@ -1,4 +1,4 @@
-//! Types that name a scope in an extractor, such as `Scoped<scope::OrdersRead>`.
+//! Types that name a scope in an extractor, such as `UserOr<scope::OrdersRead>`.
 
 use contracts::Scope;
 
