@@ -136,8 +136,11 @@ fn is_data_directory(path: &Path) -> io::Result<bool> {
     Ok(directories?.iter().all(|directory| OURS.iter().any(|ours| directory.ends_with(ours))))
 }
 
-/// Restricts a file that may not exist.
-fn tighten_existing(path: &Path) -> io::Result<()> {
+/// Restricts a file that may not exist. Links are not followed.
+///
+/// # Errors
+/// The mode cannot be changed.
+pub fn tighten_existing(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(about) if about.is_file() => tighten(path, &about, FILE),
         Ok(_) => Ok(()),
