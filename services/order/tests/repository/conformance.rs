@@ -12,6 +12,8 @@ use crate::carts::*;
 use crate::concurrency::*;
 use crate::fixture::*;
 use crate::lists::*;
+use crate::search::*;
+use crate::summary::*;
 use crate::timelines::*;
 use crate::unpaid::*;
 
@@ -56,6 +58,7 @@ suite!(
     orders_are_found_by_number_address_and_name,
     orders_of_the_previous_version_are_indexed,
     orders_of_a_deleted_account_are_found_by_their_number_alone,
+    name_of_a_deleted_account_is_never_derived_again,
     summary_counts_orders_of_a_period,
     summary_amounts_are_of_one_currency_and_of_counted_captures,
     unpaid_orders_are_listed_oldest_first,

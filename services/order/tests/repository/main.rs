@@ -10,5 +10,7 @@ mod fixture;
 mod lists;
 mod model;
 mod query_plans;
+mod search;
+mod summary;
 mod timelines;
 mod unpaid;
