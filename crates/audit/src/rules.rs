@@ -13,7 +13,7 @@ mod money;
 mod provider;
 mod stock;
 
-/// Invariant.
+/// Invariant of the fleet that the auditor checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
     /// Available, reserved and sold pieces add up to the initial stock and its adjustments, and none is negative.

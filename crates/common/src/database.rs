@@ -2,7 +2,7 @@
 //!
 //! A repository is written once. Its statements have PostgreSQL's placeholders and locking protocol (`READ COMMITTED`, a
 //! row locked before it is read to be changed), which is correct in SQLite too, where a transaction that writes has the lock
-//! of the whole file. The differences that remain are the eight [`fragments`] of a [`Dialect`].
+//! of the whole file. The differences that remain are the seven [`fragments`] of a [`Dialect`].
 //!
 //! ```
 //! use common::database::{Database, Effects, Statement, StoreError, query};
@@ -43,6 +43,7 @@ mod lease_end;
 mod listing;
 pub mod mail_queue;
 pub mod outbox;
+mod page;
 #[cfg(feature = "postgres")]
 mod postgres_pool;
 pub mod private_files;
@@ -68,6 +69,7 @@ pub use dialect::Dialect;
 pub use handle::{Database, Migrations};
 pub use listing::{Listing, OrderBy, RowPage};
 pub use mail_queue::{NewMail, QueuedMail};
+pub use page::{NEWEST_FIRST, Page, Period, Start, newest_first_key};
 pub use query::{Fragment, Query, QueryBuilder, query};
 pub use row::{Column, FromColumn, Nullable, Row};
 pub use statement::{Sql, Statement};

@@ -7,6 +7,13 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Timestamp, Uuid};
 
+/// Generates a UUID of version 7 (RFC 9562): sorted by `now` to the millisecond, otherwise random.
+#[must_use]
+pub fn uuid_v7(now: DateTime<Utc>) -> Uuid {
+    let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
+    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
+}
+
 /// Declares an id that is a UUID.
 macro_rules! uuid_newtype {
     ($(#[$doc:meta])* $name:ident) => {
@@ -58,11 +65,10 @@ macro_rules! uuid_id {
         uuid_newtype!($(#[$doc])* $name);
 
         impl $name {
-            /// Generates an id (UUID version 7, RFC 9562): sorted by `now` to the millisecond, otherwise random.
+            /// Generates an id by [`uuid_v7`].
             #[must_use]
             pub fn generate(now: DateTime<Utc>) -> Self {
-                let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
-                Self(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos())))
+                Self(uuid_v7(now))
             }
         }
     };

@@ -8,7 +8,7 @@ pub const EXCHANGES: &[&str] = &["user.events", "product.events", "order.events"
 /// Durable queue of a consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Queue {
-    /// Name: `<consumer>.<exchange>`.
+    /// Name: `<consumer>.<exchange>`, or `<consumer>.<event type>` for a queue of one event type.
     pub name: &'static str,
     /// Exchange of the bindings.
     pub exchange: &'static str,
@@ -101,7 +101,8 @@ pub const QUEUES: &[Queue] = &[
     PAYMENT_REVOCATIONS,
 ];
 
-/// Returns true if a service of the fleet consumes this event type, so that a loss would go unnoticed elsewhere.
+/// Returns `true` if a service of the fleet consumes this event type: a queue must accept such an event before it counts
+/// as published.
 #[must_use]
 pub fn has_consumer(kind: EventType) -> bool {
     QUEUES.iter().any(|queue| queue.events.contains(&kind))

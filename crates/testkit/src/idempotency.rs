@@ -24,7 +24,7 @@ fn response(body: &str) -> StoredResponse {
 
 async fn acquire(keys: &IdempotencyKeys, request: &IdempotentRequest) -> IdempotencyLease {
     match keys.begin(request).await.expect("a decision") {
-        Acquire::Acquired(turn) => turn,
+        Acquire::Acquired(lease) => lease,
         other => panic!("{request:?} is not acquired: {other:?}"),
     }
 }
@@ -45,20 +45,20 @@ pub async fn suite(fixture: &dyn Fixture, keys: &IdempotencyKeys, clock: &Manual
 /// Checks that a request is executed once, and distinguished from other requests and other callers.
 async fn executes_once(fixture: &dyn Fixture, keys: &IdempotencyKeys) {
     let first = request("ann", "once", 1);
-    let turn = acquire(keys, &first).await;
-    assert_eq!(turn.resource, None);
+    let lease = acquire(keys, &first).await;
+    assert_eq!(lease.resource, None);
     assert_eq!(keys.begin(&first).await.expect("a decision"), Acquire::InProgress);
     assert_eq!(keys.begin(&request("ann", "once", 2)).await.expect("a decision"), Acquire::KeyReused);
     let other = acquire(keys, &request("bob", "once", 2)).await;
     fixture
-        .commit(&Effects::none().idempotency(Some(turn.complete(response("done")))))
+        .commit(&Effects::none().idempotency(Some(lease.complete(response("done")))))
         .await
         .expect("the effects commit");
     assert_eq!(keys.begin(&first).await.expect("a decision"), Acquire::Completed(response("done")));
     assert_eq!(keys.begin(&request("ann", "once", 2)).await.expect("a decision"), Acquire::KeyReused);
-    let again = fixture.commit(&Effects::none().idempotency(Some(turn.complete(response("again"))))).await;
+    let again = fixture.commit(&Effects::none().idempotency(Some(lease.complete(response("again"))))).await;
     assert!(matches!(again, Err(StoreError::LeaseLost)), "a response is stored once: {again:?}");
-    keys.release(&turn.reference).await.expect("a decision");
+    keys.release(&lease.reference).await.expect("a decision");
     assert_eq!(
         keys.begin(&first).await.expect("a decision"),
         Acquire::Completed(response("done")),
@@ -94,10 +94,10 @@ async fn reacquires_expired(fixture: &dyn Fixture, keys: &IdempotencyKeys, clock
 
 /// Checks that a released key is free again.
 async fn releases(keys: &IdempotencyKeys) {
-    let turn = acquire(keys, &request("ann", "released", 1)).await;
-    keys.release(&turn.reference).await.expect("a decision");
-    let turn = acquire(keys, &request("ann", "released", 2)).await;
-    keys.release(&turn.reference).await.expect("a decision");
+    let lease = acquire(keys, &request("ann", "released", 1)).await;
+    keys.release(&lease.reference).await.expect("a decision");
+    let lease = acquire(keys, &request("ann", "released", 2)).await;
+    keys.release(&lease.reference).await.expect("a decision");
 }
 
 /// Checks that requests are compared by fingerprints of this scheme, and by hashes where the row has another scheme.
@@ -122,16 +122,16 @@ async fn arbitrates_races(fixture: &dyn Fixture, keys: &IdempotencyKeys) {
         let (keys, contested) = (keys.clone(), contested.clone());
         tokio::spawn(async move { keys.begin(&contested).await })
     });
-    let mut turns = Vec::new();
+    let mut leases = Vec::new();
     for racer in racers.collect::<Vec<_>>() {
         match racer.await.expect("no panic").expect("a decision") {
-            Acquire::Acquired(turn) => turns.push(turn),
+            Acquire::Acquired(lease) => leases.push(lease),
             other => assert_eq!(other, Acquire::InProgress),
         }
     }
-    assert_eq!(turns.len(), 1, "one of them acquires the key");
+    assert_eq!(leases.len(), 1, "one of them acquires the key");
     fixture
-        .commit(&Effects::none().idempotency(Some(turns[0].complete(response("won")))))
+        .commit(&Effects::none().idempotency(Some(leases[0].complete(response("won")))))
         .await
         .expect("the effects commit");
 }
@@ -139,11 +139,11 @@ async fn arbitrates_races(fixture: &dyn Fixture, keys: &IdempotencyKeys) {
 /// Checks that a key is free again after a day.
 async fn expires(keys: &IdempotencyKeys, clock: &ManualClock) {
     let expired = request("ann", "old", 1);
-    let turn = acquire(keys, &expired).await;
+    let lease = acquire(keys, &expired).await;
     clock.advance(TimeDelta::hours(24));
     let again = acquire(keys, &request("ann", "old", 2)).await;
     assert_eq!(again.resource, None);
-    assert_ne!(turn.reference.token, again.reference.token);
+    assert_ne!(lease.reference.token, again.reference.token);
 }
 
 async fn pending(fixture: &dyn Fixture) -> u64 {

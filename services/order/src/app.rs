@@ -14,8 +14,8 @@ use crate::consumers::{CONSUMED_QUEUES, DeletedUserHandler, PaymentEventHandler,
 use crate::repository::sql::{MIGRATIONS, SqlCartRepository, SqlOrderRepository};
 use crate::repository::{InstrumentedCartRepository, InstrumentedOrderRepository};
 use crate::service::{CartService, DeleteCustomer, OrderPaymentService, OrderService, PlaceOrder, PlacementTerms};
-use crate::state::AppState;
-use crate::workers::{CartExpiryWorker, PaymentDeadlineWorker};
+use crate::state::{AppState, UseCases};
+use crate::workers::{CartExpiryWorker, PaymentDeadlineWorker, SearchIndexWorker};
 use crate::{NAME, routes};
 
 const API_INFO: OpenApiInfo = OpenApiInfo {
@@ -47,21 +47,22 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let carts = CartService::new(Arc::new(carts), products.clone(), clock.clone());
     let currency: Arc<str> = config.backend.currency.into();
     let terms = PlacementTerms { currency: currency.clone(), limits: config.unpaid_limits };
-    let state = AppState {
+    let state = AppState::new(UseCases {
         orders: orders.clone(),
         place_order: PlaceOrder::new(orders.clone(), carts.clone(), users.clone(), products, terms),
         carts: carts.clone(),
         payments: OrderPaymentService::new(orders.clone(), PaymentClient::new(client)),
+        currency,
         idempotency_keys: db.keys(clock).measured(&metrics),
         payment_deadline: config.payment_deadline,
-        currency,
         verifier: verifier.clone(),
-    };
+    });
     let ping = |orders: OrderService| async move { orders.repository().ping().await };
     let health = service.health(orders.clone(), ping, CALLED_SERVICES);
     let service = service
         .worker(PaymentDeadlineWorker::new(orders.clone(), config.payment_deadline))
         .worker(CartExpiryWorker::new(carts))
+        .worker(SearchIndexWorker::new(orders.clone()))
         .row_counts(orders.clone(), |orders| async move { orders.refresh_status_counts().await })
         .consumer(PaymentEventHandler::new(ORDER_PAYMENTS, orders.clone()))
         .consumer(PaymentEventHandler::new(ORDER_REFUND_FAILURES, orders.clone()))

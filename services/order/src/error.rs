@@ -37,6 +37,9 @@ pub enum Error {
     /// Cart that others changed during each attempt to change it.
     #[error("The cart is being changed, retry later")]
     CartContended,
+    /// Unknown order after which a page is to start.
+    #[error("after must be the id of an order")]
+    UnknownStart,
     /// Reservation that expired before the order was committed.
     #[error("Reservation expired, retry later")]
     ReservationExpired,
@@ -77,6 +80,10 @@ impl From<Error> for ApiError {
                 .with("discount_amount", totals.discount)
                 .with("total_amount", totals.total),
             Error::CartContended => Self::new(ErrorCode::Conflict, detail),
+            Error::UnknownStart => {
+                let message = "must be the id of an order".to_owned();
+                Self::validation(vec![FieldError { field: "after".to_owned(), message }])
+            }
             Error::ReservationExpired => Self::unavailable(detail, error),
         }
     }

@@ -52,7 +52,11 @@ impl OrderMetrics {
             Error::Domain(OrderError::TooManyUnpaidOrders { .. } | OrderError::TooManyUnpaidPieces { .. }) => {
                 "unpaid_limit"
             }
-            Error::Domain(_) | Error::UserNotFound | Error::TotalChanged(_) | Error::CartContended => return,
+            Error::Domain(_)
+            | Error::UserNotFound
+            | Error::TotalChanged(_)
+            | Error::CartContended
+            | Error::UnknownStart => return,
         };
         self.rejections.with_label_values(&[reason]).inc();
     }

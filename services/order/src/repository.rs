@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use common::database::store::StoreError;
+use common::database::{Page, Period, Start};
 use contracts::api::OrderStatus;
 use contracts::{OrderId, UserId};
 
@@ -9,10 +10,12 @@ use crate::domain::{NewOrder, Order, OrderError, OrderNumber, TimelineEntry, Unp
 
 mod carts;
 mod effects;
+mod lists;
 pub mod sql;
 
 pub use carts::{CartExpiry, CartRepository, InstrumentedCartRepository};
 pub use effects::OrderEffects;
+pub use lists::{OrderFilter, OrderSummary, StatusTotal};
 
 /// Constraint violated by a second order with the same number.
 pub const CONSTRAINT_ORDER_NUMBER: &str = "orders.order_number";
@@ -21,24 +24,6 @@ pub const CONSTRAINT_ORDER_ID: &str = "order_ids.id";
 
 /// Mutation of a locked order. Returned effects commit atomically with it; `None` rolls back.
 pub type UpdateFn<'a> = dyn FnMut(&mut Order) -> Option<OrderEffects> + Send + 'a;
-
-/// Filter of a list of orders; `None` matches every order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OrderFilter {
-    /// Customer of the orders.
-    pub user_id: Option<UserId>,
-    /// Status of the orders.
-    pub status: Option<OrderStatus>,
-}
-
-/// Page of a list of orders, newest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OrderPage {
-    /// Orders on this page.
-    pub orders: Vec<Order>,
-    /// Number of orders on all pages.
-    pub total: i64,
-}
 
 /// Order with the data that an audit needs beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +57,8 @@ common::repository_trait! {
         async fn unpaid_totals(&self, user: UserId) -> Result<UnpaidTotals, StoreError>;
 
         /// Records the deletion of a customer's account, after which no order and no cart of the customer is inserted, and
-        /// deletes the customer's carts. Returns the customer's unpaid orders.
+        /// orders that exist are found by their number alone; deletes the customer's carts. Returns the customer's unpaid
+        /// orders.
         async fn mark_customer_deleted(&self, user: UserId, now: DateTime<Utc>) -> Result<Vec<OrderId>, StoreError>;
 
         /// Locks an order, applies `update` and commits the result with its effects. Returns the order after the update;
@@ -85,8 +71,21 @@ common::repository_trait! {
         /// Returns an order by number.
         async fn find_by_number(&self, number: &OrderNumber) -> Result<Option<Order>, StoreError>;
 
-        /// Returns up to `limit` orders that match the filter, newest first, after skipping `offset`.
-        async fn list(&self, filter: OrderFilter, offset: i64, limit: i64) -> Result<OrderPage, StoreError>;
+        /// Returns a page of up to `limit` orders that match the filter, newest first; `None` if it starts after an
+        /// unknown order.
+        async fn list(
+            &self,
+            filter: &OrderFilter,
+            start: Start<OrderId>,
+            limit: i64,
+        ) -> Result<Option<Page<Order>>, StoreError>;
+
+        /// Returns the summary of a period, with the amounts in this currency.
+        async fn summary(&self, currency: &str, period: Period) -> Result<OrderSummary, StoreError>;
+
+        /// Derives the search texts of up to `limit` orders that the previous version wrote last; returns their number.
+        /// Concurrent instances index different orders.
+        async fn index_pending(&self, limit: u32) -> Result<u64, StoreError>;
 
         /// Appends timeline entries, whose orders may not exist yet.
         ///

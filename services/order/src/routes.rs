@@ -20,6 +20,7 @@ mod get_order_by_number;
 mod get_timeline;
 mod list_order_payments;
 mod list_orders;
+mod order_summary;
 mod pay_order;
 mod request;
 mod response;
@@ -30,6 +31,7 @@ mod update_order;
 pub(crate) fn router(state: AppState) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(create_order::create_order, list_orders::list_orders))
+        .routes(routes!(order_summary::order_summary))
         .routes(routes!(get_order_by_number::get_order_by_number))
         .routes(routes!(get_order::get_order, update_order::update_order))
         .routes(routes!(cancel_order::cancel_order))

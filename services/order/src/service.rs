@@ -3,6 +3,7 @@
 mod access;
 mod carts;
 mod delete_customer;
+mod lists;
 mod orders;
 mod pay_order;
 mod payment_deadline;

@@ -1,5 +1,6 @@
 //! State shared by the request handlers.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
@@ -9,18 +10,35 @@ use common::database::idempotency::IdempotencyKeys;
 
 use crate::service::{CartService, OrderPaymentService, OrderService, PlaceOrder};
 
-/// Use cases and settings of the request handlers.
+/// State of the request handlers. A router clones it several times per request, so that clones share everything.
 #[derive(Clone)]
-pub(crate) struct AppState {
+pub(crate) struct AppState(Arc<UseCases>);
+
+/// Use cases and settings of the request handlers.
+pub(crate) struct UseCases {
     pub(crate) orders: OrderService,
     pub(crate) place_order: PlaceOrder,
     pub(crate) carts: CartService,
     pub(crate) payments: OrderPaymentService,
+    /// Currency of the shop (ISO 4217).
+    pub(crate) currency: Arc<str>,
     pub(crate) idempotency_keys: IdempotencyKeys,
     pub(crate) payment_deadline: TimeDelta,
-    /// Currency code of every cart (ISO 4217).
-    pub(crate) currency: Arc<str>,
     pub(crate) verifier: TokenVerifier,
+}
+
+impl AppState {
+    pub(crate) fn new(use_cases: UseCases) -> Self {
+        Self(Arc::new(use_cases))
+    }
+}
+
+impl Deref for AppState {
+    type Target = UseCases;
+
+    fn deref(&self) -> &UseCases {
+        &self.0
+    }
 }
 
 impl FromRef<AppState> for TokenVerifier {

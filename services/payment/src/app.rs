@@ -15,8 +15,8 @@ use crate::consumers::CONSUMED_QUEUES;
 use crate::consumers::order_events::OrderEventHandler;
 use crate::repository::InstrumentedPaymentRepository;
 use crate::repository::sql::{MIGRATIONS, SqlPaymentRepository};
-use crate::service::{Dependencies, PaymentService, PaymentStore};
-use crate::state::AppState;
+use crate::service::{Dependencies, PaymentService, PaymentUnitOfWork};
+use crate::state::{AppState, UseCases};
 use crate::workers::reconciler::Reconciler;
 use crate::{NAME, routes};
 
@@ -37,8 +37,8 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let repository =
         InstrumentedPaymentRepository::new(Arc::new(SqlPaymentRepository::new(db.clone())), metrics.clone());
     let repository = Arc::new(repository);
-    let store = PaymentStore::new(repository, clock.clone(), &platform.metrics);
-    store.preregister_currency(&config.backend.currency);
+    let unit_of_work = PaymentUnitOfWork::new(repository, clock.clone(), &platform.metrics);
+    unit_of_work.preregister_currency(&config.backend.currency);
     let stripe = StripeClient::new(StripeSettings {
         url: config.stripe_url,
         key: config.stripe_key,
@@ -56,7 +56,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let orders = OrderClient::new(client, tokens);
     let checkout = Arc::new(config.checkout);
     let payments = PaymentService::new(Dependencies {
-        store: store.clone(),
+        unit_of_work: unit_of_work.clone(),
         stripe,
         orders,
         webhook_secrets: config.webhook_secrets,
@@ -64,12 +64,12 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         checkout: checkout.clone(),
     });
     let keys = db.keys(clock).measured(&metrics);
-    let state = AppState { payments: payments.clone(), checkout, keys, verifier: verifier.clone() };
-    let ping = |store: PaymentStore| async move { store.ping().await };
-    let health = service.health(store.clone(), ping, CALLED_SERVICES);
+    let state = AppState::new(UseCases { payments: payments.clone(), checkout, keys, verifier: verifier.clone() });
+    let ping = |unit_of_work: PaymentUnitOfWork| async move { unit_of_work.ping().await };
+    let health = service.health(unit_of_work.clone(), ping, CALLED_SERVICES);
     let service = service
         .worker(Reconciler::new(payments.clone()))
-        .row_counts(store, |store| async move { store.refresh_gauges().await })
+        .row_counts(unit_of_work, |unit_of_work| async move { unit_of_work.refresh_gauges().await })
         .consumer(OrderEventHandler::new(payments));
     Ok(service.build(routes::router(state), API_INFO, verifier, health))
 }

@@ -4,18 +4,19 @@
 //! others and on the state of the order. The repository loads the aggregate under the lock of the order's row, a rule of
 //! this module changes it, and the repository writes it back together with the events that it emitted.
 //!
-//! ```text
-//!            start                    Declined                 Succeeded, late
-//!   (none) ─────────▶ pending ───────────────────▶ failed ──────────────┐
-//!                      │  │  ▲                                          │
-//!           Processing │  │  └ replaced by a new payment:               ▼
-//!                      ▼  │    Canceled                            completed ──▶ refunded
-//!               processing┼──────────────────────▶ cancelled ────────▲  ▲   (fully refunded)
-//!                         │ confirm                 Succeeded, late ─┘  │
-//!                         ▼            Canceled by us                   │
-//!                     settling ─────────────────────────────────────────┘
-//!                              Succeeded: the provider wins
-//! ```
+//! | from | to | cause |
+//! |---|---|---|
+//! | – | pending | a request, [`OrderPayments::start`] |
+//! | – | completed | an intent that no payment has was captured for one of them |
+//! | pending | processing | the intent is processing |
+//! | pending | failed | the provider rejects the creation of the intent |
+//! | pending, processing | failed | the intent is declined |
+//! | pending, processing | cancelled | the intent is cancelled: by the provider, for a new payment, with the order |
+//! | pending, processing | settling | a trusted caller confirms the payment ([`OrderPayments::confirm`]) |
+//! | settling | completed | the intent is cancelled, or is captured first and the provider wins |
+//! | all but completed | completed | the intent is captured, however late |
+//!
+//! `refunded` is a completed payment whose whole capture was refunded.
 //!
 //! - [`IntentStatus`] is the state of an intent at the provider; [`State::on_intent_status`] is the transition table.
 //! - Webhooks are hints ([`OrderPayments::add_intent_hint`]): only objects fetched from the provider are applied.
@@ -28,8 +29,8 @@ mod error;
 mod lease;
 mod order_payments;
 mod payment;
-mod provider;
 mod refund;
+mod snapshots;
 mod state;
 
 pub use error::PaymentError;
@@ -39,9 +40,9 @@ pub use order_payments::{
     RetryOutcome, StartOutcome,
 };
 pub use payment::{NextAction, Payment};
-pub use provider::{
+pub use refund::{MAX_ATTEMPTS, Refund, RefundOfPayment};
+pub use snapshots::{
     Captured, Decline, IntentSnapshot, IntentStatus, ProviderRefundStatus, RefundClaim, RefundSnapshot,
     RefundSyncResult, SyncResult,
 };
-pub use refund::{MAX_ATTEMPTS, Refund, RefundOfPayment};
 pub use state::{State, Transition};

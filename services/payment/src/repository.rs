@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use common::database::store::StoreError;
 use common::database::transaction_effects::Effects;
+use common::database::{Page, Period, Start};
 use contracts::{OrderId, PaymentId, RefundId};
 
 use crate::domain::{OrderPayments, Payment, RefundOfPayment, State};
@@ -10,7 +11,7 @@ use crate::domain::{OrderPayments, Payment, RefundOfPayment, State};
 mod lists;
 pub mod sql;
 
-pub use lists::{Page, PaymentFilter, Period, RefundFilter, Start, Totals};
+pub use lists::{PaymentFilter, RefundFilter, Totals};
 
 /// Constraint violated by a second open payment of an order.
 pub const CONSTRAINT_ONE_OPEN_PAYMENT: &str = "payments.order_id";
@@ -52,7 +53,7 @@ common::repository_trait! {
         /// Returns the order and the payment of a refund.
         async fn order_id_by_refund(&self, refund: RefundId) -> Result<Option<(OrderId, PaymentId)>, StoreError>;
 
-        /// Lists due tasks without a valid lease: payments with hints first, then all others, oldest first.
+        /// Lists due tasks without a valid lease: refunds to be sent first, then payments with hints, then all others, each oldest first.
         async fn list_due_tasks(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<ReconcileTask>, StoreError>;
 
         /// Returns the time at which the next task falls due.

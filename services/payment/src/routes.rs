@@ -12,7 +12,6 @@ mod get_payment;
 mod list_order_payments;
 mod list_payments;
 mod list_refunds;
-mod pagination;
 mod payment_config;
 mod payment_summary;
 mod refund_payment;

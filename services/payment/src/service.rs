@@ -13,23 +13,23 @@ use crate::config::Checkout;
 mod confirm;
 mod idempotent;
 mod order_events;
-mod provider;
+mod provider_calls;
 mod queries;
 mod reconcile;
 mod refund;
 mod refund_retry;
 mod start;
-mod store;
+mod unit_of_work;
 mod webhook;
 
 pub(crate) use idempotent::{IdempotentOperation, ToStoredResponse};
 pub(crate) use start::StartedPayment;
-pub use store::PaymentStore;
+pub use unit_of_work::PaymentUnitOfWork;
 
 /// Starts, confirms, refunds and reconciles payments. Clones share everything.
 #[derive(Clone)]
 pub(crate) struct PaymentService {
-    store: PaymentStore,
+    unit_of_work: PaymentUnitOfWork,
     stripe: StripeClient,
     orders: OrderClient,
     webhook_secrets: WebhookSecrets,
@@ -39,7 +39,7 @@ pub(crate) struct PaymentService {
 
 /// Dependencies of a [`PaymentService`].
 pub(crate) struct Dependencies {
-    pub(crate) store: PaymentStore,
+    pub(crate) unit_of_work: PaymentUnitOfWork,
     pub(crate) stripe: StripeClient,
     pub(crate) orders: OrderClient,
     pub(crate) webhook_secrets: WebhookSecrets,
@@ -50,8 +50,8 @@ pub(crate) struct Dependencies {
 
 impl PaymentService {
     pub(crate) fn new(dependencies: Dependencies) -> Self {
-        let Dependencies { store, stripe, orders, webhook_secrets, currency, checkout } = dependencies;
-        Self { store, stripe, orders, webhook_secrets, currency, checkout }
+        let Dependencies { unit_of_work, stripe, orders, webhook_secrets, currency, checkout } = dependencies;
+        Self { unit_of_work, stripe, orders, webhook_secrets, currency, checkout }
     }
 
     /// Returns the shop's currency (ISO 4217).

@@ -16,7 +16,7 @@ use crate::media::MediaStore;
 use crate::metrics::ProductMetrics;
 use crate::repository::{Repositories, sql};
 use crate::service::{CatalogService, InventoryService, PictureService, ProductCache};
-use crate::state::{AppState, ServiceInfo};
+use crate::state::{AppState, ServiceInfo, UseCases};
 use crate::workers::{MediaCollectionWorker, ReservationExpiryWorker, SearchIndexWorker};
 use crate::{NAME, routes, seed_data};
 
@@ -65,7 +65,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         health: health.clone(),
         metrics: platform.metrics.clone(),
     };
-    let state = AppState {
+    let state = AppState::new(UseCases {
         catalog: catalog.clone(),
         inventory: inventory.clone(),
         pictures: pictures.clone(),
@@ -73,7 +73,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         info: Arc::new(info),
         faults: platform.faults.clone(),
         verifier: verifier.clone(),
-    };
+    });
     Ok(service
         .uploads(UPLOADS)
         .worker(MediaCollectionWorker::new(pictures, clock))

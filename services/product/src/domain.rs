@@ -16,7 +16,7 @@ pub use listing::{ProductFilter, Sort, SortField, SortOrder, Visibility};
 pub use page::{Page, PageRequest};
 pub use picture::{MAX_PICTURE_BYTES, Picture, PictureError, PictureFormat, PictureName};
 pub use product::{ImageChanges, MAX_STOCK, NewImage, NewProduct, NewUpload, ProductChanges, deactivate, update};
-pub(crate) use product::{created, image_changed, stock_adjusted};
+pub(crate) use product::{created, image_changed, stock_updated_event};
 pub use reservation::{
     NewReservation, ReservationAction, merge_lines, on_abandoned, on_cancelled, on_confirmed, on_released,
 };

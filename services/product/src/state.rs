@@ -1,5 +1,6 @@
 //! State that the handlers share.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
@@ -10,9 +11,12 @@ use common::telemetry::metrics::Metrics;
 
 use crate::service::{CatalogService, InventoryService, PictureService};
 
-/// Use cases and settings of the handlers. Clones share them.
+/// State of the request handlers. A router clones it several times per request, so that clones share everything.
 #[derive(Clone)]
-pub(crate) struct AppState {
+pub(crate) struct AppState(Arc<UseCases>);
+
+/// Use cases and settings of the request handlers.
+pub(crate) struct UseCases {
     pub(crate) catalog: CatalogService,
     pub(crate) inventory: InventoryService,
     pub(crate) pictures: PictureService,
@@ -20,6 +24,20 @@ pub(crate) struct AppState {
     pub(crate) info: Arc<ServiceInfo>,
     pub(crate) faults: Faults,
     pub(crate) verifier: TokenVerifier,
+}
+
+impl AppState {
+    pub(crate) fn new(use_cases: UseCases) -> Self {
+        Self(Arc::new(use_cases))
+    }
+}
+
+impl Deref for AppState {
+    type Target = UseCases;
+
+    fn deref(&self) -> &UseCases {
+        &self.0
+    }
 }
 
 impl FromRef<AppState> for TokenVerifier {

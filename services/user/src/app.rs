@@ -25,7 +25,7 @@ use crate::repository::{InstrumentedUserRepository, UserRepository};
 use crate::service::{
     AccountMailRenderer, AccountService, ActiveSessionCheck, ClientCredentials, Passwords, SessionService, TokenIssuer,
 };
-use crate::state::AppState;
+use crate::state::{AppState, UseCases};
 use crate::workers::PurgeWorker;
 use crate::{routes, service};
 
@@ -77,14 +77,14 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let verifier = verifier.with_session_check(session_check);
     let sessions = SessionService::new(accounts.clone(), issuer.clone(), clock.clone());
     let purge = PurgeWorker { accounts: accounts.clone(), sessions: sessions.clone() };
-    let state = AppState {
+    let state = AppState::new(UseCases {
         accounts,
         sessions,
         clients: ClientCredentials::new(config.clients, issuer.clone()),
         issuer,
         clock,
         verifier: verifier.clone(),
-    };
+    });
 
     let mut builder = ServiceBuilder::new(platform, outbox, &[]).worker(purge);
     let mut health = builder.health(repository, |repository| async move { repository.ping().await }, &[]);

@@ -79,11 +79,11 @@ fn usable(jwk: &Jwk) -> bool {
     jwk.kty == "EC" && jwk.crv == "P-256" && jwk.alg == ALGORITHM && jwk.usage == "sig"
 }
 
-/// Result of the lookup of a key.
+/// Outcome of finding the signing key that a token names.
 pub(super) enum KeyLookup {
-    /// Result of a key lookup: set that contains the key.
+    /// Key set that contains the key.
     Found(Arc<KeySet>),
-    /// Result of a key lookup: absence of the key.
+    /// Current key set without such a key.
     NoSuchKey,
     /// Keys that were never fetched and cannot be fetched now.
     Unavailable(Arc<CallError>),

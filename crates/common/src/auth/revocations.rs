@@ -29,7 +29,7 @@ impl Revocations {
     /// Returns the handler of a queue of `user.access_revoked`.
     #[must_use]
     pub fn handler(&self, queue: Queue) -> Arc<dyn EventHandler> {
-        Arc::new(events::RevocationEvents::new(self.clone(), queue))
+        Arc::new(events::RevocationEventHandler::new(self.clone(), queue))
     }
 
     /// Returns the workers that update the revocations: one reads the store, one polls the user service's feed.

@@ -35,7 +35,7 @@ impl Database {
 /// Writes the rows of effects. The transaction must not be committed after an error.
 async fn write(connection: &mut Connection, service: &str, effects: &Effects) -> Result<(), StoreError> {
     // The insertion waits for a transaction that handles the same message at this moment.
-    if let Some(InboxRecord { consumer, event_id }) = effects.consumed
+    if let Some(InboxRecord { consumer, event_id }) = effects.inbox
         && query(HANDLED).bind(consumer).bind(event_id).execute(connection).await? == 0
     {
         return Err(StoreError::AlreadyHandled);

@@ -7,7 +7,7 @@ pub use crate::fault::failpoint::hit;
 /// progress of an idempotency key.
 #[must_use]
 pub fn describe_effects(service: &str, effects: &Effects) -> String {
-    let consumes = effects.consumed.map(|handled| handled.consumer);
+    let consumes = effects.inbox.map(|inbox| inbox.consumer);
     let publishes = effects.events.iter().map(|event| event.event.event_type().as_str());
     let mails = effects.mails.iter().map(|mail| mail.kind);
     let keyed = effects.idempotency.as_ref().map(|keyed| if keyed.response.is_some() { "answer" } else { "resource" });
@@ -26,9 +26,9 @@ mod tests {
     #[test]
     fn failpoint_is_named_by_the_effects_of_the_commit() {
         let now = DateTime::UNIX_EPOCH;
-        let handled = InboxRecord { consumer: "order.payments", event_id: EventId::generate(now) };
+        let inbox = InboxRecord { consumer: "order.payments", event_id: EventId::generate(now) };
         assert_eq!(
-            describe_effects("order-service", &Effects::none().consuming(handled)),
+            describe_effects("order-service", &Effects::none().consuming(inbox)),
             "order-service order.payments"
         );
         let text = r#"{"userId":"01890000-0000-7000-8000-000000000000"}"#;

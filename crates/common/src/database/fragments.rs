@@ -64,14 +64,14 @@ impl Dialect {
     /// Selects the rows of a table whose text contains another text, by the trigram index of that column. The
     /// fragment follows `FROM`. None of the text's characters has a meaning of its own.
     ///
-    /// SQLite's index is the FTS5 table `<table>_by_text`, whose row ids are the ids of the table.
+    /// SQLite's index is the FTS5 table `<table>_by_text`, whose row ids are the integers of the column `key`.
     #[must_use]
-    pub fn containing<'q>(self, table: &str, column: &str, text: &str) -> Fragment<'q> {
+    pub fn containing<'q>(self, table: &str, key: &str, column: &str, text: &str) -> Fragment<'q> {
         match self.0 {
             // SQLite keeps the order of a `CROSS JOIN`: otherwise it may walk the index of a list's order, however few
             // rows have the text.
             Kind::Sqlite if text.chars().count() >= TRIGRAM => Fragment::new(format!(
-                "{table}_by_text CROSS JOIN {table} ON {table}.id = {table}_by_text.rowid \
+                "{table}_by_text CROSS JOIN {table} ON {table}.{key} = {table}_by_text.rowid \
                  AND {table}_by_text MATCH ? AND instr({table}.{column}, ?) > 0"
             ))
             .bind(format!("\"{}\"", text.replace('"', "\"\"")))

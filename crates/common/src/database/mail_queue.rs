@@ -30,7 +30,7 @@ impl NewMail {
     /// Creates a mail that a change at `now` causes.
     #[must_use]
     pub fn new(now: DateTime<Utc>, kind: &'static str, recipient: &impl ToString, payload: serde_json::Value) -> Self {
-        let id = contracts::EventId::generate(now).as_uuid();
+        let id = contracts::ids::uuid_v7(now);
         Self { id, kind, recipient: recipient.to_string(), payload, created_at: now }
     }
 }

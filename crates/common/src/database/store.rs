@@ -38,6 +38,9 @@ pub enum StoreError {
     /// The lease expired and another attempt holds it; nothing was changed.
     #[error("the lease was lost")]
     LeaseLost,
+    /// Other writers changed the same data at each attempt; nothing was changed.
+    #[error("other writers kept changing the same data")]
+    Contended,
     /// Store error: stored data is not valid.
     #[error("stored data is not valid: {0}")]
     Decode(String),
@@ -63,13 +66,16 @@ impl StoreError {
     /// Returns `true` if the same call may succeed later.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::DiskFull(_) | Self::OutcomeUnknown(_) | Self::LeaseLost)
+        matches!(
+            self,
+            Self::Unavailable(_) | Self::DiskFull(_) | Self::OutcomeUnknown(_) | Self::LeaseLost | Self::Contended
+        )
     }
 
     /// Returns `true` if the store or the program failed; `false` if a rule rejected the change.
     #[must_use]
     pub const fn is_failure(&self) -> bool {
-        !matches!(self, Self::AlreadyHandled | Self::Unique { .. } | Self::LeaseLost)
+        !matches!(self, Self::AlreadyHandled | Self::Unique { .. } | Self::LeaseLost | Self::Contended)
     }
 
     /// Returns the kind of the error, as telemetry shows it.
@@ -82,6 +88,7 @@ impl StoreError {
             Self::AlreadyHandled => "already_handled",
             Self::Unique { .. } => "unique",
             Self::LeaseLost => "lease_lost",
+            Self::Contended => "contended",
             Self::Decode(_) => "corrupt",
             Self::Incompatible { .. } => "incompatible",
             Self::Internal(_) => "fault",

@@ -13,8 +13,8 @@ pub struct Effects {
     pub events: Vec<OutboxEvent>,
     /// Mails to send.
     pub mails: Vec<NewMail>,
-    /// Message that caused the change. It has no effect when it is delivered again.
-    pub consumed: Option<InboxRecord>,
+    /// Inbox record of the message that caused the change: the message has no effect when it is delivered again.
+    pub inbox: Option<InboxRecord>,
     /// Update of the request's idempotency key.
     pub idempotency: Option<IdempotencyUpdate>,
 }
@@ -83,8 +83,8 @@ impl Effects {
 
     /// Sets the message that caused the change and returns the effects.
     #[must_use]
-    pub fn consuming(mut self, message: InboxRecord) -> Self {
-        self.consumed = Some(message);
+    pub fn consuming(mut self, inbox: InboxRecord) -> Self {
+        self.inbox = Some(inbox);
         self
     }
 }

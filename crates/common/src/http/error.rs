@@ -180,7 +180,9 @@ impl From<StoreError> for ApiError {
                 Self::unavailable("Database unavailable, retry later", error)
             }
             StoreError::DiskFull(_) => Self::unavailable("Database disk full, retry later", error),
-            StoreError::LeaseLost => Self::new(ErrorCode::Conflict, "Concurrent modification, retry").because(error),
+            StoreError::LeaseLost | StoreError::Contended => {
+                Self::new(ErrorCode::Conflict, "Concurrent modification, retry").because(error)
+            }
             _ => Self::internal(error),
         }
     }

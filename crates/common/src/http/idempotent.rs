@@ -71,7 +71,7 @@ impl<T: Serialize> ParsedBody for OptionalJson<T> {
 impl<E> Idempotent<E> {
     /// Returns the idempotent request of a caller, if it has a key.
     #[must_use]
-    pub fn request(&self, caller: &Caller) -> Option<IdempotentRequest> {
+    pub fn for_caller(&self, caller: &Caller) -> Option<IdempotentRequest> {
         let Key { key, hash, fingerprint } = self.key.clone()?;
         Some(IdempotentRequest { caller: caller.subject.clone(), key, hash, fingerprint })
     }
@@ -159,12 +159,12 @@ where
 {
     let Some(request) = request else { return respond(work(None).await?, false) };
     match keys.begin(&request).await? {
-        Acquire::Acquired(turn) => {
-            let claim = turn.reference.clone();
-            match work(Some(turn)).await {
+        Acquire::Acquired(lease) => {
+            let reference = lease.reference.clone();
+            match work(Some(lease)).await {
                 Ok(response) => respond(response, false),
                 Err(error) => {
-                    if let Err(error) = keys.release(&claim).await {
+                    if let Err(error) = keys.release(&reference).await {
                         let error = crate::error_chain(&error);
                         tracing::warn!(error, "idempotency key not released; it is locked until its lease ends");
                     }

@@ -47,7 +47,7 @@ pub fn with_platform_layers(
         .merge(health::routes(settings, health))
         .merge(openapi::routes(&api))
         .route("/metrics", get(render))
-        // Innermost: body size, deadline, panics.
+        // Outside load shedding and faults, inside telemetry: body size, deadline, panics.
         .layer(from_fn_with_state((settings.in_flight.clone(), settings.uploads), request_limits));
     if !settings.allowed_origins.is_empty() {
         // Outside the limits, so that browsers can read their errors as well.

@@ -64,7 +64,7 @@ pub(super) async fn request_telemetry(
     in_flight.status = response.status().as_u16();
     if response.status().is_success() && !matches!(in_flight.method, "GET" | "HEAD" | "OPTIONS") {
         let service = in_flight.telemetry.settings.service;
-        failpoint::hit("before-answer", || {
+        failpoint::hit("before-response", || {
             format!("{service} {} {}", in_flight.method, route(in_flight.path.as_ref()))
         });
     }

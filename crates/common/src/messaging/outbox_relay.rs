@@ -99,7 +99,7 @@ impl Relay {
             match self.bus.publish(std::slice::from_ref(message)).await {
                 Ok(outcome) => outcomes.extend(outcome),
                 Err(rejected @ BusError::Rejected(_)) => outcomes.push(Err(rejected)),
-                Err(away) => return Err(away),
+                Err(unavailable) => return Err(unavailable),
             }
         }
         Ok(outcomes)

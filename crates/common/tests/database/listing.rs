@@ -1,6 +1,6 @@
 //! Pages of lists.
 
-use common::database::{IntoValue as _, Listing, OrderBy, Row, Value, query};
+use common::database::{Dialect, IntoValue as _, Listing, OrderBy, Period, Row, Value, query};
 use contracts::OrderId;
 
 use crate::support::{at, fixtures};
@@ -59,9 +59,24 @@ async fn pages_have_the_order_the_filters_and_the_count_of_the_list() {
 #[test]
 fn keyset_compares_rows_where_the_order_has_one_direction() {
     let list = Listing::new("number", "things", NEWEST);
-    let text = list.after(&[1_i64.into_value(), 2_i64.into_value()], 5).text(common::database::Dialect::POSTGRES);
+    let text = list.after(&[1_i64.into_value(), 2_i64.into_value()], 5).text(Dialect::POSTGRES);
     assert_eq!(
         text,
         "SELECT number FROM things WHERE (small, number) < ($1, $2) ORDER BY small DESC, number DESC LIMIT $3"
     );
+}
+
+#[test]
+fn period_includes_its_start_and_not_its_end() {
+    let count = |period| {
+        let mut list = Listing::new("number", "things", NEWEST);
+        list.filter("done = ?", Some(true)).within("at", period);
+        list.count().text(Dialect::SQLITE)
+    };
+    let all = "SELECT count(*) FROM things WHERE done = $1";
+    let (from, to) = (Some(at(1)), Some(at(2)));
+    assert_eq!(count(Period::default()), all);
+    assert_eq!(count(Period { from, to: None }), format!("{all} AND at >= $2"));
+    assert_eq!(count(Period { from: None, to }), format!("{all} AND at < $2"));
+    assert_eq!(count(Period { from, to }), format!("{all} AND at >= $2 AND at < $3"));
 }

@@ -308,7 +308,7 @@ async fn containing_takes_every_character_for_itself() {
             ("≈ 1.4", &[4]),
             ("Cotton", &[]),
         ] {
-            let list = Listing::new("id", fixture.db.dialect().containing("texts", "body", text), BY_ID);
+            let list = Listing::new("id", fixture.db.dialect().containing("texts", "id", "body", text), BY_ID);
             let page = list.fetch_page(&mut tx, 0, 10).await.unwrap();
             let ids: Vec<i64> = page.rows.iter().map(|row| row.get("id").unwrap()).collect();
             assert_eq!((ids.as_slice(), page.total), (expected, i64::try_from(expected.len()).unwrap()), "{text}");

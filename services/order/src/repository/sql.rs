@@ -7,16 +7,18 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use common::database::store::StoreError;
-use common::database::{Database, Migrations, query};
+use common::database::{Database, Migrations, Page, Period, Start, query};
 use contracts::api::OrderStatus;
 use contracts::{OrderId, UserId};
 
-use super::{OrderAuditRecord, OrderEffects, OrderFilter, OrderPage, OrderRepository, UpdateFn};
+use super::{OrderAuditRecord, OrderEffects, OrderFilter, OrderRepository, OrderSummary, UpdateFn};
 use crate::domain::{NewOrder, Order, OrderError, OrderNumber, TimelineEntry, UnpaidLimits, UnpaidTotals};
 
 mod carts;
 mod customers;
+pub mod lists;
 mod read;
+pub mod search_index;
 pub mod statements;
 mod timeline;
 mod write;
@@ -110,11 +112,34 @@ impl OrderRepository for SqlOrderRepository {
         Ok(order)
     }
 
-    async fn list(&self, filter: OrderFilter, offset: i64, limit: i64) -> Result<OrderPage, StoreError> {
+    async fn list(
+        &self,
+        filter: &OrderFilter,
+        start: Start<OrderId>,
+        limit: i64,
+    ) -> Result<Option<Page<Order>>, StoreError> {
         let mut tx = self.db.snapshot().await?;
-        let page = read::list(&mut tx, filter, offset, limit).await?;
+        let page = lists::fetch_page(&mut tx, filter, start, limit).await?;
         tx.commit().await?;
         Ok(page)
+    }
+
+    async fn summary(&self, currency: &str, period: Period) -> Result<OrderSummary, StoreError> {
+        let mut tx = self.db.snapshot().await?;
+        let summary = lists::fetch_summary(&mut tx, currency, period).await?;
+        tx.commit().await?;
+        Ok(summary)
+    }
+
+    async fn index_pending(&self, limit: u32) -> Result<u64, StoreError> {
+        // Usually nothing is pending, and no write transaction is needed.
+        if !search_index::is_pending(&mut self.db.reader().await?).await? {
+            return Ok(0);
+        }
+        let mut tx = self.db.begin().await?;
+        let indexed = search_index::index_pending(&mut tx, limit).await?;
+        tx.commit().await?;
+        Ok(indexed)
     }
 
     async fn append_timeline(&self, effects: &OrderEffects) -> Result<(), StoreError> {

@@ -98,7 +98,7 @@ pub(super) async fn create_order(
     request: Idempotent<Json422<CreateOrderRequest>>,
 ) -> Result<Response, ApiError> {
     let caller = caller.into_inner();
-    let idempotent_request = request.request(&caller);
+    let idempotent_request = request.for_caller(&caller);
     let body = request.input.0;
     // Validation follows the lookup of the key, so that a replay does not depend on it.
     run_idempotent(&app.idempotency_keys, idempotent_request, async |lease| {

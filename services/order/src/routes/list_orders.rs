@@ -2,19 +2,17 @@
 
 use axum::extract::State;
 use common::auth::Caller;
+use common::http::pagination::{self, PagePosition, PageRequest};
 use common::http::{ApiError, Json, Query, Validator};
 use common::http::{Scoped, scope};
-use contracts::api::OrderStatus;
-use contracts::{ErrorCode, Problem, UserId};
+use contracts::api::{OrderPaymentStatus, OrderStatus};
+use contracts::{ErrorCode, OrderId, Problem, UserId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::response::OrderResponse;
 use crate::repository::OrderFilter;
 use crate::state::AppState;
-
-const DEFAULT_PER_PAGE: i64 = 20;
-const MAX_PER_PAGE: i64 = 100;
 
 /// Query of a list of orders.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -28,19 +26,39 @@ pub(super) struct ListOrdersQuery {
     status: Option<OrderStatus>,
     /// Customer of the orders; ignored unless the caller is an admin or a service.
     user_id: Option<String>,
+    /// Text in the order number, the customer's e-mail address or name; case and diacritics are ignored. An order of a
+    /// deleted account is found by its number alone. For admins.
+    q: Option<String>,
+    /// Payment status of the orders; for admins.
+    payment_status: Option<OrderPaymentStatus>,
+    /// Earliest time of placement; for admins.
+    #[param(value_type = Option<String>, format = DateTime)]
+    from: Option<String>,
+    /// Time before which the orders were placed; for admins.
+    #[param(value_type = Option<String>, format = DateTime)]
+    to: Option<String>,
+    /// Last order of the page before, instead of a page number. Such pages cost the same at any depth. For admins.
+    after: Option<OrderId>,
 }
 
-/// Page of orders, newest first.
+impl ListOrdersQuery {
+    /// Returns whether a parameter is given that is for admins.
+    const fn is_restricted(&self) -> bool {
+        self.after.is_some()
+            || self.q.is_some()
+            || self.payment_status.is_some()
+            || self.from.is_some()
+            || self.to.is_some()
+    }
+}
+
+/// Page of orders, newest first. Admins get `next`, and no `total`, `page` and `pages` where they request it by `after`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OrderPage)]
 pub(super) struct ListOrdersResponse {
     orders: Vec<OrderResponse>,
-    /// Number of orders on all pages.
-    total: i64,
-    page: i64,
-    /// Number of pages.
-    pages: i64,
-    per_page: i64,
+    #[serde(flatten)]
+    position: PagePosition<OrderId>,
 }
 
 /// Lists the caller's orders, or all orders for an admin or a service, newest first.
@@ -54,7 +72,7 @@ pub(super) struct ListOrdersResponse {
         (status = 200, body = ListOrdersResponse),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
         (status = 401, description = "UNAUTHENTICATED", body = Problem),
-        (status = 403, description = "INSUFFICIENT_SCOPE", body = Problem),
+        (status = 403, description = "INSUFFICIENT_SCOPE; FORBIDDEN: a parameter for admins", body = Problem),
     )
 )]
 pub(super) async fn list_orders(
@@ -63,20 +81,22 @@ pub(super) async fn list_orders(
     Query(query): Query<ListOrdersQuery>,
 ) -> Result<Json<ListOrdersResponse>, ApiError> {
     let caller = caller.into_inner();
+    if query.is_restricted() && !caller.is_admin() {
+        return Err(ApiError::new(ErrorCode::Forbidden, "Access denied"));
+    }
     let mut checks = Validator::new();
-    let page = checks.integer("page", Some(query.page.unwrap_or(1)), 1..=i64::MAX);
-    let per_page = checks.integer("per_page", Some(query.per_page.unwrap_or(DEFAULT_PER_PAGE)), 1..=MAX_PER_PAGE);
+    let page = PageRequest::validate(&mut checks, query.page, query.per_page, query.after);
     let user_id = owner_filter(&mut checks, &caller, query.user_id.as_deref())?;
-    let (page, per_page) = checks.finish(page.zip(per_page))?;
-    let filter = OrderFilter { user_id, status: query.status };
-    let found = app.orders.list(filter, (page - 1).saturating_mul(per_page), per_page).await?;
+    let period = pagination::period(&mut checks, query.from.as_deref(), query.to.as_deref());
+    let page = checks.finish(page)?;
+    let search = query.q.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let filter = OrderFilter { user_id, status: query.status, payment_status: query.payment_status, search, period };
+    let found = app.orders.list(&filter, page.start, page.per_page).await?;
+    let position = page.position(&found, |order| order.id);
     let response = |order| OrderResponse::new(order, app.payment_deadline);
     Ok(Json(ListOrdersResponse {
-        orders: found.orders.into_iter().map(response).collect::<Result<_, _>>()?,
-        total: found.total,
-        page,
-        pages: found.total / per_page + i64::from(found.total % per_page > 0),
-        per_page,
+        position: if caller.is_admin() { position } else { position.without_next() },
+        orders: found.rows.into_iter().map(response).collect::<Result<_, _>>()?,
     }))
 }
 

@@ -17,7 +17,7 @@ use crate::NAME;
 use crate::domain::{NewOrder, Order, OrderError, TimelineEntry, UnpaidLimits};
 use crate::error::Error;
 use crate::metrics::OrderMetrics;
-use crate::repository::{OrderAuditRecord, OrderEffects, OrderFilter, OrderPage, OrderRepository};
+use crate::repository::{OrderAuditRecord, OrderEffects, OrderRepository};
 
 /// Lifetime of a cached order, which is invalidated when the order changes.
 const CACHE_TTL: Ttl = Ttl { found: Duration::from_secs(3600), missing: Duration::ZERO };
@@ -134,14 +134,6 @@ impl OrderService {
         Ok(updated.is_some())
     }
 
-    /// Lists up to `limit` orders, newest first, after skipping `offset`.
-    ///
-    /// # Errors
-    /// If the repository fails.
-    pub(crate) async fn list(&self, filter: OrderFilter, offset: i64, limit: i64) -> Result<OrderPage, StoreError> {
-        self.repository.list(filter, offset, limit).await
-    }
-
     /// Lists up to `limit` orders by ascending id, starting after `after`.
     ///
     /// # Errors
@@ -183,7 +175,7 @@ impl OrderService {
         let mut update = |order: &mut Order| {
             // The time is read under the lock, so that later changes have later times.
             let now = self.clock.now();
-            let mut effects = Effects { consumed: inbox, ..Effects::none() };
+            let mut effects = Effects { inbox, ..Effects::none() };
             for event in rule.take()?(order, now)? {
                 published.push(event.event_type());
                 effects.push_event(now, event);

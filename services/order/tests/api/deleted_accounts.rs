@@ -1,5 +1,6 @@
 //! `user.deleted`
 
+use common::runtime::NextRun;
 use contracts::event::UserDeleted;
 use contracts::{Event, UserId};
 use serde_json::{Value, json};
@@ -58,4 +59,21 @@ async fn deleted_account_cannot_place_orders() {
     app.stub_services.state().users_unavailable = false;
     app.stub_services.state().users.remove(&user);
     app.post("/api/orders", &app.admin(), TestApp::form(user)).await.problem(404, "USER_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn orders_of_a_deleted_account_are_found_by_their_number_alone() {
+    let app = TestApp::start().await;
+    let (user, order) = app.placed().await;
+    app.pay(&order).await;
+    let search = async |q: &str| app.get(&format!("/api/orders?q={q}"), &app.admin()).await.json(200)["total"].clone();
+    assert_eq!(search("john+doe").await, json!(1));
+    delete(&app, user).await;
+    for (q, total) in [("john", 0), ("john%40example.com", 0), (order["order_number"].as_str().unwrap(), 1)] {
+        assert_eq!(search(q).await, json!(total), "{q}");
+    }
+    assert_eq!(app.step("search-index").await, NextRun::OnWake, "no text is derived again");
+    let texts = "SELECT search_text, order_number FROM orders WHERE CAST(id AS TEXT) = $1";
+    let (text, number) = app.database.texts(texts, &order).await.pop().unwrap();
+    assert_eq!(text, number.to_lowercase());
 }

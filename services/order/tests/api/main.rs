@@ -15,6 +15,7 @@ mod limits;
 mod list_orders;
 mod model;
 mod order_cart;
+mod order_summary;
 mod pay_order;
 mod payment_deadline;
 mod place_order;

@@ -33,6 +33,7 @@ async fn health_and_documentation_are_served() {
     let docs = app.send(Method::GET, "/docs/openapi.json", None, None).await.json(200);
     for (path, methods) in [
         ("/api/orders", &["get", "post"][..]),
+        ("/api/orders/summary", &["get"]),
         ("/api/orders/{id}", &["get", "put", "patch"]),
         ("/api/orders/number/{order_number}", &["get"]),
         ("/api/orders/{id}/cancel", &["post"]),
@@ -49,9 +50,13 @@ async fn health_and_documentation_are_served() {
             assert!(docs["paths"][path].get(method).is_some(), "{method} {path} is not documented");
         }
     }
-    let parameters = docs["paths"]["/api/orders"]["get"]["parameters"].as_array().unwrap();
-    let names: Vec<_> = parameters.iter().map(|parameter| parameter["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["page", "per_page", "status", "user_id"]);
+    let parameters = |path: &str| {
+        let parameters = docs["paths"][path]["get"]["parameters"].as_array().unwrap();
+        parameters.iter().map(|parameter| parameter["name"].as_str().unwrap()).collect::<Vec<_>>()
+    };
+    let of_the_list = ["page", "per_page", "status", "user_id", "q", "payment_status", "from", "to", "after"];
+    assert_eq!(parameters("/api/orders"), of_the_list);
+    assert_eq!(parameters("/api/orders/summary"), ["from", "to"]);
 }
 
 #[tokio::test]

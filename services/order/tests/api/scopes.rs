@@ -36,6 +36,8 @@ const WITHOUT_SCOPE: &[(&str, &str)] = &[
 ];
 /// Routes for persons only.
 const PERSONS: &[(&str, &str)] = &[("get", "/api/carts/mine"), ("post", "/api/carts/{id}/claim")];
+/// Routes for admins, which reject every service token.
+const ADMIN_ROUTES: &[(&str, &str)] = &[("get", "/api/orders/summary")];
 
 fn body(method: &str, path: &str, order: &Value) -> Option<Value> {
     match (method, path) {
@@ -82,6 +84,16 @@ async fn routes_of_persons_reject_services() {
 }
 
 #[tokio::test]
+async fn no_service_token_opens_a_route_for_admins() {
+    let app = TestApp::start().await;
+    for (method, route) in ADMIN_ROUTES {
+        let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+        let reply = app.send(method, route, Some(&app.service_with(Scope::ALL)), None).await;
+        reply.problem(403, "FORBIDDEN");
+    }
+}
+
+#[tokio::test]
 async fn routes_without_a_scope_take_service_tokens_as_no_person() {
     let app = TestApp::start().await;
     let token = app.service_with(&[]);
@@ -106,9 +118,10 @@ async fn every_route_of_the_service_is_covered() {
         documented.extend(methods.map(|method| (method.clone(), path.clone())));
     }
     for (method, path) in documented {
-        let mut known =
-            ROUTES.iter().map(|route| (route.0, route.1)).chain(WITHOUT_SCOPE.iter().chain(PERSONS).copied());
-        assert!(known.any(|route| route == (&*method, &*path)), "{method} {path} is not covered");
+        let route = (&*method, &*path);
+        let with_scope = ROUTES.iter().map(|known| (known.0, known.1));
+        let mut covered = with_scope.chain([WITHOUT_SCOPE, PERSONS, ADMIN_ROUTES].concat());
+        assert!(covered.any(|known| known == route), "{method} {path} is not covered");
     }
 }
 

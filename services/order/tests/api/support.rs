@@ -109,6 +109,11 @@ impl TestApp {
         }
     }
 
+    /// Runs one step of a worker.
+    pub(crate) async fn step(&self, worker: &str) -> NextRun {
+        self.workers.iter().find(|known| known.name() == worker).unwrap().step().await.unwrap()
+    }
+
     pub(crate) fn advance(&self, seconds: i64) {
         self.clock.advance(chrono::Duration::seconds(seconds));
     }

@@ -8,7 +8,7 @@ use contracts::event::OrderUpdated;
 use contracts::{Event, EventId, OrderId, UserId};
 use futures::future::join_all;
 use order_service::domain::*;
-use order_service::repository::{CONSTRAINT_ORDER_ID, CONSTRAINT_ORDER_NUMBER, OrderEffects, OrderFilter};
+use order_service::repository::{CONSTRAINT_ORDER_ID, CONSTRAINT_ORDER_NUMBER, OrderEffects};
 
 use crate::fixture::*;
 
@@ -49,7 +49,7 @@ pub(super) async fn concurrent_updates_of_one_order_are_serialized(fixture: Fixt
     // Concurrent reads see a consistent order, however they read it.
     while !writers.iter().all(tokio::task::JoinHandle::is_finished) {
         let found = fixture.repository.find(order.id).await.unwrap();
-        let listed = fixture.repository.list(OrderFilter::default(), 0, 1).await.unwrap().orders.pop();
+        let listed = list(&*fixture.repository, 0, 1).await.rows.pop();
         for order in [found, listed] {
             let order = order.unwrap();
             assert_eq!(order.notes.unwrap_or_default().len(), order.payments.len());
@@ -187,7 +187,7 @@ async fn insert_concurrently(fixture: &Fixture, tasks: Vec<NewOrder>, constraint
         }
     }
     assert_eq!((won.len(), fixture.pending().await), (1, 1));
-    assert_eq!(fixture.repository.list(OrderFilter::default(), 0, 1).await.unwrap().total, 1);
+    assert_eq!(list(&*fixture.repository, 0, 1).await.total, Some(1));
     won.remove(0)
 }
 

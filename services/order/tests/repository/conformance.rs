@@ -3,14 +3,15 @@
 use common::database::store::StoreError;
 use common::database::transaction_effects::{Effects, InboxRecord};
 use contracts::api::{OrderStatus, PaymentStatus};
-use contracts::{EventId, Money, PaymentId, UserId};
+use contracts::{EventId, Money, PaymentId};
 use order_service::domain::*;
-use order_service::repository::{CONSTRAINT_ORDER_ID, CONSTRAINT_ORDER_NUMBER, OrderEffects, OrderFilter};
+use order_service::repository::{CONSTRAINT_ORDER_ID, CONSTRAINT_ORDER_NUMBER, OrderEffects};
 
 use crate::cart_concurrency::*;
 use crate::carts::*;
 use crate::concurrency::*;
 use crate::fixture::*;
+use crate::lists::*;
 use crate::unpaid::*;
 
 /// Runs each test of the suite on each database.
@@ -49,6 +50,13 @@ suite!(
     repeated_message_is_rejected,
     concurrent_updates_of_one_order_are_serialized,
     pages_are_newest_first_and_disjoint,
+    pages_after_an_order_contain_every_order_once,
+    filters_are_combined,
+    orders_are_found_by_number_address_and_name,
+    orders_of_the_previous_version_are_indexed,
+    orders_of_a_deleted_account_are_found_by_their_number_alone,
+    summary_counts_orders_of_a_period,
+    summary_amounts_are_of_one_currency_and_of_counted_captures,
     unpaid_orders_are_listed_oldest_first,
     processing_payment_extends_the_wait,
     unpaid_totals_include_orders_and_pieces_of_one_customer,
@@ -104,7 +112,7 @@ async fn unknown_order_is_not_found(fixture: Fixture) {
     assert_eq!(repository.find(unknown.id).await.unwrap(), None);
     assert_eq!(repository.find_by_number(&unknown.number).await.unwrap(), None);
     assert_eq!(update(&*repository, unknown.id, |_| panic!("called for an unknown order")).await, None);
-    assert_eq!(repository.list(OrderFilter::default(), 0, 10).await.unwrap().total, 0);
+    assert_eq!(list(&*repository, 0, 10).await.total, Some(0));
     assert_eq!(repository.oldest_unpaid_at(false).await.unwrap(), None);
     assert_eq!(repository.unpaid_totals(unknown.user_id).await.unwrap(), UnpaidTotals::default());
     assert!(repository.mark_customer_deleted(unknown.user_id, at(0)).await.unwrap().is_empty());
@@ -222,34 +230,6 @@ async fn repeated_message_is_rejected(fixture: Fixture) {
     let again = fixture.repository.update(order.id, &mut note).await;
     assert!(matches!(again, Err(StoreError::AlreadyHandled)), "{again:?}");
     assert_eq!(fixture.repository.find(order.id).await.unwrap(), noted);
-}
-
-async fn pages_are_newest_first_and_disjoint(fixture: Fixture) {
-    let repository = fixture.repository;
-    let mut placed = Vec::new();
-    for second in [0, 1, 1, 1, 2] {
-        placed.push(place(&*repository, second).await);
-    }
-    placed.sort_by_key(|order| std::cmp::Reverse((order.created_at, order.id)));
-    let mut read = Vec::new();
-    for page in 0..3 {
-        let page = repository.list(OrderFilter::default(), page * 2, 2).await.unwrap();
-        assert_eq!(page.total, 5);
-        read.extend(page.orders);
-    }
-    assert_eq!(read, placed);
-
-    update(&*repository, placed[1].id, |order| order.status = OrderStatus::Shipped).await;
-    let filtered = async |user: Option<UserId>, status: Option<OrderStatus>| {
-        let page = repository.list(OrderFilter { user_id: user, status }, 0, 10).await.unwrap();
-        assert_eq!(page.total, i64::try_from(page.orders.len()).unwrap());
-        page.orders.into_iter().map(|order| order.id).collect::<Vec<_>>()
-    };
-    assert_eq!(filtered(Some(placed[0].user_id), None).await, [placed[0].id]);
-    assert_eq!(filtered(None, Some(OrderStatus::Shipped)).await, [placed[1].id]);
-    assert!(filtered(Some(placed[0].user_id), Some(OrderStatus::Shipped)).await.is_empty());
-    assert_eq!(filtered(Some(placed[1].user_id), Some(OrderStatus::Shipped)).await, [placed[1].id]);
-    assert!(repository.list(OrderFilter::default(), i64::MAX, 10).await.unwrap().orders.is_empty());
 }
 
 async fn data_survives_a_restart(fixture: Fixture) {

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use common::config::urls::PostgresUrl;
-use common::database::Database;
 use common::database::outbox::Outbox;
 use common::database::transaction_effects::Effects;
+use common::database::{Database, Page, Start, query};
 use contracts::api::{PaymentMethod, PaymentStatus, RefundCause};
 use contracts::{ItemId, Money, OrderId, PaymentId, ProductId, RefundId, UserId};
 use order_service::NAME;
 use order_service::domain::*;
 use order_service::repository::sql::{MIGRATIONS, SqlCartRepository, SqlOrderRepository};
-use order_service::repository::{CartRepository, OrderEffects, OrderRepository};
+use order_service::repository::{CartRepository, OrderEffects, OrderFilter, OrderRepository};
 
 pub(crate) const START: DateTime<Utc> = DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
 
@@ -62,6 +62,18 @@ impl Fixture {
     pub(crate) async fn reopen(self) -> Self {
         self.db.close().await;
         Self::open(self.database).await
+    }
+
+    /// Runs a statement that both databases have.
+    pub(crate) async fn execute(&self, statement: &'static str) {
+        let mut tx = self.db.begin().await.unwrap();
+        query(statement).execute(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Returns a text, such as a column of the only row.
+    pub(crate) async fn text(&self, statement: &'static str) -> String {
+        query(statement).fetch_scalar(&mut self.db.reader().await.unwrap()).await.unwrap()
     }
 
     /// Returns the number of unpublished events.
@@ -135,6 +147,11 @@ pub(crate) async fn insert(repository: &dyn OrderRepository, new_order: &NewOrde
 
 pub(crate) async fn place(repository: &dyn OrderRepository, second: i64) -> Order {
     insert(repository, &new_order_at(second)).await
+}
+
+/// Returns up to `limit` orders after the first `offset`, with the number of all.
+pub(crate) async fn list(repository: &dyn OrderRepository, offset: i64, limit: i64) -> Page<Order> {
+    repository.list(&OrderFilter::default(), Start::Offset(offset), limit).await.unwrap().unwrap()
 }
 
 pub(crate) async fn update(

@@ -7,6 +7,7 @@ mod carts;
 mod concurrency;
 mod conformance;
 mod fixture;
+mod lists;
 mod model;
 mod query_plans;
 mod unpaid;

@@ -106,7 +106,7 @@ impl StripeClient {
     ///
     /// # Errors
     /// [`StripeError`].
-    pub async fn poll_intent(&self, id: &str) -> Result<PaymentIntent, StripeError> {
+    pub async fn get_intent_rate_limited(&self, id: &str) -> Result<PaymentIntent, StripeError> {
         self.rate_limited(self.get_intent(id)).await
     }
 
@@ -114,7 +114,7 @@ impl StripeClient {
     ///
     /// # Errors
     /// [`StripeError`].
-    pub async fn poll_refunds(&self, intent: &str) -> Result<Vec<ProviderRefund>, StripeError> {
+    pub async fn list_refunds_rate_limited(&self, intent: &str) -> Result<Vec<ProviderRefund>, StripeError> {
         self.rate_limited(self.list_refunds(intent)).await
     }
 
@@ -122,7 +122,7 @@ impl StripeClient {
     ///
     /// # Errors
     /// [`StripeError`].
-    pub async fn poll_refund(&self, id: &str) -> Result<ProviderRefund, StripeError> {
+    pub async fn get_refund_rate_limited(&self, id: &str) -> Result<ProviderRefund, StripeError> {
         self.rate_limited(self.get_refund(id)).await
     }
 

@@ -8,7 +8,7 @@ use contracts::{Envelope, Event};
 
 use crate::service::PaymentService;
 
-/// EventHandler of order cancellations.
+/// Handler of `order.cancelled`: cancels open payments and refunds captured ones.
 pub(crate) struct OrderEventHandler {
     payments: PaymentService,
 }
@@ -25,8 +25,8 @@ impl EventHandler for OrderEventHandler {
         PAYMENT_ORDERS
     }
 
-    async fn handle(&self, event: Event, message: InboxRecord, _envelope: &Envelope) -> Result<(), HandleError> {
+    async fn handle(&self, event: Event, inbox: InboxRecord, _envelope: &Envelope) -> Result<(), HandleError> {
         let Event::OrderCancelled(cancelled) = event else { return Ok(()) };
-        Ok(self.payments.cancel_order(cancelled.order_id, message).await?)
+        Ok(self.payments.cancel_order(cancelled.order_id, inbox).await?)
     }
 }

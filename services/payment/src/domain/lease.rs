@@ -1,7 +1,8 @@
 //! Leases and due times of provider calls.
 
 use chrono::{DateTime, Duration, Utc};
-use uuid::{NoContext, Timestamp, Uuid};
+use contracts::ids::uuid_v7;
+use uuid::Uuid;
 
 /// Duration of a lease. It exceeds the eight seconds after which the service aborts provider calls under one lease.
 const LEASE_DURATION: Duration = Duration::seconds(10);
@@ -28,8 +29,7 @@ impl FencingToken {
     /// Generates a new token.
     #[must_use]
     pub fn generate(now: DateTime<Utc>) -> Self {
-        let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
-        Self(Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos())))
+        Self(uuid_v7(now))
     }
 }
 

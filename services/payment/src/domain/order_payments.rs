@@ -7,7 +7,7 @@ use contracts::{Event, Money, OrderId, PaymentId, UserId};
 
 use super::error::PaymentError;
 use super::payment::Payment;
-use super::provider::Decline;
+use super::snapshots::Decline;
 use super::state::State;
 
 mod confirm;

@@ -5,8 +5,8 @@ use contracts::api::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
 use contracts::{Money, OrderId, PaymentId, RefundId, UserId};
 
 use super::lease::{LeasedTask, backoff};
-use super::provider::{Captured, ProviderRefundStatus, RefundClaim};
 use super::refund::Refund;
+use super::snapshots::{Captured, ProviderRefundStatus, RefundClaim};
 use super::state::State;
 
 /// Maximum delay between two fetches that webhooks cause and that change nothing.

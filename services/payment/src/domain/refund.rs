@@ -7,7 +7,7 @@ use contracts::{Actor, Money, OrderId, PaymentId, RefundId};
 use super::error::PaymentError;
 use super::lease::LeasedTask;
 use super::payment::Payment;
-use super::provider::ProviderRefundStatus;
+use super::snapshots::ProviderRefundStatus;
 
 /// Maximum attempts of a refund that is due before it waits for an admin.
 pub const MAX_ATTEMPTS: u32 = 5;

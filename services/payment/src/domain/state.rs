@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::provider::IntentStatus;
+use super::snapshots::IntentStatus;
 
 /// State of a payment. The status shown to clients ([`super::Payment::status`]) is derived from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

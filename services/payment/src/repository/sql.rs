@@ -6,10 +6,10 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use common::database::store::StoreError;
-use common::database::{Database, Migrations, Row, Statement, query};
+use common::database::{Database, Migrations, Page, Period, Row, Start, Statement, query};
 use contracts::{OrderId, PaymentId, RefundId};
 
-use super::{Page, PaymentFilter, PaymentRepository, Period, ReconcileTask, RefundFilter, Start, Totals, UpdateFn};
+use super::{PaymentFilter, PaymentRepository, ReconcileTask, RefundFilter, Totals, UpdateFn};
 use crate::domain::{OrderPayments, Payment, RefundOfPayment, State};
 
 mod aggregate;
@@ -171,7 +171,7 @@ impl PaymentRepository for SqlPaymentRepository {
         limit: i64,
     ) -> Result<Option<Page<Payment>>, StoreError> {
         let mut tx = self.db.snapshot().await?;
-        let page = lists::list_payments(&mut tx, &filter, start.map(|id| id.as_uuid()), limit).await?;
+        let page = lists::list_payments(&mut tx, &filter, start, limit).await?;
         tx.commit().await?;
         Ok(page)
     }
@@ -183,7 +183,7 @@ impl PaymentRepository for SqlPaymentRepository {
         limit: i64,
     ) -> Result<Option<Page<RefundOfPayment>>, StoreError> {
         let mut tx = self.db.snapshot().await?;
-        let page = lists::list_refunds(&mut tx, &filter, start.map(|id| id.as_uuid()), limit).await?;
+        let page = lists::list_refunds(&mut tx, &filter, start, limit).await?;
         tx.commit().await?;
         Ok(page)
     }

@@ -94,7 +94,7 @@ pub(super) async fn create_payment(
     request: Idempotent<Json<CreatePaymentRequest>>,
 ) -> Result<Response, ApiError> {
     let caller = caller.into_inner();
-    let keyed = request.request(&caller);
+    let keyed = request.for_caller(&caller);
     let body = request.input.0;
     if let Some(order) = body.order_id {
         record_order_id(order);

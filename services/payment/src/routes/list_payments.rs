@@ -2,13 +2,13 @@
 
 use axum::extract::State;
 use common::http::AdminOnly;
+use common::http::pagination::{self, PagePosition, PageRequest};
 use common::http::{ApiError, Json, Query, Validator};
 use contracts::api::{PaymentMethod, PaymentStatus};
 use contracts::{OrderId, PaymentId, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::pagination::{self, PagePosition, PageRequest};
 use super::response::PaymentResponse;
 use crate::repository::PaymentFilter;
 use crate::state::AppState;

@@ -2,13 +2,13 @@
 
 use axum::extract::State;
 use common::http::AdminOnly;
+use common::http::pagination::{self, PagePosition, PageRequest};
 use common::http::{ApiError, Json, Query, Validator};
 use contracts::api::{RefundCause, RefundStatus};
 use contracts::{Problem, RefundId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::pagination::{self, PagePosition, PageRequest};
 use super::response::RefundOfPaymentResponse;
 use crate::repository::RefundFilter;
 use crate::state::AppState;

@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use common::http::AdminOnly;
+use common::http::pagination;
 use common::http::{ApiError, Json, Query, Validator};
 use contracts::{Money, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::pagination;
 use crate::repository::Totals;
 use crate::state::AppState;
 

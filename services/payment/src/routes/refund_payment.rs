@@ -57,7 +57,7 @@ pub(super) async fn refund_payment(
     request: Idempotent<OptionalJson<RefundPaymentRequest>>,
 ) -> Result<Response, ApiError> {
     let caller = caller.into_inner();
-    let keyed = request.request(&caller);
+    let keyed = request.for_caller(&caller);
     let body = request.input.0.unwrap_or_default();
     // Validation follows the look-up of the key, so that a replay does not depend on it.
     run_idempotent(&app.keys, keyed, async |lease| {

@@ -41,7 +41,7 @@ pub(super) async fn retry_refund(
     Path(id): Path<RefundId>,
     request: Idempotent<OptionalJson<EmptyRequest>>,
 ) -> Result<Response, ApiError> {
-    let keyed = request.request(&caller);
+    let keyed = request.for_caller(&caller);
     run_idempotent(&app.keys, keyed, async |lease| {
         let operation = IdempotentOperation::new(lease.as_ref());
         app.payments.retry_refund(id, caller.actor(), operation).await?.to_stored_response()

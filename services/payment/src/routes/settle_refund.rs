@@ -39,7 +39,7 @@ pub(super) async fn settle_refund(
     Path(id): Path<RefundId>,
     request: Idempotent<OptionalJson<EmptyRequest>>,
 ) -> Result<Response, ApiError> {
-    let keyed = request.request(&caller);
+    let keyed = request.for_caller(&caller);
     run_idempotent(&app.keys, keyed, async |lease| {
         let operation = IdempotentOperation::new(lease.as_ref());
         app.payments.settle_refund(id, caller.actor(), operation).await?.to_stored_response()

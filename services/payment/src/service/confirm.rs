@@ -4,7 +4,7 @@ use contracts::PaymentId;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::PaymentService;
-use super::provider::ProviderOutcome;
+use super::provider_calls::ProviderOutcome;
 use crate::domain::{ConfirmOutcome, OrderPayments, Payment, PaymentError, State};
 use crate::error::Error;
 
@@ -26,12 +26,12 @@ impl PaymentService {
     }
 
     async fn complete_external(&self, id: PaymentId, transaction: &str) -> Result<Payment, Error> {
-        let order = self.store.order_id_by_payment(id).await?.ok_or(PaymentError::NotFound)?;
+        let order = self.unit_of_work.order_id_by_payment(id).await?.ok_or(PaymentError::NotFound)?;
         let deadline = Instant::now() + LOCK_TIMEOUT;
         loop {
-            let token = self.store.new_token();
+            let token = self.unit_of_work.new_token();
             let confirm = move |payments: &mut OrderPayments, now| payments.confirm(id, transaction, token, now);
-            match self.store.update(order, confirm).await? {
+            match self.unit_of_work.update(order, confirm).await? {
                 ConfirmOutcome::Confirmed(payment) => return Ok(payment),
                 ConfirmOutcome::CancelIntentFirst(payment) => {
                     let ProviderOutcome { result, error } = self.cancel_intent(&payment).await;

@@ -14,12 +14,12 @@ impl PaymentService {
     ///
     /// # Errors
     /// If the store is unavailable.
-    pub(crate) async fn cancel_order(&self, order: OrderId, message: InboxRecord) -> Result<(), Error> {
+    pub(crate) async fn cancel_order(&self, order: OrderId, inbox: InboxRecord) -> Result<(), Error> {
         let cancel = |payments: &mut OrderPayments, now| {
             payments.cancel_order(now);
             Ok(())
         };
-        match self.store.update_consuming(order, message, cancel).await {
+        match self.unit_of_work.update_consuming(order, inbox, cancel).await {
             Err(Error::Store(StoreError::AlreadyHandled)) => Ok(()),
             outcome => outcome,
         }

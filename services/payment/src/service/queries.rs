@@ -1,12 +1,13 @@
 //! Use cases: read payments.
 
 use common::auth::Caller;
+use common::database::{Page, Period, Start};
 use contracts::{OrderId, PaymentId, RefundId};
 
 use super::PaymentService;
 use crate::domain::{Payment, PaymentError, RefundOfPayment};
 use crate::error::Error;
-use crate::repository::{Page, PaymentFilter, Period, RefundFilter, Start, Totals};
+use crate::repository::{PaymentFilter, RefundFilter, Totals};
 
 impl PaymentService {
     /// Returns a payment that the caller may read.
@@ -14,7 +15,7 @@ impl PaymentService {
     /// # Errors
     /// [`PaymentError::NotFound`], also for another user's payment, or an unavailable store.
     pub(crate) async fn find(&self, id: PaymentId, caller: &Caller) -> Result<Payment, Error> {
-        let payment = self.store.find_payment(id).await?;
+        let payment = self.unit_of_work.find_payment(id).await?;
         let visible = payment.filter(|payment| caller.can_act_for(payment.user_id));
         Ok(visible.ok_or(PaymentError::NotFound)?)
     }
@@ -24,7 +25,7 @@ impl PaymentService {
     /// # Errors
     /// [`Error::OrderNotFound`], also for another user's order, or an unavailable store or order service.
     pub(crate) async fn list_by_order(&self, order: OrderId, caller: &Caller) -> Result<Vec<Payment>, Error> {
-        let found = self.store.find(order).await?;
+        let found = self.unit_of_work.find(order).await?;
         let owner = found.as_ref().and_then(|found| found.order.terms.as_ref()).map(|terms| terms.user_id);
         match owner {
             Some(owner) if caller.can_act_for(owner) => {}
@@ -45,7 +46,7 @@ impl PaymentService {
         start: Start<PaymentId>,
         limit: i64,
     ) -> Result<Page<Payment>, Error> {
-        self.store.list_payments(filter, start, limit).await?.ok_or(Error::UnknownStart("payment"))
+        self.unit_of_work.list_payments(filter, start, limit).await?.ok_or(Error::UnknownStart("payment"))
     }
 
     /// Returns a page of all refunds, newest first.
@@ -58,7 +59,7 @@ impl PaymentService {
         start: Start<RefundId>,
         limit: i64,
     ) -> Result<Page<RefundOfPayment>, Error> {
-        self.store.list_refunds(filter, start, limit).await?.ok_or(Error::UnknownStart("refund"))
+        self.unit_of_work.list_refunds(filter, start, limit).await?.ok_or(Error::UnknownStart("refund"))
     }
 
     /// Returns the totals of a period, in the shop's currency.
@@ -66,7 +67,7 @@ impl PaymentService {
     /// # Errors
     /// If the store is unavailable.
     pub(crate) async fn totals(&self, period: Period) -> Result<Totals, Error> {
-        Ok(self.store.totals(&self.currency, period).await?)
+        Ok(self.unit_of_work.totals(&self.currency, period).await?)
     }
 
     /// Returns up to `limit` payments by id after `after`, each with a flag for a cancelled order.
@@ -74,6 +75,6 @@ impl PaymentService {
     /// # Errors
     /// If the store is unavailable.
     pub(crate) async fn audit_page(&self, after: Option<PaymentId>, limit: i64) -> Result<Vec<(Payment, bool)>, Error> {
-        Ok(self.store.audit_page(after, limit).await?)
+        Ok(self.unit_of_work.audit_page(after, limit).await?)
     }
 }

@@ -2,7 +2,7 @@
 
 use contracts::{PaymentId, RefundId};
 
-use super::provider::{ProviderOutcome, log_provider_error};
+use super::provider_calls::{ProviderOutcome, log_provider_error};
 use super::{IdempotentOperation, PaymentService, ToStoredResponse};
 use crate::clients::stripe::StripeError;
 use crate::domain::{FencingToken, NewRefund, OrderPayments, Payment, PaymentError, RefundGrant};
@@ -19,13 +19,13 @@ impl PaymentService {
         request: NewRefund,
         operation: IdempotentOperation<'_>,
     ) -> Result<Payment, Error> {
-        let order = self.store.order_id_by_payment(id).await?.ok_or(PaymentError::NotFound)?;
+        let order = self.unit_of_work.order_id_by_payment(id).await?.ok_or(PaymentError::NotFound)?;
         if operation.resource::<RefundId>().is_some() {
             // An earlier attempt stored the refund and died: the reconciler sends it.
             let find = move |payments: &mut OrderPayments, _| payments.payment(id).cloned();
-            return self.store.update_idempotent(order, find, |payment| operation.complete_with(payment)).await;
+            return self.unit_of_work.update_idempotent(order, find, |payment| operation.complete_with(payment)).await;
         }
-        let token = self.store.new_token();
+        let token = self.unit_of_work.new_token();
         let grant = move |payments: &mut OrderPayments, now| {
             let grant = payments.grant_refund(id, request, token, now)?;
             Ok((grant, payments.payment(id)?.clone()))
@@ -34,7 +34,7 @@ impl PaymentService {
             RefundGrant::SendToProvider(refund) => operation.link_resource(refund),
             RefundGrant::RecordedOnly => operation.complete_with(payment),
         };
-        let (grant, payment) = self.store.update_idempotent(order, grant, key_update).await?;
+        let (grant, payment) = self.unit_of_work.update_idempotent(order, grant, key_update).await?;
         match grant {
             RefundGrant::RecordedOnly => Ok(payment),
             RefundGrant::SendToProvider(refund) => {
@@ -60,7 +60,7 @@ impl PaymentService {
             output(&payments.record_refund_result(id, refund, token, &result, now)?)
         };
         let key_update = |output: &T| if rejected { None } else { operation.complete_with(output) };
-        let output = self.store.update_idempotent(payment.order_id, record, key_update).await?;
+        let output = self.unit_of_work.update_idempotent(payment.order_id, record, key_update).await?;
         match error {
             Some(error @ StripeError::Rejected { .. }) => Err(error.into()),
             error => {

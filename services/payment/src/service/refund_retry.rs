@@ -18,20 +18,20 @@ impl PaymentService {
         actor: Actor,
         operation: IdempotentOperation<'_>,
     ) -> Result<RefundOfPayment, Error> {
-        let (order, id) = self.store.order_id_by_refund(refund).await?.ok_or(PaymentError::RefundNotFound)?;
+        let (order, id) = self.unit_of_work.order_id_by_refund(refund).await?.ok_or(PaymentError::RefundNotFound)?;
         if operation.resource::<RefundId>().is_some() {
             // An earlier attempt stored the retry and died: the reconciler sends it.
             let find = move |payments: &mut OrderPayments, _| RefundOfPayment::new(payments.payment(id)?, refund);
-            return self.store.update_idempotent(order, find, |found| operation.complete_with(found)).await;
+            return self.unit_of_work.update_idempotent(order, find, |found| operation.complete_with(found)).await;
         }
-        let token = self.store.new_token();
+        let token = self.unit_of_work.new_token();
         let begin = move |payments: &mut OrderPayments, now| payments.begin_retry(refund, token, now);
-        let payment = self.store.update(order, begin).await?;
+        let payment = self.unit_of_work.update(order, begin).await?;
         let found = match self.look_up_refund(&payment, refund).await {
             Ok(found) => found,
             Err(error) => {
                 let abandon = move |payments: &mut OrderPayments, now| payments.abandon_retry(refund, token, now);
-                self.store.update(order, abandon).await?;
+                self.unit_of_work.update(order, abandon).await?;
                 return Err(error.into());
             }
         };
@@ -43,7 +43,7 @@ impl PaymentService {
             }
             RetryOutcome::SendToProvider(_) => operation.link_resource(&refund),
         };
-        match self.store.update_idempotent(order, retry, key_update).await? {
+        match self.unit_of_work.update_idempotent(order, retry, key_update).await? {
             RetryOutcome::FoundAtProvider(payment) => Ok(RefundOfPayment::new(&payment, refund)?),
             RetryOutcome::SendToProvider(payment) => {
                 let output = move |payment: &_| RefundOfPayment::new(payment, refund);
@@ -62,10 +62,10 @@ impl PaymentService {
         actor: Actor,
         operation: IdempotentOperation<'_>,
     ) -> Result<RefundOfPayment, Error> {
-        let (order, _) = self.store.order_id_by_refund(refund).await?.ok_or(PaymentError::RefundNotFound)?;
+        let (order, _) = self.unit_of_work.order_id_by_refund(refund).await?.ok_or(PaymentError::RefundNotFound)?;
         let settle = move |payments: &mut OrderPayments, now| {
             RefundOfPayment::new(&payments.settle_refund(refund, &actor, now)?, refund)
         };
-        self.store.update_idempotent(order, settle, |settled| operation.complete_with(settled)).await
+        self.unit_of_work.update_idempotent(order, settle, |settled| operation.complete_with(settled)).await
     }
 }

@@ -5,7 +5,7 @@ use contracts::OrderId;
 use contracts::api::{OrderStatus, OrderSummary};
 use secrecy::ExposeSecret as _;
 
-use super::provider::{ProviderOutcome, new_intent};
+use super::provider_calls::{ProviderOutcome, new_intent};
 use super::{IdempotentOperation, PaymentService};
 use crate::clients::stripe::{PaymentIntent, StripeError};
 use crate::domain::{
@@ -44,21 +44,21 @@ impl PaymentService {
     ) -> Result<StartedPayment, Error> {
         let terms = OrderTerms::from(&self.find_payable_order(caller, order, request).await?);
         if let Some(started) = operation.resource() {
-            let token = self.store.new_token();
+            let token = self.unit_of_work.new_token();
             let resume = move |payments: &mut OrderPayments, now| Ok(payments.resume(started, token, now));
-            if let Some(payment) = self.store.update(order, resume).await? {
+            if let Some(payment) = self.unit_of_work.update(order, resume).await? {
                 return self.create_intent(payment, token, operation).await;
             }
         }
         for _ in 0..MAX_REPLACEMENTS {
-            let token = self.store.new_token();
+            let token = self.unit_of_work.new_token();
             let (terms, request) = (terms.clone(), request.clone());
             let start = move |payments: &mut OrderPayments, now| payments.start(terms, request, token, now);
             let key_update = |outcome: &StartOutcome| match outcome {
                 StartOutcome::Started(payment) => operation.link_resource(&payment.id),
                 StartOutcome::ReplaceExisting(_) => None,
             };
-            match self.store.update_idempotent(order, start, key_update).await? {
+            match self.unit_of_work.update_idempotent(order, start, key_update).await? {
                 StartOutcome::Started(payment) => return self.create_intent(payment, token, operation).await,
                 StartOutcome::ReplaceExisting(payment) => self.cancel_existing(&payment, token).await?,
             }
@@ -125,7 +125,7 @@ impl PaymentService {
             let intent = created.as_ref().ok().filter(|_| is_payable_or_paid(payment))?;
             operation.complete_with(&self.started(payment.clone(), intent.clone()))
         };
-        let (payment, cancelled) = self.store.update_idempotent(payment.order_id, record, key_update).await?;
+        let (payment, cancelled) = self.unit_of_work.update_idempotent(payment.order_id, record, key_update).await?;
         let intent = created?;
         if is_payable_or_paid(&payment) {
             return Ok(self.started(payment, intent));

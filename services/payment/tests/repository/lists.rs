@@ -2,10 +2,11 @@
 
 use chrono::{DateTime, Duration, Utc};
 use common::database::transaction_effects::Effects;
+use common::database::{Period, Start};
 use contracts::api::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
 use contracts::{Money, OrderId, PaymentId, RefundId, UserId};
 use payment_service::domain::*;
-use payment_service::repository::{PaymentFilter, PaymentRepository, Period, RefundFilter, Start, Totals};
+use payment_service::repository::{PaymentFilter, PaymentRepository, RefundFilter, Totals};
 
 use crate::fixture::{Fixture, suite};
 

@@ -1,13 +1,13 @@
 //! Query plans: frequent statements use indexes regardless of the number of payments.
 
 use chrono::DateTime;
-use common::database::{Database, Dialect, QueryBuilder, query};
+use common::database::{Database, Dialect, Period, QueryBuilder, newest_first_key, query};
 use contracts::OrderId;
 use contracts::api::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
 use payment_service::NAME;
-use payment_service::repository::sql::lists::{last_row, payment_list, payment_totals, refund_list, refund_totals};
+use payment_service::repository::sql::lists::{payment_list, payment_totals, refund_list, refund_totals};
 use payment_service::repository::sql::{MIGRATIONS, frequent_statements};
-use payment_service::repository::{PaymentFilter, Period, RefundFilter};
+use payment_service::repository::{PaymentFilter, RefundFilter};
 use sqlx::{Executor as _, PgPool};
 use testkit::query_plans::assert_indexed;
 use testkit::servers;
@@ -106,10 +106,11 @@ fn lists(dialect: Dialect) -> Vec<List> {
     let by_status = |status| PaymentFilter { status: Some(status), ..all };
     let by_order = PaymentFilter { order_id: Some(OrderId::generate(now)), ..all };
     let page = |filter: PaymentFilter| payment_list(&filter).page(20, 20).text(dialect);
-    let after = |filter: PaymentFilter| payment_list(&filter).after(&last_row(now, Uuid::nil()), 20).text(dialect);
+    let after =
+        |filter: PaymentFilter| payment_list(&filter).after(&newest_first_key(now, Uuid::nil()), 20).text(dialect);
     let refund_page = |filter: RefundFilter| refund_list(&filter).page(20, 20).text(dialect);
     let refunds_after =
-        |filter: RefundFilter| refund_list(&filter).after(&last_row(now, Uuid::nil()), 20).text(dialect);
+        |filter: RefundFilter| refund_list(&filter).after(&newest_first_key(now, Uuid::nil()), 20).text(dialect);
     let row = ("(ROW(created_at, id) < ROW(", "(created_at,id)<(?,?)");
     let row_of = |index: &'static str| (row.0, index);
     let same = |part| (part, part);

@@ -1,7 +1,7 @@
 //! Uploaded pictures: their type, size and content, read from the container without decoding.
 //!
-//! A picture is rewritten from the parts of its container that show it. Metadata, unknown parts and everything after its
-//! end are left out, so no other file survives in it. Nothing is decompressed: the cost depends on the size of the file.
+//! A picture is rewritten from the parts of its container that show it: metadata and unknown parts are left out, and data
+//! after its end is rejected, so no other file survives in it. No pixel is decoded.
 
 mod jpeg;
 mod png;
@@ -13,6 +13,11 @@ use sha2::{Digest, Sha256};
 pub const MAX_PICTURE_BYTES: usize = 5 * 1024 * 1024;
 /// Maximum width and height, in pixels.
 const MAX_SIDE: u32 = 8000;
+/// Number of pixels above which a picture must not be compressed further than [`MAX_RATIO`]: 32 MiB of colours.
+const UNCHECKED_PIXELS: u64 = 11_000_000;
+/// Maximum ratio of a large picture's colours, three bytes a pixel, to its file. Photos stay below 50, and DEFLATE reaches
+/// 1032 (<https://zlib.net/zlib_tech.html>).
+const MAX_RATIO: u64 = 200;
 /// Length of the digest in a name, in characters.
 const DIGEST_CHARS: usize = 64;
 
@@ -52,6 +57,12 @@ pub enum PictureError {
     /// Container that is truncated or breaks the rules of its format.
     #[error("must be an intact picture")]
     Broken,
+    /// Picture error: decompression bomb, a small file that takes much memory to show.
+    #[error("must not expand to more than {MAX_RATIO} times its size")]
+    Bomb,
+    /// Data after the end of the picture, such as another file.
+    #[error("must not contain data after the end of the picture")]
+    TrailingData,
     /// Picture error: several pictures in one file.
     #[error("must not be animated")]
     Animated,
@@ -96,7 +107,7 @@ impl Picture {
     /// Reads an uploaded file and leaves out all that does not show the picture.
     ///
     /// # Errors
-    /// If the file has another format, is broken, is animated, or has too many pixels.
+    /// If the file has another format, is broken, is animated, has too many pixels, or contains further data.
     pub fn parse(file: &[u8]) -> Result<Self, PictureError> {
         let format = PictureFormat::of(file).ok_or(PictureError::UnknownFormat)?;
         let bytes = match format {
@@ -138,13 +149,25 @@ impl PictureName {
     }
 }
 
-/// Checks the size of a picture.
-fn check_size(width: u32, height: u32) -> Result<(), PictureError> {
-    match (width, height) {
-        (0, _) | (_, 0) => Err(PictureError::Broken),
-        _ if width > MAX_SIDE || height > MAX_SIDE => Err(PictureError::TooManyPixels),
-        _ => Ok(()),
+/// Checks the width and height of a picture against the limits and the size of its file.
+fn check_size((width, height): (u32, u32), file: &[u8]) -> Result<(), PictureError> {
+    if width == 0 || height == 0 {
+        return Err(PictureError::Broken);
     }
+    if width > MAX_SIDE || height > MAX_SIDE {
+        return Err(PictureError::TooManyPixels);
+    }
+    let pixels = u64::from(width * height);
+    let size = u64::try_from(file.len()).unwrap_or(u64::MAX);
+    if pixels > UNCHECKED_PIXELS && 3 * pixels > MAX_RATIO * size {
+        return Err(PictureError::Bomb);
+    }
+    Ok(())
+}
+
+/// Checks that only zeros, the padding of some programs, follow the end of a picture.
+fn check_end(rest: &[u8]) -> Result<(), PictureError> {
+    if rest.iter().all(|byte| *byte == 0) { Ok(()) } else { Err(PictureError::TrailingData) }
 }
 
 /// Takes the first `length` bytes of the rest of a file.
@@ -180,6 +203,14 @@ mod tests {
         ] {
             assert_eq!(Picture::parse(other).err(), Some(PictureError::UnknownFormat), "{other:?}");
         }
+    }
+
+    #[test]
+    fn large_picture_must_not_be_compressed_much() {
+        assert_eq!(check_size((8000, 8000), &[0; 960_000]), Ok(()));
+        assert_eq!(check_size((8000, 8000), &[0; 950_000]), Err(PictureError::Bomb));
+        assert_eq!(check_size((4000, 2750), &[0; 100]), Ok(()));
+        assert_eq!(check_size((4000, 2751), &[0; 100]), Err(PictureError::Bomb));
     }
 
     #[test]

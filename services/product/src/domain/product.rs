@@ -136,7 +136,7 @@ pub(crate) fn image_changed(product: &Product) -> Event {
 }
 
 /// Returns the event of a manual stock adjustment.
-pub(crate) const fn stock_adjusted(product: &Product, change: i64) -> Event {
+pub(crate) const fn stock_updated_event(product: &Product, change: i64) -> Event {
     Event::StockUpdated(StockUpdated { product_id: product.id, change, stock_quantity: product.stock_quantity })
 }
 

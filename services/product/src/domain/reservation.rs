@@ -96,7 +96,7 @@ pub fn on_released(status: Option<ReservationStatus>) -> Option<ReservationActio
 pub fn on_abandoned(status: Option<ReservationStatus>, outcome: &AbandonResponse) -> ReservationAction {
     match status {
         Some(ReservationStatus::Reserved) if !outcome.exists => ReservationAction::Expire,
-        // An order that was cancelled did not let its reservation expire.
+        // The order existed and was cancelled: its reservation is released, as by its own event, and not reported as expired.
         Some(ReservationStatus::Reserved) if outcome.status == Some(OrderStatus::Cancelled) => {
             ReservationAction::Release
         }

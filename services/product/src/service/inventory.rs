@@ -52,7 +52,7 @@ impl InventoryService {
     /// Adjusts the available stock manually.
     pub(crate) async fn adjust(&self, id: ProductId, new: &NewAdjustment) -> Result<Product, Error> {
         let (now, change) = (self.clock.now(), new.quantity);
-        let effects = |product: &Product| Effects::event(now, domain::stock_adjusted(product, change));
+        let effects = |product: &Product| Effects::event(now, domain::stock_updated_event(product, change));
         let adjusted = self.inventory.adjust(id, new, now, &effects).await;
         self.cache.invalidate(id).await;
         match adjusted? {
@@ -179,7 +179,7 @@ impl InventoryService {
             }
             let event = current.and_then(|reservation| action.event(reservation));
             let effects = event.map_or_else(Effects::none, |event| Effects::event(now, event));
-            (action, Effects { consumed: inbox, ..effects })
+            (action, Effects { inbox, ..effects })
         };
         let updated = self.inventory.update(order, now, &decide).await;
         let (action, lines) = decision.into_inner().unwrap_or((ReservationAction::Keep, Vec::new()));

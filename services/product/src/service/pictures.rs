@@ -68,8 +68,9 @@ impl PictureService {
     /// Adds an uploaded picture to a product. An upload that fails leaves no file.
     pub(crate) async fn add(&self, product: ProductId, upload: Upload) -> Result<ProductImage, Error> {
         let Upload { file, alt_text, primary } = upload;
-        let Picture { name, bytes } = Picture::parse(&file)?;
-        drop(file);
+        // A picture's compressed data is inflated, which takes up to a second.
+        let parsed = tokio::task::spawn_blocking(move || Picture::parse(&file)).await;
+        let Picture { name, bytes } = parsed.map_err(|error| StoreError::Internal(error.into()))??;
         let (new, content) = (NewUpload { name, alt_text, primary }, Bytes::from(bytes));
         for _ in 0..ATTEMPTS {
             let is_new = self.records.register(&new.name, self.clock.now()).await?;

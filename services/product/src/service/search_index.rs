@@ -1,10 +1,11 @@
 //! Derivation of search texts for rows that the previous version wrote.
 
 use common::database::store::StoreError;
+use common::http::search_text::equality_key;
 use common::http::text::nfc;
 
 use super::catalog::CatalogService;
-use crate::search_text::{collisions, equality_key};
+use crate::search_text::collisions;
 
 /// Number of products that one transaction indexes and locks.
 const BATCH_SIZE: u32 = 100;

@@ -15,7 +15,7 @@ use crate::service::InventoryService;
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Number of due reservations that are resolved concurrently.
 const MAX_CONCURRENT: u32 = 16;
-/// Delays after failed calls. The longest is the lag of a due reservation once the order service is available again.
+/// Delays after failed calls. The maximum bounds how long a due reservation waits once the order service is available again.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(5));
 
 /// Resolves due reservations: releases them if no order exists, and holds them otherwise.

@@ -53,7 +53,7 @@ impl RefreshToken {
         Some(Self { user_id, session, lineage: *lineage, secret: secret.try_into().ok()? })
     }
 
-    /// Returns the text that the client stores.
+    /// Returns the refresh token as the client receives it.
     #[must_use]
     pub fn text(&self) -> SecretString {
         BASE64_URL_SAFE_NO_PAD.encode(self.bytes()).into()
@@ -129,7 +129,7 @@ mod tests {
 
     fn token() -> RefreshToken {
         let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-        RefreshToken::generate(UserId::generate(now), contracts::EventId::generate(now).as_uuid())
+        RefreshToken::generate(UserId::generate(now), contracts::ids::uuid_v7(now))
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Session {
     /// Creates a session and its first refresh token.
     #[must_use]
     pub fn start(user_id: UserId, now: DateTime<Utc>) -> (Self, RefreshToken) {
-        let id = contracts::EventId::generate(now).as_uuid();
+        let id = contracts::ids::uuid_v7(now);
         let token = RefreshToken::generate(user_id, id);
         let session = Self {
             id,

@@ -151,7 +151,7 @@ impl AccountUpdater {
                 SaveOutcome::VersionConflict => {}
             }
         }
-        Err(StoreError::LeaseLost.into())
+        Err(StoreError::Contended.into())
     }
 
     fn effects(&self, changes: Changes, now: DateTime<Utc>) -> Effects {

@@ -6,7 +6,8 @@ use chrono::TimeDelta;
 use common::auth::keys::{Jwk, Jwks, SigningKey};
 use common::auth::{AUDIENCE, Claims, Role};
 use common::telemetry::clock::SharedClock;
-use contracts::{EventId, ScopeSet};
+use contracts::ScopeSet;
+use contracts::ids::uuid_v7;
 use uuid::Uuid;
 
 use crate::domain::User;
@@ -77,7 +78,7 @@ impl TokenIssuer {
             role,
             iat: now.timestamp(),
             exp: (now + ttl).timestamp(),
-            jti: EventId::generate(now).to_string(),
+            jti: uuid_v7(now).to_string(),
         }
     }
 }

@@ -10,24 +10,24 @@ use crate::database::transaction_effects::InboxRecord;
 use crate::messaging::consumer::{EventHandler, HandleError};
 
 /// Handler of `user.access_revoked`. Recording is idempotent, so no inbox record is written.
-pub(super) struct RevocationEvents {
+pub(super) struct RevocationEventHandler {
     revocations: Revocations,
     queue: Queue,
 }
 
-impl RevocationEvents {
+impl RevocationEventHandler {
     pub(super) const fn new(revocations: Revocations, queue: Queue) -> Self {
         Self { revocations, queue }
     }
 }
 
 #[async_trait]
-impl EventHandler for RevocationEvents {
+impl EventHandler for RevocationEventHandler {
     fn queue(&self) -> Queue {
         self.queue
     }
 
-    async fn handle(&self, event: Event, _handled: InboxRecord, _envelope: &Envelope) -> Result<(), HandleError> {
+    async fn handle(&self, event: Event, _inbox: InboxRecord, _envelope: &Envelope) -> Result<(), HandleError> {
         let Event::UserAccessRevoked(revoked) = event else { return Ok(()) };
         let now = self.revocations.now();
         let records = RevocationRecord::of(revoked.user_id, revoked.min_version, &revoked.session_ids, now);

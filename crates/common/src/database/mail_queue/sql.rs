@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use contracts::EventId;
+use contracts::ids::uuid_v7;
 
 use super::{MailQueue, MailQueueState, MailQueueStore, NewMail, QueuedMail};
 use crate::database::connection::Connection;
@@ -59,7 +59,7 @@ impl MailQueueStore for SqlMailQueue {
         if query(DUE).bind(now).fetch_optional(&mut self.0.reader().await?).await?.is_none() {
             return Ok(Vec::new());
         }
-        let claim = query(&CLAIM).bind(lease_end(now, lease)).bind(EventId::generate(now).as_uuid()).bind(now).bind(n);
+        let claim = query(&CLAIM).bind(lease_end(now, lease)).bind(uuid_v7(now)).bind(now).bind(n);
         claim.fetch_all(&mut self.0.writer().await?).await?.iter().map(read).collect()
     }
 

@@ -48,7 +48,7 @@ pub trait EventHandler: Send + Sync + 'static {
     /// Returns the consumed queue.
     fn queue(&self) -> Queue;
     /// Handles an event. `handled` belongs to the effects of the handler's writes.
-    async fn handle(&self, event: Event, handled: InboxRecord, envelope: &Envelope) -> Result<(), HandleError>;
+    async fn handle(&self, event: Event, inbox: InboxRecord, envelope: &Envelope) -> Result<(), HandleError>;
 }
 
 #[async_trait]
@@ -57,7 +57,7 @@ impl<H: EventHandler + ?Sized> EventHandler for Arc<H> {
         (**self).queue()
     }
 
-    async fn handle(&self, event: Event, handled: InboxRecord, envelope: &Envelope) -> Result<(), HandleError> {
-        (**self).handle(event, handled, envelope).await
+    async fn handle(&self, event: Event, inbox: InboxRecord, envelope: &Envelope) -> Result<(), HandleError> {
+        (**self).handle(event, inbox, envelope).await
     }
 }

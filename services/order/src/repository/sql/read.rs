@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::statements;
 use crate::domain::{Item, Order, OrderNumber, PaymentProjection, PaymentVersion, Refund, Totals};
-use crate::repository::{OrderAuditRecord, OrderFilter, OrderPage};
+use crate::repository::OrderAuditRecord;
 
 /// Smallest id.
 const NIL: OrderId = OrderId::from_uuid(sqlx::types::Uuid::nil());
@@ -34,17 +34,6 @@ pub(super) async fn find_by_number(db: &mut Connection, number: &OrderNumber) ->
     Ok(load_aggregates(db, row.as_slice()).await?.pop())
 }
 
-/// Returns a page of the orders that match a filter.
-pub(super) async fn list(
-    db: &mut Connection,
-    filter: OrderFilter,
-    offset: i64,
-    limit: i64,
-) -> Result<OrderPage, StoreError> {
-    let page = statements::list(filter).fetch_page(db, offset, limit).await?;
-    Ok(OrderPage { orders: load_aggregates(db, &page.rows).await?, total: page.total })
-}
-
 /// Returns orders by ascending id, starting after `after`.
 pub(super) async fn audit_page(
     db: &mut Connection,
@@ -60,7 +49,7 @@ pub(super) async fn audit_page(
 }
 
 /// Returns the orders of these rows with their items, payments and refunds.
-async fn load_aggregates(db: &mut Connection, rows: &[Row]) -> Result<Vec<Order>, StoreError> {
+pub(super) async fn load_aggregates(db: &mut Connection, rows: &[Row]) -> Result<Vec<Order>, StoreError> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
@@ -175,6 +164,6 @@ fn map_refund(row: &Row) -> Result<Refund, StoreError> {
     Ok(Refund { id: row.get("refund_id")?, amount: row.get("amount")?, cause: row.parse("cause")?, at: row.get("at")? })
 }
 
-fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::Decode(error.to_string()))
 }

@@ -1,8 +1,6 @@
 //! Texts of the statements. Tests check the query plans of those that run frequently.
 
-use common::database::{Listing, OrderBy, Statement};
-
-use crate::repository::OrderFilter;
+use common::database::Statement;
 
 /// Columns of an order. They are listed by name, because a prepared `SELECT *` fails after a column is added.
 macro_rules! columns {
@@ -13,6 +11,8 @@ macro_rules! columns {
          idempotency_key"
     };
 }
+
+pub(super) use columns;
 
 /// Condition of the orders that hold stock without payment, as in the partial indexes.
 macro_rules! unpaid {
@@ -100,8 +100,8 @@ pub const INSERT_TOMBSTONE: &str = "INSERT INTO order_ids (id, abandoned_at) VAL
 /// Inserts an order.
 pub const INSERT_ORDER: &str = "INSERT INTO orders (id, order_number, user_id, status, payment_status, subtotal,
         tax_amount, shipping_amount, discount_amount, total_amount, captured, currency, customer_info, shipping_address,
-        billing_address, notes, metadata, created_at, updated_at, placed_by, idempotency_key)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
+        billing_address, notes, metadata, created_at, updated_at, placed_by, idempotency_key, search_text)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
 /// Inserts an item.
 pub const INSERT_ITEM: &str = "INSERT INTO order_items (id, order_id, position, product_id, product_name, product_sku,
         product_description, unit_price, quantity, total_price, product_snapshot)
@@ -131,14 +131,3 @@ pub const TIMELINE: &str = "SELECT at, type, summary, service, event_id, trace_i
 pub const INSERT_TIMELINE_ENTRY: &str =
     "INSERT INTO order_timeline (order_id, at, type, summary, service, event_id, trace_id, data)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-
-/// Order of lists: newest first.
-const NEWEST_FIRST: &[OrderBy] = &[OrderBy::desc("created_at"), OrderBy::desc("id")];
-
-/// Returns the list of the orders that match a filter, newest first.
-#[must_use]
-pub fn list(filter: OrderFilter) -> Listing<'static> {
-    let mut list = Listing::new(columns!(), "orders", NEWEST_FIRST);
-    list.filter("user_id = ?", filter.user_id).filter("status = ?", filter.status.map(|status| status.as_str()));
-    list
-}

@@ -5,6 +5,7 @@ use common::database::{Connection, map_constraint, query};
 use contracts::{OrderId, PaymentId};
 use serde::Serialize;
 
+use super::search_index::search_text;
 use super::statements;
 use crate::domain::{Item, NewOrder, Order, PaymentProjection, ProductSnapshot, Refund};
 use crate::repository::{CONSTRAINT_ORDER_ID, CONSTRAINT_ORDER_NUMBER};
@@ -40,6 +41,7 @@ pub(super) async fn insert_order(db: &mut Connection, new_order: &NewOrder) -> R
         .bind(order.updated_at)
         .bind(&new_order.placed_by)
         .bind(&new_order.idempotency_key)
+        .bind(search_text(order.number.as_str(), &order.customer_info))
         .execute(db)
         .await
         .map_err(|error| map_constraint(error, CONSTRAINTS))?;

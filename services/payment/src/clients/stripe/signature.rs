@@ -16,7 +16,7 @@ pub enum SignatureError {
     /// Signature error: the header is missing or malformed.
     #[error("The Stripe-Signature header is missing or malformed")]
     Malformed,
-    /// The time of the signature is too old, or in the future.
+    /// The time of the signature is more than 300 seconds in the past or in the future.
     #[error("The signature is older or newer than 300 seconds")]
     Expired,
     /// No signature matches one of the secrets.
@@ -37,7 +37,7 @@ impl WebhookSecrets {
         keys.filter(|keys| !keys.is_empty()).map(Self)
     }
 
-    /// Verifies that the body was signed with one of the secrets within the last five minutes.
+    /// Verifies that the body was signed with one of the secrets, at most 300 seconds before or after `now`.
     ///
     /// # Errors
     /// [`SignatureError`].

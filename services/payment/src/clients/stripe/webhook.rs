@@ -1,4 +1,5 @@
-//! Parsing of Stripe's webhook events. An event is a hint: only the ids of the objects that it names are read.
+//! Parsing of Stripe's webhook events. An event is a hint: the ids of its objects are read, and a refund's
+//! status and amount, to be compared with what is stored. Nothing of an event is stored.
 
 use contracts::{Money, PaymentId};
 use serde::Deserialize;

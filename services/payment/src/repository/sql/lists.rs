@@ -2,20 +2,16 @@
 
 use std::sync::LazyLock;
 
-use chrono::{DateTime, Utc};
 use common::database::store::StoreError;
 use common::database::{
-    Connection, Fragment, IntoValue, Listing, OrderBy, Query, QueryBuilder, Row, Statement, Value, query,
+    Connection, Fragment, Listing, NEWEST_FIRST, Page, Period, Query, QueryBuilder, Row, Start, Statement,
 };
 use contracts::api::PaymentStatus;
-use uuid::Uuid;
+use contracts::{PaymentId, RefundId};
 
 use super::{aggregate, payments, refunds};
 use crate::domain::{Payment, RefundOfPayment};
-use crate::repository::{Page, PaymentFilter, Period, RefundFilter, Start, Totals};
-
-/// Order of the lists.
-const NEWEST_FIRST: &[OrderBy] = &[OrderBy::desc("created_at"), OrderBy::desc("id")];
+use crate::repository::{PaymentFilter, RefundFilter, Totals};
 
 static PAYMENT_COLUMNS: LazyLock<String> = LazyLock::new(|| format!("id, {}", payments::all_columns()));
 static REFUND_COLUMNS: LazyLock<String> = LazyLock::new(|| {
@@ -40,8 +36,7 @@ pub fn payment_list(filter: &PaymentFilter) -> Listing<'static> {
     if let Some(method) = filter.method {
         list.condition(equals("method", method.as_str()));
     }
-    list.filter("order_id = ?", filter.order_id);
-    within(&mut list, filter.period);
+    list.filter("order_id = ?", filter.order_id).within("created_at", filter.period);
     list
 }
 
@@ -55,7 +50,7 @@ pub fn refund_list(filter: &RefundFilter) -> Listing<'static> {
     if let Some(cause) = filter.cause {
         list.condition(equals("cause", cause.as_str()));
     }
-    within(&mut list, filter.period);
+    list.within("created_at", filter.period);
     list
 }
 
@@ -84,18 +79,14 @@ fn equals<'q>(column: &'static str, value: &'static str) -> Fragment<'q> {
     Fragment::new(format!("{column} = '{value}'"))
 }
 
-fn within(list: &mut Listing<'_>, period: Period) {
-    list.filter("created_at >= ?", period.from).filter("created_at < ?", period.to);
-}
-
 /// Returns a page of payments; `None` if it starts after an unknown one.
 pub(super) async fn list_payments(
     db: &mut Connection,
     filter: &PaymentFilter,
-    start: Start<Uuid>,
+    start: Start<PaymentId>,
     limit: i64,
 ) -> Result<Option<Page<Payment>>, StoreError> {
-    let page = fetch(db, &payment_list(filter), &PAYMENT_CREATED_AT, start, limit).await?;
+    let page = payment_list(filter).fetch_newest(db, &PAYMENT_CREATED_AT, start, limit).await?;
     let Some(Page { rows, total }) = page else { return Ok(None) };
     Ok(Some(Page { rows: aggregate::load_payments(db, &rows).await?, total }))
 }
@@ -104,42 +95,16 @@ pub(super) async fn list_payments(
 pub(super) async fn list_refunds(
     db: &mut Connection,
     filter: &RefundFilter,
-    start: Start<Uuid>,
+    start: Start<RefundId>,
     limit: i64,
 ) -> Result<Option<Page<RefundOfPayment>>, StoreError> {
-    let page = fetch(db, &refund_list(filter), &REFUND_CREATED_AT, start, limit).await?;
+    let page = refund_list(filter).fetch_newest(db, &REFUND_CREATED_AT, start, limit).await?;
     let Some(Page { rows, total }) = page else { return Ok(None) };
     let map = |row: &Row| {
         let (payment_id, order_id) = (row.get("payment_id")?, row.get("order_id")?);
         Ok(RefundOfPayment { refund: refunds::map(row)?, payment_id, order_id })
     };
     Ok(Some(Page { rows: rows.iter().map(map).collect::<Result<_, StoreError>>()?, total }))
-}
-
-async fn fetch(
-    db: &mut Connection,
-    list: &Listing<'_>,
-    created_at: &'static Statement,
-    start: Start<Uuid>,
-    limit: i64,
-) -> Result<Option<Page<Row>>, StoreError> {
-    match start {
-        Start::Offset(offset) => {
-            let page = list.fetch_page(db, offset, limit).await?;
-            Ok(Some(Page { rows: page.rows, total: Some(page.total) }))
-        }
-        Start::After(id) => {
-            let created_at = query(created_at).bind(id).fetch_optional_scalar::<DateTime<Utc>>(db).await?;
-            let Some(created_at) = created_at else { return Ok(None) };
-            Ok(Some(Page { rows: list.after(&last_row(created_at, id), limit).fetch_all(db).await?, total: None }))
-        }
-    }
-}
-
-/// Returns the values of a row in the columns of the order.
-#[must_use]
-pub fn last_row(created_at: DateTime<Utc>, id: Uuid) -> [Value<'static>; 2] {
-    [created_at.into_value(), id.into_value()]
 }
 
 /// Returns the totals of a period.

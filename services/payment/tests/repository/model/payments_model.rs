@@ -15,7 +15,7 @@ use payment_service::domain::{
 };
 use payment_service::error::Error;
 use payment_service::repository::ReconcileTask;
-use payment_service::service::PaymentStore;
+use payment_service::service::PaymentUnitOfWork;
 
 use super::plan::Command;
 use super::provider::{Provider, Webhook};
@@ -59,7 +59,7 @@ pub(super) struct Holder {
 
 pub(super) struct ModelRun<'a> {
     pub(super) fixture: &'a Fixture,
-    pub(super) store: PaymentStore,
+    pub(super) store: PaymentUnitOfWork,
     pub(super) clock: ManualClock,
     pub(super) now: i64,
     pub(super) order: OrderId,
@@ -79,7 +79,7 @@ pub(super) struct ModelRun<'a> {
 /// Runs a plan and returns its number of commands.
 pub(crate) async fn run(fixture: &Fixture, plan: Vec<Command>) -> usize {
     let clock = ManualClock::at(START);
-    let store = PaymentStore::new(fixture.repository.clone(), clock.shared(), &Metrics::new());
+    let store = PaymentUnitOfWork::new(fixture.repository.clone(), clock.shared(), &Metrics::new());
     let mut state = ModelRun {
         fixture,
         store,

@@ -1,20 +1,23 @@
 //! JPEG files.
 
-use super::{PictureError, check_size, take, take_array};
+use super::{PictureError, check_end, check_size, take, take_array};
 
 /// Orientation that is no rotation and no reflection.
 const UPRIGHT: u16 = 1;
+/// Beginning of the segment that announces further pictures.
+const MULTIPLE_PICTURES: &[u8] = b"MPF\0";
 /// Number of the tag with the orientation (Exif 2.32, section 4.6.4).
 const ORIENTATION: u16 = 0x0112;
 /// Type of a value of 16 bits.
 const SHORT: u16 = 3;
 
-/// Returns the file without application segments and comments, up to its end. An orientation other than upright is kept,
-/// and Adobe's marker, without which a reader takes the colours for others.
+/// Returns the file without application segments and comments. An orientation other than upright is kept, and Adobe's
+/// marker, without which a reader takes the colours for others. A camera's further pictures, which follow the end of the
+/// first and are announced in it (CIPA DC-007, Multi-Picture Format), are left out.
 pub(super) fn rewrite(file: &[u8]) -> Result<Vec<u8>, PictureError> {
     let mut rest = file.get(2..).ok_or(PictureError::Broken)?;
     let mut written = Vec::with_capacity(file.len());
-    let (mut orientation, mut framed, mut scanned) = (None, false, false);
+    let (mut orientation, mut framed, mut scanned, mut multiple) = (None, false, false, false);
     loop {
         let marker = read_marker(&mut rest)?;
         if marker == 0xd9 {
@@ -30,7 +33,8 @@ pub(super) fn rewrite(file: &[u8]) -> Result<Vec<u8>, PictureError> {
                 if framed || components == 0 || data.len() != 6 + 3 * usize::from(components) {
                     return Err(PictureError::Broken);
                 }
-                check_size(u16::from_be_bytes([w1, w0]).into(), u16::from_be_bytes([h1, h0]).into())?;
+                let size = (u16::from_be_bytes([w1, w0]).into(), u16::from_be_bytes([h1, h0]).into());
+                check_size(size, file)?;
                 framed = true;
             }
             0xda => {
@@ -47,6 +51,10 @@ pub(super) fn rewrite(file: &[u8]) -> Result<Vec<u8>, PictureError> {
                 continue;
             }
             0xee if data.len() == 12 && data.starts_with(b"Adobe") => {}
+            0xe2 if data.starts_with(MULTIPLE_PICTURES) => {
+                multiple = true;
+                continue;
+            }
             0xe0..=0xef | 0xfe => continue,
             _ => return Err(PictureError::Broken),
         }
@@ -57,6 +65,9 @@ pub(super) fn rewrite(file: &[u8]) -> Result<Vec<u8>, PictureError> {
     }
     if !scanned {
         return Err(PictureError::Broken);
+    }
+    if !multiple {
+        check_end(rest)?;
     }
     let mut whole = vec![0xff, 0xd8];
     if let Some(orientation) = orientation.filter(|orientation| *orientation != UPRIGHT) {
@@ -164,29 +175,35 @@ mod tests {
     }
 
     #[test]
-    fn metadata_and_what_follows_the_end_are_left_out() {
+    fn metadata_is_left_out() {
         let adobe = segment(0xee, b"Adobe\0\x64\0\0\0\0\x01");
         let tables = segment(0xdb, &[0; 65]);
-        let given = [
-            file(&[
-                segment(0xe0, b"JFIF\0\x01\x02\0\0\x01\0\x01\0\0"),
-                segment(0xfe, b"<script>"),
-                adobe.clone(),
-                vec![0xff, 0xff],
-                tables.clone(),
-                frame(3, 2),
-                segment(0xed, b"Photoshop"),
-                scan(),
-                segment(0xc4, &[0; 17]),
-                segment(0xe1, b"http://ns.adobe.com/xap/1.0/\0<x/>"),
-                scan(),
-            ]),
-            b"<html><script>alert(1)</script>".to_vec(),
-        ]
-        .concat();
+        let given = file(&[
+            segment(0xe0, b"JFIF\0\x01\x02\0\0\x01\0\x01\0\0"),
+            segment(0xfe, b"<script>"),
+            adobe.clone(),
+            vec![0xff, 0xff],
+            tables.clone(),
+            frame(3, 2),
+            segment(0xed, b"Photoshop"),
+            scan(),
+            segment(0xc4, &[0; 17]),
+            segment(0xe1, b"http://ns.adobe.com/xap/1.0/\0<x/>"),
+            scan(),
+        ]);
         let clean = file(&[adobe, tables, frame(3, 2), scan(), segment(0xc4, &[0; 17]), scan()]);
         assert_eq!(rewrite(&given).unwrap(), clean);
         assert_eq!(rewrite(&clean).unwrap(), clean);
+    }
+
+    #[test]
+    fn data_after_the_end_is_rejected_unless_it_is_announced() {
+        let clean = file(&[frame(3, 2), scan()]);
+        let followed = |by: &[u8]| rewrite(&[&clean, by].concat());
+        assert_eq!(followed(b"<html><script>alert(1)</script>"), Err(PictureError::TrailingData));
+        assert_eq!(followed(&[0; 3]).unwrap(), clean);
+        let camera = file(&[segment(0xe2, b"MPF\0MM\0*"), frame(3, 2), scan()]);
+        assert_eq!(rewrite(&[camera, clean.clone()].concat()).unwrap(), clean);
     }
 
     #[test]
@@ -233,7 +250,8 @@ mod tests {
     #[test]
     fn sides_are_limited() {
         let of = |width, height| rewrite(&file(&[frame(width, height), scan()]));
-        assert!(of(8000, 8000).is_ok());
+        assert!(of(8000, 1).is_ok() && of(1, 8000).is_ok());
+        assert_eq!(of(8000, 8000), Err(PictureError::Bomb));
         assert_eq!(of(8001, 1), Err(PictureError::TooManyPixels));
         assert_eq!(of(1, u16::MAX), Err(PictureError::TooManyPixels));
     }

@@ -1,6 +1,6 @@
 //! WebP files.
 
-use super::{PictureError, check_size, take, take_array};
+use super::{PictureError, check_end, check_size, take, take_array};
 
 /// Flags of the extended format: a colour profile and transparency.
 const PROFILE: u8 = 0x20;
@@ -10,15 +10,16 @@ const ANIMATION: u8 = 0x02;
 /// Width and height, in pixels.
 type Size = (u32, u32);
 
-/// Returns the file with its picture, transparency and colour profile, up to its end.
+/// Returns the file with its picture, transparency and colour profile.
 pub(super) fn rewrite(file: &[u8]) -> Result<Vec<u8>, PictureError> {
     let mut rest = file.get(4..).ok_or(PictureError::Broken)?;
     let length = usize::try_from(u32::from_le_bytes(take_array(&mut rest)?)).map_err(|_| PictureError::Broken)?;
     let mut chunks = take(&mut rest, length)?;
+    check_end(rest)?;
     take(&mut chunks, 4)?;
     let parts = Parts::read(chunks)?;
     let (kind, data, size) = parts.picture.ok_or(PictureError::Broken)?;
-    check_size(size.0, size.1)?;
+    check_size(size, file)?;
     let mut written = b"WEBP".to_vec();
     if let Some((canvas, flags)) = parts.extended {
         if canvas != size {
@@ -152,21 +153,17 @@ mod tests {
     }
 
     #[test]
-    fn metadata_and_what_follows_the_end_are_left_out() {
+    fn metadata_is_left_out() {
         let (profile, alpha) = (chunk(*b"ICCP", b"profile"), chunk(*b"ALPH", b"alpha"));
-        let given = [
-            file(&[
-                extended(PROFILE | ALPHA | 0x0c, 3, 2),
-                profile.clone(),
-                alpha.clone(),
-                lossy(3, 2),
-                chunk(*b"EXIF", b"GPS"),
-                chunk(*b"XMP ", b"<x/>"),
-                chunk(*b"evil", b"<script>"),
-            ]),
-            b"<script>".to_vec(),
-        ]
-        .concat();
+        let given = file(&[
+            extended(PROFILE | ALPHA | 0x0c, 3, 2),
+            profile.clone(),
+            alpha.clone(),
+            lossy(3, 2),
+            chunk(*b"EXIF", b"GPS"),
+            chunk(*b"XMP ", b"<x/>"),
+            chunk(*b"evil", b"<script>"),
+        ]);
         let clean = file(&[extended(PROFILE | ALPHA, 3, 2), profile, alpha, lossy(3, 2)]);
         assert_eq!(rewrite(&given).unwrap(), clean);
         for clean in [clean, file(&[lossy(3, 2)]), file(&[lossless(3, 2)]), file(&[extended(0, 3, 2), lossless(3, 2)])]
@@ -201,6 +198,13 @@ mod tests {
     }
 
     #[test]
+    fn data_after_the_end_is_rejected() {
+        let followed = |by: &[u8]| rewrite(&[&file(&[lossless(3, 2)]), by].concat());
+        assert_eq!(followed(b"<script>"), Err(PictureError::TrailingData));
+        assert_eq!(followed(&[0]).unwrap(), file(&[lossless(3, 2)]));
+    }
+
+    #[test]
     fn animations_are_rejected() {
         for animated in [
             file(&[extended(ANIMATION, 1, 1), lossy(1, 1)]),
@@ -212,8 +216,9 @@ mod tests {
 
     #[test]
     fn sides_are_limited() {
-        assert!(rewrite(&file(&[lossy(8000, 8000)])).is_ok());
-        assert!(rewrite(&file(&[lossless(8000, 8000)])).is_ok());
+        assert!(rewrite(&file(&[lossy(8000, 1)])).is_ok());
+        assert!(rewrite(&file(&[lossless(1, 8000)])).is_ok());
+        assert_eq!(rewrite(&file(&[lossless(8000, 8000)])), Err(PictureError::Bomb));
         for picture in [lossy(8001, 1), lossy(1, 16383), lossless(1, 8001), lossless(16384, 1)] {
             assert_eq!(rewrite(&file(&[picture])), Err(PictureError::TooManyPixels));
         }

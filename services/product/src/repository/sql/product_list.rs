@@ -2,11 +2,11 @@
 
 use common::database::store::StoreError;
 use common::database::{Connection, Dialect, Listing, OrderBy};
+use common::http::search_text::{equality_key, normalize_for_search};
 use contracts::api::Product;
 
 use super::product_rows;
 use crate::domain::{Page, PageRequest, ProductFilter, Sort, SortField, SortOrder, Visibility};
-use crate::search_text::{equality_key, normalize_for_search};
 
 /// Hundredths of a star: the unit of stored ratings.
 pub(super) const HUNDREDTHS: i64 = 100;
@@ -29,7 +29,7 @@ pub fn listing(dialect: Dialect, filter: &ProductFilter, order: SortOrder) -> Li
     let columns = product_rows::columns!();
     let mut listing = match &filter.search {
         Some(text) => {
-            let found = dialect.containing("products", "search_text", &normalize_for_search(text));
+            let found = dialect.containing("products", "id", "search_text", &normalize_for_search(text));
             Listing::new(columns, found, order_by(order))
         }
         None => Listing::new(columns, "products", order_by(order)),

@@ -159,7 +159,7 @@ impl Runner<'_> {
             let action = rule(before.map(|reservation| reservation.status));
             let event = before.and_then(|reservation| action.event(reservation));
             let effects = event.map_or_else(Effects::none, |_| some_event(self.products[0]));
-            (action, Effects { consumed: inbox_record, ..effects })
+            (action, Effects { inbox: inbox_record, ..effects })
         };
         self.inventory().update(self.orders[order], self.now(), &decide).await
     }

@@ -88,7 +88,7 @@ impl EmbeddedOutbox {
         if effects.idempotency.is_some() {
             return Err(StoreError::Internal("idempotency keys are not supported by this store".into()));
         }
-        let handled = effects.consumed.map(handled_message);
+        let handled = effects.inbox.map(handled_message);
         if handled.as_ref().is_some_and(|message| self.handled.contains(message)) {
             return Err(StoreError::AlreadyHandled);
         }
@@ -119,6 +119,6 @@ impl EmbeddedOutbox {
 }
 
 /// Returns a handled message as stored. Event ids begin with their time (UUID version 7), so the oldest sort first.
-fn handled_message(handled: InboxRecord) -> String {
-    format!("{}/{}", handled.event_id, handled.consumer)
+fn handled_message(inbox: InboxRecord) -> String {
+    format!("{}/{}", inbox.event_id, inbox.consumer)
 }

@@ -50,7 +50,7 @@ pub(super) async fn record(
             Err(error) => return Err(error),
         }
     }
-    Err(StoreError::LeaseLost)
+    Err(StoreError::Contended)
 }
 
 pub(super) async fn clear(client: &MongoClient, key: &str) -> Result<(), StoreError> {

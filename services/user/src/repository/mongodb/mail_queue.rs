@@ -10,7 +10,7 @@ use common::database::QueuedMail;
 use common::database::mail_queue::{MailQueueState, MailQueueStore};
 use common::database::store::StoreError;
 use common::database::transaction_effects::Effects;
-use contracts::EventId;
+use contracts::ids::uuid_v7;
 use futures::TryStreamExt as _;
 use mongodb::bson::{self, Bson, DateTime as BsonTime, Document, deserialize_from_document, doc, serialize_to_bson};
 use mongodb::options::Hint;
@@ -115,7 +115,7 @@ impl MailQueueStore for MongoMailQueue {
         let until = to_bson_time(now + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX));
         let mut claimed = Vec::new();
         for (user, mail) in self.find_due(n, now).await? {
-            let lease = EventId::generate(now).to_string();
+            let lease = uuid_v7(now).to_string();
             // The time is checked again: a mail claimed by another worker meanwhile keeps its claim. It is set last, so that
             // a server that sets one field after the other matches the mail each time.
             let claim = doc! { "$set": {

@@ -11,6 +11,7 @@ use common::database::outbox::{OutboxRow, OutboxStore};
 use common::database::store::StoreError;
 use contracts::EventId;
 use contracts::api::OutboxState;
+use contracts::ids::uuid_v7;
 use futures::TryStreamExt as _;
 use mongodb::bson::{Bson, DateTime as BsonTime, Document, doc};
 use mongodb::options::Hint;
@@ -98,7 +99,7 @@ impl OutboxStore for MongoOutbox {
             if events.is_empty() {
                 break;
             }
-            let claim = EventId::generate(now).to_string();
+            let claim = uuid_v7(now).to_string();
             // The lease of each event is checked again: an event claimed by another relay meanwhile keeps its claim.
             let free = doc! { "free.id": { "$in": events }, "free.claimed_until": { "$lte": to_bson_time(now) } };
             // The end of the lease is set last, so that a server that sets one field after the other matches the event twice.

@@ -155,7 +155,7 @@ async fn append(client: &MongoClient, user_id: &str, revocation: EmbeddedRevocat
             inserted => return inserted.map(drop),
         }
     }
-    Err(StoreError::LeaseLost)
+    Err(StoreError::Contended)
 }
 
 /// Returns the last position of the feed, 0 for an empty feed.

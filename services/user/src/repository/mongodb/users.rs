@@ -1,7 +1,7 @@
 //! Reads and writes of the documents of users.
 
 use common::auth::Role;
-use common::database::failpoints as crash;
+use common::database::failpoints;
 use common::database::store::StoreError;
 use common::database::transaction_effects::Effects;
 use contracts::UserId;
@@ -35,9 +35,9 @@ pub(super) async fn insert(client: &MongoClient, user: &User, effects: &Effects)
     if let Some(message) = append.handled {
         document.insert("handled", vec![message]);
     }
-    crash::hit("before-commit", || crash::describe_effects(NAME, effects));
+    failpoints::hit("before-commit", || failpoints::describe_effects(NAME, effects));
     let inserted = run_write(client.users.insert_one(document)).await;
-    crash::hit("after-commit", || crash::describe_effects(NAME, effects));
+    failpoints::hit("after-commit", || failpoints::describe_effects(NAME, effects));
     match inserted {
         Ok(_) => Ok(saved(client, effects)),
         Err(error) => map_constraint(error),
@@ -67,9 +67,9 @@ pub(super) async fn save(
 ) -> Result<SaveOutcome, StoreError> {
     let Some(append) = outbox_append(client, user, effects).await? else { return Ok(SaveOutcome::VersionConflict) };
     let update = save_update(user, append)?;
-    crash::hit("before-commit", || crash::describe_effects(NAME, effects));
+    failpoints::hit("before-commit", || failpoints::describe_effects(NAME, effects));
     let updated = run_write(client.users.update_one(version_filter(user), update)).await;
-    crash::hit("after-commit", || crash::describe_effects(NAME, effects));
+    failpoints::hit("after-commit", || failpoints::describe_effects(NAME, effects));
     match updated {
         Ok(updated) if updated.matched_count == 0 => Ok(SaveOutcome::VersionConflict),
         Ok(_) => Ok(saved(client, effects)),

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use contracts::EventId;
+use contracts::ids::uuid_v7;
 
 /// Owner file of this opening of the bus.
 pub(super) struct ProcessLock {
@@ -21,7 +21,7 @@ impl ProcessLock {
     /// Creates the owner file. Callers hold the open lock, so no process sees an owner file that is not locked yet.
     pub(super) fn new(bus: &Path, now: DateTime<Utc>) -> std::io::Result<Self> {
         let prefix = bus.with_extension("owner-");
-        let name = EventId::generate(now).to_string();
+        let name = uuid_v7(now).to_string();
         let file = path(&prefix, &name);
         let lock = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&file)?;
         lock.try_lock()?;

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use common::database::idempotency::IdempotencyUpdate;
 use common::database::store::StoreError;
 use common::database::transaction_effects::{Effects, InboxRecord};
+use common::database::{Page, Period, Start};
 use common::telemetry::clock::SharedClock;
 use common::telemetry::metrics::Metrics;
 use common::telemetry::record_order_id;
@@ -15,19 +16,19 @@ use tokio::sync::Notify;
 use crate::domain::{FencingToken, OrderPayments, Payment, PaymentError, RefundOfPayment};
 use crate::error::Error;
 use crate::metrics::{MetricUpdate, PaymentMetrics};
-use crate::repository::{Page, PaymentFilter, PaymentRepository, Period, ReconcileTask, RefundFilter, Start, Totals};
+use crate::repository::{PaymentFilter, PaymentRepository, ReconcileTask, RefundFilter, Totals};
 
 /// Stored payments with the clock, the metrics and the wake-up of the reconciler. Clones share everything.
 #[derive(Clone)]
-pub struct PaymentStore {
+pub struct PaymentUnitOfWork {
     repository: Arc<dyn PaymentRepository>,
     clock: SharedClock,
     wake: Arc<Notify>,
     metrics: PaymentMetrics,
 }
 
-impl PaymentStore {
-    /// Creates a store over `repository`.
+impl PaymentUnitOfWork {
+    /// Creates a unit of work over `repository`.
     #[must_use]
     pub fn new(repository: Arc<dyn PaymentRepository>, clock: SharedClock, metrics: &Metrics) -> Self {
         Self { repository, clock, wake: Arc::default(), metrics: PaymentMetrics::new(metrics) }
@@ -99,16 +100,16 @@ impl PaymentStore {
     pub async fn update_consuming<T: Send>(
         &self,
         order: OrderId,
-        message: InboxRecord,
+        inbox: InboxRecord,
         rule: impl FnOnce(&mut OrderPayments, DateTime<Utc>) -> Result<T, PaymentError> + Send,
     ) -> Result<T, Error> {
-        self.commit(order, Some(message), rule, |_| None).await
+        self.commit(order, Some(inbox), rule, |_| None).await
     }
 
     async fn commit<T: Send>(
         &self,
         order: OrderId,
-        message: Option<InboxRecord>,
+        inbox: Option<InboxRecord>,
         rule: impl FnOnce(&mut OrderPayments, DateTime<Utc>) -> Result<T, PaymentError> + Send,
         key_update: impl FnOnce(&T) -> Option<IdempotencyUpdate> + Send,
     ) -> Result<T, Error> {
@@ -119,7 +120,7 @@ impl PaymentStore {
             let now = clock.now();
             let (rule, key_update) = rule.take()?;
             let outcome = rule(order_payments, now);
-            let mut effects = Effects { consumed: message, ..Effects::none() };
+            let mut effects = Effects { inbox, ..Effects::none() };
             for (at, event) in order_payments.take_events() {
                 metric_updates.extend(MetricUpdate::from_event(&event));
                 effects.push_event(at, event);
@@ -183,7 +184,7 @@ impl PaymentStore {
         Ok(self.repository.order_id_by_refund(refund).await?.inspect(|(order, _)| record_order_id(*order)))
     }
 
-    /// Lists the tasks that are due now: payments with hints first, then all others, oldest first.
+    /// Lists the tasks that are due now: refunds to be sent first, then payments with hints, then all others, each oldest first.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].

@@ -90,7 +90,7 @@ impl PaymentService {
 
     async fn fetch_current(&self, payment: &Payment) -> ProviderOutcome<SyncResult> {
         match &payment.intent {
-            Some(intent) => existing_intent(intent, self.stripe.poll_intent(intent).await),
+            Some(intent) => existing_intent(intent, self.stripe.get_intent_rate_limited(intent).await),
             None => ProviderOutcome::ok(SyncResult::NoResponse),
         }
     }
@@ -99,7 +99,7 @@ impl PaymentService {
     async fn fetch_hinted(&self, payment: &Payment) -> ProviderOutcome<SyncResult> {
         let Some(intent) = payment.hints.first() else { return ProviderOutcome::ok(SyncResult::NoResponse) };
         let hinted = |snapshot| SyncResult::HintedIntent(intent.clone(), snapshot);
-        match self.stripe.poll_intent(intent).await {
+        match self.stripe.get_intent_rate_limited(intent).await {
             Ok(found) => ProviderOutcome::ok(hinted(Some(found.to_snapshot()))),
             Err(error) if error.is_missing() => ProviderOutcome::failed(hinted(None), error),
             Err(error) => ProviderOutcome::failed(SyncResult::NoResponse, error),
@@ -113,7 +113,7 @@ impl PaymentService {
     async fn fetch_refunds(&self, payment: &Payment) -> ProviderOutcome<SyncResult> {
         let outcome = self.fetch_current(payment).await;
         let SyncResult::Snapshot(snapshot) = outcome.result else { return outcome };
-        match self.stripe.poll_refunds(&snapshot.id).await {
+        match self.stripe.list_refunds_rate_limited(&snapshot.id).await {
             Ok(refunds) => {
                 let refunds = refunds.iter().filter_map(ProviderRefund::to_snapshot).collect();
                 ProviderOutcome::ok(SyncResult::SnapshotWithRefunds(snapshot, refunds))
@@ -125,7 +125,7 @@ impl PaymentService {
     /// Cancels an intent whose creation has an unknown outcome. A repeat with the same key returns the created intent, or
     /// creates one that is cancelled then. If the key may not be reused, the list of intents is searched.
     async fn resolve_unknown_intent(&self, payment: &Payment) -> ProviderOutcome<SyncResult> {
-        let found = if payment.task.requires_lookup(self.store.now()) {
+        let found = if payment.task.requires_lookup(self.unit_of_work.now()) {
             match self.stripe.find_intent(payment.id, payment.created_at).await {
                 Ok(Some(intent)) => intent,
                 Ok(None) => return ProviderOutcome::ok(SyncResult::NotFound),
@@ -157,7 +157,7 @@ impl PaymentService {
         let (Some(refund), Some(intent)) = (payment.refund(refund), &payment.intent) else {
             return ProviderOutcome::ok(RefundSyncResult::NoResponse);
         };
-        let call = self.send_or_fetch_refund(refund, intent, self.store.now());
+        let call = self.send_or_fetch_refund(refund, intent, self.unit_of_work.now());
         with_timeout(call, RefundSyncResult::NoResponse).await
     }
 
@@ -188,7 +188,7 @@ impl PaymentService {
         now: DateTime<Utc>,
     ) -> ProviderOutcome<RefundSyncResult> {
         if let Some(id) = &refund.provider_refund_id {
-            return match self.stripe.poll_refund(id).await {
+            return match self.stripe.get_refund_rate_limited(id).await {
                 Ok(found) => existing_refund(&found),
                 Err(error) => ProviderOutcome::failed(RefundSyncResult::NoResponse, error),
             };
