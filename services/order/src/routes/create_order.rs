@@ -197,7 +197,8 @@ mod tests {
     /// Fingerprints of requests that a version without carts stored stay valid.
     #[test]
     fn request_without_a_cart_has_no_members_of_carts() {
-        let parsed = |body: &str| serde_json::to_value(serde_json::from_str::<CreateOrderRequest>(body).unwrap()).unwrap();
+        let parsed =
+            |body: &str| serde_json::to_value(serde_json::from_str::<CreateOrderRequest>(body).unwrap()).unwrap();
         let names = |body: &str| parsed(body).as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         let mut expected = vec![
             "user_id",

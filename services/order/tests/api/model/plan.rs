@@ -21,12 +21,14 @@ pub(crate) const CLAIM_POINTS: [&str; 3] = [
     "before-answer order-service POST /api/carts/{id}/claim",
 ];
 /// Crash points of an order with an idempotency key.
-pub(crate) const PLACE_POINTS: [&str; 6] = [
+pub(crate) const PLACE_POINTS: [&str; 8] = [
     "after-key acquired",
     "before-call order-service POST product-service /api/products/reservations",
     "after-call order-service POST product-service /api/products/reservations",
+    "before-commit order-service cart ordered",
     "before-commit order-service order.created answer",
     "after-commit order-service order.created answer",
+    "after-commit order-service cart ordered",
     "before-answer order-service POST /api/orders",
 ];
 
