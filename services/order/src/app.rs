@@ -23,7 +23,7 @@ use crate::{NAME, routes};
 
 const API_INFO: OpenApiInfo = OpenApiInfo {
     title: "Order service",
-    description: "Places orders, tracks their payments and moves them through fulfilment.",
+    description: "Keeps carts, places orders, tracks their payments and moves them through fulfilment.",
 };
 
 /// Builds the service.

@@ -65,7 +65,11 @@ impl OrderRepository for SqlOrderRepository {
         }
         write::insert_order(&mut tx, new_order).await?;
         timeline::insert_entries(&mut tx, &effects.entries).await?;
-        self.db.commit(tx, &effects.effects).await.map(Ok)
+        self.db.commit(tx, &effects.effects).await?;
+        if new_order.cart.is_some() {
+            carts::hit("after-commit", "cart ordered");
+        }
+        Ok(Ok(()))
     }
 
     async fn unpaid_totals(&self, user: UserId) -> Result<UnpaidTotals, StoreError> {

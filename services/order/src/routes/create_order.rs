@@ -189,3 +189,31 @@ fn lines(checks: &mut Validator, items: Option<Vec<LineRequest>>) -> Option<Vec<
     });
     merged.ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fingerprints of requests that a version without carts stored stay valid.
+    #[test]
+    fn request_without_a_cart_has_no_members_of_carts() {
+        let parsed =
+            |body: &str| serde_json::to_value(serde_json::from_str::<CreateOrderRequest>(body).unwrap()).unwrap();
+        let names = |body: &str| parsed(body).as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let mut expected = vec![
+            "user_id",
+            "items",
+            "shipping_address",
+            "billing_address",
+            "customer_info",
+            "notes",
+            "metadata",
+            "expected_total",
+        ];
+        expected.sort_unstable();
+        let mut without = names("{}");
+        without.sort_unstable();
+        assert_eq!(without, expected);
+        assert_eq!(names(r#"{"cart_version": 7}"#).len(), expected.len() + 1);
+    }
+}

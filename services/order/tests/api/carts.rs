@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use testkit::ResponseExt as _;
 
 use crate::support::carts::{cart_path, item_path, quantities};
+use crate::support::database::CONTEND_CARTS;
 use crate::support::{TestApp, UNKNOWN};
 
 #[tokio::test]
@@ -244,6 +245,15 @@ async fn concurrent_changes_are_all_kept() {
     let mut kept = quantities(&app.get_cart(&cart, None).await.json(200));
     kept.sort_unstable();
     assert_eq!(kept, (1..=10).map(|product| (product, product)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn cart_that_changes_during_each_attempt_is_a_conflict() {
+    let app = TestApp::start().await;
+    let cart = app.filled_cart(None, &[(1, 2)]).await;
+    app.database.run(CONTEND_CARTS).await;
+    app.set_item(&cart, None, 1, 3).await.problem(409, "CONFLICT");
+    assert_eq!(app.get_cart(&cart, None).await.json(200), cart);
 }
 
 #[tokio::test]

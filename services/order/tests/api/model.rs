@@ -2,6 +2,7 @@
 
 use testkit::model_test::ModelTest;
 
+use self::plan::{ADD_POINTS, CLAIM_POINTS, Command, PLACE_POINTS, Plan, Which};
 use crate::support::TestApp;
 use crate::support::database::Database;
 
@@ -32,4 +33,19 @@ fn sqlite_carts_match_the_model() {
 #[test]
 fn postgres_carts_match_the_model() {
     check("postgres", 16, async |_| Database::postgres().await);
+}
+
+#[tokio::test]
+async fn each_crash_point_is_passed() {
+    let app = TestApp::start().await;
+    let add = Command::Add { cart: Which::Own, product: 1, quantity: 7 };
+    let place = Command::Place { cart: Which::Own, key: 0 };
+    let points = ADD_POINTS.map(|point| (add, point)).into_iter();
+    let points = points.chain(CLAIM_POINTS.map(|point| (Command::Claim, point)));
+    for (command, point) in points.chain(PLACE_POINTS.map(|point| (place, point))) {
+        let plan = Plan { has_cart: true, lines: vec![(1, 2)], rounds: vec![vec![(command, Some(point))]] };
+        let counts = runner::Counts::default();
+        runner::run(&app, plan, &counts).await;
+        assert!(counts.has_crash(point), "no request crashes at {point}");
+    }
 }

@@ -44,6 +44,8 @@ pub(super) async fn empty_ordered(
         return Ok(false);
     }
     query(statements::DELETE_LINES).bind(cart.id).execute(db).await?;
+    // The failpoints of the order's commit do not distinguish orders from carts.
+    hit("before-commit", "cart ordered");
     Ok(true)
 }
 
@@ -54,10 +56,15 @@ pub(super) async fn delete_by_user(db: &mut Connection, user: UserId) -> Result<
 
 /// Commits a change of carts, which has no effects, with the failpoints of a commit.
 async fn commit(tx: Tx, change: &str) -> Result<(), StoreError> {
-    failpoints::hit("before-commit", || format!("{NAME} {change}"));
+    hit("before-commit", change);
     tx.commit().await?;
-    failpoints::hit("after-commit", || format!("{NAME} {change}"));
+    hit("after-commit", change);
     Ok(())
+}
+
+/// Hits a failpoint of a change of carts.
+pub(super) fn hit(place: &'static str, change: &str) {
+    failpoints::hit(place, || format!("{NAME} {change}"));
 }
 
 #[async_trait]

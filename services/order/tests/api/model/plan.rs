@@ -12,22 +12,24 @@ pub(crate) const PRICES: [&str; 4] = ["29.99", "100.00", "999.99", "0.07"];
 pub(crate) const ADD_POINTS: [&str; 3] = [
     "before-commit order-service cart changed",
     "after-commit order-service cart changed",
-    "before-answer order-service PUT /api/carts/{id}/items/{product_id}",
+    "before-response order-service PUT /api/carts/{id}/items/{product_id}",
 ];
 /// Crash points of a claim.
 pub(crate) const CLAIM_POINTS: [&str; 3] = [
     "before-commit order-service cart claimed",
     "after-commit order-service cart claimed",
-    "before-answer order-service POST /api/carts/{id}/claim",
+    "before-response order-service POST /api/carts/{id}/claim",
 ];
 /// Crash points of an order with an idempotency key.
-pub(crate) const PLACE_POINTS: [&str; 6] = [
+pub(crate) const PLACE_POINTS: [&str; 8] = [
     "after-key acquired",
     "before-call order-service POST product-service /api/products/reservations",
     "after-call order-service POST product-service /api/products/reservations",
+    "before-commit order-service cart ordered",
     "before-commit order-service order.created answer",
     "after-commit order-service order.created answer",
-    "before-answer order-service POST /api/orders",
+    "after-commit order-service cart ordered",
+    "before-response order-service POST /api/orders",
 ];
 
 /// Cart of a request: the person's, or one that is unclaimed at the beginning of the round.

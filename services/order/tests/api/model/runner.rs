@@ -10,15 +10,13 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::{ApiResponse, ResponseExt as _};
 
-use super::plan::{ADD_POINTS, CLAIM_POINTS, Command, PLACE_POINTS, PRICES, Plan, Step, Which};
+use super::plan::{ADD_POINTS, Command, PRICES, Plan, Step, Which};
 use super::round::{CartRound, Quantities};
 use crate::support::carts::{cart_path, item_path, quantities};
 use crate::support::{CRASH_AT, TestApp};
 
 /// Time after which another attempt takes over the key of a crashed one, in seconds.
 const LEASE: i64 = 11;
-/// Number of crashes from which each crash point must have been passed.
-const MANY_CRASHES: usize = 300;
 
 /// Counts of what happened in all plans.
 #[derive(Default)]
@@ -36,16 +34,16 @@ impl Counts {
         *self.crashes.lock().unwrap().entry(point).or_default() += 1;
     }
 
-    /// Prints the counts, and checks that the plans crashed at each point.
+    /// Returns whether a request crashed at this point.
+    pub(crate) fn has_crash(&self, point: &str) -> bool {
+        self.crashes.lock().unwrap().contains_key(point)
+    }
+
+    /// Prints the counts.
     pub(crate) fn report(&self, store: &str) {
         let (crashes, outcomes) = (self.crashes.lock().unwrap(), self.outcomes.lock().unwrap());
         let total: usize = crashes.values().sum();
         println!("model of carts on {store}: {total} crashes {crashes:?}, outcomes {outcomes:?}");
-        if total >= MANY_CRASHES {
-            for point in ADD_POINTS.iter().chain(&CLAIM_POINTS).chain(&PLACE_POINTS) {
-                assert!(crashes.contains_key(point), "no request crashed at {point}");
-            }
-        }
     }
 }
 

@@ -50,6 +50,13 @@ pub(crate) const BREAK_COMMITS: Statements = Statements {
 pub(crate) const REPAIR_COMMITS: Statements =
     Statements { sqlite: "DROP TRIGGER broken", postgres: "DROP TRIGGER lost ON orders" };
 
+/// Makes every change of a cart find it in another version.
+pub(crate) const CONTEND_CARTS: Statements = Statements {
+    sqlite: "CREATE TRIGGER contended BEFORE UPDATE ON carts BEGIN SELECT raise(IGNORE); END",
+    postgres: "CREATE FUNCTION contended() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+        CREATE TRIGGER contended BEFORE UPDATE ON carts FOR EACH ROW EXECUTE FUNCTION contended()",
+};
+
 impl Database {
     /// Creates a database; a SQLite file is placed in this directory.
     pub(crate) async fn new(directory: &Path) -> Self {
