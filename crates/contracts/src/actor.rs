@@ -53,6 +53,12 @@ impl Actor {
         }
     }
 
+    /// Returns `true` for the system.
+    #[must_use]
+    pub const fn is_system(&self) -> bool {
+        matches!(self, Self::System)
+    }
+
     fn new(kind: ActorKind, id: Option<String>) -> Result<Self, ParseActorError> {
         match (kind, id) {
             (ActorKind::Customer, Some(id)) => Ok(Self::Customer(id)),

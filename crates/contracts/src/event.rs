@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{EventId, Money, OrderId, PaymentId, ProductId, RefundId, UserId};
+use crate::{Actor, EventId, Money, OrderId, PaymentId, ProductId, RefundId, UserId};
 
 /// Version of the envelope and of its data.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -291,6 +291,9 @@ pub struct PaymentChanged {
     pub failure_reason: Option<String>,
     /// Time of creation.
     pub created_at: DateTime<Utc>,
+    /// Caller that caused the change; the system if nobody did, and from a writer that did not know the field.
+    #[serde(default, skip_serializing_if = "Actor::is_system")]
+    pub actor: Actor,
     /// Time of this change.
     pub timestamp: DateTime<Utc>,
 }
@@ -328,6 +331,9 @@ pub struct PaymentRefunded {
     /// True if the refund was paid outside the provider; `false` from a writer that did not know the field.
     #[serde(default)]
     pub outside: bool,
+    /// Caller that requested the refund; the system if nobody did, and from a writer that did not know the field.
+    #[serde(default, skip_serializing_if = "Actor::is_system")]
+    pub actor: Actor,
     /// Time of the change.
     pub timestamp: DateTime<Utc>,
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use contracts::api::{OrderSummary, PaymentStatus, RefundCause};
 use contracts::event::PaymentChanged;
-use contracts::{Event, Money, OrderId, PaymentId, UserId};
+use contracts::{Actor, Event, Money, OrderId, PaymentId, UserId};
 
 use super::error::PaymentError;
 use super::payment::Payment;
@@ -161,8 +161,8 @@ impl OrderPayments {
         }
     }
 
-    /// Increments the version of a payment and emits an event with its current state.
-    fn emit_event(&mut self, index: usize, now: DateTime<Utc>, created: bool) {
+    /// Increments the version of a payment and emits an event with its current state and the actor that caused the change.
+    fn emit_event(&mut self, index: usize, now: DateTime<Utc>, created: bool, actor: &Actor) {
         let payment = &mut self.payments[index];
         payment.version += 1;
         payment.updated_at = now;
@@ -178,6 +178,7 @@ impl OrderPayments {
             counts: payment.refund_cause.is_none(),
             failure_reason: payment.failure_reason.clone(),
             created_at: payment.created_at,
+            actor: actor.clone(),
             timestamp: now,
         };
         let event = match data.status {

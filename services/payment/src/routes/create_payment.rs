@@ -10,7 +10,7 @@ use common::http::{UserOr, scope};
 use common::telemetry::record_order_id;
 use contracts::api::PaymentMethod;
 use contracts::limits::MAX_METADATA_BYTES;
-use contracts::{Money, OrderId, Problem, UserId};
+use contracts::{Actor, Money, OrderId, Problem, UserId};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -101,7 +101,7 @@ pub(super) async fn create_payment(
     }
     // Validation follows the look-up of the key, so that a replay does not depend on it.
     run_idempotent(&app.keys, keyed, async |lease| {
-        let (order, new_payment) = body.validate(app.payments.currency())?;
+        let (order, new_payment) = body.validate(app.payments.currency(), caller.actor())?;
         let operation = IdempotentOperation::new(lease.as_ref());
         app.payments.start_payment(&caller, order, &new_payment, operation).await?.to_stored_response()
     })
@@ -109,7 +109,7 @@ pub(super) async fn create_payment(
 }
 
 impl CreatePaymentRequest {
-    fn validate(self, default_currency: &str) -> Result<(OrderId, NewPayment), ApiError> {
+    fn validate(self, default_currency: &str, actor: Actor) -> Result<(OrderId, NewPayment), ApiError> {
         let mut checks = Validator::new();
         let order_id = checks.required("order_id", self.order_id);
         let user_id = checks.required("user_id", self.user_id);
@@ -130,7 +130,7 @@ impl CreatePaymentRequest {
             .to_ascii_uppercase();
         let complete = || {
             let new_payment =
-                NewPayment { user_id: user_id?, amount: amount?, currency, method: method?, description, metadata };
+                NewPayment { user_id: user_id?, amount: amount?, currency, method: method?, description, metadata, actor };
             Some((order_id?, new_payment))
         };
         let complete = complete();

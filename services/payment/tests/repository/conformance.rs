@@ -42,6 +42,7 @@ fn request() -> (OrderTerms, NewPayment) {
         method: PaymentMethod::Card,
         description: None,
         metadata: None,
+        actor: Actor::System,
     };
     (terms, request)
 }

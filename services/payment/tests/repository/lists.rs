@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use common::database::transaction_effects::Effects;
 use common::database::{Period, Start};
 use contracts::api::{PaymentMethod, PaymentStatus, RefundCause, RefundStatus};
-use contracts::{Money, OrderId, PaymentId, RefundId, UserId};
+use contracts::{Actor, Money, OrderId, PaymentId, RefundId, UserId};
 use payment_service::domain::*;
 use payment_service::repository::{PaymentFilter, PaymentRepository, RefundFilter, Totals};
 
@@ -42,7 +42,7 @@ async fn insert(
         let (user_id, total) = (UserId::generate(now), Money::from_cents(10_000));
         let terms = OrderTerms { user_id, total, currency: "USD".to_owned() };
         let (currency, method) = ("USD".to_owned(), PaymentMethod::Card);
-        let new = NewPayment { user_id, amount: total, currency, method, description: None, metadata: None };
+        let new = NewPayment { user_id, amount: total, currency, method, description: None, metadata: None, actor: Actor::System };
         payments.start(terms, new, FencingToken::generate(now), now).unwrap();
         let payment = &mut payments.payments[0];
         change(payment);

@@ -2,7 +2,7 @@ use OrderPaymentStatus as Paid;
 use PaymentStatus as Status;
 use contracts::api::{OrderPaymentStatus, PaymentMethod, PaymentStatus, RefundCause};
 use contracts::event::OrderUpdated;
-use contracts::{Money, RefundId};
+use contracts::{Actor, Money, RefundId};
 
 use chrono::TimeDelta;
 
@@ -23,6 +23,7 @@ fn changed(order: &Order, id: PaymentId, version: i64, status: Status) -> Paymen
         version,
         counts: true,
         failure_reason: None,
+        actor: Actor::System,
         created_at: at(1),
         timestamp: at(1 + version),
     }
@@ -41,6 +42,7 @@ fn refunded(order: &Order, id: PaymentId, cents: i64, total: i64) -> PaymentRefu
         cause: RefundCause::Granted,
         reason: None,
         outside: false,
+        actor: Actor::System,
         timestamp: at(5),
     }
 }

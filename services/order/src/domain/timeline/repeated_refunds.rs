@@ -65,7 +65,7 @@ pub fn mark_repeated_refunds(entries: &mut [TimelineEntry]) {
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, Utc};
-    use contracts::{Event, EventId, OrderId};
+    use contracts::{Actor, Event, EventId, OrderId};
 
     use super::*;
 
@@ -96,6 +96,7 @@ mod tests {
                 cause: RefundCause::Cancelled,
                 reason: None,
                 outside: false,
+                actor: Actor::System,
                 timestamp: now,
             })
         };
@@ -160,6 +161,7 @@ mod tests {
             cause: RefundCause::Cancelled,
             reason: None,
             outside: false,
+            actor: Actor::System,
             timestamp: now,
         };
         let failed = PaymentRefundFailed {

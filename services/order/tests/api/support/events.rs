@@ -4,7 +4,7 @@ use common::messaging::bus::Message;
 use common::telemetry::clock::Clock;
 use contracts::api::{PaymentMethod, PaymentStatus, RefundCause};
 use contracts::event::{PaymentChanged, PaymentRefundFailed, PaymentRefunded, ReservationChanged};
-use contracts::{Event, Money, OrderId, PaymentId, RefundId};
+use contracts::{Actor, Event, Money, OrderId, PaymentId, RefundId};
 use serde_json::Value;
 use testkit::bus::event_message;
 
@@ -28,6 +28,7 @@ impl TestApp {
             version,
             counts: true,
             failure_reason: None,
+            actor: Actor::System,
             created_at: self.clock.now(),
             timestamp: self.clock.now(),
         }
@@ -47,6 +48,7 @@ impl TestApp {
             cause: RefundCause::Granted,
             reason: None,
             outside: false,
+            actor: Actor::System,
             timestamp: self.clock.now(),
         })
     }

@@ -259,6 +259,7 @@ impl PlannedOrder {
             version,
             counts: event.counts,
             failure_reason: None,
+            actor: Actor::System,
             created_at: START + TimeDelta::seconds(i64::try_from(event.payment).unwrap()),
             timestamp: START,
         }
@@ -280,6 +281,7 @@ impl PlannedOrder {
             cause: RefundCause::Granted,
             reason: None,
             outside: false,
+            actor: Actor::System,
             timestamp: START,
         }
     }

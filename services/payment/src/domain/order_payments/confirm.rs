@@ -1,7 +1,7 @@
 //! Confirmation of a payment made outside the provider.
 
 use chrono::{DateTime, Utc};
-use contracts::PaymentId;
+use contracts::{Actor, PaymentId};
 use contracts::api::PaymentStatus;
 
 use super::OrderPayments;
@@ -56,7 +56,7 @@ impl OrderPayments {
         payment.transaction_id = Some(transaction.to_owned());
         payment.updated_at = now;
         if previous != PaymentStatus::Processing {
-            self.emit_event(index, now, false);
+            self.emit_event(index, now, false, &Actor::System);
         }
         Ok(ConfirmOutcome::CancelIntentFirst(self.payments[index].clone()))
     }

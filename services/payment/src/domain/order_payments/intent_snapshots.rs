@@ -1,7 +1,7 @@
 //! Application of intent snapshots, and recording of captures.
 
 use chrono::{DateTime, Utc};
-use contracts::PaymentId;
+use contracts::{Actor, PaymentId};
 use contracts::api::RefundCause;
 
 use super::{DomainMetric, NewPayment, OrderPayments};
@@ -88,7 +88,7 @@ impl OrderPayments {
                     payment.task.schedule_now(now);
                     self.metrics.push(DomainMetric::Declined(*kind));
                 }
-                self.emit_event(index, now, false);
+                self.emit_event(index, now, false, &Actor::System);
             }
             Transition::Capture => {
                 if let IntentStatus::Succeeded(captured) = &snapshot.status {
@@ -126,6 +126,7 @@ impl OrderPayments {
             method: known.method,
             description: known.description.clone(),
             metadata: None,
+            actor: Actor::System,
         };
         let mut orphan = self.new_payment(template, LeasedTask::default(), now);
         orphan.intent = Some(snapshot.id.clone());
@@ -134,7 +135,7 @@ impl OrderPayments {
         orphan.state = State::Processing;
         let index = self.payments.len();
         self.payments.push(orphan);
-        self.emit_event(index, now, true);
+        self.emit_event(index, now, true, &Actor::System);
         self.metrics.extend(snapshot.captured_at.map(DomainMetric::Captured));
         self.capture(index, captured, false, now);
     }
@@ -158,7 +159,7 @@ impl OrderPayments {
         payment.refund_cause = refund_cause;
         payment.failure_reason = None;
         payment.processed_at = Some(now);
-        self.emit_event(index, now, false);
+        self.emit_event(index, now, false, &Actor::System);
         if refund_cause.is_some() {
             self.create_due_refund(index, now);
         } else if self.owed().is_zero() {

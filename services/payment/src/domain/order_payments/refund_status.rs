@@ -116,6 +116,7 @@ impl OrderPayments {
             cause: refund.cause,
             reason: refund.reason.clone(),
             outside: refund.external || refund.settled,
+            actor: refund.actor.clone(),
             timestamp: now,
         };
         payment.refunds_announced = payment.refunds_announced.max(total);

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::api::PaymentMethod;
-use contracts::{Money, PaymentId, UserId};
+use contracts::{Actor, Money, PaymentId, UserId};
 use uuid::Uuid;
 
 use super::{OrderPayments, OrderTerms};
@@ -23,6 +23,8 @@ pub struct NewPayment {
     pub description: Option<String>,
     /// Metadata given by the client: the text of a JSON object.
     pub metadata: Option<String>,
+    /// Caller that pays.
+    pub actor: Actor,
 }
 
 /// Outcome of [`OrderPayments::start`].
@@ -68,8 +70,9 @@ impl OrderPayments {
         task.acquire(token, now);
         task.mark_called(now);
         let index = self.payments.len();
+        let actor = request.actor.clone();
         self.payments.push(self.new_payment(request, task, now));
-        self.emit_event(index, now, true);
+        self.emit_event(index, now, true, &actor);
         Ok(StartOutcome::Started(self.payments[index].clone()))
     }
 

@@ -57,6 +57,7 @@ impl Scenario {
             method: PaymentMethod::Card,
             description: None,
             metadata: None,
+            actor: Actor::System,
         };
         self.order.start(terms, request, token, self.now)
     }
