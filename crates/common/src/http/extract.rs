@@ -10,7 +10,7 @@ mod path;
 mod query;
 pub mod scope;
 
-pub use caller::{AdminOnly, AdminOr, OptionalCaller, ServiceWith, SignedInUser, UserOr};
+pub use caller::{AdminOnly, AdminOr, CallerIfAny, OptionalCaller, ServiceWith, SignedInUser, UserOr};
 pub use client_addr::ClientAddr;
 pub use double_option::double_option;
 pub use json::{Json, Json422, OptionalJson};

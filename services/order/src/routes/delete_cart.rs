@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use common::http::{ApiError, OptionalCaller, Path};
+use common::http::{ApiError, CallerIfAny, Path};
 use contracts::{CartId, Problem};
 
 use crate::state::AppState;
@@ -16,12 +16,13 @@ use crate::state::AppState;
     responses(
         (status = 204, description = "Cart deleted"),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED: invalid token", body = Problem),
         (status = 404, description = "CART_NOT_FOUND, also for a cart of another person", body = Problem),
     )
 )]
 pub(super) async fn delete_cart(
     State(app): State<AppState>,
-    OptionalCaller(caller): OptionalCaller,
+    CallerIfAny(caller): CallerIfAny,
     Path(id): Path<CartId>,
 ) -> Result<StatusCode, ApiError> {
     app.carts.delete(caller.and_then(|caller| caller.user_id), id).await?;

@@ -1,7 +1,7 @@
 //! `GET /api/carts/{id}`
 
 use axum::extract::State;
-use common::http::{ApiError, OptionalCaller, Path};
+use common::http::{ApiError, CallerIfAny, Path};
 use contracts::{CartId, Problem};
 
 use super::cart_response::CartResponse;
@@ -16,13 +16,14 @@ use crate::state::AppState;
     responses(
         (status = 200, body = CartResponse),
         (status = 400, description = "VALIDATION_FAILED", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED: invalid token", body = Problem),
         (status = 404, description = "CART_NOT_FOUND, also for a cart of another person", body = Problem),
         (status = 503, description = "SERVICE_UNAVAILABLE, with Retry-After", body = Problem),
     )
 )]
 pub(super) async fn get_cart(
     State(app): State<AppState>,
-    OptionalCaller(caller): OptionalCaller,
+    CallerIfAny(caller): CallerIfAny,
     Path(id): Path<CartId>,
 ) -> Result<CartResponse, ApiError> {
     let cart = app.carts.get(caller.and_then(|caller| caller.user_id), id).await?;

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use axum::extract::State;
-use common::http::{ApiError, Json422, OptionalCaller, Path, Validator};
+use common::http::{ApiError, Json422, CallerIfAny, Path, Validator};
 use contracts::limits::MAX_QUANTITY;
 use contracts::{CartId, Problem, ProductId};
 use serde::Deserialize;
@@ -33,6 +33,7 @@ pub(super) struct SetCartItemRequest {
     responses(
         (status = 200, body = CartResponse),
         (status = 400, description = "PRODUCT_NOT_FOUND, MALFORMED_BODY, VALIDATION_FAILED in the path", body = Problem),
+        (status = 401, description = "UNAUTHENTICATED: invalid token", body = Problem),
         (status = 404, description = "CART_NOT_FOUND, also for a cart of another person", body = Problem),
         (status = 409, description = "CONFLICT: the cart is changed by many requests", body = Problem),
         (status = 422, description = "VALIDATION_FAILED, also for a 51st line; TOTAL_TOO_LARGE", body = Problem),
@@ -41,7 +42,7 @@ pub(super) struct SetCartItemRequest {
 )]
 pub(super) async fn set_cart_item(
     State(app): State<AppState>,
-    OptionalCaller(caller): OptionalCaller,
+    CallerIfAny(caller): CallerIfAny,
     Path((id, product)): Path<(CartId, ProductId)>,
     Json422(body): Json422<SetCartItemRequest>,
 ) -> Result<CartResponse, ApiError> {

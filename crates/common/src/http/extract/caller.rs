@@ -91,6 +91,26 @@ where
     }
 }
 
+/// Caller of a public route whose effect depends on the caller: `None` without a token. An invalid token is rejected with
+/// 401, so that a client whose token expired is not served as a stranger.
+#[derive(Clone, Debug)]
+pub struct CallerIfAny(pub Option<Caller>);
+
+impl<S> FromRequestParts<S> for CallerIfAny
+where
+    S: Send + Sync,
+    TokenVerifier: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        match token(&parts.headers) {
+            Some(_) => Ok(Self(Some(Caller::from_request_parts(parts, state).await?))),
+            None => Ok(Self(None)),
+        }
+    }
+}
+
 /// Admin; other callers are rejected with 403.
 #[derive(Clone, Debug)]
 pub struct AdminOnly(pub Caller);
