@@ -41,7 +41,7 @@ pub mod validation;
 
 pub use error::ApiError;
 pub use extract::{
-    AdminOnly, AdminOr, ClientAddr, Json, Json422, OptionalCaller, OptionalJson, Path, Query, RequiredScope,
+    AdminOnly, AdminOr, CallerIfAny, ClientAddr, Json, Json422, OptionalCaller, OptionalJson, Path, Query, RequiredScope,
     ServiceWith, SignedInUser, UserOr, double_option, scope,
 };
 pub use health::{DependencyReport, DependencyStatus, Health, HealthReport};

@@ -5,10 +5,11 @@ use contracts::Actor;
 
 use crate::domain::{TimelineEntry, Tracking};
 
-/// Effects of a change, committed with it: published events, inbox record, idempotency update, and timeline entries.
+/// Effects of a change, committed with it: events, mails, inbox record, idempotency update, and
+/// timeline entries.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OrderEffects {
-    /// Events, inbox record and idempotency update.
+    /// Events, mails, inbox record and idempotency update.
     pub effects: Effects,
     /// Timeline entries, oldest first.
     pub entries: Vec<TimelineEntry>,

@@ -87,8 +87,8 @@ impl PlaceOrder {
     /// Prices an order and reserves its stock.
     ///
     /// # Errors
-    /// If the customer, the cart or a product is unknown, the cart is changed or empty, the total is too large or not the expected one, a limit is exceeded, the
-    /// stock is insufficient, or another service or the repository fails.
+    /// If the customer, the cart or a product is unknown, the cart is changed or empty, the total is too large or not the
+    /// expected one, a limit is exceeded, the stock is insufficient, or another service or the repository fails.
     pub(crate) async fn prepare(
         &self,
         caller: &Caller,

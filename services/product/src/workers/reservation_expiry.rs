@@ -18,7 +18,7 @@ const MAX_CONCURRENT: u32 = 16;
 /// Delays after failed calls. The maximum bounds how long a due reservation waits once the order service is available again.
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(5));
 
-/// Resolves due reservations: releases them if no order exists, and holds them otherwise.
+/// Resolves due reservations: releases them if there is no order or a cancelled one, and holds them otherwise.
 pub(crate) struct ReservationExpiryWorker {
     inventory: InventoryService,
     orders: OrderClient,

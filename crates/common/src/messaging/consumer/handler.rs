@@ -47,7 +47,7 @@ pub fn ignore_already_handled<T>(result: Result<T, StoreError>) -> Result<(), Ha
 pub trait EventHandler: Send + Sync + 'static {
     /// Returns the consumed queue.
     fn queue(&self) -> Queue;
-    /// Handles an event. `handled` belongs to the effects of the handler's writes.
+    /// Handles an event. `inbox` belongs to the effects of the handler's writes.
     async fn handle(&self, event: Event, inbox: InboxRecord, envelope: &Envelope) -> Result<(), HandleError>;
 }
 

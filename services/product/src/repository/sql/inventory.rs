@@ -102,7 +102,7 @@ impl InventoryRepository for SqlInventoryRepository {
             let missing = || StoreError::Decode(format!("the reservation of order {} is missing", new.order_id));
             return existing.map(ReserveOutcome::Existing).ok_or_else(missing);
         }
-        if let Some(rejected) = reservations::decrement_stock(&mut tx, &new.lines).await? {
+        if let Some(rejected) = reservations::move_to_reserved(&mut tx, &new.lines).await? {
             tx.rollback().await?;
             return Ok(rejected);
         }

@@ -60,7 +60,7 @@ fn map_line(row: &Row) -> Result<ReservationLine, StoreError> {
 
 /// Moves stock from available to reserved. Products are locked in the order of their ids. Returns the reason if not all
 /// lines can be reserved.
-pub(super) async fn decrement_stock(
+pub(super) async fn move_to_reserved(
     db: &mut Connection,
     lines: &[ReservationLine],
 ) -> Result<Option<ReserveOutcome>, StoreError> {
