@@ -53,6 +53,7 @@ async fn payment_is_started() {
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].0, "payment.created");
     assert_eq!((&events[0].1["status"], &events[0].1["version"]), (&json!("pending"), &json!(1)));
+    assert_eq!(events[0].1["actor"], json!({"type": "customer", "id": user}));
     assert!(!events[0].1.to_string().contains(secret));
     let read = fleet.payment(payment["id"].as_str().unwrap()).await;
     assert_eq!(&read, payment, "a later read returns the same");

@@ -34,6 +34,7 @@ async fn cancelled_order_is_refunded() {
     assert_eq!(totals.len(), 2);
     assert_eq!(totals[1].1["refunded_total"], json!(100.0));
     assert_eq!((&totals[1].1["cause"], &totals[1].1["refund_amount"]), (&json!("cancelled"), &json!(70.0)));
+    assert!(totals[0].1["actor"].is_object() && totals[1].1.get("actor").is_none());
 }
 
 #[tokio::test]
