@@ -41,8 +41,8 @@ pub mod validation;
 
 pub use error::ApiError;
 pub use extract::{
-    AdminOnly, AdminOr, CallerIfAny, ClientAddr, Json, Json422, OptionalCaller, OptionalJson, Path, Query, RequiredScope,
-    ServiceWith, SignedInUser, UserOr, double_option, scope,
+    AdminOnly, AdminOr, CallerIfAny, ClientAddr, Json, Json422, OptionalCaller, OptionalJson, Path, Query,
+    RequiredScope, ServiceWith, SignedInUser, UserOr, double_option, scope,
 };
 pub use health::{DependencyReport, DependencyStatus, Health, HealthReport};
 pub use long_poll::{LongPoll, LongPolls, RequestPlace};

@@ -10,7 +10,8 @@ pub fn describe_effects(service: &str, effects: &Effects) -> String {
     let consumes = effects.inbox.map(|inbox| inbox.consumer);
     let publishes = effects.events.iter().map(|event| event.event.event_type().as_str());
     let mails = effects.mails.iter().map(|mail| mail.kind);
-    let keyed = effects.idempotency.as_ref().map(|keyed| if keyed.response.is_some() { "answer" } else { "resource" });
+    let keyed =
+        effects.idempotency.as_ref().map(|keyed| if keyed.response.is_some() { "response" } else { "resource" });
     let parts: Vec<_> = std::iter::once(service).chain(consumes).chain(publishes).chain(mails).chain(keyed).collect();
     parts.join(" ")
 }

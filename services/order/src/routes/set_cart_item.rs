@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use axum::extract::State;
-use common::http::{ApiError, Json422, CallerIfAny, Path, Validator};
+use common::http::{ApiError, CallerIfAny, Json422, Path, Validator};
 use contracts::limits::MAX_QUANTITY;
 use contracts::{CartId, Problem, ProductId};
 use serde::Deserialize;

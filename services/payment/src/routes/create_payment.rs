@@ -129,8 +129,15 @@ impl CreatePaymentRequest {
             .unwrap_or_else(|| default_currency.to_owned())
             .to_ascii_uppercase();
         let complete = || {
-            let new_payment =
-                NewPayment { user_id: user_id?, amount: amount?, currency, method: method?, description, metadata, actor };
+            let new_payment = NewPayment {
+                user_id: user_id?,
+                amount: amount?,
+                currency,
+                method: method?,
+                description,
+                metadata,
+                actor,
+            };
             Some((order_id?, new_payment))
         };
         let complete = complete();

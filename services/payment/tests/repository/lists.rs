@@ -42,7 +42,15 @@ async fn insert(
         let (user_id, total) = (UserId::generate(now), Money::from_cents(10_000));
         let terms = OrderTerms { user_id, total, currency: "USD".to_owned() };
         let (currency, method) = ("USD".to_owned(), PaymentMethod::Card);
-        let new = NewPayment { user_id, amount: total, currency, method, description: None, metadata: None, actor: Actor::System };
+        let new = NewPayment {
+            user_id,
+            amount: total,
+            currency,
+            method,
+            description: None,
+            metadata: None,
+            actor: Actor::System,
+        };
         payments.start(terms, new, FencingToken::generate(now), now).unwrap();
         let payment = &mut payments.payments[0];
         change(payment);

@@ -26,8 +26,8 @@ pub(crate) const PLACE_POINTS: [&str; 8] = [
     "before-call order-service POST product-service /api/products/reservations",
     "after-call order-service POST product-service /api/products/reservations",
     "before-commit order-service cart ordered",
-    "before-commit order-service order.created answer",
-    "after-commit order-service order.created answer",
+    "before-commit order-service order.created order_received response",
+    "after-commit order-service order.created order_received response",
     "after-commit order-service cart ordered",
     "before-response order-service POST /api/orders",
 ];

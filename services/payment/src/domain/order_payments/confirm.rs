@@ -1,8 +1,8 @@
 //! Confirmation of a payment made outside the provider.
 
 use chrono::{DateTime, Utc};
-use contracts::{Actor, PaymentId};
 use contracts::api::PaymentStatus;
+use contracts::{Actor, PaymentId};
 
 use super::OrderPayments;
 use crate::domain::{FencingToken, Payment, PaymentError, State};

@@ -1,8 +1,8 @@
 //! Application of intent snapshots, and recording of captures.
 
 use chrono::{DateTime, Utc};
-use contracts::{Actor, PaymentId};
 use contracts::api::RefundCause;
+use contracts::{Actor, PaymentId};
 
 use super::{DomainMetric, NewPayment, OrderPayments};
 use crate::domain::{

@@ -171,7 +171,15 @@ impl ModelRun<'_> {
         let (user_id, total, currency) = (self.user, Money::from_cents(TOTAL), "USD".to_owned());
         let terms = OrderTerms { user_id, total, currency: currency.clone() };
         let method = PaymentMethod::Card;
-        let request = NewPayment { user_id, amount: total, currency, method, description: None, metadata: None, actor: Actor::System };
+        let request = NewPayment {
+            user_id,
+            amount: total,
+            currency,
+            method,
+            description: None,
+            metadata: None,
+            actor: Actor::System,
+        };
         let outcome = self.update(move |payments, now| payments.start(terms, request, token, now)).await;
         assert_eq!(!self.cancelled.is_empty(), matches!(outcome, Err(PaymentError::OrderCancelled)), "{outcome:?}");
         match outcome {
