@@ -1,5 +1,7 @@
 //! Errors of the order service and their mapping to HTTP responses.
 
+use std::time::Duration;
+
 use common::client::CallError;
 use common::database::store::StoreError;
 use common::http::ApiError;
@@ -9,6 +11,9 @@ use contracts::{ErrorCode, FieldError, ProductId};
 use serde::Serialize;
 
 use crate::domain::{OrderError, Totals};
+
+/// Delay before a change of a contended cart should be retried.
+const CONTENDED_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Error of a use case.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +84,7 @@ impl From<Error> for ApiError {
                 .with("shipping_amount", totals.shipping)
                 .with("discount_amount", totals.discount)
                 .with("total_amount", totals.total),
-            Error::CartContended => Self::new(ErrorCode::Conflict, detail),
+            Error::CartContended => Self::new(ErrorCode::Conflict, detail).retry_after(CONTENDED_RETRY_AFTER),
             Error::UnknownStart => {
                 let message = "must be the id of an order".to_owned();
                 Self::validation(vec![FieldError { field: "after".to_owned(), message }])

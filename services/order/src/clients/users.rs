@@ -37,15 +37,15 @@ impl UserClient {
         Ok(known.unwrap_or(false))
     }
 
-    /// Returns whether a user wants notifications: false for one that does not exist.
+    /// Returns the profile of a user; `None` if there is no such user.
     ///
     /// # Errors
     /// If the user service is unavailable.
-    pub(crate) async fn wants_notifications(&self, id: UserId) -> Result<bool, CallError> {
+    pub(crate) async fn profile(&self, id: UserId) -> Result<Option<Profile>, CallError> {
         let response = self.request(id).await?;
         match response.status() {
-            404 => Ok(false),
-            _ if response.is_success() => Ok(response.json::<Profile>()?.preferences.notifications),
+            404 => Ok(None),
+            _ if response.is_success() => Ok(Some(response.json()?)),
             _ => Err(response.unexpected()),
         }
     }
@@ -73,15 +73,25 @@ impl UserClient {
 
 /// Part of a user's profile that mails depend on.
 #[derive(Deserialize)]
-struct Profile {
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Profile {
+    /// E-mail address of the account.
+    pub(crate) email: String,
+    /// First name of the person.
+    pub(crate) first_name: String,
+    /// Last name of the person.
+    pub(crate) last_name: String,
+    /// Preferences of the person.
     #[serde(default)]
-    preferences: Preferences,
+    pub(crate) preferences: Preferences,
 }
 
+/// Part of a user's preferences that mails depend on.
 #[derive(Deserialize)]
 #[serde(default)]
-struct Preferences {
-    notifications: bool,
+pub(crate) struct Preferences {
+    /// Flag: mails that are not about money or security are welcome.
+    pub(crate) notifications: bool,
 }
 
 impl Default for Preferences {

@@ -12,7 +12,7 @@ pub enum Notice {
     Received,
     /// Notice: total paid.
     Paid,
-    /// Notice: order shipped, or its tracking changed after that.
+    /// Notice: order shipped, or given its first tracking after that.
     Shipped,
     /// Notice: order cancelled.
     Cancelled,
@@ -33,7 +33,7 @@ impl Order {
             notices.push(Notice::Paid);
         }
         let became = |status| self.status == status && before.status != status;
-        let is_tracked = self.tracking.is_some() && self.tracking != before.tracking;
+        let is_tracked = self.tracking.is_some() && before.tracking.is_none();
         if became(OrderStatus::Shipped) || (is_tracked && self.status == OrderStatus::Shipped) {
             notices.push(Notice::Shipped);
         }
@@ -125,6 +125,8 @@ mod tests {
         assert_eq!(changed(&shipped, tracked), [Notice::Shipped]);
         tracked(&mut shipped);
         assert!(changed(&shipped, |order| order.tracking = None).is_empty());
+        let corrected = |order: &mut Order| order.tracking.as_mut().unwrap().number = "2".to_owned();
+        assert!(changed(&shipped, corrected).is_empty(), "a correction is shown by the order, not mailed");
         assert!(changed(&in_status(OrderStatus::Delivered), tracked).is_empty());
     }
 

@@ -1,4 +1,7 @@
 //! Renders the mails of orders.
+//!
+//! A mail goes to the address of the account, not to the one in the order, which anybody may have typed: an order must not
+//! make the shop write to strangers.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -15,7 +18,7 @@ use crate::domain::{Order, Tracking};
 pub(crate) struct OrderMailRenderer {
     /// Orders of the mails.
     pub(crate) orders: OrderService,
-    /// Client for the customers' preferences.
+    /// Client for the customers' addresses and preferences.
     pub(crate) users: UserClient,
     /// Address of the shop in links.
     pub(crate) public_url: PublicUrl,
@@ -36,27 +39,24 @@ impl MailRenderer for OrderMailRenderer {
         let kind = MailKind::parse(&mail.kind).ok_or(RenderError::UnknownKind)?;
         let customer: UserId = mail.recipient.parse().map_err(failed)?;
         let MailPayload { order_id, amount } = mail.data().map_err(failed)?;
-        // While the user service is unavailable the mail waits. A deleted account wants no notifications.
-        if !kind.is_about_money() && !self.users.wants_notifications(customer).await.map_err(failed)? {
+        // While the user service is unavailable the mail waits. A deleted account has no address.
+        let Some(profile) = self.users.profile(customer).await.map_err(failed)? else { return Ok(None) };
+        if !kind.is_about_money() && !profile.preferences.notifications {
             return Ok(None);
         }
         let order = self.orders.repository().find(order_id).await.map_err(failed)?;
         let Some(order) = order else { return Ok(None) };
-        let Ok(to) = recipient(&order) else {
-            tracing::error!(mail.id = %mail.id, order.id = %order_id, "mail dropped; the address of the order is invalid");
+        let name = format!("{} {}", profile.first_name, profile.last_name);
+        let Ok(to) = Mailbox::new(&profile.email) else {
+            tracing::error!(mail.id = %mail.id, order.id = %order_id, "mail dropped; the address of the account is invalid");
             return Ok(None);
         };
         let link = self.public_url.link(&format!("/orders/{order_id}"), &[]);
         let subject = format!("Your order {}{}", order.number, outcome(kind));
-        let body = text(kind, &order, amount).link("View your order", &link);
-        Ok(Some(MailContent::new(to, &subject, body)))
+        let greeting = Body::new().paragraph(format!("Hello {},", profile.first_name));
+        let body = text(greeting, kind, &order, amount).link("View your order", &link);
+        Ok(Some(MailContent::new(to.with_name(&name), &subject, body)))
     }
-}
-
-fn recipient(order: &Order) -> Result<Mailbox, common::mail::InvalidAddress> {
-    let customer = &order.customer_info;
-    let name = format!("{} {}", customer.first_name, customer.last_name);
-    Ok(Mailbox::new(&customer.email)?.with_name(&name))
 }
 
 /// Returns the end of the subject.
@@ -70,9 +70,8 @@ const fn outcome(kind: MailKind) -> &'static str {
     }
 }
 
-fn text(kind: MailKind, order: &Order, refunded: Option<Money>) -> Body {
+fn text(body: Body, kind: MailKind, order: &Order, refunded: Option<Money>) -> Body {
     let money = |amount: Money| format!("{amount} {}", order.currency);
-    let body = Body::new().paragraph(format!("Hello {},", order.customer_info.first_name));
     match kind {
         MailKind::Received => {
             let body = body.paragraph(format!("We received your order {}.", order.number)).rows(lines(order));

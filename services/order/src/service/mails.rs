@@ -26,7 +26,7 @@ pub(super) enum MailKind {
     Refunded,
 }
 
-/// Data of a mail in the queue. The address and the rest are read from the order when the mail is sent.
+/// Data of a mail in the queue. The address is read from the account and the rest from the order when the mail is sent.
 #[derive(Serialize, Deserialize)]
 pub(super) struct MailPayload {
     /// Order of the mail.

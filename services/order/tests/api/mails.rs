@@ -76,11 +76,12 @@ async fn tracking_that_comes_later_is_mailed_as_well() {
     assert_eq!(app.subjects(&order).await, [" was received", " was shipped"]);
     app.advance(1);
     let tracking = json!({"tracking": {"carrier": "DHL", "number": "0034"}});
-    for _ in 0..2 {
+    let corrected = json!({"tracking": {"carrier": "DHL", "number": "0035"}});
+    for tracking in [&tracking, &tracking, &corrected] {
         app.put(&path(&order), &app.admin(), tracking.clone()).await.json(200);
     }
     assert_eq!(app.subjects(&order).await, [" was received", " was shipped", " was shipped"]);
-    assert!(app.mails().await[2].text.contains("0034"));
+    assert!(app.mails().await[2].text.contains("0035"), "as it is when the mail is sent");
 }
 
 #[tokio::test]
@@ -117,21 +118,22 @@ async fn customer_without_notifications_gets_mails_about_money_only() {
     refund(&app, &order, payment, 1000, 1000).await;
     assert_eq!(app.subjects(&order).await, [" was paid", ": refund"]);
     assert_eq!(app.database.number("SELECT count(*) FROM mails").await, 0, "the others are dropped");
-    // A deleted account wants none either.
+    // A deleted account has no address.
     let (user, order) = app.placed().await;
     app.stub_services.state().users.remove(&user);
     app.pay(&order).await;
-    assert_eq!(app.subjects(&order).await, [" was paid"]);
+    assert_eq!(app.subjects(&order).await, [""; 0]);
+    assert_eq!(app.database.number("SELECT count(*) FROM mails").await, 0);
 }
 
 #[tokio::test]
-async fn mail_waits_while_the_preferences_are_unknown() {
+async fn mail_waits_while_the_address_is_unknown() {
     let app = TestApp::start().await;
     let (_, order) = app.placed().await;
     app.pay(&order).await;
     app.stub_services.state().users_unavailable = true;
-    assert_eq!(app.subjects(&order).await, [" was paid"]);
-    assert_eq!(app.database.number("SELECT count(*) FROM mails").await, 1);
+    assert_eq!(app.subjects(&order).await, [""; 0]);
+    assert_eq!(app.database.number("SELECT count(*) FROM mails").await, 2);
     app.stub_services.state().users_unavailable = false;
     app.advance(3600);
     assert_eq!(app.subjects(&order).await.len(), 2);
@@ -170,13 +172,17 @@ async fn texts_of_a_customer_stay_in_their_place() {
     let app = TestApp::start().await;
     let user = app.user();
     let mut form = TestApp::form(user);
-    form["customer_info"]["first_name"] = json!("<b>Eve</b>\", <all@example.com>, \"");
+    // Mails go to the account, whatever the order says.
+    form["customer_info"] =
+        json!({"first_name": "Pay https://evil.example", "last_name": "x", "email": "all@example.com"});
+    app.stub_services.state().first_name = "<b>Eve</b>\", <all@example.com>, \"".to_owned();
     let order = app.post("/api/orders", &app.token(user), form).await.json(201);
     assert_eq!(app.subjects(&order).await, [" was received"]);
     let mail = app.mails().await.remove(0);
     assert_eq!(mail.headers, HEADERS);
     assert!(mail.to.ends_with(" <john@example.com>") && mail.to.starts_with('"'), "{}", mail.to);
     assert!(mail.html.contains("Hello &lt;b&gt;Eve") && !mail.html.contains("<b>"), "{}", mail.html);
+    assert!(!mail.text.contains("evil"), "{}", mail.text);
 }
 
 #[tokio::test]

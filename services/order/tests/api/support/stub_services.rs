@@ -27,6 +27,8 @@ pub(crate) struct StubServices {
 /// State and injected failures of the stubs.
 pub(crate) struct StubState {
     pub(crate) users: HashSet<UserId>,
+    /// First name of every user.
+    pub(crate) first_name: String,
     /// Users who want no notifications.
     pub(crate) silent_users: HashSet<UserId>,
     /// Number of user lookups.
@@ -72,6 +74,7 @@ impl StubServices {
             BTreeMap::from([(1, ("29.99", 100)), (2, ("100.00", 5)), (3, ("999.99", 5000)), (4, ("0.07", 9))]);
         let state = StubState {
             users: HashSet::new(),
+            first_name: "John".to_owned(),
             silent_users: HashSet::new(),
             user_lookups: 0,
             product_lookups: 0,
@@ -138,7 +141,10 @@ async fn user(
     }
     let preferences = json!({"notifications": !state.silent_users.contains(&id)});
     if state.users.contains(&id) {
-        Json(json!({"id": id, "preferences": preferences})).into_response()
+        let (first_name, last_name, email) = (&state.first_name, "Doe", "john@example.com");
+        let profile = json!({"id": id, "email": email, "firstName": first_name, "lastName": last_name,
+            "preferences": preferences});
+        Json(profile).into_response()
     } else {
         problem(404, "USER_NOT_FOUND")
     }
