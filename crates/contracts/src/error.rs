@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $status:literal;)*) => {
         /// Machine-readable error code. All services share the list.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum ErrorCode {
             $($(#[$doc])* #[serde(rename = $text)] $name,)*
         }
@@ -29,6 +29,20 @@ macro_rules! codes {
         }
     };
 }
+
+impl utoipa::PartialSchema for ErrorCode {
+    /// Returns the list of codes. The derived one would have the names of the variants, as a macro's literals are hidden
+    /// from it.
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .description(Some("Machine-readable error code. All services share the list."))
+            .enum_values(Some(Self::ALL.iter().map(|code| code.as_str())))
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for ErrorCode {}
 
 codes! {
     /// Invalid body, path or query; `errors` lists the fields.
@@ -206,6 +220,12 @@ mod tests {
         texts.dedup();
         assert_eq!(texts.len(), ErrorCode::ALL.len());
         assert!(ErrorCode::ALL.iter().all(|code| (400..600).contains(&code.status())));
+    }
+
+    #[test]
+    fn documented_codes_are_those_of_bodies() {
+        let schema = serde_json::to_value(<ErrorCode as utoipa::PartialSchema>::schema()).unwrap();
+        assert_eq!(schema["enum"], serde_json::json!(ErrorCode::ALL));
     }
 
     #[test]

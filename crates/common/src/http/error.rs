@@ -206,7 +206,9 @@ pub(super) fn deadline_exceeded() -> ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = self.status_code();
-        if status.is_server_error() {
+        // A rejection by load shedding has no cause, is counted, and must not flood the log.
+        let is_shed = self.0.code == ErrorCode::ServiceUnavailable && self.0.source.is_none();
+        if status.is_server_error() && !is_shed {
             self.log();
         }
         let Inner { code, detail, errors, extensions, retry_after, challenge, .. } = *self.0;

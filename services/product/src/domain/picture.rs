@@ -58,7 +58,7 @@ pub enum PictureError {
     #[error("must be an intact picture")]
     Broken,
     /// Picture error: decompression bomb, a small file that takes much memory to show.
-    #[error("must not expand to more than {MAX_RATIO} times its size")]
+    #[error("must not be a large picture that expands to more than {MAX_RATIO} times its size")]
     Bomb,
     /// Data after the end of the picture, such as another file.
     #[error("must not contain data after the end of the picture")]
