@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use testkit::fleet::{ApiClient, Fleet};
@@ -316,6 +317,13 @@ async fn use_an_account(callers: Callers) {
     assert!(matches!(status, 204 | 404), "the admin may delete an account: {status}");
 }
 
+/// Returns a WebP file of one pixel that was never uploaded before.
+fn picture() -> Vec<u8> {
+    let content = [&b"\x2f\0\0\0\0"[..], Uuid::now_v7().as_bytes(), b"\0"].concat();
+    let chunk = [&b"WEBPVP8L"[..], &22_u32.to_le_bytes(), &content].concat();
+    [&b"RIFF"[..], &34_u32.to_le_bytes(), &chunk].concat()
+}
+
 async fn manage_the_catalogue(callers: Callers) {
     let sku = Uuid::now_v7().to_string();
     let form = json!({"name": "Lamp", "description": "Lights", "price": 9.5, "category": "Home", "sku": sku});
@@ -326,6 +334,14 @@ async fn manage_the_catalogue(callers: Callers) {
     callers.send(&callers.admin, Method::PUT, &path, &json!({"price": 10.5})).await;
     callers.send(&callers.admin, Method::PATCH, &format!("{path}/stock"), &json!({"quantity": 5})).await;
     callers.send(&callers.customer, Method::POST, &format!("{path}/reviews"), &json!({"rating": 4})).await;
+    let (file, images) = (picture(), format!("{path}/images"));
+    let form = || Form::new().part("file", Part::bytes(file.clone()));
+    let upload = || callers.admin.request(Method::POST, &images).multipart(form());
+    let (status, image) = call_until_final(upload).await;
+    assert_eq!(status, 201, "{image:#}");
+    let (status, _) =
+        call_until_final(|| callers.customer.request(Method::GET, image["url"].as_str().unwrap_or_default())).await;
+    assert_eq!(status, 200, "the file of {image:#}");
     callers.send(&callers.admin, Method::DELETE, &path, &Value::Null).await;
 }
 
