@@ -71,7 +71,7 @@ mod tests {
 
     fn entries(events: &[Event], now: DateTime<Utc>) -> Vec<TimelineEntry> {
         let entry = |event| {
-            let by = ("payment-service", &contracts::Actor::System);
+            let by = ("payment-service", &Actor::System);
             TimelineEntry::from_published((EventId::generate(now), event), now, None, by).unwrap()
         };
         events.iter().filter_map(entry).collect()
