@@ -34,6 +34,7 @@ mod request_id;
 mod router;
 pub mod search_text;
 mod settings;
+mod shared_state;
 mod telemetry;
 pub mod text;
 mod trusted_proxies;
@@ -49,6 +50,7 @@ pub use long_poll::{LongPoll, LongPolls, RequestPlace};
 pub use openapi::OpenApiInfo;
 pub use router::with_platform_layers;
 pub use settings::{HttpSettings, Uploads};
+pub use shared_state::SharedState;
 pub use trusted_proxies::TrustedProxies;
 pub use validation::{Validator, normalize_email};
 

@@ -1,19 +1,16 @@
 //! State shared by the request handlers.
 
-use std::ops::Deref;
 use std::sync::Arc;
 
-use axum::extract::FromRef;
 use chrono::TimeDelta;
 use common::auth::TokenVerifier;
 use common::database::idempotency::IdempotencyKeys;
-use common::http::LongPolls;
+use common::http::{LongPolls, SharedState};
 
 use crate::service::{CartService, OrderPaymentService, OrderService, PlaceOrder};
 
-/// State of the request handlers. A router clones it several times per request, so that clones share everything.
-#[derive(Clone)]
-pub(crate) struct AppState(Arc<UseCases>);
+/// State of the request handlers.
+pub(crate) type AppState = SharedState<UseCases>;
 
 /// Use cases and settings of the request handlers.
 pub(crate) struct UseCases {
@@ -29,22 +26,8 @@ pub(crate) struct UseCases {
     pub(crate) long_polls: LongPolls,
 }
 
-impl AppState {
-    pub(crate) fn new(use_cases: UseCases) -> Self {
-        Self(Arc::new(use_cases))
-    }
-}
-
-impl Deref for AppState {
-    type Target = UseCases;
-
-    fn deref(&self) -> &UseCases {
-        &self.0
-    }
-}
-
-impl FromRef<AppState> for TokenVerifier {
-    fn from_ref(state: &AppState) -> Self {
-        state.verifier.clone()
+impl AsRef<TokenVerifier> for UseCases {
+    fn as_ref(&self) -> &TokenVerifier {
+        &self.verifier
     }
 }

@@ -1,18 +1,16 @@
 //! Shared state of the HTTP handlers.
 
-use std::ops::Deref;
 use std::sync::Arc;
 
-use axum::extract::FromRef;
 use common::auth::TokenVerifier;
 use common::database::idempotency::IdempotencyKeys;
+use common::http::SharedState;
 
 use crate::config::Checkout;
 use crate::service::PaymentService;
 
-/// State of the request handlers. A router clones it several times per request, so that clones share everything.
-#[derive(Clone)]
-pub(crate) struct AppState(Arc<UseCases>);
+/// State of the request handlers.
+pub(crate) type AppState = SharedState<UseCases>;
 
 /// Use cases and settings of the request handlers.
 pub(crate) struct UseCases {
@@ -22,22 +20,8 @@ pub(crate) struct UseCases {
     pub(crate) verifier: TokenVerifier,
 }
 
-impl AppState {
-    pub(crate) fn new(use_cases: UseCases) -> Self {
-        Self(Arc::new(use_cases))
-    }
-}
-
-impl Deref for AppState {
-    type Target = UseCases;
-
-    fn deref(&self) -> &UseCases {
-        &self.0
-    }
-}
-
-impl FromRef<AppState> for TokenVerifier {
-    fn from_ref(state: &AppState) -> Self {
-        state.verifier.clone()
+impl AsRef<TokenVerifier> for UseCases {
+    fn as_ref(&self) -> &TokenVerifier {
+        &self.verifier
     }
 }
