@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use common::database::Database;
 use common::http::OpenApiInfo;
-use common::mail::MailWorker;
 use common::runtime::{Backend, Platform, Service, ServiceBuilder, StartError};
 use common::telemetry::clock::SharedClock;
 use contracts::topology::{ORDER_PAYMENTS, ORDER_REFUND_FAILURES, ORDER_REVOCATIONS};
@@ -49,19 +48,9 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
     let products = ProductClient::new(client.clone(), tokens);
     let carts = InstrumentedCartRepository::new(Arc::new(SqlCartRepository::new(db.clone())), metrics.clone());
     let carts = CartService::new(Arc::new(carts), products.clone(), clock.clone());
-    let mail = match &config.mail {
-        Some(mail) => {
-            let (orders, users, public_url) = (orders.clone(), users.clone(), mail.public_url.clone());
-            let renderer = Arc::new(OrderMailRenderer { orders, users, public_url });
-            let queue = db.mails().measured(&metrics);
-            let worker = MailWorker::open(mail, queue, renderer, clock.clone(), &service.platform().metrics);
-            Some(worker.map_err(|source| StartError::other("the transport of mails", source))?)
-        }
-        None => {
-            tracing::warn!("MAIL_URL is not set: no mails are sent");
-            None
-        }
-    };
+    let service = service.mails(config.mail.as_ref(), db.mails().measured(&metrics), |public_url| {
+        OrderMailRenderer { orders: orders.clone(), users: users.clone(), public_url }
+    })?;
     let currency: Arc<str> = config.backend.currency.into();
     let terms = PlacementTerms { currency: currency.clone(), limits: config.unpaid_limits };
     let state = AppState::new(UseCases {
@@ -76,12 +65,7 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         long_polls: service.platform().http.long_polls.clone(),
     });
     let ping = |orders: OrderService| async move { orders.repository().ping().await };
-    let mut health = service.health(orders.clone(), ping, CALLED_SERVICES);
-    if let Some(mail) = mail {
-        let status = mail.status();
-        health = health.dependency("mail", move || std::future::ready(status.check()));
-        service = service.worker(mail);
-    }
+    let health = service.health(orders.clone(), ping, CALLED_SERVICES);
     let service = service
         .worker(PaymentDeadlineWorker::new(orders.clone(), config.payment_deadline))
         .worker(CartExpiryWorker::new(carts))

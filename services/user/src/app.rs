@@ -9,7 +9,6 @@ use common::database::mail_queue::MailQueue;
 use common::database::outbox::Outbox;
 use common::database::store::StoreError;
 use common::http::OpenApiInfo;
-use common::mail::MailWorker;
 use common::runtime::{Platform, Service, ServiceBuilder, StartError};
 use common::telemetry::clock::SharedClock;
 use common::telemetry::metrics::Metrics;
@@ -54,21 +53,10 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         tracing::warn!(%error, "normalisation of stored e-mail addresses failed");
     }
 
-    let mail = match &config.mail {
-        Some(mail) => {
-            let renderer = Arc::new(AccountMailRenderer {
-                accounts: accounts.clone(),
-                public_url: mail.public_url.clone(),
-                require_verified_email: config.require_verified_email,
-            });
-            let worker = MailWorker::open(mail, mails, renderer, clock.clone(), &platform.metrics);
-            Some(worker.map_err(|source| StartError::other("the transport of mails", source))?)
-        }
-        None => {
-            tracing::warn!("MAIL_URL is not set: no mails are sent");
-            None
-        }
-    };
+    let builder = ServiceBuilder::new(platform, outbox, &[]).mails(config.mail.as_ref(), mails, |public_url| {
+        let require_verified_email = config.require_verified_email;
+        AccountMailRenderer { accounts: accounts.clone(), public_url, require_verified_email }
+    })?;
 
     let other_keys = config.previous_keys.into_iter().chain(config.next_keys).collect();
     let issuer = TokenIssuer::new(config.signing_key, other_keys, &config.platform.issuer, clock.clone());
@@ -86,16 +74,10 @@ pub async fn build(config: Config, clock: SharedClock) -> Result<Service, StartE
         verifier: verifier.clone(),
     });
 
-    let mut builder = ServiceBuilder::new(platform, outbox, &[]).worker(purge);
-    let mut health = builder.health(repository, |repository| async move { repository.ping().await }, &[]);
-    if let Some(mail) = mail {
-        let status = mail.status();
-        health = health.dependency("mail", move || std::future::ready(status.check()));
-        builder = builder.worker(mail);
-    }
+    let health = builder.health(repository, |repository| async move { repository.ping().await }, &[]);
     let docs =
         OpenApiInfo { title: "User service", description: "Accounts, sessions, and the access tokens of the fleet." };
-    Ok(builder.build(routes::router(state), docs, verifier, health))
+    Ok(builder.worker(purge).build(routes::router(state), docs, verifier, health))
 }
 
 /// Opens the store at an address with its outbox and its queue of mails.

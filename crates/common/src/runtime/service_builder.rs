@@ -7,13 +7,16 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::platform::Platform;
 use super::service::Service;
+use super::start_error::StartError;
 use crate::auth::{Revocations, ServiceTokens, TokenVerifier};
 use crate::client::ServiceClient;
 use crate::config::{BackendConfig, ServiceName};
+use crate::database::mail_queue::MailQueue;
 use crate::database::outbox::Outbox;
 use crate::database::row_count_gauge::RowCountWorker;
 use crate::database::store::StoreError;
 use crate::http::{Health, OpenApiInfo, Uploads, ops, with_platform_layers};
+use crate::mail::{MailConfig, MailRenderer, MailStatus, MailWorker, PublicUrl};
 use crate::messaging::consumer::{Consumer, EventHandler};
 use crate::task::worker::Worker;
 
@@ -28,6 +31,7 @@ pub struct ServiceBuilder {
     queues: &'static [Queue],
     workers: Vec<Arc<dyn Worker>>,
     consumers: Vec<Consumer>,
+    mail: Option<MailStatus>,
 }
 
 /// Client, tokens and verifier of a service that trusts the user service.
@@ -49,7 +53,7 @@ impl ServiceBuilder {
         if !queues.is_empty() {
             workers.push(platform.bus.dead_letter_gauge(queues));
         }
-        Self { platform, outbox, queues, workers, consumers: Vec::new() }
+        Self { platform, outbox, queues, workers, consumers: Vec::new(), mail: None }
     }
 
     /// Adds authentication by the user service: a client with service tokens, a verifier that rejects revoked tokens,
@@ -89,7 +93,31 @@ impl ServiceBuilder {
         &self.platform
     }
 
-    /// Returns the health checks: `ping` of the service's own store, and those of the platform and the called services.
+    /// Adds the worker that sends the mails of a queue, if a transport is configured. `renderer` gets the address of the shop
+    /// in links.
+    ///
+    /// # Errors
+    /// The transport cannot be opened.
+    pub fn mails<R: MailRenderer>(
+        mut self,
+        config: Option<&MailConfig>,
+        queue: MailQueue,
+        renderer: impl FnOnce(PublicUrl) -> R,
+    ) -> Result<Self, StartError> {
+        let Some(config) = config else {
+            tracing::warn!("MAIL_URL is not set: no mails are sent");
+            return Ok(self);
+        };
+        let renderer = Arc::new(renderer(config.public_url.clone()));
+        let (clock, metrics) = (self.platform.clock.clone(), &self.platform.metrics);
+        let worker = MailWorker::open(config, queue, renderer, clock, metrics);
+        let worker = worker.map_err(|source| StartError::other("the transport of mails", source))?;
+        self.mail = Some(worker.status());
+        Ok(self.worker(worker))
+    }
+
+    /// Returns the health checks: `ping` of the service's own store, and those of the platform, of the mails and of the
+    /// called services.
     pub fn health<T, Fut>(
         &self,
         store: T,
@@ -100,7 +128,11 @@ impl ServiceBuilder {
         T: Clone + Send + Sync + 'static,
         Fut: Future<Output = Result<(), StoreError>> + Send + 'static,
     {
-        self.platform.health(move || ping(store.clone()), called)
+        let health = self.platform.health(move || ping(store.clone()), called);
+        match self.mail.clone() {
+            Some(mail) => health.dependency("mail", move || std::future::ready(mail.check())),
+            None => health,
+        }
     }
 
     /// Sets the route that takes uploads.
@@ -134,7 +166,7 @@ impl ServiceBuilder {
     /// Builds the service with its endpoints, and with the endpoints and layers that all services share.
     #[must_use]
     pub fn build(self, router: OpenApiRouter, info: OpenApiInfo, verifier: TokenVerifier, health: Health) -> Service {
-        let Self { platform, outbox, queues, workers, consumers } = self;
+        let Self { platform, outbox, queues, workers, consumers, mail: _ } = self;
         let (bus, clock, faults) = (platform.bus.clone(), platform.clock.clone(), platform.faults.clone());
         let router = router.merge(ops::router(outbox, bus, queues, verifier, clock, faults));
         let router = with_platform_layers(router, info, &platform.http, health);
