@@ -20,6 +20,7 @@ mod address;
 mod config;
 mod content;
 mod file;
+mod kinds;
 mod message;
 mod metrics;
 mod mime;

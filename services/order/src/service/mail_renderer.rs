@@ -10,7 +10,7 @@ use common::mail::{Body, MailContent, MailRenderer, Mailbox, PublicUrl, RenderEr
 use contracts::{Money, UserId};
 
 use super::OrderService;
-use super::mails::{KINDS, MailKind, MailPayload};
+use super::mails::{MailKind, MailPayload};
 use crate::clients::UserClient;
 use crate::domain::{Order, Tracking};
 
@@ -32,7 +32,7 @@ fn failed(error: impl Into<common::BoxError>) -> RenderError {
 #[async_trait]
 impl MailRenderer for OrderMailRenderer {
     fn kinds(&self) -> &'static [&'static str] {
-        KINDS
+        MailKind::NAMES
     }
 
     async fn render(&self, mail: &QueuedMail, _now: DateTime<Utc>) -> Result<Option<MailContent>, RenderError> {

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 
 use super::account_updater::Changes;
 use super::accounts::AccountService;
-use super::mails::{KINDS, MailKind, MailPayload};
+use super::mails::{MailKind, MailPayload};
 use crate::domain::{LinkToken, Profile, User};
 use crate::error::Error;
 
@@ -104,7 +104,7 @@ impl AccountMailRenderer {
 #[async_trait]
 impl MailRenderer for AccountMailRenderer {
     fn kinds(&self) -> &'static [&'static str] {
-        KINDS
+        MailKind::NAMES
     }
 
     async fn render(&self, mail: &QueuedMail, _now: DateTime<Utc>) -> Result<Option<MailContent>, RenderError> {

@@ -6,45 +6,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::User;
 
-/// Kind of a mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MailKind {
-    /// Welcome after the registration, with a link to verify the address.
-    Welcome,
-    /// Mail kind: link to verify the address.
-    EmailVerification,
-    /// Mail kind: link to reset the password.
-    PasswordReset,
-    /// Mail kind: report of a new password.
-    PasswordChanged,
-    /// Report of a new address to the old one.
-    EmailChanged,
+common::mail_kinds! {
+    /// Kind of a mail.
+    pub(super) enum MailKind {
+        /// Welcome after the registration, with a link to verify the address.
+        Welcome = "welcome",
+        /// Mail kind: link to verify the address.
+        EmailVerification = "email_verification",
+        /// Mail kind: link to reset the password.
+        PasswordReset = "password_reset",
+        /// Mail kind: report of a new password.
+        PasswordChanged = "password_changed",
+        /// Report of a new address to the old one.
+        EmailChanged = "email_changed",
+    }
 }
 
-/// Names of the kinds in the queue.
-pub(super) const KINDS: &[&str] =
-    &["welcome", "email_verification", "password_reset", "password_changed", "email_changed"];
-
 impl MailKind {
-    const ALL: [Self; 5] =
-        [Self::Welcome, Self::EmailVerification, Self::PasswordReset, Self::PasswordChanged, Self::EmailChanged];
-
-    /// Returns the kind of a name.
-    pub(super) fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-
-    /// Returns the name of the kind.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Welcome => KINDS[0],
-            Self::EmailVerification => KINDS[1],
-            Self::PasswordReset => KINDS[2],
-            Self::PasswordChanged => KINDS[3],
-            Self::EmailChanged => KINDS[4],
-        }
-    }
-
     /// Returns whether the mail is about security, and is sent whatever the recipient's preferences are.
     pub(super) const fn is_about_security(self) -> bool {
         !matches!(self, Self::Welcome)
@@ -83,11 +61,11 @@ mod tests {
 
     #[test]
     fn kinds_have_distinct_names() {
-        for (kind, name) in MailKind::ALL.into_iter().zip(KINDS) {
+        for (kind, name) in MailKind::ALL.iter().copied().zip(MailKind::NAMES) {
             assert_eq!((kind.as_str(), MailKind::parse(name)), (*name, Some(kind)));
         }
         assert_eq!(MailKind::parse("order_shipped"), None);
-        let optional: Vec<_> = MailKind::ALL.into_iter().filter(|kind| !kind.is_about_security()).collect();
+        let optional: Vec<_> = MailKind::ALL.iter().copied().filter(|kind| !kind.is_about_security()).collect();
         assert_eq!(optional, [MailKind::Welcome]);
     }
 }
