@@ -7,7 +7,7 @@ use common::database::store::StoreError;
 use common::http::ApiError;
 use contracts::api::Shortage;
 use contracts::limits::MAX_ORDER_LINES;
-use contracts::{ErrorCode, FieldError, ProductId};
+use contracts::{ErrorCode, ProductId};
 use serde::Serialize;
 
 use crate::domain::{OrderError, Totals};
@@ -64,7 +64,7 @@ impl From<Error> for ApiError {
         match error {
             Error::Domain(OrderError::CartFull) => {
                 let message = format!("must have at most {MAX_ORDER_LINES} lines");
-                Self::validation(vec![FieldError { field: "items".to_owned(), message }]).status(422)
+                Self::invalid_field("items", message).status(422)
             }
             Error::Domain(error) => Self::new(code(error), detail),
             Error::Store(error) => error.into(),
@@ -87,7 +87,7 @@ impl From<Error> for ApiError {
             Error::CartContended => Self::new(ErrorCode::Conflict, detail).retry_after(CONTENDED_RETRY_AFTER),
             Error::UnknownStart => {
                 let message = "must be the id of an order".to_owned();
-                Self::validation(vec![FieldError { field: "after".to_owned(), message }])
+                Self::invalid_field("after", message)
             }
             Error::ReservationExpired => Self::unavailable(detail, error),
         }

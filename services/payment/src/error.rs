@@ -6,7 +6,7 @@ use common::client::CallError;
 use common::database::store::StoreError;
 use common::http::ApiError;
 use common::messaging::consumer::HandleError;
-use contracts::{ErrorCode, FieldError};
+use contracts::ErrorCode;
 
 use crate::clients::stripe::{SignatureError, StripeError};
 use crate::domain::PaymentError;
@@ -64,11 +64,11 @@ impl From<Error> for ApiError {
             Error::NotOwnPayment => Self::new(ErrorCode::Forbidden, detail),
             Error::NotOrderOwner => {
                 let message = "must be the order's owner".to_owned();
-                Self::validation(vec![FieldError { field: "user_id".to_owned(), message }])
+                Self::invalid_field("user_id", message)
             }
             Error::UnknownStart(kind) => {
                 let message = format!("must be the id of a {kind}");
-                Self::validation(vec![FieldError { field: "after".to_owned(), message }])
+                Self::invalid_field("after", message)
             }
             Error::CurrencyMismatch(_) => Self::new(ErrorCode::CurrencyMismatch, detail),
             Error::InvalidSignature(_) => Self::new(ErrorCode::InvalidSignature, detail),

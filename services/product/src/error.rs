@@ -3,7 +3,7 @@
 use common::database::store::StoreError;
 use common::http::ApiError;
 use contracts::api::Shortage;
-use contracts::{ErrorCode, FieldError, ProductId};
+use contracts::{ErrorCode, ProductId};
 
 use crate::domain::{MAX_STOCK, PictureError};
 use crate::media::MediaError;
@@ -73,7 +73,7 @@ impl From<Error> for ApiError {
             }
             Error::StockLimitExceeded => {
                 let message = format!("must leave a stock of at most {MAX_STOCK}");
-                Self::validation(vec![FieldError { field: "quantity".to_owned(), message }])
+                Self::invalid_field("quantity", message)
             }
             Error::ReservationNotFound => Self::new(ErrorCode::ReservationNotFound, detail),
             Error::ReservationReleased => Self::new(ErrorCode::ReservationReleased, detail),
@@ -81,7 +81,7 @@ impl From<Error> for ApiError {
             Error::ReservationMismatch => Self::new(ErrorCode::Conflict, detail),
             Error::ImageNotFound => Self::new(ErrorCode::ImageNotFound, detail),
             Error::Picture(PictureError::UnknownFormat) => Self::new(ErrorCode::UnsupportedMediaType, detail),
-            Error::Picture(_) => Self::validation(vec![FieldError { field: "file".to_owned(), message: detail }]),
+            Error::Picture(_) => Self::invalid_field("file", detail),
             Error::Media(error) => Self::unavailable("Media store unavailable, retry later", error),
             Error::ReviewNotFound => Self::new(ErrorCode::ReviewNotFound, detail),
             // A token of a deleted account is no longer valid.

@@ -88,6 +88,12 @@ impl ApiError {
             .field_errors(errors)
     }
 
+    /// Creates an error for one invalid field; `message` follows the field's name, as in `must be at least 1`.
+    #[must_use]
+    pub fn invalid_field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::validation(vec![FieldError { field: field.into(), message: message.into() }])
+    }
+
     /// Sets another status than the code's own.
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
-use contracts::{ErrorCode, FieldError};
+use contracts::ErrorCode;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
@@ -115,8 +115,7 @@ where
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let invalid =
-        |message: String| ApiError::validation(vec![FieldError { field: IDEMPOTENCY_KEY.to_owned(), message }]);
+    let invalid = |message: String| ApiError::invalid_field(IDEMPOTENCY_KEY, message);
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {

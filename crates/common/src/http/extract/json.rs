@@ -129,12 +129,12 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     // The body's own object counts as a level. The check of the depth does not recurse.
     if let Some(field) = free_json::deep_field(text, free_json::MAX_LEVELS + 1) {
         serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
-        return Err(invalid(field, free_json::too_deep()));
+        return Err(ApiError::invalid_field(field, free_json::too_deep()));
     }
     if !text.trim_start().starts_with('{') {
         // Checked here, since serde would read a list as the fields of an object in order.
         serde_json::from_str::<IgnoredAny>(text).map_err(|error| not_json(&error))?;
-        return Err(invalid("", "the body must be an object"));
+        return Err(ApiError::invalid_field("", "the body must be an object"));
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
@@ -143,7 +143,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     })?;
     deserializer.end().map_err(|error| not_json(&error))?;
     if free_json::has_nul(text) {
-        return Err(invalid("", "the body must not have the character U+0000"));
+        return Err(ApiError::invalid_field("", "the body must not have the character U+0000"));
     }
     Ok(value)
 }
@@ -154,14 +154,10 @@ fn invalid_at(path: &str, error: &serde_json::Error, text: &str) -> ApiError {
     match serde_json::from_str::<IgnoredAny>(text) {
         Ok(_) => {
             let FieldError { field, message } = json_error::explain(path, error);
-            invalid(field, message)
+            ApiError::invalid_field(field, message)
         }
         Err(error) => not_json(&error),
     }
-}
-
-fn invalid(field: impl Into<String>, message: impl Into<String>) -> ApiError {
-    ApiError::validation(vec![FieldError { field: field.into(), message: message.into() }])
 }
 
 fn not_json(error: &serde_json::Error) -> ApiError {

@@ -3,7 +3,6 @@
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, RawPathParams};
-use contracts::FieldError;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
@@ -23,7 +22,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
                 .iter()
                 .find_map(|(name, value)| text::check(value, TextKind::SingleLine).err().map(|rule| (name, rule)))
         {
-            return Err(invalid(name, rule.to_owned()));
+            return Err(ApiError::invalid_field(name, rule.to_owned()));
         }
         match axum::extract::Path::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(value)) => Ok(Self(value)),
@@ -38,14 +37,16 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 
 async fn explain<S: Send + Sync>(parts: &mut Parts, state: &S, kind: ErrorKind) -> ApiError {
     match kind {
-        ErrorKind::ParseErrorAtKey { key, expected_type, .. } => invalid(&key, rule(expected_type)),
+        ErrorKind::ParseErrorAtKey { key, expected_type, .. } => ApiError::invalid_field(key, rule(expected_type)),
         ErrorKind::ParseErrorAtIndex { index, expected_type, .. } => {
-            invalid(&name(parts, state, index).await, rule(expected_type))
+            ApiError::invalid_field(name(parts, state, index).await, rule(expected_type))
         }
-        ErrorKind::ParseError { expected_type, .. } => invalid(&name(parts, state, 0).await, rule(expected_type)),
-        ErrorKind::InvalidUtf8InPathParam { key } => invalid(&key, "must be valid UTF-8".to_owned()),
-        ErrorKind::DeserializeError { key, message, .. } => invalid(&key, custom(&message)),
-        ErrorKind::Message(message) => invalid(&name(parts, state, 0).await, custom(&message)),
+        ErrorKind::ParseError { expected_type, .. } => {
+            ApiError::invalid_field(name(parts, state, 0).await, rule(expected_type))
+        }
+        ErrorKind::InvalidUtf8InPathParam { key } => ApiError::invalid_field(key, "must be valid UTF-8".to_owned()),
+        ErrorKind::DeserializeError { key, message, .. } => ApiError::invalid_field(key, custom(&message)),
+        ErrorKind::Message(message) => ApiError::invalid_field(name(parts, state, 0).await, custom(&message)),
         fault => ApiError::internal(format!("path parameters not readable: {fault}")),
     }
 }
@@ -69,8 +70,4 @@ fn custom(message: &str) -> String {
         return "must be a UUID".to_owned();
     }
     if message.starts_with("must ") { message.to_owned() } else { "is not valid".to_owned() }
-}
-
-fn invalid(field: &str, message: String) -> ApiError {
-    ApiError::validation(vec![FieldError { field: field.to_owned(), message }])
 }

@@ -1,7 +1,6 @@
 //! Extractor of query parameters.
 
 use axum::extract::FromRequestParts;
-use contracts::FieldError;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
@@ -25,7 +24,7 @@ fn parse<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         if let Err(message) = decodes(name).and_then(|()| decodes(value)) {
-            return Err(invalid(name, message));
+            return Err(ApiError::invalid_field(name, message));
         }
     }
     let mut filled = url::form_urlencoded::Serializer::new(String::new());
@@ -38,7 +37,7 @@ fn parse<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
             continue;
         }
         let value = text::nfc(&value);
-        text::check(&value, TextKind::SingleLine).map_err(|message| invalid(&name, message))?;
+        text::check(&value, TextKind::SingleLine).map_err(|message| ApiError::invalid_field(name.clone(), message))?;
         filled.append_pair(&name, &value);
     }
     let filled = filled.finish();
@@ -67,10 +66,10 @@ fn decodes(part: &str) -> Result<(), &'static str> {
 
 fn explain(path: &str, text: &str) -> ApiError {
     if let Some(name) = text.strip_prefix("duplicate field `").and_then(|rest| rest.split('`').next()) {
-        return invalid(name, "must be given once");
+        return ApiError::invalid_field(name, "must be given once");
     }
     if let Some(name) = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
-        return invalid(name, "is required");
+        return ApiError::invalid_field(name, "is required");
     }
     let message = match text {
         _ if text.starts_with("must ") => text.to_owned(),
@@ -84,15 +83,13 @@ fn explain(path: &str, text: &str) -> ApiError {
             None => "is not valid".to_owned(),
         },
     };
-    invalid(if path == "." { "" } else { path }, message)
-}
-
-fn invalid(field: &str, message: impl Into<String>) -> ApiError {
-    ApiError::validation(vec![FieldError { field: field.to_owned(), message: message.into() }])
+    ApiError::invalid_field(if path == "." { "" } else { path }, message)
 }
 
 #[cfg(test)]
 mod tests {
+    use contracts::FieldError;
+
     use contracts::UserId;
     use contracts::api::OrderStatus;
     use serde::Deserialize;
