@@ -53,7 +53,8 @@ common::repository_trait! {
         /// Returns the order and the payment of a refund.
         async fn order_id_by_refund(&self, refund: RefundId) -> Result<Option<(OrderId, PaymentId)>, StoreError>;
 
-        /// Lists due tasks without a valid lease: refunds to be sent first, then payments with hints, then all others, each oldest first.
+        /// Lists due tasks without a valid lease: refunds to be sent first, then payments with hints, then all others, each
+        /// oldest first.
         async fn list_due_tasks(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<ReconcileTask>, StoreError>;
 
         /// Returns the time at which the next task falls due.

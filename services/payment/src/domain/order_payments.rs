@@ -161,12 +161,30 @@ impl OrderPayments {
         }
     }
 
-    /// Increments the version of a payment and emits an event with its current state and the actor that caused the change.
-    fn emit_event(&mut self, index: usize, now: DateTime<Utc>, created: bool, actor: &Actor) {
+    /// Emits the creation of a payment by an actor.
+    fn emit_created(&mut self, index: usize, now: DateTime<Utc>, actor: Actor) {
+        let data = self.next_version(index, now, actor);
+        self.events.push((now, Event::PaymentCreated(data)));
+    }
+
+    /// Emits the current state of a payment after a change.
+    fn emit_changed(&mut self, index: usize, now: DateTime<Utc>) {
+        let data = self.next_version(index, now, Actor::System);
+        let event = match data.status {
+            PaymentStatus::Pending | PaymentStatus::Processing => Event::PaymentProcessing(data),
+            PaymentStatus::Completed | PaymentStatus::Refunded => Event::PaymentCompleted(data),
+            PaymentStatus::Failed => Event::PaymentFailed(data),
+            PaymentStatus::Cancelled => Event::PaymentCancelled(data),
+        };
+        self.events.push((now, event));
+    }
+
+    /// Increments the version of a payment and returns its state.
+    fn next_version(&mut self, index: usize, now: DateTime<Utc>, actor: Actor) -> PaymentChanged {
         let payment = &mut self.payments[index];
         payment.version += 1;
         payment.updated_at = now;
-        let data = PaymentChanged {
+        PaymentChanged {
             payment_id: payment.id,
             order_id: payment.order_id,
             user_id: payment.user_id,
@@ -178,16 +196,8 @@ impl OrderPayments {
             counts: payment.refund_cause.is_none(),
             failure_reason: payment.failure_reason.clone(),
             created_at: payment.created_at,
-            actor: actor.clone(),
+            actor,
             timestamp: now,
-        };
-        let event = match data.status {
-            _ if created => Event::PaymentCreated(data),
-            PaymentStatus::Pending | PaymentStatus::Processing => Event::PaymentProcessing(data),
-            PaymentStatus::Completed | PaymentStatus::Refunded => Event::PaymentCompleted(data),
-            PaymentStatus::Failed => Event::PaymentFailed(data),
-            PaymentStatus::Cancelled => Event::PaymentCancelled(data),
-        };
-        self.events.push((now, event));
+        }
     }
 }

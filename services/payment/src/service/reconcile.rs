@@ -18,7 +18,8 @@ use crate::error::Error;
 use crate::repository::ReconcileTask;
 
 impl PaymentService {
-    /// Lists the tasks that are due now: refunds to be sent first, then payments with hints, then all others, each oldest first.
+    /// Lists the tasks that are due now: refunds to be sent first, then payments with hints, then all others, each oldest
+    /// first.
     pub(crate) async fn list_due_tasks(&self, limit: u32) -> Result<Vec<ReconcileTask>, Error> {
         Ok(self.unit_of_work.list_due_tasks(limit).await?)
     }

@@ -184,7 +184,8 @@ impl PaymentUnitOfWork {
         Ok(self.repository.order_id_by_refund(refund).await?.inspect(|(order, _)| record_order_id(*order)))
     }
 
-    /// Lists the tasks that are due now: refunds to be sent first, then payments with hints, then all others, each oldest first.
+    /// Lists the tasks that are due now: refunds to be sent first, then payments with hints, then all others, each oldest
+    /// first.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].

@@ -1,8 +1,8 @@
 //! Confirmation of a payment made outside the provider.
 
 use chrono::{DateTime, Utc};
+use contracts::PaymentId;
 use contracts::api::PaymentStatus;
-use contracts::{Actor, PaymentId};
 
 use super::OrderPayments;
 use crate::domain::{FencingToken, Payment, PaymentError, State};
@@ -56,7 +56,7 @@ impl OrderPayments {
         payment.transaction_id = Some(transaction.to_owned());
         payment.updated_at = now;
         if previous != PaymentStatus::Processing {
-            self.emit_event(index, now, false, &Actor::System);
+            self.emit_changed(index, now);
         }
         Ok(ConfirmOutcome::CancelIntentFirst(self.payments[index].clone()))
     }

@@ -88,7 +88,7 @@ impl OrderPayments {
                     payment.task.schedule_now(now);
                     self.metrics.push(DomainMetric::Declined(*kind));
                 }
-                self.emit_event(index, now, false, &Actor::System);
+                self.emit_changed(index, now);
             }
             Transition::Capture => {
                 if let IntentStatus::Succeeded(captured) = &snapshot.status {
@@ -135,7 +135,7 @@ impl OrderPayments {
         orphan.state = State::Processing;
         let index = self.payments.len();
         self.payments.push(orphan);
-        self.emit_event(index, now, true, &Actor::System);
+        self.emit_created(index, now, Actor::System);
         self.metrics.extend(snapshot.captured_at.map(DomainMetric::Captured));
         self.capture(index, captured, false, now);
     }
@@ -159,7 +159,7 @@ impl OrderPayments {
         payment.refund_cause = refund_cause;
         payment.failure_reason = None;
         payment.processed_at = Some(now);
-        self.emit_event(index, now, false, &Actor::System);
+        self.emit_changed(index, now);
         if refund_cause.is_some() {
             self.create_due_refund(index, now);
         } else if self.owed().is_zero() {

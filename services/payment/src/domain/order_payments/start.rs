@@ -72,7 +72,7 @@ impl OrderPayments {
         let index = self.payments.len();
         let actor = request.actor.clone();
         self.payments.push(self.new_payment(request, task, now));
-        self.emit_event(index, now, true, &actor);
+        self.emit_created(index, now, actor);
         Ok(StartOutcome::Started(self.payments[index].clone()))
     }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::api::RefundStatus;
-use contracts::{Actor, PaymentId, RefundId};
+use contracts::{PaymentId, RefundId};
 
 use super::OrderPayments;
 use crate::domain::{
@@ -92,7 +92,7 @@ impl OrderPayments {
                 if payment.state == State::Pending {
                     payment.state = State::Failed;
                     payment.failure_reason = Some(reason.clone());
-                    self.emit_event(index, now, false, &Actor::System);
+                    self.emit_changed(index, now);
                 }
             }
             SyncResult::Indeterminate(outcome) => self.payments[index].task.unknown_outcome = Some(*outcome),
@@ -162,7 +162,7 @@ impl OrderPayments {
             }
             State::Pending | State::Processing => {
                 payment.state = State::Cancelled;
-                self.emit_event(index, now, false, &Actor::System);
+                self.emit_changed(index, now);
             }
             State::Completed | State::Failed | State::Cancelled => {}
         }
