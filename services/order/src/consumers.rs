@@ -7,7 +7,7 @@ use contracts::topology::{
 };
 use contracts::{Envelope, Event};
 
-use crate::domain::{TimelineEntry, named_actor};
+use crate::domain::TimelineEntry;
 use crate::service::ConsumedMessage;
 
 mod deleted_users;
@@ -22,8 +22,7 @@ pub(crate) use stock_events::StockEventHandler;
 pub(crate) const CONSUMED_QUEUES: &[Queue] =
     &[ORDER_PRODUCTS, ORDER_PAYMENTS, ORDER_REFUND_FAILURES, ORDER_DELETED_USERS, ORDER_REVOCATIONS];
 
-/// Returns the inbox record, the timeline entry and the actor of a received event.
+/// Returns the inbox record and the timeline entry of a received event.
 fn consumed(event: &Event, inbox: InboxRecord, envelope: &Envelope) -> ConsumedMessage {
-    let entry = TimelineEntry::from_received(event, envelope, telemetry::trace_id());
-    ConsumedMessage { inbox, entry, actor: named_actor(envelope) }
+    ConsumedMessage { inbox, entry: TimelineEntry::from_received(event, envelope, telemetry::trace_id()) }
 }

@@ -42,12 +42,7 @@ impl UserClient {
     /// # Errors
     /// If the user service is unavailable.
     pub(crate) async fn profile(&self, id: UserId) -> Result<Option<Profile>, CallError> {
-        let response = self.request(id).await?;
-        match response.status() {
-            404 => Ok(None),
-            _ if response.is_success() => Ok(Some(response.json()?)),
-            _ => Err(response.unexpected()),
-        }
+        self.request(id).await?.map(|response| response.json()).transpose()
     }
 
     /// Removes the cached existence of a user.
@@ -56,18 +51,19 @@ impl UserClient {
     }
 
     async fn fetch(&self, id: UserId) -> Result<Option<bool>, CallError> {
-        let response = self.request(id).await?;
-        match response.status() {
-            404 => Ok(None),
-            _ if response.is_success() => Ok(Some(true)),
-            _ => Err(response.unexpected()),
-        }
+        Ok(self.request(id).await?.map(|_| true))
     }
 
-    async fn request(&self, id: UserId) -> Result<ServiceResponse, CallError> {
+    /// Requests a user; `None` if there is no such user.
+    async fn request(&self, id: UserId) -> Result<Option<ServiceResponse>, CallError> {
         let token = self.tokens.bearer().await?;
         let request = self.client.get(ServiceName::User, format!("/api/users/{id}")).bearer(&token);
-        request.timeout(TIMEOUT).retries(1).send().await
+        let response = request.timeout(TIMEOUT).retries(1).send().await?;
+        match response.status() {
+            404 => Ok(None),
+            _ if response.is_success() => Ok(Some(response)),
+            _ => Err(response.unexpected()),
+        }
     }
 }
 

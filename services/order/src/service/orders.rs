@@ -43,8 +43,6 @@ pub struct ConsumedMessage {
     pub inbox: InboxRecord,
     /// Timeline entry of the consumed event.
     pub entry: Option<TimelineEntry>,
-    /// Actor that the event names.
-    pub actor: Actor,
 }
 
 impl OrderService {
@@ -142,7 +140,8 @@ impl OrderService {
         }
     }
 
-    /// Applies a rule to an order as the effect of a consumed message. Returns whether the order exists.
+    /// Applies a rule to an order as the effect of a consumed message, for the actor that its event names. Returns whether
+    /// the order exists.
     ///
     /// # Errors
     /// [`StoreError::AlreadyHandled`] for a repeated message, or an error of the repository.
@@ -152,7 +151,7 @@ impl OrderService {
         message: ConsumedMessage,
         rule: impl FnOnce(&mut Order, DateTime<Utc>) -> Vec<Event> + Send,
     ) -> Result<bool, StoreError> {
-        let actor = message.actor.clone();
+        let actor = message.entry.as_ref().map(|entry| entry.actor.clone()).unwrap_or_default();
         let updated = self.apply(id, &actor, Some(message), |order, now| Some(rule(order, now))).await?;
         Ok(updated.is_some())
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use common::database::store::StoreError;
 use common::database::{Connection, Row, query};
-use contracts::{Actor, OrderId};
+use contracts::OrderId;
 
 use super::statements;
 use crate::domain::TimelineEntry;
@@ -54,7 +54,7 @@ async fn insert_entry(db: &mut Connection, entry: &TimelineEntry, seq: i64) -> R
         .bind(&entry.kind)
         .bind(&entry.summary)
         .bind(&entry.service)
-        .bind((entry.actor != Actor::System).then(|| entry.actor.to_string()))
+        .bind((!entry.actor.is_system()).then(|| entry.actor.to_string()))
         .bind(entry.event_id)
         .bind(&entry.trace_id)
         .bind(&entry.data)

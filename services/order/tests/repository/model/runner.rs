@@ -150,7 +150,7 @@ impl Runner<'_> {
         let one = &mut self.orders[order];
         let (event_id, payment_event) = one.events[event];
         let inbox = InboxRecord { consumer: "model", event_id };
-        let message = ConsumedMessage { inbox, entry: None, actor: Actor::System };
+        let message = ConsumedMessage { inbox, entry: None };
         let id = one.new_order.order.id;
         let outcome = match payment_event.kind {
             EventKind::Changed { .. } => {
