@@ -1,14 +1,9 @@
 //! Derivation of search texts during an upgrade.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use common::runtime::{NextRun, Worker, WorkerError};
 
 use crate::service::CatalogService;
-
-/// Interval between two checks for pending products.
-const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Derives the search texts of products that an instance of the previous version writes during an upgrade.
 pub(crate) struct SearchIndexWorker {
@@ -29,9 +24,5 @@ impl Worker for SearchIndexWorker {
 
     async fn step(&self) -> Result<NextRun, WorkerError> {
         Ok(if self.catalog.index_pending().await? == 0 { NextRun::OnWake } else { NextRun::Now })
-    }
-
-    fn interval(&self) -> Duration {
-        POLL_INTERVAL
     }
 }
